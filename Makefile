@@ -1,0 +1,41 @@
+# make run    train, prune, picture; pass flags as ARGS="--epochs=2 --dataset=fashion"
+# make test   the tests
+# make lint   ruff
+# make references   the published runs of references/ again
+# All set up what they need in .venv first, and reinstall only when a requirement changes.
+
+PYTHON ?= python3
+ARGS ?=
+
+# Shell words, not make variables: the path of this folder may hold spaces.
+here = here="$$PWD" && venv="$$PWD/.venv/bin"
+# `-m` cannot name a folder with a dot in it; such a folder is run as a whole.
+package = cd .. && case "$${here\#\#*/}" in *.*) run="$$here";; *) run="-m$${here\#\#*/}.train";; esac
+
+.PHONY: run test lint references
+.DEFAULT_GOAL := run
+
+run: .venv/installed
+	@$(here) && $(package) && exec "$$venv/python" "$$run" --dataset=digits $(ARGS)
+
+test: .venv/installed-dev
+	@$(here) && exec "$$venv/pytest" $(ARGS)
+
+lint: .venv/installed-dev
+	@$(here) && "$$venv/ruff" check . && "$$venv/ruff" format --check .
+
+references: .venv/installed
+	@$(here) && exec "$$venv/python" references/make_references.py $(ARGS)
+
+.venv/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "Python 3.10 or newer is needed; name one with make PYTHON=python3.12"; exit 1; }
+	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv || \
+		{ echo "Python's venv module is needed (on Debian: apt install python3-venv)"; exit 1; }
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/installed-dev: .venv/installed pyproject.toml
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@

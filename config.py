@@ -1,0 +1,213 @@
+"""One experiment as data: every setting, its flag, its validation and the experiment's name.
+
+Only the standard library and absl are imported here, so that `--help` and flag errors are instant.
+"""
+
+import dataclasses
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from absl import flags
+
+PACKAGE_DIR = Path(__file__).resolve().parent
+DEFAULT_K_VALS = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99, 0.995, 0.999)
+# Both data sets have 60,000 training examples, and at least one must be left to train on.
+MAX_NUM_VALID = 59_999
+MAX_SEED = 2**32 - 1
+
+
+class UsageError(ValueError):
+    """A setting that cannot be used; the message is one sentence that says what to do."""
+
+
+def _setting(default, help_text, *, trains=False):
+    """A config field with a flag; `trains` marks settings that change the trained weights."""
+    return field(default=default, metadata={"help": help_text, "trains": trains})
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """Settings of one experiment, validated when made.
+
+    Raises:
+        UsageError: if a value is out of range; the message names the flag.
+    """
+
+    dataset: str = _setting("digits", "Data set to train on: digits or fashion.", trains=True)
+    batch_size: int = _setting(128, "Training examples per step.", trains=True)
+    epochs: int = _setting(20, "Passes over the training data.", trains=True)
+    learning_rate: float = _setting(0.001, "Learning rate of Adam.", trains=True)
+    l1_reg: float = _setting(0.0, "L1 penalty on the hidden layers' weights.", trains=True)
+    l2_reg: float = _setting(0.0, "L2 penalty on the hidden layers' weights.", trains=True)
+    num_valid: int = _setting(
+        10_000,
+        "Training examples held out for validation, taken from the front; with 0 the checkpoint "
+        "is chosen by training loss.",
+        trains=True,
+    )
+    k_vals: tuple[float, ...] = _setting(
+        DEFAULT_K_VALS,
+        "Sparsities to prune to: fractions in [0, 1], separated by commas. They are sorted and "
+        "repeated values are dropped.",
+    )
+    keep_best: bool = _setting(
+        True,
+        "Keep the checkpoint with the lowest validation loss; otherwise that of the last epoch.",
+        trains=True,
+    )
+    force_train: bool = _setting(False, "Train again even if a finished checkpoint exists.")
+    experiment_id: str | None = _setting(
+        None,
+        "Name of the experiment's folder under --output_dir. "
+        "(default: <dataset>-<epochs>-lr=<lr>-l1=<l1>-l2=<l2>)",
+    )
+    output_dir: str = _setting(
+        str(PACKAGE_DIR / "results"), "Folder in which experiments are written."
+    )
+    seed: int = _setting(0, "Seed of the initial weights and of the data order.", trains=True)
+    data_dir: str | None = _setting(
+        None,
+        "Folder with the data files, raw or .gz, and where downloads are kept. "
+        "(default: $NETWORK_PRUNING_DATA, else a per-user cache folder)",
+    )
+
+    def __post_init__(self):
+        _check_at_least(self, "batch_size", 1)
+        _check_at_least(self, "epochs", 1)
+        _check_positive(self, "learning_rate")
+        for name in ("l1_reg", "l2_reg"):
+            _check_at_least(self, name, 0)
+        _check_between(self, "num_valid", 0, MAX_NUM_VALID)
+        _check_between(self, "seed", 0, MAX_SEED)
+        object.__setattr__(self, "k_vals", _checked_k_vals(self.k_vals))
+        if self.experiment_id is None:
+            object.__setattr__(self, "experiment_id", default_experiment_id(self))
+        _check_plain_name(self.experiment_id)
+        if not self.output_dir.strip():
+            raise UsageError("--output_dir is empty; name the folder to write experiments in.")
+
+    def to_dict(self):
+        """Every setting as JSON-ready values."""
+        return dataclasses.asdict(self)
+
+
+def default_experiment_id(config):
+    """`digits-20-lr=0.001-l1=0.0-l2=0.0` and the like.
+
+    A setting added later joins the name only when it differs from its default, so that old
+    names keep.
+    """
+    return (
+        f"{config.dataset}-{config.epochs}-lr={config.learning_rate}"
+        f"-l1={config.l1_reg}-l2={config.l2_reg}"
+    )
+
+
+def differences(config, stored):
+    """What trains differently in `config` than in the settings of a stored experiment.
+
+    Args:
+        config: an `ExperimentConfig`.
+        stored: a dictionary as `to_dict` made it; a setting it does not know had its default.
+
+    Returns:
+        One text for each difference, such as "--seed=1 instead of 0".
+    """
+    found = []
+    for f in _fields():
+        value, old = getattr(config, f.name), stored.get(f.name, f.default)
+        if f.metadata["trains"] and value != old:
+            found.append(f"--{f.name}={value} instead of {old}")
+    return found
+
+
+def define_flags(module_name):
+    """Defines one absl flag per setting, listed by `--help` under `module_name`."""
+    for f in _fields():
+        define = _DEFINERS[f.type]
+        define(f.name, f.default, f.metadata["help"], module_name=module_name)
+
+
+def config_from_flags(flag_values):
+    """An `ExperimentConfig` from parsed absl flags.
+
+    Raises:
+        UsageError: if a value is out of range or `--k_vals` holds something else than numbers.
+    """
+    values = {f.name: getattr(flag_values, f.name) for f in _fields()}
+    values["k_vals"] = tuple(_number(text) for text in values["k_vals"])
+    return ExperimentConfig(**values)
+
+
+def _define_numbers(name, default, help_text, **args):
+    return flags.DEFINE_list(name, [str(number) for number in default], help_text, **args)
+
+
+_DEFINERS = {
+    str: flags.DEFINE_string,
+    str | None: flags.DEFINE_string,
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    tuple[float, ...]: _define_numbers,
+}
+
+
+def _fields():
+    return dataclasses.fields(ExperimentConfig)
+
+
+def _number(text):
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(
+            f"--k_vals: {text!r} is not a number; give fractions such as 0.0,0.5,0.9."
+        ) from None
+
+
+def _checked_k_vals(k_vals):
+    if not k_vals:
+        raise UsageError("--k_vals is empty; give at least one sparsity such as 0.9.")
+    for k in k_vals:
+        if 0 <= k <= 1:
+            continue
+        hint = f"; did you mean {k / 100:g}?" if 1 < k <= 100 else "."
+        raise UsageError(f"--k_vals: {k:g} is not a fraction in [0, 1]{hint}")
+    return tuple(sorted({abs(float(k)) for k in k_vals}))  # abs: -0.0 is 0.0
+
+
+def _check_at_least(config, name, low):
+    value = getattr(config, name)
+    if not (math.isfinite(value) and value >= low):
+        raise UsageError(f"--{name} must be at least {low} and finite, not {value}.")
+
+
+def _check_positive(config, name):
+    value = getattr(config, name)
+    if not (math.isfinite(value) and value > 0):
+        raise UsageError(f"--{name} must be greater than 0 and finite, not {value}.")
+
+
+def _check_between(config, name, low, high):
+    value = getattr(config, name)
+    if not low <= value <= high:
+        raise UsageError(f"--{name} must lie between {low} and {high}, not {value}.")
+
+
+def _check_plain_name(name):
+    """`name` becomes a folder: it must not lead anywhere else nor be hidden."""
+    plain = (
+        name.strip()
+        and name.isprintable()
+        and not name.startswith((".", "-"))
+        and not any(part in name for part in ("/", "\\", ".."))
+        and len(os.fsencode(name)) <= 200
+    )
+    if not plain:
+        raise UsageError(
+            f"--experiment_id {name!r} is not a plain folder name: use letters, digits and -_=.+ "
+            "(no slash, no '..', no leading dot or dash, not empty, at most 200 bytes)."
+        )

@@ -1,0 +1,1 @@
+"""Networks: build, train, prune, evaluate."""

@@ -1,0 +1,28 @@
+"""Imports TensorFlow and Keras once, quietly, with the settings every run shares.
+
+Everything that needs them says `from .backend import keras, tf`.
+"""
+
+import os
+
+from absl import logging
+
+from ..utils import quiet_stderr
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+with quiet_stderr():
+    import keras
+    import tensorflow as tf
+
+    # Looking for devices is where drivers that are missing or unfit are complained about.
+    DEVICES = [device.name for device in tf.config.list_logical_devices()]
+
+# Keras warns that HDF5 is an old format, which is what the checkpoint is meant to be.
+logging.set_verbosity(logging.ERROR)
+
+# The same seed must give the same weights; on CPUs this costs nothing measurable.
+tf.config.experimental.enable_op_determinism()
+
+__all__ = ["DEVICES", "keras", "tf"]

@@ -1,0 +1,94 @@
+"""The network: build, save, load."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..utils import RunError, atomic_path
+from .backend import keras
+
+INPUT_SIZE = 784
+HIDDEN_UNITS = (1000, 1000, 500, 200)
+NUM_CLASSES = 10
+
+
+def build(learning_rate=0.001, l1_reg=0.0, l2_reg=0.0, seed=0):
+    """The reference network, 784-1000-1000-500-200-10 without biases, compiled.
+
+    Args:
+        learning_rate: of Adam, whose other settings are Keras' defaults.
+        l1_reg: factor of the sum of absolute hidden weights in the loss.
+        l2_reg: factor of the sum of squared hidden weights in the loss.
+        seed: of the Glorot uniform initial weights. Sets Python's, NumPy's and TensorFlow's too.
+
+    Returns:
+        A `keras.Sequential` with the layers `hidden_1` … `hidden_4` and `output`; it maps images
+        of shape (n, 784) to class probabilities of shape (n, 10).
+    """
+    keras.utils.set_random_seed(seed)
+    layers = [keras.Input((INPUT_SIZE,), name="images")]
+    for number, units in enumerate(HIDDEN_UNITS, start=1):
+        layers.append(
+            keras.layers.Dense(
+                units,
+                activation="relu",
+                use_bias=False,
+                kernel_regularizer=keras.regularizers.L1L2(l1_reg, l2_reg),
+                name=f"hidden_{number}",
+            )
+        )
+    layers.append(
+        keras.layers.Dense(NUM_CLASSES, activation="softmax", use_bias=False, name="output")
+    )
+    model = keras.Sequential(layers, name="mlp")
+    compile_model(model, learning_rate)
+    return model
+
+
+def compile_model(model, learning_rate):
+    """Gives `model` a new Adam optimizer, cross-entropy on integer labels, and accuracy."""
+    model.compile(
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+
+
+def clone(model):
+    """A new, compiled model with the same architecture and a copy of the weights."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    compile_model(copy, float(model.optimizer.learning_rate))
+    return copy
+
+
+def kernels(model):
+    """The kernels by layer name, the output layer last: arrays of shape (inputs, units)."""
+    return {layer.name: layer.kernel.numpy() for layer in model.layers}
+
+
+def save(model, path):
+    """Writes the whole model, without optimizer state, as an HDF5 file that plain Keras loads."""
+    # A clone's optimizer has no state yet: the file keeps the compile settings but stays small.
+    with atomic_path(path) as temporary:
+        clone(model).save(temporary)
+
+
+def load_weights(model, path):
+    """Loads the weights that `save` wrote.
+
+    Raises:
+        RunError: if the file cannot be read or holds another architecture.
+    """
+    try:
+        model.load_weights(Path(path))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} is not a checkpoint of this network; restore it, or train anew with "
+            "--force_train."
+        ) from error
+    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
+        raise RunError(
+            f"{path} holds weights that are not finite; restore it, or train anew with "
+            "--force_train."
+        )

@@ -1,0 +1,235 @@
+"""The figures, drawn by matplotlib from finished numbers.
+
+Every function returns a figure or an image; `save_png` writes it. No function uses pyplot, so that
+nothing is shared between figures.
+"""
+
+import math
+from functools import partial
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from PIL import Image
+
+from ..utils import atomic_path
+from .histograms import spanning_edges, layer_histogram, symmetric_edges
+
+matplotlib.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
+
+DOTS_PER_INCH = 100
+# From the palette of Okabe and Ito, which colour-blind readers can tell apart.
+BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#999999"
+# Sparsities at which an axis may carry a label, as far as they lie within the data.
+SPARSITY_TICKS = (0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999)
+
+
+def percent(fraction):
+    """0.9 as "90 %" and 0.995 as "99.5 %"."""
+    return f"{100 * fraction:.6g} %"
+
+
+def loss_accuracy(history, kept_epoch, title):
+    """Loss and accuracy over the epochs, with the epoch whose checkpoint was kept.
+
+    Args:
+        history: rows as `csv.read_history` gives them.
+        kept_epoch: number of that epoch, from 1.
+        title: name of the experiment.
+    """
+    figure, (left, right) = _two_panels(f"Training of {title}")
+    epochs = [row["epoch"] for row in history]
+    for axes, column, label in ((left, "loss", "loss"), (right, "accuracy", "accuracy (%)")):
+        scale = 100 if column == "accuracy" else 1
+        for name, key, style in (
+            ("training", column, {"color": BLUE, "marker": "o"}),
+            ("validation", f"val_{column}", {"color": ORANGE, "marker": "s"}),
+        ):
+            if history[0][key] is not None:
+                values = [scale * row[key] for row in history]
+                axes.plot(epochs, values, label=name, markersize=4, **style)
+        axes.axvline(kept_epoch, color=GREY, linestyle=":", label=f"kept: epoch {kept_epoch}")
+        axes.set(xlabel="epoch", ylabel=label, title=column.capitalize())
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _legend_below(figure, left)
+    return figure
+
+
+def pruned_loss_accuracy(k_vals, weight, unit, title):
+    """Test accuracy and loss over the sparsity, for both granularities.
+
+    The axis is logarithmic in what remains, because everything happens between 90 % and 99.9 %.
+
+    Args:
+        k_vals: sparsities as fractions, ascending.
+        weight: metrics of weight pruning with `loss` and `accuracy`, one for each sparsity.
+        unit: the same for unit pruning.
+        title: name of the experiment.
+    """
+    figure, (left, right) = _two_panels(f"Pruning of {title}")
+    most = max([k for k in k_vals if k < 1], default=0.5)
+    for name, metrics, style in (
+        ("weight pruning", weight, {"color": BLUE, "marker": "o"}),
+        ("unit pruning", unit, {"color": VERMILION, "marker": "s", "linestyle": "--"}),
+    ):
+        x = [_sparsity_position(k, most) for k in k_vals]
+        left.plot(x, [100 * m.accuracy for m in metrics], label=name, markersize=5, **style)
+        right.plot(x, [m.loss for m in metrics], label=name, markersize=5, **style)
+    left.set(ylabel="test accuracy (%)", title="Accuracy", ylim=(0, 102))
+    right.set(ylabel="test loss", title="Loss")
+    right.set_ylim(bottom=0)
+    for axes in (left, right):
+        axes.set_xlabel("sparsity of every hidden layer (logarithmic in what remains)")
+        _label_sparsities(axes, k_vals, most)
+    _legend_below(figure, left)
+    return figure
+
+
+def histogram_frames(granularity, values, rankings, k_vals, title):
+    """The `HistogramFrames` of one granularity.
+
+    Args:
+        granularity: `weight`, or `unit` for whole columns.
+        values: what is distributed, by layer name: the kernels, or the norms of their columns.
+        rankings: by layer name, with `order` and `removed(k)`.
+        k_vals: sparsities as fractions, ascending.
+        title: name of the experiment.
+    """
+    style = _HISTOGRAM_STYLES[granularity]
+    histograms = [
+        layer_histogram(
+            layer,
+            values[layer],
+            ranking.order,
+            [len(ranking.removed(k)) for k in k_vals],
+            style["edges"](values[layer]),
+        )
+        for layer, ranking in rankings.items()
+    ]
+    return HistogramFrames(histograms, style["what"], style["axis"], style["color"], title)
+
+
+_HISTOGRAM_STYLES = {
+    "weight": {
+        "what": "weights",
+        "axis": "weight",
+        "color": BLUE,
+        "edges": partial(symmetric_edges, bins=200),
+    },
+    "unit": {
+        "what": "units",
+        "axis": "L2 norm of incoming weights",
+        "color": VERMILION,
+        "edges": partial(spanning_edges, bins=60),
+    },
+}
+
+
+class HistogramFrames:
+    """The histograms of all layers at one sparsity after the other, on one reused figure.
+
+    Axes and scales stay as they are from frame to frame; what is gone stays as a grey outline.
+
+    Args:
+        histograms: one `LayerHistogram` for each layer.
+        what: what is counted, in the plural: "weights" or "units".
+        value: what the x-axis shows.
+        color: of the bars.
+        title: name of the experiment.
+    """
+
+    def __init__(self, histograms, what, value, color, title):
+        self.histograms, self.what, self.title = histograms, what, title
+        columns = min(2, len(histograms))
+        rows = math.ceil(len(histograms) / columns)
+        height = 0.6 + 2.9 * rows
+        self.figure = Figure(figsize=(9, height), dpi=DOTS_PER_INCH)
+        self.canvas = FigureCanvasAgg(self.figure)
+        # Fixed margins, in inches: frames must not move, and fitting them takes most of the time.
+        self.figure.subplots_adjust(
+            left=0.75 / 9,
+            right=1 - 0.2 / 9,
+            bottom=0.55 / height,
+            top=1 - 0.8 / height,
+            wspace=0.25,
+            hspace=0.42,
+        )
+        panels = self.figure.subplots(rows, columns, squeeze=False).ravel()
+        self.bars = []
+        for axes, histogram in zip(panels, histograms, strict=False):
+            dense = np.maximum(histogram.dense, 0.5)
+            axes.stairs(dense, histogram.edges, baseline=0.5, color=GREY, linewidth=0.8)
+            self.bars.append(
+                axes.stairs(dense, histogram.edges, baseline=0.5, color=color, fill=True)
+            )
+            axes.set_yscale("log")
+            axes.set_xlim(histogram.edges[0], histogram.edges[-1])
+            axes.set_ylim(0.8, 2 * max(1, dense.max()))
+            axes.set(xlabel=value, ylabel=f"{what} per bin")
+            axes.xaxis.set_major_locator(MaxNLocator(6))
+        for axes in panels[len(histograms) :]:
+            axes.set_axis_off()
+        self.panels = panels
+
+    def draw(self, index, k):
+        """The image at the sparsity `k`, the `index`-th of the histograms."""
+        self._show(index, k)
+        self.canvas.draw()
+        return Image.fromarray(np.asarray(self.canvas.buffer_rgba())[..., :3].copy())
+
+    def _show(self, index, k):
+        self.figure.suptitle(f"{self.title}: {self.what} left at {percent(k)} sparsity")
+        for axes, bars, histogram in zip(self.panels, self.bars, self.histograms, strict=False):
+            # Empty bins sit on the baseline, below what the axis shows.
+            bars.set_data(values=np.maximum(histogram.counts[index], 0.5))
+            axes.set_title(
+                f"{histogram.layer}: {histogram.removed[index]:,} of {histogram.size:,} removed",
+                fontsize=10,
+            )
+
+
+def save_png(picture, path):
+    """Writes a figure or an image as PNG, whole or not at all."""
+    image = picture if isinstance(picture, Image.Image) else _render(picture)
+    with atomic_path(path) as temporary:
+        # Few colours: a quarter of the size, and no difference that can be seen.
+        image.quantize(256).save(temporary, format="PNG")
+
+
+def _render(figure):
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+
+
+def _two_panels(title):
+    figure = Figure(figsize=(11, 4.8), dpi=DOTS_PER_INCH, layout="constrained")
+    figure.suptitle(title)
+    panels = figure.subplots(1, 2)
+    for axes in panels:
+        axes.grid(color="#DDDDDD", linewidth=0.6)
+    return figure, panels
+
+
+def _legend_below(figure, axes):
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+
+
+def _sparsity_position(k, most):
+    """-log10 of what remains; a sparsity of 1 is put a little to the right of the last other."""
+    return -math.log10(1 - k) if k < 1 else -math.log10(1 - most) + 0.3
+
+
+def _label_sparsities(axes, k_vals, most):
+    ticks = [k for k in SPARSITY_TICKS if min(k_vals) <= k <= most]
+    if len(ticks) < 2:
+        ticks = sorted({k_vals[0], most} & set(k_vals))
+    if k_vals[-1] == 1:
+        ticks.append(1)
+    positions = {_sparsity_position(k, most): percent(k) for k in ticks}
+    axes.xaxis.set_major_locator(FixedLocator(list(positions)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: positions.get(x, "")))

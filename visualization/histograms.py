@@ -1,0 +1,66 @@
+"""Counting for the histograms: once per layer, for all sparsities."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class LayerHistogram:
+    """How the kept values of one layer are distributed, at every sparsity.
+
+    Attributes:
+        layer: name of the layer.
+        edges: bin edges, of shape (bins + 1,); the same for all sparsities.
+        dense: nonzero values in each bin before anything is removed, of shape (bins,).
+        counts: kept, nonzero values in each bin, of shape (sparsities, bins).
+        removed: number of values removed at each sparsity.
+        size: number of values in the layer.
+    """
+
+    layer: str
+    edges: np.ndarray
+    dense: np.ndarray
+    counts: np.ndarray
+    removed: tuple[int, ...]
+    size: int
+
+
+def layer_histogram(layer, values, order, removed, edges):
+    """Counts the kept values in each bin at every sparsity, looking at every value once.
+
+    Args:
+        layer: name of the layer.
+        values: the layer's weights or norms, of any shape.
+        order: flat indices into `values` in the order of removal.
+        removed: how many of them are gone at each sparsity, ascending.
+        edges: equally spaced bin edges; values outside count in the first or last bin.
+
+    Returns:
+        A `LayerHistogram`. Values that are exactly zero are not counted.
+    """
+    bins = len(edges) - 1
+    ordered = values.ravel()[order]
+    position = (ordered - edges[0]) * (bins / (edges[-1] - edges[0]))
+    index = np.clip(position.astype(np.int32), 0, bins - 1)
+    index[ordered == 0] = bins  # one bin more, cut off below
+    stops = [0, *removed, len(ordered)]
+    # What goes between one sparsity and the next, then summed from the end: what is kept.
+    goes = [
+        np.bincount(index[start:stop], minlength=bins + 1)[:bins]
+        for start, stop in zip(stops, stops[1:], strict=False)
+    ]
+    dense, *counts = np.cumsum(goes[::-1], axis=0)[::-1]
+    return LayerHistogram(layer, edges, dense, np.array(counts), tuple(removed), len(ordered))
+
+
+def symmetric_edges(values, bins):
+    """Edges of equal bins around zero that span all values."""
+    limit = float(np.abs(values).max(initial=0)) or 1.0
+    return np.linspace(-limit, limit, bins + 1)
+
+
+def spanning_edges(values, bins):
+    """Edges of equal bins from the smallest to the largest value."""
+    low, high = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
+    return np.linspace(low, high, bins + 1) if low < high else np.linspace(0, 1, bins + 1)
