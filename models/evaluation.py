@@ -17,7 +17,7 @@ ROWS_AT_ONCE = 2500
 
 @dataclass(frozen=True)
 class Metrics:
-    """What Keras' `evaluate` gives: `loss` (cross-entropy plus penalty) and `accuracy` in [0, 1]."""
+    """What Keras' `evaluate` gives: cross-entropy plus penalty, and accuracy in [0, 1]."""
 
     loss: float
     accuracy: float

@@ -33,7 +33,7 @@ def read_history(path):
         RunError: if the file is not such a table.
     """
     try:
-        with open(path, newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         return [
             {column: float(row[column]) if row[column] else None for column in HISTORY_COLUMNS}

@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from PIL import Image
 
 from ..utils import atomic_path
-from .histograms import spanning_edges, layer_histogram, symmetric_edges
+from .histograms import layer_histogram, spanning_edges, symmetric_edges
 
 matplotlib.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
 

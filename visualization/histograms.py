@@ -1,5 +1,6 @@
 """Counting for the histograms: once per layer, for all sparsities."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,7 @@ def layer_histogram(layer, values, order, removed, edges):
     # What goes between one sparsity and the next, then summed from the end: what is kept.
     goes = [
         np.bincount(index[start:stop], minlength=bins + 1)[:bins]
-        for start, stop in zip(stops, stops[1:], strict=False)
+        for start, stop in itertools.pairwise(stops)
     ]
     dense, *counts = np.cumsum(goes[::-1], axis=0)[::-1]
     return LayerHistogram(layer, edges, dense, np.array(counts), tuple(removed), len(ordered))

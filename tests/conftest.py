@@ -1,0 +1,82 @@
+"""Shared fixtures: the package under a fixed name, the command line, one finished experiment."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def _load_package():
+    """Imports the checkout as `network_pruning`, whatever its folder is called."""
+    spec = importlib.util.spec_from_file_location("_launcher", ROOT / "__main__.py")
+    launcher = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(launcher)
+    launcher.load_package()
+
+
+_load_package()
+
+# Real data, few examples: all but 2,000 are held out. Kept small so that the suite stays fast.
+SMALL = ("--epochs=2", "--num_valid=58000", "--k_vals=0.0,0.5,0.9,1.0")
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The checkout."""
+    return ROOT
+
+
+def run_command(*arguments, command=(sys.executable, str(ROOT)), timeout=300, **options):
+    """Runs the program in a subprocess and returns it, finished, with its output as text."""
+    return subprocess.run(
+        [*command, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        stdin=subprocess.DEVNULL,
+        **options,
+    )
+
+
+@pytest.fixture(scope="session")
+def cli():
+    """The command line: `cli("--epochs=2", …)` returns the finished process."""
+    return run_command
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The output folder of one small, finished experiment called `small`. Read only; see `copy`."""
+    output = tmp_path_factory.mktemp("finished")
+    done = run_command(*SMALL, f"--output_dir={output}", "--experiment_id=small")
+    assert done.returncode == 0, done.stderr
+    (output / "stdout.txt").write_text(done.stdout)
+    (output / "stderr.txt").write_text(done.stderr)
+    return output
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    """An output folder of one's own with the finished experiment in it."""
+    shutil.copytree(finished / "small", tmp_path / "small")
+    return tmp_path
+
+
+@pytest.fixture
+def small(tmp_path):
+    """The flags of the small experiment, written to a folder of this test."""
+    return (*SMALL, f"--output_dir={tmp_path}", "--experiment_id=small")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The real digits with the split of the small experiment."""
+    from network_pruning.data import registry
+
+    return registry.get_loader("digits")(os.environ.get("NETWORK_PRUNING_DATA"), 58_000)

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+from network_pruning.data.data_loaders.loader_utils import Split
+from network_pruning.models import model as models
+from network_pruning.models import pruning
+from network_pruning.models.evaluation import Evaluator, penalty
+
+
+def test_a_tiny_network_by_hand():
+    images = np.array([[1, 0], [0, 1]], np.float32)
+    labels = np.array([0, 0], np.int32)
+    hidden = np.array([[1, -1], [0, 2]], np.float32)  # activations (1, 0) and (0, 2)
+    output = np.array([[np.log(3), 0], [0, np.log(2)]], np.float32)
+    # Logits (ln 3, 0) and (0, 2 ln 2): the first class has the probability 3/4, then 1/5.
+    metrics = Evaluator(Split(images, labels), l1_reg=0.5, l2_reg=0.1)([hidden, output])
+    cross_entropy = (np.log(4 / 3) + np.log(5)) / 2
+    assert metrics.loss == pytest.approx(cross_entropy + 0.5 * 4 + 0.1 * 6, rel=1e-6)
+    assert metrics.accuracy == 0.5
+
+
+def test_equal_probabilities_count_for_the_first_class():
+    split = Split(np.ones((3, 2), np.float32), np.array([0, 1, 0], np.int32))
+    metrics = Evaluator(split)([np.zeros((2, 2), np.float32), np.zeros((2, 2), np.float32)])
+    assert metrics.accuracy == pytest.approx(2 / 3)
+    assert metrics.loss == pytest.approx(np.log(2))
+
+
+def test_penalty_by_hand():
+    kernels = [np.array([[1.0, -2.0]]), np.array([[3.0]])]
+    assert penalty(kernels, 0.5, 0) == 3
+    assert penalty(kernels, 0, 0.5) == 7
+    assert penalty(kernels, 0, 0) == 0
+
+
+@pytest.mark.parametrize("granularity", ["weight", "unit"])
+def test_results_equal_those_of_keras(finished, digits, granularity):
+    """To four decimals, for trained and pruned networks, on the real test set."""
+    from network_pruning.models.backend import keras
+
+    model = keras.models.load_model(finished / "small/checkpoints/weights.best.hdf5")
+    for layer in model.layers[:-1]:
+        layer.kernel_regularizer = keras.regularizers.L1L2(0.001, 0.01)
+    models.compile_model(model, 0.001)
+    *hidden, (_, output) = models.kernels(model).items()
+    hidden = dict(hidden)
+    rankings = pruning.rank(hidden, granularity)
+    evaluate = Evaluator(digits.test, 0.001, 0.01)
+    for k in (0.0, 0.5, 0.9, 0.99, 1.0):
+        kernels = pruning.apply_masks(pruning.make_masks(rankings, hidden, k), hidden)
+        ours = evaluate([*kernels.values(), output])
+        model.set_weights([*kernels.values(), output])
+        loss, accuracy = model.evaluate(
+            digits.test.images, digits.test.labels, batch_size=128, verbose=0
+        )
+        assert ours.loss == pytest.approx(loss, abs=5e-5)
+        assert ours.accuracy == pytest.approx(accuracy, abs=5e-5)

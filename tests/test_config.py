@@ -1,0 +1,109 @@
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from network_pruning.config import (
+    DEFAULT_K_VALS,
+    ExperimentConfig,
+    UsageError,
+    differences,
+)
+
+
+def test_the_default_id_is_that_of_the_published_experiment():
+    assert ExperimentConfig().experiment_id == "digits-20-lr=0.001-l1=0.0-l2=0.0"
+    config = ExperimentConfig(dataset="fashion", epochs=3, l1_reg=0.001, l2_reg=0.01)
+    assert config.experiment_id == "fashion-3-lr=0.001-l1=0.001-l2=0.01"
+
+
+def test_settings_outside_the_id_leave_it_alone():
+    assert ExperimentConfig(seed=7, batch_size=32, num_valid=0).experiment_id == (
+        ExperimentConfig().experiment_id
+    )
+
+
+def test_defaults():
+    config = ExperimentConfig()
+    assert config.k_vals == DEFAULT_K_VALS
+    assert (config.batch_size, config.epochs, config.learning_rate) == (128, 20, 0.001)
+    assert (config.num_valid, config.keep_best, config.force_train) == (10_000, True, False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"epochs": 0}, "--epochs must be at least 1"),
+        ({"batch_size": 0}, "--batch_size must be at least 1"),
+        ({"learning_rate": 0.0}, "--learning_rate must be greater than 0"),
+        ({"learning_rate": float("nan")}, "--learning_rate must be greater than 0"),
+        ({"learning_rate": float("inf")}, "--learning_rate must be greater than 0"),
+        ({"l1_reg": -0.1}, "--l1_reg must be at least 0"),
+        ({"l2_reg": float("inf")}, "--l2_reg must be at least 0 and finite"),
+        ({"num_valid": 60_000}, "--num_valid must lie between 0 and 59999"),
+        ({"num_valid": -1}, "--num_valid must lie between 0 and 59999"),
+        ({"seed": -1}, "--seed must lie between"),
+        ({"seed": 2**32}, "--seed must lie between"),
+        ({"k_vals": ()}, "--k_vals is empty"),
+        ({"k_vals": (25.0,)}, "did you mean 0.25?"),
+        ({"k_vals": (99.9,)}, "did you mean 0.999?"),
+        ({"k_vals": (-0.1,)}, "-0.1 is not a fraction"),
+        ({"k_vals": (float("nan"),)}, "nan is not a fraction"),
+        ({"output_dir": " "}, "--output_dir is empty"),
+    ],
+)
+def test_bad_settings_are_named(settings, sentence):
+    with pytest.raises(UsageError) as caught:
+        ExperimentConfig(**settings)
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["", " ", ".", "..", ".hidden", "a/b", "/a", "a/../b", "a\\b", "a\nb", "-x", "x" * 201]
+)
+def test_an_experiment_id_is_a_plain_name(name):
+    with pytest.raises(UsageError, match="not a plain folder name"):
+        ExperimentConfig(experiment_id=name)
+
+
+def test_k_vals_are_sorted_and_distinct():
+    assert ExperimentConfig(k_vals=(0.9, 0.0, 0.9, -0.0, 1)).k_vals == (0.0, 0.9, 1.0)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1))
+def test_every_list_of_fractions_is_accepted(k_vals):
+    accepted = ExperimentConfig(k_vals=tuple(k_vals)).k_vals
+    assert set(accepted) == set(k_vals)
+    assert list(accepted) == sorted(accepted)
+
+
+@given(st.text(max_size=30))
+def test_an_accepted_id_stays_in_its_folder(name):
+    try:
+        config = ExperimentConfig(experiment_id=name)
+    except UsageError:
+        return
+    assert config.experiment_id == name
+    assert "/" not in name
+    assert name not in ("", ".", "..")
+
+
+def test_differences_name_what_trains_otherwise():
+    stored = json.loads(json.dumps(ExperimentConfig().to_dict()))
+    assert differences(ExperimentConfig(), stored) == []
+    assert differences(ExperimentConfig(k_vals=(0.5,), force_train=True), stored) == []
+    changed = differences(ExperimentConfig(seed=1, batch_size=64), stored)
+    assert changed == ["--batch_size=64 instead of 128", "--seed=1 instead of 0"]
+
+
+def test_an_old_config_without_a_newer_setting_had_its_default():
+    stored = ExperimentConfig().to_dict()
+    del stored["seed"]
+    assert differences(ExperimentConfig(), stored) == []
+    assert differences(ExperimentConfig(seed=3), stored) == ["--seed=3 instead of 0"]
+
+
+def test_the_config_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        ExperimentConfig().epochs = 3

@@ -1,0 +1,60 @@
+"""The program runs from any folder and when installed."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def checkout(root, tmp_path):
+    """A copy of the checkout, under a name of the test's choice."""
+
+    def make(name):
+        return shutil.copytree(
+            root,
+            tmp_path / name,
+            ignore=shutil.ignore_patterns(".venv", ".git", "results", "references", "__pycache__"),
+        )
+
+    return make
+
+
+def test_another_folder_name(cli, checkout):
+    folder = checkout("another name")
+    python = (sys.executable, "-m", "another name.train")
+    done = cli("--k_vals=9", command=python, cwd=folder.parent)
+    assert done.returncode == 2
+    assert "did you mean 0.09?" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["plain", "tmp.x y"])
+def test_make_run_from_any_folder_and_fast_the_second_time(cli, checkout, copy, name):
+    if not Path(sys.prefix, "installed").exists():
+        pytest.skip("these tests run outside the .venv of `make test`, so make would install one")
+    folder = checkout(name)
+    (folder / ".venv").symlink_to(sys.prefix)
+    flags = f"--output_dir='{copy}' --experiment_id=small --epochs=2 --num_valid=58000 --k_vals=1.0"
+    done = cli("run", f"ARGS={flags}", command=("make",), cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "Not trained again" in done.stdout
+    assert "pip" not in done.stdout
+
+
+def test_pip_install_gives_the_package_and_the_console_script(cli, checkout, copy, tmp_path):
+    folder, site = checkout("source"), tmp_path / "site"
+    pip = (sys.executable, "-m", "pip")
+    done = cli("install", "--no-deps", "--target", site, folder, command=pip)
+    assert done.returncode == 0, done.stderr
+    script = (sys.executable, str(site / "bin" / "network-pruning"))
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    done = cli("--help", command=script, env=environment, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "--k_vals" in done.stdout
+    flags = ("--experiment_id=small", "--epochs=2", "--num_valid=58000", "--k_vals=0.5")
+    done = cli(f"--output_dir={copy}", *flags, command=script, env=environment, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "Not trained again" in done.stdout
+    assert not (site / "network_pruning" / "tests").exists()

@@ -1,0 +1,102 @@
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from network_pruning.models.pruning import rank
+from network_pruning.visualization import gifs, graph
+from PIL import Image
+
+K_VALS = (0.0, 0.5, 0.9, 1.0)
+
+
+@pytest.fixture(scope="module")
+def frames():
+    kernels = {
+        f"hidden_{number}": np.random.default_rng(number).normal(size=(30, 20)).astype(np.float32)
+        for number in (1, 2, 3, 4)
+    }
+    drawn = graph.histogram_frames("weight", kernels, rank(kernels, "weight"), K_VALS, "toy")
+    return drawn, [drawn.draw(index, k) for index, k in enumerate(K_VALS)]
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"), [(0.9, "90 %"), (0.995, "99.5 %"), (0.29, "29 %"), (0, "0 %")]
+)
+def test_percent(fraction, text):
+    assert graph.percent(fraction) == text
+
+
+def test_axes_stay_while_bars_go(frames):
+    drawn, images = frames
+    limits = [(axes.get_xlim(), axes.get_ylim()) for axes in drawn.panels]
+    drawn.draw(3, 1.0)
+    assert [(axes.get_xlim(), axes.get_ylim()) for axes in drawn.panels] == limits
+    blue = [(np.asarray(image) == (0x00, 0x72, 0xB2)).all(axis=-1).sum() for image in images]
+    assert blue[0] > blue[1] > blue[2] > blue[3] == 0
+    assert len({image.size for image in images}) == 1
+
+
+def test_panels_and_title_say_how_much_is_gone(frames):
+    drawn, _ = frames
+    drawn.draw(2, 0.9)
+    assert drawn.panels[0].get_title() == "hidden_1: 540 of 600 removed"
+    assert "90 % sparsity" in drawn.figure.get_suptitle()
+
+
+def test_a_gif_has_a_frame_for_every_k_a_second_each_for_ever(frames, tmp_path):
+    _, images = frames
+    gifs.save_gif(images, tmp_path / "a.gif")
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == len(K_VALS)
+        assert gif.info["loop"] == 0
+        assert gif.size == images[0].size
+        for number in range(gif.n_frames):
+            gif.seek(number)
+            assert gif.info["duration"] == 1000
+    assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
+
+
+def test_a_gif_of_one_frame(frames, tmp_path):
+    gifs.save_gif(frames[1][:1], tmp_path / "a.gif")
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == 1
+
+
+def metrics(*losses):
+    return [SimpleNamespace(loss=loss, accuracy=1 - loss / 3) for loss in losses]
+
+
+@pytest.mark.parametrize("k_vals", [(0.0,), (1.0,), (0.5, 1.0), (0.5, 0.55), (0.0, 0.9, 0.999, 1)])
+def test_pruned_curves_are_drawn_for_any_sparsities(tmp_path, k_vals):
+    losses = metrics(*range(len(k_vals)))
+    figure = graph.pruned_loss_accuracy(k_vals, losses, losses, "toy")
+    graph.save_png(figure, tmp_path / "curves.png")
+    with Image.open(tmp_path / "curves.png") as image:
+        assert image.size == (1100, 480)
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert labels
+    assert all(label.endswith(" %") for label in labels)
+
+
+def test_epochs_count_from_one_and_the_kept_one_is_named():
+    history = [
+        {"epoch": e, "loss": 1 / e, "accuracy": 0.5, "val_loss": None, "val_accuracy": None}
+        for e in (1.0, 2.0, 3.0)
+    ]
+    figure = graph.loss_accuracy(history, 3, "toy")
+    line = figure.axes[0].lines[0]
+    assert list(line.get_xdata()) == [1, 2, 3]
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == ["training", "kept: epoch 3"]
+
+
+def test_pictures_do_not_need_tensorflow(root):
+    code = (
+        "import importlib.util as u, sys; s = u.spec_from_file_location('l', sys.argv[1]);"
+        "l = u.module_from_spec(s); s.loader.exec_module(l); l.load_package();"
+        "import network_pruning.visualization.graph, network_pruning.visualization.gifs;"
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(root / "__main__.py")], check=True)
