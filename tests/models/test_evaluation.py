@@ -35,16 +35,12 @@ def test_penalty_by_hand():
 @pytest.mark.parametrize("granularity", ["weight", "unit"])
 def test_results_equal_those_of_keras(finished, digits, granularity):
     """To four decimals, for trained and pruned networks, on the real test set."""
-    from network_pruning.models.backend import keras
-
-    model = keras.models.load_model(finished / "small/checkpoints/weights.best.hdf5")
-    for layer in model.layers[:-1]:
-        layer.kernel_regularizer = keras.regularizers.L1L2(0.001, 0.01)
-    models.compile_model(model, 0.001)
+    model = models.build(l1_reg=1e-5, l2_reg=1e-4)
+    models.load_weights(model, finished / "small/checkpoints/weights.best.hdf5")
     *hidden, (_, output) = models.kernels(model).items()
     hidden = dict(hidden)
     rankings = pruning.rank(hidden, granularity)
-    evaluate = Evaluator(digits.test, 0.001, 0.01)
+    evaluate = Evaluator(digits.test, 1e-5, 1e-4)
     for k in (0.0, 0.5, 0.9, 0.99, 1.0):
         kernels = pruning.apply_masks(pruning.make_masks(rankings, hidden, k), hidden)
         ours = evaluate([*kernels.values(), output])
