@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import tables
+
 REFERENCES = Path(__file__).resolve().parent
 PACKAGE = REFERENCES.parent
 CONFIGURATIONS = {
@@ -36,6 +38,7 @@ def main():
         folder.mkdir(exist_ok=True)
         for name in KEPT:
             shutil.copyfile(PACKAGE / "results" / experiment_id / name, folder / name)
+    tables.write_readme()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,42 @@
+"""The published runs agree with the original tables, and the README shows them as they are."""
+
+import importlib.util
+
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def tables(root):
+    spec = importlib.util.spec_from_file_location("tables", root / "references" / "tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_readme_shows_the_current_tables(tables):
+    text = tables.README.read_text(encoding="utf-8")
+    assert text.split(tables.START)[1].split(tables.END)[0] == tables.tables()
+
+
+def test_dense_networks_are_as_good_as_the_published_ones(tables):
+    for experiment_id in tables.EXPERIMENTS:
+        ours = tables.read_results(tables.REFERENCES / experiment_id / "results.csv")
+        published = tables.read_results(tables.REFERENCES / "published" / f"{experiment_id}.csv")
+        assert [row[0] for row in ours] == [row[0] for row in published]
+        assert ours[0][1] == ours[0][2]
+        assert ours[0][1] == pytest.approx(published[0][1], abs=0.025)
+        # Weight pruning to a half costs nothing, in both.
+        assert ours[2][1] == pytest.approx(ours[0][1], abs=0.005)
+
+
+def test_references_are_complete_and_small(tables):
+    for experiment_id in tables.EXPERIMENTS:
+        folder = tables.REFERENCES / experiment_id
+        for name in ("pruned_weights.gif", "pruned_units.gif"):
+            with Image.open(folder / name) as gif:
+                assert gif.n_frames == 12
+        for name in ("loss_accuracy.png", "pruned_loss_accuracy.png"):
+            with Image.open(folder / name) as image:
+                image.verify()
+        assert all(path.stat().st_size < 200_000 for path in folder.iterdir())
