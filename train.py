@@ -3,17 +3,17 @@
 python -m network-pruning.train --dataset=digits
 """
 
-import json
 import platform
+import signal
 import sys
 import time
 from importlib import import_module
 
 from absl import app, flags
 
-from . import __version__
-from .config import UsageError, config_from_flags, define_flags, differences
-from .utils import ArtifactPaths, RunError, progress, say, write_text
+from . import __version__, experiment
+from .config import UsageError, config_from_flags, define_flags
+from .utils import ArtifactPaths, RunError, progress, say
 
 # TensorFlow and matplotlib take seconds to import. `--help` and flag errors must not pay for them,
 # so that every stage below imports what it needs when it runs.
@@ -29,96 +29,79 @@ def run(config):
     """
     from .data import registry
 
-    paths = ArtifactPaths.of(config)
-    stored = read_stored_settings(paths)
-    reuse = stored is not None and not config.force_train
-    if reuse:
-        check_same_training(config, stored, paths)
     dataset = registry.get_loader(config.dataset)(config.data_dir, config.num_valid)
-    write_config(config, dataset, paths)
-    kernels = trained_kernels(config, dataset, paths, reuse)
-    rankings, metrics = prune_and_evaluate(config, dataset, kernels)
-    report(config, kernels, rankings, metrics, paths)
+    paths = ArtifactPaths.of(config)
+    with experiment.locked(paths):
+        experiment.tidy(paths)
+        work, record = experiment.workplace(config, dataset, paths)
+        record = updated_record(config, dataset, record)
+        experiment.write_record(work, record)
+        kernels = trained_kernels(config, dataset, work, record)
+        rankings, metrics = prune_and_evaluate(config, dataset, kernels)
+        report(config, kernels, rankings, metrics, work)
+        if work != paths:
+            experiment.replace(paths)
+    say(f"Tables and figures are in {paths.root}")
 
 
-def read_stored_settings(paths):
-    """The settings of the experiment that is already there, or None.
-
-    Raises:
-        RunError: if its `config.json` cannot be understood.
-    """
-    try:
-        return json.loads(paths.config.read_text(encoding="utf-8"))["settings"]
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{paths.config} is damaged; delete {paths.root}, or choose another --experiment_id."
-        ) from error
-
-
-def check_same_training(config, stored, paths):
-    """Refuses to reuse weights that these settings would not have given."""
-    changed = differences(config, stored)
-    if changed:
-        raise RunError(
-            f"{paths.root} was trained with other settings: {', '.join(changed)}. Add "
-            "--force_train to train it again, or choose another --experiment_id."
-        )
-
-
-def write_config(config, dataset, paths):
-    """Writes `config.json`: the settings and what else the numbers depend on."""
+def updated_record(config, dataset, record):
+    """What goes into `config.json`: the settings, and what the trained weights depend on."""
     from .models.backend import DEVICES
 
-    record = {
-        "settings": config.to_dict(),
-        "dataset_sha256": dataset.digest,
-        "versions": {
-            "network-pruning": __version__,
-            "python": platform.python_version(),
-            **{name: import_module(name).__version__ for name in VERSIONED_MODULES},
-        },
-        "machine": f"{platform.system()} {platform.machine()}",
-        "devices": DEVICES,
-    }
-    write_text(paths.config, json.dumps(record, indent=2) + "\n")
+    if record is None:
+        record = {
+            "dataset_sha256": dataset.digest,
+            "checkpoint_sha256": None,
+            "versions": {
+                "network-pruning": __version__,
+                "python": platform.python_version(),
+                **{name: import_module(name).__version__ for name in VERSIONED_MODULES},
+            },
+            "machine": f"{platform.system()} {platform.machine()}",
+            "devices": DEVICES,
+        }
+    return {**record, "settings": config.to_dict()}
 
 
-def trained_kernels(config, dataset, paths, reuse):
+def trained_kernels(config, dataset, paths, record):
     """The kernels of the kept checkpoint, by layer name: of a finished training, or trained now."""
+    from .models import checkpoints
     from .models import model as models
 
     model = models.build(config.learning_rate, config.l1_reg, config.l2_reg, config.seed)
     model.summary(print_fn=say)
-    if reuse and is_finished(config, paths):
+    if experiment.is_finished(record):
+        experiment.check_checkpoint(paths, record)
         say(f"Not trained again: {paths.best_weights} is finished (--force_train retrains).")
     else:
         train(config, dataset, model, paths)
-    models.load_weights(model, paths.best_weights)
+        digest = experiment.file_sha256(paths.best_weights)
+        experiment.write_record(paths, {**record, "checkpoint_sha256": digest})
+    paths.training_state.unlink(missing_ok=True)
+    checkpoints.load_weights(model, paths.best_weights)
     return models.kernels(model)
 
 
-def is_finished(config, paths):
-    """Whether every epoch has been trained and its checkpoint is there."""
-    from .visualization import csv
-
-    if not (paths.history.exists() and paths.best_weights.exists()):
-        return False
-    return len(csv.read_history(paths.history)) == config.epochs
-
-
 def train(config, dataset, model, paths):
-    """Trains `model`, keeps the checkpoint, and writes the history after every epoch."""
-    from .models import model as models
-    from .models import training
+    """Trains `model` to the end, from the last finished epoch if an earlier run was cut short.
+
+    Writes the kept checkpoint, the history, and after every epoch the state to go on from.
+    """
+    from .models import checkpoints, training
+    from .models.backend import DEVICES
     from .visualization import csv
 
     if dataset.valid is None:
         say("No validation set: the checkpoint is chosen by training loss.")
-    say(f"Training on {len(dataset.train):,} examples, {config.epochs} epochs:")
-    paths.history.unlink(missing_ok=True)
-    history, bar, started = [], progress(unit="step"), time.perf_counter()
+    say(
+        f"Training on {len(dataset.train):,} examples, {config.epochs} epochs, "
+        f"on {_device_name(DEVICES)}:"
+    )
+    history = []
+    if paths.training_state.exists():
+        history = checkpoints.load_state(model, paths.training_state)
+        say(f"Resumed after epoch {len(history)}, where an earlier run was cut short.")
+    bar, started = progress(unit="step"), time.perf_counter()
 
     def on_steps(epoch, done, num_steps):
         bar.set_description(f"epoch {epoch}/{config.epochs}", refresh=False)
@@ -129,15 +112,18 @@ def train(config, dataset, model, paths):
         nonlocal started
         best = min((past.selection_loss for past in history), default=float("inf"))
         keep = not config.keep_best or epoch.selection_loss < best
-        if keep:
-            models.save(model, paths.best_weights)
         history.append(epoch)
+        # In this order: a run that is killed in between repeats the epoch and writes the same.
+        if keep:
+            checkpoints.save(model, paths.best_weights)
+        if epoch.epoch < config.epochs:
+            checkpoints.save_state(model, history, paths.training_state)
         csv.write_history(paths.history, history)
         say(_epoch_line(epoch, config.epochs, time.perf_counter() - started, keep))
         started = time.perf_counter()
 
     with bar:
-        training.train(model, dataset, config, on_steps, on_epoch)
+        training.train(model, dataset, config, on_steps, on_epoch, 1 + len(history))
 
 
 def prune_and_evaluate(config, dataset, kernels):
@@ -180,15 +166,12 @@ def report(config, kernels, rankings, metrics, paths):
         values = kernels if granularity == "weight" else {n: r.scores for n, r in layers.items()}
         frames = graph.histogram_frames(granularity, values, layers, k_vals, name)
         images = [frames.draw(index, k) for index, k in enumerate(k_vals)]
-        pictures = [paths.histogram(granularity, k) for k in k_vals]
-        for image, picture in zip(images, pictures, strict=True):
-            graph.save_png(image, picture)
+        for image, k in zip(images, k_vals, strict=True):
+            graph.save_png(image, paths.histogram(granularity, k))
         gifs.save_gif(images, paths.animation(granularity))
-        for stale in set(paths.histograms(granularity)) - set(pictures):
-            stale.unlink()
+    paths.remove_stale_pictures(k_vals)
     csv.write_results(paths.results, k_vals, **metrics)
     say(console.results_table(k_vals, **metrics))
-    say(f"Tables and figures are in {paths.root}")
 
 
 def kept_epoch(config, history):
@@ -198,11 +181,15 @@ def kept_epoch(config, history):
     return 1 + losses.index(min(losses)) if config.keep_best else len(losses)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a run as Ctrl-C does, with a status of its own."""
+
+
 def main(config):
     """Runs the experiment; a failure ends in one sentence on standard error.
 
     Returns:
-        The exit status: 0 done, 1 failed, 2 bad usage, 130 interrupted.
+        The exit status: 0 done, 1 failed, 2 bad usage. An interrupt is left to `cli`.
     """
     try:
         run(config)
@@ -210,10 +197,15 @@ def main(config):
         return _fail(error, 2)
     except RunError as error:
         return _fail(error, 1)
+    except ImportError as error:
+        return _fail(f"{error}. Install what is missing: pip install -r requirements.txt", 1)
     except OSError as error:
-        return _fail(f"{error.strerror or error}: {error.filename or config.output_dir}", 1)
-    except KeyboardInterrupt:
-        return _fail("interrupted; the same command runs it again.", 130)
+        return _fail(f"{error.filename or config.output_dir}: {error.strerror or error}", 1)
+    except Exception as error:
+        if _is_out_of_memory(error):
+            advice = "Try a smaller --batch_size, or close other programs."
+            return _fail(f"Out of memory. {advice} The same command resumes.", 1)
+        raise
     return 0
 
 
@@ -244,6 +236,18 @@ def _fail(message, status):
     return status
 
 
+def _is_out_of_memory(error):
+    # By name, because TensorFlow may not have been imported.
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
+def _device_name(devices):
+    gpus = sum("GPU" in device for device in devices)
+    if gpus:
+        return f"{gpus} GPU{'s' if gpus > 1 else ''}"
+    return "the CPU (TensorFlow finds no GPU)"
+
+
 def _epoch_line(epoch, epochs, seconds, kept):
     values = {
         name: getattr(epoch, name) for name in ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -259,7 +263,17 @@ def cli():
         stream.reconfigure(errors="replace")  # the model summary draws lines that ASCII lacks
     sys.modules["__main__"].__doc__ = __doc__  # what absl prints above the flags
     define_flags(sys.argv[0])
-    app.run(main, flags_parser=parse_flags)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app.run(main, flags_parser=parse_flags)
+    except KeyboardInterrupt as interrupt:
+        status = 143 if isinstance(interrupt, Terminated) else 130
+        message = "Interrupted. The same command resumes after the last finished epoch."
+        sys.exit(_fail(message, status))
+
+
+def _terminate(*_):
+    raise Terminated
 
 
 if __name__ == "__main__":

@@ -31,6 +31,25 @@ class ArtifactPaths:
         return self.root / "checkpoints" / "weights.best.hdf5"
 
     @property
+    def training_state(self):
+        """What an unfinished training goes on from; gone when it has finished."""
+        return self.root / "checkpoints" / "training_state.npz"
+
+    @property
+    def lock(self):
+        return self.root / ".lock"
+
+    @property
+    def retraining(self):
+        """Where `--force_train` makes the replacement of a finished experiment."""
+        return ArtifactPaths(self.root / ".retraining")
+
+    @property
+    def retrained(self):
+        """The complete replacement while its files move out."""
+        return ArtifactPaths(self.root / ".retrained")
+
+    @property
     def history(self):
         return self.root / "history.csv"
 
@@ -49,14 +68,52 @@ class ArtifactPaths:
     def histogram(self, granularity, k):
         return self.root / f"{_HISTOGRAM_PREFIX[granularity]}_k={k}.png"
 
-    def histograms(self, granularity):
-        """The histogram pictures that exist, whatever their `k`."""
-        return list(self.root.glob(f"{_HISTOGRAM_PREFIX[granularity]}_k=*.png"))
-
     def animation(self, granularity):
         return self.root / f"pruned_{granularity}s.gif"
 
+    def files(self):
+        """The files of this experiment that exist, all of them made by this program."""
+        single = (
+            self.config,
+            self.best_weights,
+            self.training_state,
+            self.history,
+            self.loss_accuracy,
+            self.results,
+            self.pruned_curves,
+            *(self.animation(granularity) for granularity in _HISTOGRAM_PREFIX),
+        )
+        return [file for file in single if file.is_file()] + self._histograms()
 
+    def remove_files(self):
+        """Removes this experiment's files, and its folders if nothing else is in them."""
+        for file in self.files():
+            file.unlink()
+        for folder in (self.root / "checkpoints", self.root):
+            with contextlib.suppress(OSError):  # it is not there, or somebody else uses it
+                folder.rmdir()
+
+    def remove_stale_pictures(self, k_vals):
+        """Removes the histograms of sparsities that are not among `k_vals` any more."""
+        wanted = {self.histogram(g, float(k)) for g in _HISTOGRAM_PREFIX for k in k_vals}
+        for picture in set(self._histograms()) - wanted:
+            picture.unlink()
+
+    def remove_temporary_files(self):
+        """Removes what `atomic_path` could not remove because it was killed."""
+        for folder in (self.root, self.root / "checkpoints"):
+            for file in folder.glob(f"{_TEMPORARY_PREFIX}*"):
+                file.unlink()
+
+    def _histograms(self):
+        return [
+            picture
+            for prefix in _HISTOGRAM_PREFIX.values()
+            for picture in self.root.glob(f"{prefix}_k=*.png")
+        ]
+
+
+_TEMPORARY_PREFIX = ".network-pruning-"
 _HISTOGRAM_PREFIX = {"weight": "pruned_weights_l1", "unit": "pruned_units_l2"}
 
 
@@ -71,21 +128,36 @@ def atomic_path(path):
         path: the file to appear. Its folder is made if need be.
 
     Raises:
-        OSError: if the folder cannot be written to; nothing is left behind.
+        RunError: if it cannot be written, because the disk is full, say; nothing is left behind.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    path, temporary = Path(path), None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _temporary_file(path)
         yield temporary
         _flush_to_disk(temporary)
         # mkstemp makes files that only the owner can read; results are for everybody.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be written ({_reason(error)}). Make room or choose another folder, "
+            "then run the same command again."
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary_file(path):
+    handle, name = tempfile.mkstemp(path.suffix, _TEMPORARY_PREFIX, path.parent)
+    os.close(handle)
+    return Path(name)
+
+
+def _reason(error):
+    """What the system says, also where a library has wrapped it into an error of its own."""
+    return error.strerror or (os.strerror(error.errno) if error.errno else str(error))
 
 
 def write_text(path, text):

@@ -200,8 +200,8 @@ def fetch_files(files, sources, data_dir=None):
 def _keep(content, path):
     try:
         write_bytes(path, content)
-    except OSError as error:
-        say(f"No copy of {path.name} is kept: {_brief(error)}. The next run fetches it again.")
+    except RunError as error:
+        say(f"No copy of {path.name} is kept, the next run fetches it again: {error}")
 
 
 def _advice(files, cache, reasons):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..utils import RunError
 from .backend import tf
 
 # Large enough for full speed, small enough that the activations are small.
@@ -45,11 +46,19 @@ class Evaluator:
         self.size = len(split)
 
     def __call__(self, kernels):
-        """The `Metrics` of the network with these kernels, from the first layer to the output."""
+        """The `Metrics` of the network with these kernels, from the first layer to the output.
+
+        Raises:
+            RunError: if the loss is not finite.
+        """
         kernels = [tf.convert_to_tensor(kernel) for kernel in kernels]
         sums = [_sums(images, labels, kernels) for images, labels in self.batches]
         cross_entropy, correct = np.sum(sums, axis=0, dtype=np.float64) / self.size
         loss = cross_entropy + penalty(kernels[:-1], self.l1_reg, self.l2_reg)
+        if not np.isfinite(loss):
+            raise RunError(
+                f"The loss of this network is {loss}; train with a lower --learning_rate."
+            )
         return Metrics(float(loss), float(correct))
 
 

@@ -1,10 +1,5 @@
-"""The network: build, save, load."""
+"""The network: build, clone, take its kernels."""
 
-from pathlib import Path
-
-import numpy as np
-
-from ..utils import RunError, atomic_path
 from .backend import keras
 
 INPUT_SIZE = 784
@@ -65,30 +60,3 @@ def clone(model):
 def kernels(model):
     """The kernels by layer name, the output layer last: arrays of shape (inputs, units)."""
     return {layer.name: layer.kernel.numpy() for layer in model.layers}
-
-
-def save(model, path):
-    """Writes the whole model, without optimizer state, as an HDF5 file that plain Keras loads."""
-    # A clone's optimizer has no state yet: the file keeps the compile settings but stays small.
-    with atomic_path(path) as temporary:
-        clone(model).save(temporary)
-
-
-def load_weights(model, path):
-    """Loads the weights that `save` wrote.
-
-    Raises:
-        RunError: if the file cannot be read or holds another architecture.
-    """
-    try:
-        model.load_weights(Path(path))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{path} is not a checkpoint of this network; restore it, or train anew with "
-            "--force_train."
-        ) from error
-    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
-        raise RunError(
-            f"{path} holds weights that are not finite; restore it, or train anew with "
-            "--force_train."
-        )

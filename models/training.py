@@ -32,7 +32,7 @@ class Epoch:
         return self.loss if self.val_loss is None else self.val_loss
 
 
-def train(model, dataset, config, on_steps, on_epoch):
+def train(model, dataset, config, on_steps, on_epoch, first_epoch=1):
     """Trains `model` in place.
 
     Args:
@@ -41,13 +41,14 @@ def train(model, dataset, config, on_steps, on_epoch):
         config: with `epochs`, `batch_size`, `seed`, `l1_reg` and `l2_reg`.
         on_steps: called with `(epoch number, steps done, steps per epoch)` as an epoch goes on.
         on_epoch: called with the `Epoch` at its end.
+        first_epoch: where to begin, for a model that has been trained up to there.
 
     Raises:
         RunError: if the loss is not finite any more.
     """
     run_steps = _compile_steps(model, dataset.train)
     evaluate = dataset.valid and Evaluator(dataset.valid, config.l1_reg, config.l2_reg)
-    for number in range(1, config.epochs + 1):
+    for number in range(first_epoch, config.epochs + 1):
         order = epoch_order(config.seed, number, len(dataset.train))
         loss, accuracy = _run_epoch(run_steps, order, config.batch_size, number, on_steps)
         validation = evaluate and evaluate(model.get_weights())
@@ -58,7 +59,7 @@ def train(model, dataset, config, on_steps, on_epoch):
             val_loss=validation and validation.loss,
             val_accuracy=validation and validation.accuracy,
         )
-        _check_finite(epoch, config.learning_rate)
+        _check_finite(epoch.selection_loss, number)
         on_epoch(epoch)
 
 
@@ -73,6 +74,7 @@ def _run_epoch(run_steps, order, batch_size, number, on_steps):
     totals, done = np.zeros(2), 0
     for batches in _batches(order, batch_size):
         totals += np.array(run_steps(batches), np.float64)
+        _check_finite(totals[0], number)
         done += len(batches)
         on_steps(number, done, num_steps)
     loss, accuracy = totals / len(order)
@@ -124,9 +126,9 @@ def _compile_steps(model, split):
     return run_steps
 
 
-def _check_finite(epoch, learning_rate):
-    if not math.isfinite(epoch.loss) or not math.isfinite(epoch.selection_loss):
+def _check_finite(loss, epoch):
+    if not math.isfinite(loss):
         raise RunError(
-            f"Training diverged in epoch {epoch.epoch}: the loss is not finite. Try a "
-            f"--learning_rate below {learning_rate:g}."
+            f"Training diverged in epoch {epoch}: the loss is {loss}. Try a lower --learning_rate; "
+            "the last good checkpoint is kept."
         )
