@@ -46,9 +46,9 @@ def run(config):
 
 def updated_record(config, dataset, record):
     """What goes into `config.json`: the settings, and what the trained weights depend on."""
-    from .models.backend import DEVICES
-
     if record is None:
+        from .models.backend import device_names
+
         record = {
             "dataset_sha256": dataset.digest,
             "checkpoint_sha256": None,
@@ -58,20 +58,23 @@ def updated_record(config, dataset, record):
                 **{name: import_module(name).__version__ for name in VERSIONED_MODULES},
             },
             "machine": f"{platform.system()} {platform.machine()}",
-            "devices": DEVICES,
+            "devices": device_names(),
         }
     return {**record, "settings": config.to_dict()}
 
 
 def trained_kernels(config, dataset, paths, record):
     """The kernels of the kept checkpoint, by layer name: of a finished training, or trained now."""
+    finished = experiment.is_finished(record)
+    if finished:
+        experiment.check_checkpoint(paths, record)
+
     from .models import checkpoints
     from .models import model as models
 
     model = models.build(config.learning_rate, config.l1_reg, config.l2_reg, config.seed)
     model.summary(print_fn=say)
-    if experiment.is_finished(record):
-        experiment.check_checkpoint(paths, record)
+    if finished:
         say(f"Not trained again: {paths.best_weights} is finished (--force_train retrains).")
     else:
         train(config, dataset, model, paths)
@@ -88,14 +91,14 @@ def train(config, dataset, model, paths):
     Writes the kept checkpoint, the history, and after every epoch the state to go on from.
     """
     from .models import checkpoints, training
-    from .models.backend import DEVICES
+    from .models.backend import device_names
     from .visualization import csv
 
     if dataset.valid is None:
         say("No validation set: the checkpoint is chosen by training loss.")
     say(
         f"Training on {len(dataset.train):,} examples, {config.epochs} epochs, "
-        f"on {_device_name(DEVICES)}:"
+        f"on {_device_name(device_names())}:"
     )
     history = []
     if paths.training_state.exists():

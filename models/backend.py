@@ -16,13 +16,18 @@ with quiet_stderr():
     import keras
     import tensorflow as tf
 
-    # Looking for devices is where drivers that are missing or unfit are complained about.
-    DEVICES = [device.name for device in tf.config.list_logical_devices()]
-
 # Keras warns that HDF5 is an old format, which is what the checkpoint is meant to be.
 logging.set_verbosity(logging.ERROR)
 
 # The same seed must give the same weights; on CPUs this costs nothing measurable.
 tf.config.experimental.enable_op_determinism()
 
-__all__ = ["DEVICES", "keras", "tf"]
+
+def device_names():
+    """What TensorFlow computes on, such as `/device:CPU:0`."""
+    # The first look at the devices is where missing or unfit drivers are complained about.
+    with quiet_stderr():
+        return [device.name for device in tf.config.list_logical_devices()]
+
+
+__all__ = ["device_names", "keras", "tf"]

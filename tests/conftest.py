@@ -3,13 +3,9 @@
 import importlib.util
 import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parent.parent
+from commands import ROOT, run_command
 
 
 def _load_package():
@@ -30,18 +26,6 @@ SMALL = ("--epochs=2", "--num_valid=58000", "--k_vals=0.0,0.5,0.9,1.0")
 def root():
     """The checkout."""
     return ROOT
-
-
-def run_command(*arguments, command=(sys.executable, str(ROOT)), timeout=300, **options):
-    """Runs the program in a subprocess and returns it, finished, with its output as text."""
-    return subprocess.run(
-        [*command, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        stdin=subprocess.DEVNULL,
-        **options,
-    )
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,129 @@
+"""Runs the program with a small network, on a subset of the real digits, and with one fault.
+
+A fault is `none`, `kill:N` (SIGKILL at the N-th event), `full:N` (the N-th write finds the disk
+full), or `oom` (no memory left for training). Events are the steps between which a run can be cut
+short: a file is begun, written, renamed or removed, an epoch begins, a group of training steps or
+an evaluation begins or ends, a frame is drawn.
+
+Importing this module imports the whole program, so that a process forked afterwards need not.
+`python tests/faults.py FAULT [flags]` is one run in a process of its own.
+"""
+
+import errno
+import functools
+import importlib
+import importlib.util
+import os
+import pathlib
+import signal
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+SMALL_NETWORK = (30, 20)
+TRAIN, VALID, TEST = 1000, 500, 1000
+
+
+class Fault:
+    """Counts events and writes, and strikes at the chosen one."""
+
+    def __init__(self, text):
+        self.kind, _, number = text.partition(":")
+        self.number = int(number or 0)
+        self.events = self.writes = 0
+
+    def event(self):
+        self.events += 1
+        if self.events == self.number and self.kind in ("kill", "stop"):
+            os.kill(os.getpid(), signal.SIGKILL if self.kind == "kill" else signal.SIGTERM)
+
+    def count(self, owner, name):
+        """Makes the beginning and the end of every call of `owner.name` an event."""
+        original = getattr(owner, name)
+
+        @functools.wraps(original)
+        def call(*arguments, **options):
+            self.event()
+            result = original(*arguments, **options)
+            self.event()
+            return result
+
+        setattr(owner, name, call)
+
+    def fsync(self, original):
+        def call(handle):
+            self.writes += 1
+            if self.kind == "full" and self.writes == self.number:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return original(handle)
+
+        return call
+
+    def epoch_order(self, original):
+        def call(*arguments):
+            if self.kind == "oom":
+                raise MemoryError
+            return original(*arguments)
+
+        return call
+
+
+def load_program():
+    """Imports the whole program as `network_pruning`, and the data."""
+    root = Path(__file__).resolve().parent.parent
+    spec = importlib.util.spec_from_file_location("_launcher", root / "__main__.py")
+    launcher = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(launcher)
+    launcher.load_package()
+    names = ("train", "data.registry", "models.checkpoints", "models.evaluation")
+    names += ("visualization.graph", "visualization.gifs", "visualization.console")
+    program = {name: importlib.import_module(f"network_pruning.{name}") for name in names}
+    program["data"] = small_data(program["data.registry"])
+    return program
+
+
+def small_data(registry):
+    """The real digits, a few of them."""
+    dataset = registry.get_loader("digits")(None, 10_000)
+
+    def first(split, size):
+        return replace(split, images=split.images[:size], labels=split.labels[:size])
+
+    return replace(
+        dataset,
+        train=first(dataset.train, TRAIN),
+        valid=first(dataset.valid, VALID),
+        test=first(dataset.test, TEST),
+    )
+
+
+def prepare(program, fault):
+    """Makes network and data small, and puts the events in place."""
+    models = sys.modules["network_pruning.models.model"]
+    training = sys.modules["network_pruning.models.training"]
+    models.HIDDEN_UNITS = SMALL_NETWORK
+    program["data.registry"]._LOADERS["digits"] = lambda *_: program["data"]
+    os.fsync = fault.fsync(os.fsync)
+    training.epoch_order = fault.epoch_order(training.epoch_order)
+    fault.count(tempfile, "mkstemp")
+    fault.count(os, "fsync")
+    for name in ("replace", "rename", "unlink"):
+        fault.count(pathlib.Path, name)
+    fault.count(training, "epoch_order")
+    fault.count(training, "_check_finite")
+    fault.count(program["models.evaluation"].Evaluator, "__call__")
+    fault.count(program["visualization.graph"].HistogramFrames, "draw")
+
+
+def run(fault, flags):
+    """Runs the program; returns only by `SystemExit` or not at all."""
+    prepare(PROGRAM, fault)
+    sys.argv = ["network-pruning", *flags]
+    PROGRAM["train"].cli()
+
+
+PROGRAM = load_program()
+
+if __name__ == "__main__":
+    run(Fault(sys.argv[1]), sys.argv[2:])
