@@ -65,9 +65,12 @@ def updated_record(config, dataset, record):
 
 def trained_kernels(config, dataset, paths, record):
     """The kernels of the kept checkpoint, by layer name: of a finished training, or trained now."""
+    from .visualization import csv
+
     finished = experiment.is_finished(record)
     if finished:
         experiment.check_checkpoint(paths, record)
+        csv.read_history(paths.history)  # the report needs it: complain before the work
 
     from .models import checkpoints
     from .models import model as models

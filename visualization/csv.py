@@ -30,19 +30,22 @@ def read_history(path):
     """The rows of a history as dictionaries of numbers, or None for an empty cell.
 
     Raises:
-        RunError: if the file is not such a table.
+        RunError: if the file is missing or not such a table.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return [
-            {column: float(row[column]) if row[column] else None for column in HISTORY_COLUMNS}
-            for row in rows
-        ]
-    except (KeyError, ValueError, TypeError) as error:
+            rows = [
+                {column: float(row[column]) if row[column] else None for column in HISTORY_COLUMNS}
+                for row in csv.DictReader(file)
+            ]
+        if not rows:
+            raise ValueError("no rows")
+    except (OSError, KeyError, ValueError, TypeError) as error:
         raise RunError(
-            f"{path} is not a training history; delete it, or train anew with --force_train."
+            f"{path} is not a training history ({error}); restore it, or train anew with "
+            "--force_train."
         ) from error
+    return rows
 
 
 def write_results(path, k_vals, weight, unit):
