@@ -3,11 +3,15 @@
 Starting TensorFlow takes longer than such a run. What the faults are: `faults.py`.
 """
 
+import functools
 import multiprocessing
 import os
 import tempfile
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
+
+import pytest
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,7 @@ class Outcome:
 
 def fault_run(fault, *flags):
     """Runs the program with a fault, and returns the `Outcome`."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["faults"])
+    context = _server()
     with tempfile.TemporaryDirectory() as folder:
         arguments = (fault, [str(flag) for flag in flags], folder)
         process = context.Process(target=_in_child, args=arguments)
@@ -35,6 +38,18 @@ def fault_run(fault, *flags):
             Path(folder, "2").read_text(),
             int(Path(folder, "events").read_text() or -1),
         )
+
+
+@functools.cache
+def _server():
+    """The multiprocessing context of a server that has imported `faults`."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["faults"])
+    # The server imports before it learns of pytest's path, and would ignore what it cannot find.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        forkserver.ensure_running()
+    return context
 
 
 def _in_child(fault_text, flags, folder):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 from network_pruning.data.data_loaders.loader_utils import Split
+from network_pruning.models import checkpoints, pruning
 from network_pruning.models import model as models
-from network_pruning.models import pruning
 from network_pruning.models.evaluation import Evaluator, penalty
 
 
@@ -36,7 +36,7 @@ def test_penalty_by_hand():
 def test_results_equal_those_of_keras(finished, digits, granularity):
     """To four decimals, for trained and pruned networks, on the real test set."""
     model = models.build(l1_reg=1e-5, l2_reg=1e-4)
-    models.load_weights(model, finished / "small/checkpoints/weights.best.hdf5")
+    checkpoints.load_weights(model, finished / "small/checkpoints/weights.best.hdf5")
     *hidden, (_, output) = models.kernels(model).items()
     hidden = dict(hidden)
     rankings = pruning.rank(hidden, granularity)
