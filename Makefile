@@ -1,6 +1,7 @@
 # make run    train, prune, picture; pass flags as ARGS="--epochs=2 --dataset=fashion"
 # make test   the tests
 # make lint   ruff
+# make bench  speed against the limit and other programs; half an hour, nothing else running
 # make references   the published runs of references/ again
 # All set up what they need in .venv first, and reinstall only when a requirement changes.
 
@@ -12,7 +13,7 @@ here = here="$$PWD" && venv="$$PWD/.venv/bin"
 # `-m` cannot name a folder with a dot in it; such a folder is run as a whole.
 package = cd .. && case "$${here\#\#*/}" in *.*) run="$$here";; *) run="-m$${here\#\#*/}.train";; esac
 
-.PHONY: run test lint references
+.PHONY: run test lint references bench
 .DEFAULT_GOAL := run
 
 run: .venv/installed
@@ -27,6 +28,9 @@ lint: .venv/installed-dev
 references: .venv/installed
 	@$(here) && exec "$$venv/python" references/make_references.py $(ARGS)
 
+bench: .venv/installed-bench
+	@$(here) && exec "$$venv/python" benchmarks/run.py $(ARGS)
+
 .venv/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "Python 3.10 or newer is needed; name one with make PYTHON=python3.12"; exit 1; }
@@ -38,4 +42,9 @@ references: .venv/installed
 .venv/installed-dev: .venv/installed pyproject.toml
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+.venv/installed-bench: .venv/installed pyproject.toml
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@

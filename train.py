@@ -171,7 +171,7 @@ def report(config, kernels, rankings, metrics, paths):
     for granularity, layers in rankings.items():
         values = kernels if granularity == "weight" else {n: r.scores for n, r in layers.items()}
         frames = graph.histogram_frames(granularity, values, layers, k_vals, name)
-        images = [frames.draw(index, k) for index, k in enumerate(k_vals)]
+        images = gifs.in_few_colors(frames)
         for image, k in zip(images, k_vals, strict=True):
             graph.save_png(image, paths.histogram(granularity, k))
         gifs.save_gif(images, paths.animation(granularity))

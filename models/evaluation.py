@@ -51,8 +51,8 @@ class Evaluator:
         Raises:
             RunError: if the loss is not finite.
         """
-        kernels = [tf.convert_to_tensor(kernel) for kernel in kernels]
-        sums = [_sums(images, labels, kernels) for images, labels in self.batches]
+        alive = [tf.constant(kernel) for kernel in without_dead_units(kernels)]
+        sums = [_sums(images, labels, alive) for images, labels in self.batches]
         cross_entropy, correct = np.sum(sums, axis=0, dtype=np.float64) / self.size
         loss = cross_entropy + penalty(kernels[:-1], self.l1_reg, self.l2_reg)
         if not np.isfinite(loss):
@@ -72,6 +72,25 @@ def penalty(kernels, l1_reg, l2_reg):
         if l2_reg:
             total += l2_reg * np.square(weights).sum(dtype=np.float64)
     return total
+
+
+def without_dead_units(kernels):
+    """The same network without the hidden units that have no incoming weights.
+
+    Their activation is ReLU(0) = 0, so that neither they nor their outgoing weights change the
+    output. A unit-pruned network thus becomes as small and fast as it is meant to be.
+
+    Args:
+        kernels: arrays of shape (inputs, units), from the first layer to the output.
+    """
+    smaller, kept = [], slice(None)
+    for kernel in kernels[:-1]:
+        kernel = kernel[kept]
+        kept = np.flatnonzero(kernel.any(axis=0))
+        if len(kept) == kernel.shape[1]:
+            kept = slice(None)  # no copy where nothing is dead
+        smaller.append(kernel[:, kept])
+    return [*smaller, kernels[-1][kept]]
 
 
 @tf.function(reduce_retracing=True)

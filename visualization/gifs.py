@@ -1,21 +1,35 @@
 """GIF animations: a frame per sparsity, one second each, for ever."""
 
+from PIL import Image
+
 from ..utils import atomic_path
 
 MILLISECONDS = 1000
-COLORS = 32
+COLORS = 48
 
 
-def save_gif(images, path):
-    """Writes the images as a looping animation, whole or not at all.
+def in_few_colors(frames):
+    """All frames in one small palette: small files, steady colours, little memory.
 
     Args:
-        images: Pillow images of one size, in order; at least one.
+        frames: with a length of at least 1 and `draw(index)`, which gives an RGB image.
+    """
+    # First, middle and last frame together show every colour.
+    shown = [frames.draw(index) for index in (0, len(frames) // 2, len(frames) - 1)]
+    palette = _side_by_side(shown).quantize(COLORS)
+    return [
+        frames.draw(index).quantize(palette=palette, dither=Image.Dither.NONE)
+        for index in range(len(frames))
+    ]
+
+
+def save_gif(frames, path):
+    """Writes the frames as a looping animation, whole or not at all.
+
+    Args:
+        frames: images of one size and one palette, in order; at least one.
         path: the file to write.
     """
-    # One small palette, taken from all frames at once, keeps files small and colours steady.
-    palette = _side_by_side(images).quantize(COLORS)
-    frames = [image.quantize(palette=palette, dither=0) for image in images]
     with atomic_path(path) as temporary:
         frames[0].save(
             temporary,
@@ -28,12 +42,8 @@ def save_gif(images, path):
 
 
 def _side_by_side(images):
-    """First, middle and last image in one: together they show every colour."""
-    from PIL import Image
-
-    chosen = [images[0], images[len(images) // 2], images[-1]]
     width, height = images[0].size
-    sheet = Image.new("RGB", (width, height * len(chosen)))
-    for number, image in enumerate(chosen):
+    sheet = Image.new("RGB", (width, height * len(images)))
+    for number, image in enumerate(images):
         sheet.paste(image, (0, number * height))
     return sheet

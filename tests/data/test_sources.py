@@ -1,5 +1,7 @@
+import functools
 import gzip
 import hashlib
+import http.server
 import io
 import stat
 import tarfile
@@ -144,6 +146,34 @@ def test_no_network_fails_fast_with_the_reason(tmp_path):
     # Port 9 of this machine: nobody listens, the connection is refused.
     with pytest.raises(RunError, match=r"https://localhost:9: .*"):
         fetch_files(FILES, [HttpsMirror("https://localhost:9")], tmp_path)
+
+
+@pytest.fixture
+def mirror(tmp_path):
+    """A web server of this machine, and the folder it serves."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=folder)
+    with http.server.ThreadingHTTPServer(("localhost", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield HttpsMirror(f"http://localhost:{server.server_port}"), folder
+        server.shutdown()
+
+
+def test_a_mirror_is_downloaded_and_verified(tmp_path, mirror):
+    source, folder = mirror
+    for name, content in CONTENT.items():
+        (folder / f"{name}.gz").write_bytes(gzip.compress(content))
+    assert fetch_files(FILES, [source], tmp_path / "c") == CONTENT
+
+
+def test_a_mirror_without_the_file_is_a_reason(tmp_path, mirror):
+    source, folder = mirror
+    (folder / "one.gz").write_bytes(gzip.compress(CONTENT["one"]))
+    with pytest.raises(RunError, match="404"):
+        fetch_files(FILES, [source], tmp_path / "c")
+    # What did arrive is kept.
+    assert (tmp_path / "c" / "toy" / "one").read_bytes() == CONTENT["one"]
 
 
 def fake_client(folder, name, script):

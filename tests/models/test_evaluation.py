@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from network_pruning.data.data_loaders.loader_utils import Split
-from network_pruning.models import checkpoints, pruning
+from network_pruning.models import checkpoints, evaluation, pruning
 from network_pruning.models import model as models
 from network_pruning.models.evaluation import Evaluator, penalty
 
@@ -50,3 +50,39 @@ def test_results_equal_those_of_keras(finished, digits, granularity):
         )
         assert ours.loss == pytest.approx(loss, abs=5e-5)
         assert ours.accuracy == pytest.approx(accuracy, abs=5e-5)
+
+
+def test_networks_of_any_width_share_a_few_traces():
+    """Nothing is compiled anew for each of the 24 networks that a run evaluates."""
+    generator = np.random.default_rng(0)
+    split = Split(generator.random((50, 6), np.float32), np.zeros(50, np.int32))
+    kernels = {
+        "one": generator.normal(size=(6, 40)).astype(np.float32),
+        "two": generator.normal(size=(40, 30)).astype(np.float32),
+    }
+    output = generator.normal(size=(30, 10)).astype(np.float32)
+    evaluate = Evaluator(split)
+    before = evaluation._sums.experimental_get_tracing_count()
+    for granularity in ("weight", "unit"):
+        rankings = pruning.rank(kernels, granularity)
+        for k in np.linspace(0, 1, 12):
+            masks = pruning.make_masks(rankings, kernels, k)
+            evaluate([*pruning.apply_masks(masks, kernels).values(), output])
+    assert evaluation._sums.experimental_get_tracing_count() - before <= 3
+
+
+def test_dead_units_leave_without_a_trace():
+    kernels = [
+        np.array([[1.0, 0.0, 2.0], [3.0, 0.0, -1.0]]),
+        np.array([[1.0, 0.0], [5.0, 7.0], [2.0, 0.0]]),  # its second unit lives by a dead one only
+        np.array([[1.0, 2.0], [3.0, 4.0]]),
+    ]
+    smaller = evaluation.without_dead_units(kernels)
+    np.testing.assert_array_equal(smaller[0], [[1, 2], [3, -1]])
+    np.testing.assert_array_equal(smaller[1], [[1], [2]])
+    np.testing.assert_array_equal(smaller[2], [[1, 2]])
+
+
+def test_a_network_without_any_unit_left():
+    smaller = evaluation.without_dead_units([np.zeros((2, 3)), np.ones((3, 2))])
+    assert [kernel.shape for kernel in smaller] == [(2, 0), (0, 2)]

@@ -18,7 +18,7 @@ def frames():
         for number in (1, 2, 3, 4)
     }
     drawn = graph.histogram_frames("weight", kernels, rank(kernels, "weight"), K_VALS, "toy")
-    return drawn, [drawn.draw(index, k) for index, k in enumerate(K_VALS)]
+    return drawn, gifs.in_few_colors(drawn)
 
 
 @pytest.mark.parametrize(
@@ -31,16 +31,19 @@ def test_percent(fraction, text):
 def test_axes_stay_while_bars_go(frames):
     drawn, images = frames
     limits = [(axes.get_xlim(), axes.get_ylim()) for axes in drawn.panels]
-    drawn.draw(3, 1.0)
+    drawn.draw(3)
     assert [(axes.get_xlim(), axes.get_ylim()) for axes in drawn.panels] == limits
-    blue = [(np.asarray(image) == (0x00, 0x72, 0xB2)).all(axis=-1).sum() for image in images]
+    blue = [
+        (np.asarray(image.convert("RGB")) == (0x00, 0x72, 0xB2)).all(axis=-1).sum()
+        for image in images
+    ]
     assert blue[0] > blue[1] > blue[2] > blue[3] == 0
     assert len({image.size for image in images}) == 1
 
 
 def test_panels_and_title_say_how_much_is_gone(frames):
     drawn, _ = frames
-    drawn.draw(2, 0.9)
+    drawn.draw(2)
     assert drawn.panels[0].get_title() == "hidden_1: 540 of 600 removed"
     assert "90 % sparsity" in drawn.figure.get_suptitle()
 
@@ -100,3 +103,14 @@ def test_pictures_do_not_need_tensorflow(root):
         "sys.exit('tensorflow' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(root / "__main__.py")], check=True)
+
+
+def test_histograms_are_counted_once_per_layer_for_all_sparsities(monkeypatch):
+    counted = []
+    original = graph.layer_histogram
+    monkeypatch.setattr(graph, "layer_histogram", lambda *a: counted.append(a[0]) or original(*a))
+    kernels = {"one": np.eye(4), "two": np.ones((4, 3))}
+    k_vals = tuple(np.linspace(0, 1, 48))
+    frames = graph.histogram_frames("weight", kernels, rank(kernels, "weight"), k_vals, "toy")
+    assert len(gifs.in_few_colors(frames)) == 48
+    assert counted == ["one", "two"]
