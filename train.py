@@ -7,6 +7,7 @@ import platform
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 
 from absl import app, flags
@@ -37,8 +38,13 @@ def run(config):
         record = updated_record(config, dataset, record)
         experiment.write_record(work, record)
         kernels = trained_kernels(config, dataset, work, record)
-        rankings, metrics = prune_and_evaluate(config, dataset, kernels)
-        report(config, kernels, rankings, metrics, work)
+        rankings = ranked(kernels)
+        with ThreadPoolExecutor(1) as pool:
+            # Drawing is Python, evaluating is native code: side by side 7.9 s instead of 8.9 s.
+            drawn = pool.submit(draw_histograms, config, kernels, rankings, work)
+            metrics = prune_and_evaluate(config, dataset, kernels, rankings)
+            drawn.result()
+        report(config, metrics, work)
         if work != paths:
             experiment.replace(paths)
     say(f"Tables and figures are in {paths.root}")
@@ -132,12 +138,19 @@ def train(config, dataset, model, paths):
         training.train(model, dataset, config, on_steps, on_epoch, 1 + len(history))
 
 
-def prune_and_evaluate(config, dataset, kernels):
+def ranked(kernels):
+    """The `Ranking` of every hidden layer, by granularity and layer name."""
+    from .models import pruning
+
+    *hidden, _ = kernels.items()
+    return {granularity: pruning.rank(dict(hidden), granularity) for granularity in pruning.SCORES}
+
+
+def prune_and_evaluate(config, dataset, kernels, rankings):
     """Prunes a fresh copy of the hidden layers for every granularity and `k`, and tests it.
 
     Returns:
-        Two dictionaries by granularity: the `Ranking` of every layer, and the test `Metrics` for
-        every `k`.
+        The test `Metrics` for every `k`, by granularity.
     """
     from .models import pruning
     from .models.evaluation import Evaluator
@@ -145,7 +158,6 @@ def prune_and_evaluate(config, dataset, kernels):
     evaluate = Evaluator(dataset.test, config.l1_reg, config.l2_reg)
     *hidden, (_, output) = kernels.items()
     hidden = dict(hidden)
-    rankings = {granularity: pruning.rank(hidden, granularity) for granularity in pruning.SCORES}
     metrics = {granularity: [] for granularity in rankings}
     total = len(rankings) * len(config.k_vals)
     with progress(total=total, desc="pruning", unit="network") as bar:
@@ -156,26 +168,33 @@ def prune_and_evaluate(config, dataset, kernels):
                 metrics[granularity].append(evaluate([*pruned.values(), output]))
                 bar.update()
     say(f"Pruned and tested {total} networks.")
-    return rankings, metrics
+    return metrics
 
 
-def report(config, kernels, rankings, metrics, paths):
-    """Writes the tables, figures and animations, and prints the final table."""
-    from .visualization import console, csv, gifs, graph
+def draw_histograms(config, kernels, rankings, paths):
+    """Writes the pictures and animations of what is left at every `k`."""
+    from .visualization import gifs, graph
+
+    for granularity, layers in rankings.items():
+        values = kernels if granularity == "weight" else {n: r.scores for n, r in layers.items()}
+        frames = gifs.in_few_colors(
+            graph.histogram_frames(granularity, values, layers, config.k_vals, config.experiment_id)
+        )
+        for frame, k in zip(frames, config.k_vals, strict=True):
+            graph.save_png(frame, paths.histogram(granularity, k))
+        gifs.save_gif(frames, paths.animation(granularity))
+    paths.remove_stale_pictures(config.k_vals)
+
+
+def report(config, metrics, paths):
+    """Writes the curves and the table, and prints the table."""
+    from .visualization import console, csv, graph
 
     k_vals, name = config.k_vals, config.experiment_id
     history = csv.read_history(paths.history)
     figure = graph.loss_accuracy(history, kept_epoch(config, history), name)
     graph.save_png(figure, paths.loss_accuracy)
     graph.save_png(graph.pruned_loss_accuracy(k_vals, **metrics, title=name), paths.pruned_curves)
-    for granularity, layers in rankings.items():
-        values = kernels if granularity == "weight" else {n: r.scores for n, r in layers.items()}
-        frames = graph.histogram_frames(granularity, values, layers, k_vals, name)
-        images = gifs.in_few_colors(frames)
-        for image, k in zip(images, k_vals, strict=True):
-            graph.save_png(image, paths.histogram(granularity, k))
-        gifs.save_gif(images, paths.animation(granularity))
-    paths.remove_stale_pictures(k_vals)
     csv.write_results(paths.results, k_vals, **metrics)
     say(console.results_table(k_vals, **metrics))
 

@@ -13,6 +13,7 @@ import errno
 import functools
 import importlib
 import importlib.util
+import itertools
 import os
 import pathlib
 import signal
@@ -32,9 +33,10 @@ class Fault:
         self.kind, _, number = text.partition(":")
         self.number = int(number or 0)
         self.events = self.writes = 0
+        self.counter = itertools.count(1)  # counts right also where two threads count
 
     def event(self):
-        self.events += 1
+        self.events = next(self.counter)
         if self.events == self.number and self.kind in ("kill", "stop"):
             os.kill(os.getpid(), signal.SIGKILL if self.kind == "kill" else signal.SIGTERM)
 
