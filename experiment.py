@@ -31,7 +31,8 @@ def locked(paths):
     """
     import filelock
 
-    lock = filelock.SoftFileLock(paths.lock, timeout=0)
+    # The first try removes a dead lock, the next one gets it.
+    lock = filelock.SoftFileLock(paths.lock, timeout=0.3, poll_interval=0.1)
     try:
         paths.root.mkdir(parents=True, exist_ok=True)
         lock.acquire()

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -113,11 +115,15 @@ def test_the_lock_names_its_holder_and_is_gone_afterwards(paths):
 
 
 def test_a_lock_of_a_dead_process_is_taken_over(paths):
-    import socket
-
-    paths.lock.write_text(f"4194304\n{socket.gethostname()}\n")  # above the largest process id
+    code = (
+        "import filelock, os, sys; filelock.SoftFileLock(sys.argv[1]).acquire();"
+        "os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(paths.lock)], check=False)
+    assert paths.lock.exists()
     with experiment.locked(paths):
         pass
+    assert not paths.lock.exists()
 
 
 def test_a_lock_of_another_host_is_respected(paths):
