@@ -3,6 +3,7 @@
 python -m network-pruning.train --dataset=digits
 """
 
+import math
 import platform
 import signal
 import sys
@@ -113,12 +114,8 @@ def train(config, dataset, model, paths):
     if paths.training_state.exists():
         history = checkpoints.load_state(model, paths.training_state)
         say(f"Resumed after epoch {len(history)}, where an earlier run was cut short.")
-    bar, started = progress(unit="step"), time.perf_counter()
-
-    def on_steps(epoch, done, num_steps):
-        bar.set_description(f"epoch {epoch}/{config.epochs}", refresh=False)
-        bar.total, bar.n = num_steps, done
-        bar.refresh()
+    started, num_steps = time.perf_counter(), math.ceil(len(dataset.train) / config.batch_size)
+    bar = progress(total=num_steps, unit="step", desc=f"epoch {1 + len(history)}/{config.epochs}")
 
     def on_epoch(epoch):
         nonlocal started
@@ -133,9 +130,12 @@ def train(config, dataset, model, paths):
         csv.write_history(paths.history, history)
         say(_epoch_line(epoch, config.epochs, time.perf_counter() - started, keep))
         started = time.perf_counter()
+        if epoch.epoch < config.epochs:
+            bar.set_description(f"epoch {epoch.epoch + 1}/{config.epochs}", refresh=False)
+            bar.reset()
 
     with bar:
-        training.train(model, dataset, config, on_steps, on_epoch, 1 + len(history))
+        training.train(model, dataset, config, bar.update, on_epoch, 1 + len(history))
 
 
 def ranked(kernels):

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,8 +103,7 @@ class ArtifactPaths:
     def remove_temporary_files(self):
         """Removes what `atomic_path` could not remove because it was killed."""
         for folder in (self.root, self.root / "checkpoints"):
-            for file in folder.glob(f"{_TEMPORARY_PREFIX}*"):
-                file.unlink()
+            remove_temporary_files(folder)
 
     def _histograms(self):
         return [
@@ -147,6 +147,14 @@ def atomic_path(path):
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_temporary_files(folder, older_than=0.0):
+    """Removes what `atomic_path` left in `folder` when it was killed, `older_than` seconds ago."""
+    for file in folder.glob(f"{_TEMPORARY_PREFIX}*"):
+        with contextlib.suppress(FileNotFoundError):  # its writer has just finished
+            if time.time() - file.stat().st_mtime >= older_than:
+                file.unlink()
 
 
 def _temporary_file(path):

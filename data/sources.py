@@ -20,7 +20,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..utils import RunError, say, write_bytes
+from ..utils import RunError, remove_temporary_files, say, write_bytes
 
 # The largest file, the training images, has 47,040,016 bytes: nothing bigger is ever unpacked.
 MAX_FILE_BYTES = 64 * 2**20
@@ -200,6 +200,8 @@ def fetch_files(files, sources, data_dir=None):
 def _keep(content, path):
     try:
         write_bytes(path, content)
+        # Other runs may be writing here too; what is an hour old has no writer any more.
+        remove_temporary_files(path.parent, older_than=3600)
     except RunError as error:
         say(f"No copy of {path.name} is kept, the next run fetches it again: {error}")
 

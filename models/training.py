@@ -39,7 +39,7 @@ def train(model, dataset, config, on_steps, on_epoch, first_epoch=1):
         model: a compiled model as made by `build`.
         dataset: with splits `train` and `valid` (or None).
         config: with `epochs`, `batch_size`, `seed`, `l1_reg` and `l2_reg`.
-        on_steps: called with `(epoch number, steps done, steps per epoch)` as an epoch goes on.
+        on_steps: called with the number of steps just done, as an epoch goes on.
         on_epoch: called with the `Epoch` at its end.
         first_epoch: where to begin, for a model that has been trained up to there.
 
@@ -70,13 +70,11 @@ def epoch_order(seed, epoch, size):
 
 def _run_epoch(run_steps, order, batch_size, number, on_steps):
     """Mean loss and accuracy of one pass over the examples in this order."""
-    num_steps = math.ceil(len(order) / batch_size)
-    totals, done = np.zeros(2), 0
+    totals = np.zeros(2)
     for batches in _batches(order, batch_size):
         totals += np.array(run_steps(batches), np.float64)
         _check_finite(totals[0], number)
-        done += len(batches)
-        on_steps(number, done, num_steps)
+        on_steps(len(batches))
     loss, accuracy = totals / len(order)
     return float(loss), float(accuracy)
 

@@ -3,6 +3,7 @@ import gzip
 import hashlib
 import http.server
 import io
+import os
 import stat
 import tarfile
 import threading
@@ -126,6 +127,17 @@ def test_many_at_once_leave_whole_files_and_no_leftovers(tmp_path):
         thread.join()
     assert found == [CONTENT] * 8
     assert {p.name: p.read_bytes() for p in (tmp_path / "toy").iterdir()} == CONTENT
+
+
+def test_leftovers_of_a_killed_download_are_removed(tmp_path):
+    (tmp_path / "toy").mkdir()
+    old, new = (tmp_path / "toy" / f".network-pruning-{name}" for name in ("old", "new"))
+    old.touch()
+    new.touch()
+    os.utime(old, (0, 0))
+    fetch_files(FILES, [Shelf("shelf", CONTENT)], tmp_path)
+    assert not old.exists()
+    assert new.exists()  # perhaps of a run that is still writing
 
 
 def test_the_environment_names_the_cache(tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ def train(dataset, **settings):
     config = ExperimentConfig(epochs=2, **settings)
     model = models.build(config.learning_rate, config.l1_reg, config.l2_reg, config.seed)
     epochs, steps = [], []
-    training.train(model, dataset, config, lambda *step: steps.append(step), epochs.append)
+    training.train(model, dataset, config, steps.append, epochs.append)
     return model, epochs, steps
 
 
@@ -78,7 +78,7 @@ def test_the_seed_fixes_everything(dataset):
 def test_progress_counts_the_steps_of_every_epoch(dataset):
     _, epochs, steps = train(dataset)
     assert [epoch.epoch for epoch in epochs] == [1, 2]
-    assert [step for step in steps if step[1] == step[2]] == [(1, 3, 3), (2, 3, 3)]
+    assert sum(steps) == 2 * 3
 
 
 def test_without_validation_the_training_loss_selects(dataset):
