@@ -1,7 +1,7 @@
 """Measures this program against the plain one, PyTorch and the machine's limit: `make bench`.
 
 All programs run alternately on one otherwise idle machine; medians with their range go to
-`benchmarks/results.md` and `benchmarks/results.png`. About half an hour.
+`benchmarks/results.md`. About twenty minutes.
 """
 
 import json
