@@ -113,7 +113,7 @@ def write_record(paths, record):
 
 def is_finished(record):
     """Whether all epochs have been trained."""
-    return bool(record and record.get("checkpoint_sha256"))
+    return bool(record.get("checkpoint_sha256"))
 
 
 def changes(config, dataset, record):

@@ -156,16 +156,14 @@ def prune_and_evaluate(config, dataset, kernels, rankings):
     from .models.evaluation import Evaluator
 
     evaluate = Evaluator(dataset.test, config.l1_reg, config.l2_reg)
-    *hidden, (_, output) = kernels.items()
-    hidden = dict(hidden)
     metrics = {granularity: [] for granularity in rankings}
     total = len(rankings) * len(config.k_vals)
     with progress(total=total, desc="pruning", unit="network") as bar:
         for granularity, layers in rankings.items():
             for k in config.k_vals:
-                masks = pruning.make_masks(layers, hidden, k)
-                pruned = pruning.apply_masks(masks, hidden)
-                metrics[granularity].append(evaluate([*pruned.values(), output]))
+                masks = pruning.make_masks(layers, kernels, k)
+                pruned = {**kernels, **pruning.apply_masks(masks, kernels)}
+                metrics[granularity].append(evaluate(list(pruned.values())))
                 bar.update()
     say(f"Pruned and tested {total} networks.")
     return metrics

@@ -199,12 +199,12 @@ def say(text=""):
     sys.stdout.flush()
 
 
-def progress(iterable=None, **options):
+def progress(**options):
     """A progress bar on a terminal, silent elsewhere (callers then say one line each)."""
     from tqdm import tqdm
 
     # `disable=None` is tqdm's way to ask for a bar on terminals only.
-    return tqdm(iterable, disable=None, leave=False, dynamic_ncols=True, file=sys.stdout, **options)
+    return tqdm(disable=None, leave=False, dynamic_ncols=True, file=sys.stdout, **options)
 
 
 @contextlib.contextmanager

@@ -5,8 +5,8 @@ training, validation, checkpoint and state included.
 """
 
 import importlib
-import importlib.util
 import json
+import runpy
 import sys
 import time
 from pathlib import Path
@@ -14,10 +14,7 @@ from pathlib import Path
 
 def load_program():
     root = Path(__file__).resolve().parent.parent
-    spec = importlib.util.spec_from_file_location("_launcher", root / "__main__.py")
-    launcher = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(launcher)
-    launcher.load_package()
+    runpy.run_path(str(root / "__main__.py"))["load_package"]()
     return importlib.import_module("network_pruning.train")
 
 

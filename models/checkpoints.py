@@ -3,7 +3,6 @@
 import zipfile
 import zlib
 from dataclasses import astuple
-from pathlib import Path
 
 import numpy as np
 
@@ -29,7 +28,7 @@ def load_weights(model, path):
         RunError: if the file cannot be read or holds another architecture.
     """
     try:
-        model.load_weights(Path(path))
+        model.load_weights(path)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{path} is not a checkpoint of this network; restore it, or train anew with "

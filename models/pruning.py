@@ -81,5 +81,5 @@ def make_masks(rankings, kernels, k):
 
 
 def apply_masks(masks, kernels):
-    """Copies of the kernels with the removed weights set to exactly 0.0."""
-    return {name: np.where(masks[name], kernel, 0) for name, kernel in kernels.items()}
+    """Copies of the masked kernels with the removed weights set to exactly 0.0."""
+    return {name: np.where(mask, kernels[name], 0) for name, mask in masks.items()}

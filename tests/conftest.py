@@ -1,22 +1,14 @@
 """Shared fixtures: the package under a fixed name, the command line, one finished experiment."""
 
-import importlib.util
 import os
+import runpy
 import shutil
 
 import pytest
 from commands import ROOT, run_command
 
-
-def _load_package():
-    """Imports the checkout as `network_pruning`, whatever its folder is called."""
-    spec = importlib.util.spec_from_file_location("_launcher", ROOT / "__main__.py")
-    launcher = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(launcher)
-    launcher.load_package()
-
-
-_load_package()
+# The checkout becomes `network_pruning`, whatever its folder is called.
+runpy.run_path(str(ROOT / "__main__.py"))["load_package"]()
 
 # Real data, few examples: all but 2,000 are held out. Kept small so that the suite stays fast.
 SMALL = ("--epochs=2", "--num_valid=58000", "--k_vals=0.0,0.5,0.9,1.0")

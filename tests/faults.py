@@ -12,10 +12,10 @@ Importing this module imports the whole program, so that a process forked afterw
 import errno
 import functools
 import importlib
-import importlib.util
 import itertools
 import os
 import pathlib
+import runpy
 import signal
 import sys
 import tempfile
@@ -74,10 +74,7 @@ class Fault:
 def load_program():
     """Imports the whole program as `network_pruning`, and the data."""
     root = Path(__file__).resolve().parent.parent
-    spec = importlib.util.spec_from_file_location("_launcher", root / "__main__.py")
-    launcher = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(launcher)
-    launcher.load_package()
+    runpy.run_path(str(root / "__main__.py"))["load_package"]()
     names = ("train", "data.registry", "models.checkpoints", "models.evaluation")
     names += ("visualization.graph", "visualization.gifs", "visualization.console")
     program = {name: importlib.import_module(f"network_pruning.{name}") for name in names}

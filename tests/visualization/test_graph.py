@@ -97,8 +97,7 @@ def test_epochs_count_from_one_and_the_kept_one_is_named():
 
 def test_pictures_do_not_need_tensorflow(root):
     code = (
-        "import importlib.util as u, sys; s = u.spec_from_file_location('l', sys.argv[1]);"
-        "l = u.module_from_spec(s); s.loader.exec_module(l); l.load_package();"
+        "import runpy, sys; runpy.run_path(sys.argv[1])['load_package']();"
         "import network_pruning.visualization.graph, network_pruning.visualization.gifs;"
         "sys.exit('tensorflow' in sys.modules)"
     )
