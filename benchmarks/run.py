@@ -1,7 +1,7 @@
 """Measures this program against the plain one, PyTorch and the machine's limit: `make bench`.
 
 All programs run alternately on one otherwise idle machine; medians with their range go to
-`benchmarks/results.md`. About twenty minutes.
+`benchmarks/results.md`, and a picture of the ratios to `results.png`. About half an hour.
 """
 
 import json
@@ -13,125 +13,143 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 
+from plot import save_plot
+
 BENCHMARKS = Path(__file__).resolve().parent
 PACKAGE = BENCHMARKS.parent
-EPOCHS, ROUNDS = 3, 3
+EPOCHS, ROUNDS, JOBS = 3, 3, 2
 MANY = ",".join(f"{k / 48:.4f}" for k in range(48))
 
 
-def measure(*command):
-    """Runs a command; returns its last line of output as JSON, the seconds and the peak memory."""
+@dataclass(frozen=True)
+class Run:
+    """What one run of a program printed and took; `memory` is its peak in MB."""
+
+    printed: dict
+    seconds: float
+    memory: float
+
+
+def measure(*command, status=0):
+    """Runs a Python command, whose last line of output may be a JSON object."""
     with tempfile.TemporaryFile("w+") as output:
         begun = time.perf_counter()
         process = subprocess.Popen([sys.executable, *map(str, command)], stdout=output)
-        _, status, usage = os.wait4(process.pid, 0)
+        _, ended, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begun
         output.seek(0)
         lines = output.read().splitlines()
+    if os.waitstatus_to_exitcode(ended) != status:
+        raise SystemExit(f"{command} failed")
     last = lines[-1] if lines and lines[-1].startswith("{") else "{}"
-    if status and "--help" not in command and "--epochs=0" not in command:
-        raise SystemExit(f"{command} failed with status {status}")
-    return json.loads(last), seconds, usage.ru_maxrss / 1024
+    return Run(json.loads(last), seconds, usage.ru_maxrss / 1024)
 
 
-class Table:
-    """Rows of ours against theirs, each a list of seconds (or MB) from alternating runs."""
+@dataclass(frozen=True)
+class Row:
+    """Ours against theirs, each a list of seconds (or MB); `target` is the ratio to stay below."""
 
-    def __init__(self):
-        self.rows = []
+    what: str
+    ours: list
+    against: str
+    theirs: list
+    target: float
 
-    def add(self, what, ours, theirs, against, target, better="ratio"):
-        ratio = statistics.median(ours) / statistics.median(theirs)
-        met = ratio <= target if better == "ratio" else 1 / ratio >= target
-        shown = f"{ratio:.2f}×" if better == "ratio" else f"{1 / ratio:.1f}× faster"
-        goal = f"≤ {target}×" if better == "ratio" else f"≥ {target}× faster"
-        self.rows.append((what, spread(ours), against, spread(theirs), shown, goal, met))
-        print(self.rows[-1], flush=True)
+    @property
+    def ratio(self):
+        return statistics.median(self.ours) / statistics.median(self.theirs)
+
+    def markdown(self):
+        met = "yes" if self.ratio <= self.target else "no"
+        ratios = f"{shown(self.ratio)} | {'≥' if self.target < 0.7 else '≤'} {shown(self.target)}"
+        ours, theirs = spread(self.ours), spread(self.theirs)
+        return f"| {self.what} | {ours} | {self.against} | {theirs} | {ratios} | {met} |"
+
+
+def shown(ratio):
+    """0.5 as "2.0× faster", and 0.9 as it is."""
+    return f"{1 / ratio:.1f}× faster" if ratio < 0.7 else f"{ratio:.2f}×"
 
 
 def spread(values):
     """The median, and the range in brackets."""
-    return f"{statistics.median(values):.3g} ({min(values):.3g}–{max(values):.3g})"
+    digits = 0 if statistics.median(values) >= 100 else 2
+    middle, low, high = statistics.median(values), min(values), max(values)
+    return f"{middle:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 
 
-def bench_start(table):
+def start():
     """`--help` and a bad flag against the import of absl."""
-    seconds = {"absl": [], "help": [], "bad flag": []}
+    absl, help_, bad = [], [], []
     for _ in range(9):
-        seconds["absl"].append(measure("-c", "import absl.app")[1])
-        seconds["help"].append(measure(PACKAGE, "--help")[1])
-        seconds["bad flag"].append(measure(PACKAGE, "--epochs=0")[1])
-    for what in ("help", "bad flag"):
-        table.add(f"{what} (s)", seconds[what], seconds["absl"], "import absl.app", 2)
+        absl.append(measure("-c", "import absl.app").seconds)
+        help_.append(measure(PACKAGE, "--help").seconds)
+        bad.append(measure(PACKAGE, "--epochs=0", status=2).seconds)
+    yield Row("`--help` (s)", help_, "import absl.app", absl, 2)
+    yield Row("a bad flag (s)", bad, "import absl.app", absl, 2)
 
 
-def bench_epochs(table, folder, data):
+def epochs(folder, data, limits):
     """Epochs after the first, in which everything is compiled."""
-    seconds = {"ours": [], "torch": [], "plain": [], "sgemm": []}
-    evaluation = []
+    ours, torch, plain = [], [], []
     for _ in range(ROUNDS):
         shutil.rmtree(folder / "e", ignore_errors=True)
-        flags = (f"--output_dir={folder}", "--experiment_id=e", "--k_vals=0")
-        ours = measure(BENCHMARKS / "ours.py", f"--epochs={EPOCHS}", *flags)[0]
-        seconds["ours"] += ours["epochs"][1:]
-        torch = measure(BENCHMARKS / "torch_twin.py", data, EPOCHS)[0]
-        seconds["torch"] += torch["epochs"][1:]
-        plain = measure(BENCHMARKS / "plain_keras.py", "train", folder, data, EPOCHS)[0]
-        seconds["plain"] += plain["epochs"][1:]
-        limit = measure(BENCHMARKS / "torch_twin.py", data, "sgemm")[0]
-        seconds["sgemm"].append(limit["epoch"])
-        evaluation.append(limit["evaluation"])
-    table.add("one epoch (s)", seconds["ours"], seconds["torch"], "PyTorch, fused Adam", 1.0)
-    table.add("one epoch (s)", seconds["ours"], seconds["sgemm"], "sgemm limit", 1.35)
-    table.add("one epoch (s)", seconds["ours"], seconds["plain"], "plain Keras", 1.0, "faster")
-    return evaluation
+        flags = (f"--epochs={EPOCHS}", f"--output_dir={folder}", "--experiment_id=e", "--k_vals=0")
+        ours += measure(BENCHMARKS / "ours.py", *flags).printed["epochs"][1:]
+        torch += measure(BENCHMARKS / "torch_twin.py", data, EPOCHS).printed["epochs"][1:]
+        command = (BENCHMARKS / "plain_keras.py", "train", folder, data, EPOCHS)
+        plain += measure(*command).printed["epochs"][1:]
+        limits.append(measure(BENCHMARKS / "sgemm.py").printed)
+    sgemm = [limit["epoch"] for limit in limits]
+    yield Row("one epoch (s)", ours, "PyTorch, fused Adam", torch, 1)
+    yield Row("one epoch (s)", ours, "sgemm alone", sgemm, 1.35)
+    yield Row("one epoch (s)", ours, "plain Keras", plain, 1)
 
 
-def bench_job(table, folder, data, evaluation):
-    """The whole main job once, then its pruning phase alone."""
-    whole = folder / "whole"
+def jobs(folder, data, limits):
+    """The whole main job, then its pruning phase alone, then more values of `k`."""
+    whole, flags = folder / "whole", (f"--output_dir={folder}", "--experiment_id=job")
     whole.mkdir()
-    flags = (f"--output_dir={folder}", "--experiment_id=job")
-    _, ours, our_memory = measure(PACKAGE, *flags)
-    command = (BENCHMARKS / "plain_keras.py", "train+prune", whole, data)
-    measured, plain, plain_memory = measure(*command)
-    table.add("the whole main job (s)", [ours], [plain], "plain Keras", 2.2, "faster")
-    table.add("its peak memory (MB)", [our_memory], [plain_memory], "plain Keras", 0.75)
-    seconds = {"ours": [], "plain": [measured["prune"]], "many": []}
-    for number in range(ROUNDS):
-        seconds["ours"].append(measure(BENCHMARKS / "ours.py", *flags)[0]["prune"])
-        many = (*flags, f"--k_vals={MANY}")
-        seconds["many"].append(measure(BENCHMARKS / "ours.py", *many)[0]["prune"])
-        if number == 1:  # it takes minutes
-            command = (BENCHMARKS / "plain_keras.py", "prune", whole, data)
-            seconds["plain"].append(measure(*command)[0]["prune"])
-    limit = [24 * value for value in evaluation]
-    table.add(
-        "pruning, 12 k × 2 (s)", seconds["ours"], seconds["plain"], "plain Keras", 12, "faster"
-    )
-    table.add("pruning, 12 k × 2 (s)", seconds["ours"], limit, "24 evaluations, sgemm", 1.0)
-    table.add("pruning, 48 k × 2 (s)", seconds["many"], seconds["ours"], "12 k × 2", 4.0)
+    ours, plain = [], []
+    for _ in range(JOBS):
+        shutil.rmtree(folder / "job", ignore_errors=True)
+        ours.append(measure(PACKAGE, *flags))
+        plain.append(measure(BENCHMARKS / "plain_keras.py", "train+prune", whole, data))
+    yield Row("whole job (s)", *_both(ours, "plain Keras", plain, "seconds"), 1 / 2.2)
+    yield Row("its peak memory (MB)", *_both(ours, "plain Keras", plain, "memory"), 0.75)
+    again, few, many = [], [], []
+    for _ in range(ROUNDS):
+        again.append(measure(BENCHMARKS / "ours.py", *flags).printed["prune"])
+        limits.append(measure(BENCHMARKS / "sgemm.py").printed)
+        few.append(measure(BENCHMARKS / "ours.py", "--in_turn", *flags))
+        many.append(measure(BENCHMARKS / "ours.py", "--in_turn", *flags, f"--k_vals={MANY}"))
+    pruning = [run.printed["prune"] for run in plain]
+    limit = [24 * limit["evaluation"] for limit in limits]
+    yield Row("rerun, 12 `k` × 2 (s)", again, "plain Keras", pruning, 1 / 12)
+    yield Row("rerun, 12 `k` × 2 (s)", again, "sgemm of 24 tests", limit, 1)
+    for stage in ("evaluate", "draw"):
+        seconds = [[run.printed[stage][0] for run in runs] for runs in (many, few)]
+        yield Row(f"48 `k`: {stage} (s)", seconds[0], "12 `k`", seconds[1], 4)
+    yield Row("48 `k`: memory (MB)", *_both(many, "12 `k`", few, "memory"), 1.1)
 
 
-def write(table):
-    """The table as Markdown."""
+def _both(ours, against, theirs, value):
+    return [getattr(run, value) for run in ours], against, [getattr(run, value) for run in theirs]
+
+
+def machine():
+    """Where and with what this was measured."""
     packages = ("tensorflow", "keras", "torch", "numpy", "matplotlib")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    lines = [
+    return (
         f"Measured on {date.today()} on {processor()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}, {versions}. Medians (range) of alternating runs.\n",
-        "| what | ours | against | theirs | ratio | target | met |",
-        "| --- | ---: | --- | ---: | ---: | ---: | --- |",
-    ]
-    lines += [
-        f"| {what} | {ours} | {against} | {theirs} | {shown} | {goal} | {'yes' if met else 'no'} |"
-        for what, ours, against, theirs, shown, goal, met in table.rows
-    ]
-    (BENCHMARKS / "results.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        f"{platform.python_version()}, {versions}. Medians (range) of alternating runs."
+    )
 
 
 def processor():
@@ -142,22 +160,31 @@ def processor():
     return platform.processor() or platform.machine()
 
 
-def main():
-    data = Path(sys.argv[1]) if len(sys.argv) > 1 else default_data()
-    table = Table()
-    with tempfile.TemporaryDirectory() as folder:
-        bench_start(table)
-        evaluation = bench_epochs(table, Path(folder), data)
-        bench_job(table, Path(folder), data, evaluation)
-    write(table)
-
-
 def default_data():
     """Where the program keeps its data."""
     import platformdirs
 
     cache = platformdirs.user_cache_dir("network-pruning")
     return Path(os.environ.get("NETWORK_PRUNING_DATA") or cache)
+
+
+def main():
+    data = Path(sys.argv[1]) if len(sys.argv) > 1 else default_data()
+    rows, limits = [], []
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for stage in (start(), epochs(folder, data, limits), jobs(folder, data, limits)):
+            for row in stage:
+                rows.append(row)
+                print(row.markdown(), flush=True)
+    lines = [
+        f"{machine()}\n",
+        "| what | ours | against | theirs | ratio | target | met |",
+        "| --- | ---: | --- | ---: | ---: | ---: | --- |",
+        *(row.markdown() for row in rows),
+    ]
+    (BENCHMARKS / "results.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    save_plot(rows, BENCHMARKS / "results.png")
 
 
 if __name__ == "__main__":

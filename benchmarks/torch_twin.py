@@ -1,7 +1,6 @@
 """The same training in PyTorch: network, batches, Adam (fused), validation after every epoch.
 
-`torch_twin.py DATA_DIR EPOCHS` prints the seconds of each epoch as one JSON object; `torch_twin.py
-DATA_DIR sgemm` prints what the matrix products alone take, the limit of what can be had.
+`torch_twin.py DATA_DIR EPOCHS` prints the seconds of each epoch as one JSON object.
 """
 
 import itertools
@@ -40,45 +39,5 @@ def epochs(data, count):
     return seconds
 
 
-def sgemm():
-    """Seconds of the matrix products of one epoch with validation, and of one test evaluation."""
-    step, evaluation = products(BATCH, backward=True), products(10_000, backward=False)
-    best_step = min(clock(step) for _ in range(200))
-    typical_step = sorted(clock(step) for _ in range(200))[100]
-    forward = min(clock(evaluation) for _ in range(10))
-    steps = 50_000 / BATCH
-    return {
-        "epoch": typical_step * steps + forward,
-        "epoch_best": best_step * steps + forward,
-        "evaluation": forward,
-    }
-
-
-def products(rows, backward):
-    """The products of one pass, as a function: forward, and both gradients of every layer."""
-    pairs = list(itertools.pairwise(SIZES))
-    x = [torch.randn(rows, size) for size in SIZES]
-    w = [torch.randn(*pair) for pair in pairs]
-
-    def run():
-        for layer in range(len(pairs)):
-            x[layer] @ w[layer]
-            if backward:
-                x[layer].T @ x[layer + 1]
-                if layer:
-                    x[layer + 1] @ w[layer].T
-
-    return run
-
-
-def clock(function):
-    begun = time.perf_counter()
-    function()
-    return time.perf_counter() - begun
-
-
 if __name__ == "__main__":
-    if sys.argv[2] == "sgemm":
-        print(json.dumps(sgemm()))
-    else:
-        print(json.dumps({"epochs": epochs(load(sys.argv[1]), int(sys.argv[2]))}))
+    print(json.dumps({"epochs": epochs(load(sys.argv[1]), int(sys.argv[2]))}))

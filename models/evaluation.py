@@ -36,13 +36,8 @@ class Evaluator:
     def __init__(self, split, l1_reg=0.0, l2_reg=0.0):
         self.l1_reg, self.l2_reg = l1_reg, l2_reg
         starts = range(0, len(split), ROWS_AT_ONCE)
-        self.batches = [
-            (
-                tf.constant(split.images[start : start + ROWS_AT_ONCE]),
-                tf.constant(split.labels[start : start + ROWS_AT_ONCE]),
-            )
-            for start in starts
-        ]
+        parts = [split[start : start + ROWS_AT_ONCE] for start in starts]
+        self.batches = [(tf.constant(part.images), tf.constant(part.labels)) for part in parts]
         self.size = len(split)
 
     def __call__(self, kernels):

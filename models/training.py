@@ -92,24 +92,27 @@ def _batches(order, batch_size):
 def _compile_steps(model, split):
     """One function that trains on groups of batches, given as indices of shape (steps, batch).
 
-    The examples are put on the device once, each step is compiled by XLA as a whole (gathering,
-    both passes, Adam), and TensorFlow runs a group of steps without returning to Python: an epoch
-    takes about 0.6 times that of Keras' `fit`.
+    The examples are put on the device once, as bytes; each step is compiled by XLA as a whole
+    (gathering, both passes, Adam), and TensorFlow runs a group of steps without returning to
+    Python: an epoch takes about 0.7 times that of Keras' `fit`.
     """
-    images, labels = tf.constant(split.images), tf.constant(split.labels)
+    # A table, because XLA would multiply by 1/255, which rounds otherwise than `Split.images`.
+    levels = tf.constant(np.arange(256, dtype=np.uint8) / np.float32(255))
+    all_pixels, all_labels = tf.constant(split.pixels), tf.constant(split.labels)
     variables = model.trainable_variables
     model.optimizer.build(variables)
 
     @tf.function(jit_compile=True)
     def step(indices):
-        batch_images, batch_labels = tf.gather(images, indices), tf.gather(labels, indices)
+        labels = tf.gather(all_labels, indices)
+        images = tf.gather(levels, tf.cast(tf.gather(all_pixels, indices), tf.int32))
         with tf.GradientTape() as tape:
-            probabilities = model(batch_images, training=True)
-            loss = model.compute_loss(batch_images, batch_labels, probabilities)
+            probabilities = model(images, training=True)
+            loss = model.compute_loss(images, labels, probabilities)
         gradients = tape.gradient(loss, variables)
         model.optimizer.apply(gradients, variables)
         answers = tf.argmax(probabilities, axis=1, output_type=tf.int32)
-        return loss, tf.reduce_sum(tf.cast(tf.equal(answers, batch_labels), tf.float32))
+        return loss, tf.reduce_sum(tf.cast(tf.equal(answers, labels), tf.float32))
 
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
     def run_steps(batches):

@@ -17,10 +17,24 @@ UNSIGNED_BYTE = 0x08
 
 @dataclass(frozen=True)
 class Split:
-    """Examples: `images` float32 in [0, 1] of shape (n, 784), `labels` int32 of shape (n,)."""
+    """Examples: `pixels` uint8 of shape (n, 784) and `labels` int32 of shape (n,).
 
-    images: "np.ndarray"
+    They stay bytes until they are used: a quarter of the memory.
+    """
+
+    pixels: "np.ndarray"
     labels: "np.ndarray"
+
+    @property
+    def images(self):
+        """The pixels as the network sees them: a new float32 array in [0, 1]."""
+        import numpy as np
+
+        return self.pixels / np.float32(255)
+
+    def __getitem__(self, part):
+        """The examples of a slice or of an array of indices."""
+        return Split(self.pixels[part], self.labels[part])
 
     def __len__(self):
         return len(self.labels)
@@ -102,5 +116,4 @@ def parse_idx(content):
 def _split(images, labels):
     import numpy as np
 
-    flat = images.reshape(len(images), -1)
-    return Split(images=flat / np.float32(255), labels=labels.astype(np.int32))
+    return Split(pixels=images.reshape(len(images), -1), labels=labels.astype(np.int32))

@@ -7,19 +7,19 @@ from network_pruning.models.evaluation import Evaluator, penalty
 
 
 def test_a_tiny_network_by_hand():
-    images = np.array([[1, 0], [0, 1]], np.float32)
+    pixels = np.array([[255, 0], [0, 255]], np.uint8)
     labels = np.array([0, 0], np.int32)
     hidden = np.array([[1, -1], [0, 2]], np.float32)  # activations (1, 0) and (0, 2)
     output = np.array([[np.log(3), 0], [0, np.log(2)]], np.float32)
     # Logits (ln 3, 0) and (0, 2 ln 2): the first class has the probability 3/4, then 1/5.
-    metrics = Evaluator(Split(images, labels), l1_reg=0.5, l2_reg=0.1)([hidden, output])
+    metrics = Evaluator(Split(pixels, labels), l1_reg=0.5, l2_reg=0.1)([hidden, output])
     cross_entropy = (np.log(4 / 3) + np.log(5)) / 2
     assert metrics.loss == pytest.approx(cross_entropy + 0.5 * 4 + 0.1 * 6, rel=1e-6)
     assert metrics.accuracy == 0.5
 
 
 def test_equal_probabilities_count_for_the_first_class():
-    split = Split(np.ones((3, 2), np.float32), np.array([0, 1, 0], np.int32))
+    split = Split(np.full((3, 2), 255, np.uint8), np.array([0, 1, 0], np.int32))
     metrics = Evaluator(split)([np.zeros((2, 2), np.float32), np.zeros((2, 2), np.float32)])
     assert metrics.accuracy == pytest.approx(2 / 3)
     assert metrics.loss == pytest.approx(np.log(2))
@@ -55,7 +55,7 @@ def test_results_equal_those_of_keras(finished, digits, granularity):
 def test_networks_of_any_width_share_a_few_traces():
     """Nothing is compiled anew for each of the 24 networks that a run evaluates."""
     generator = np.random.default_rng(0)
-    split = Split(generator.random((50, 6), np.float32), np.zeros(50, np.int32))
+    split = Split(generator.integers(256, size=(50, 6), dtype=np.uint8), np.zeros(50, np.int32))
     kernels = {
         "one": generator.normal(size=(6, 40)).astype(np.float32),
         "two": generator.normal(size=(40, 30)).astype(np.float32),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from network_pruning.config import ExperimentConfig
-from network_pruning.data.data_loaders.loader_utils import Dataset, Split
+from network_pruning.data.data_loaders.loader_utils import Dataset
 from network_pruning.models import model as models
 from network_pruning.models import training
 from network_pruning.models.backend import keras
@@ -14,8 +14,8 @@ def dataset(digits):
     return Dataset(
         "digits",
         digits.digest,
-        Split(digits.train.images[:330], digits.train.labels[:330]),
-        Split(digits.valid.images[:200], digits.valid.labels[:200]),
+        digits.train[:330],
+        digits.valid[:200],
         digits.test,
     )
 
