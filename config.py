@@ -72,6 +72,41 @@ class ExperimentConfig:
         "Folder with the data files, raw or .gz, and where downloads are kept. "
         "(default: $NETWORK_PRUNING_DATA, else a per-user cache folder)",
     )
+    model: str = _setting("mlp", "Network to train: mlp or lenet_300_100.", trains=True)
+    methods: tuple[str, ...] = _setting(
+        ("weight", "unit"),
+        "Pruning methods, separated by commas. Each names its granularity, criterion, scope, "
+        "schedule and recovery, as in weight/lamp/global/gradual/finetune; what is not named is "
+        "at its default. weight and unit are always among them.",
+    )
+    preset: str | None = _setting(
+        None,
+        "A recipe: values for the flags below and --methods, each of which you may still give.",
+    )
+    plugins: tuple[str, ...] = _setting(
+        (), "Python modules of yours, separated by commas, that register criteria and the like."
+    )
+    prune_epochs: int = _setting(
+        4, "Epochs of training in which the schedule gradual gets from one sparsity to the next."
+    )
+    prune_fraction: float = _setting(
+        0.2, "Share of what is left that the schedule iterative removes in each round."
+    )
+    finetune_epochs: int = _setting(6, "Epochs of training in each recovery.")
+    finetune_learning_rate: float | None = _setting(
+        None, "Learning rate at which the recovery finetune begins. (default: --learning_rate)"
+    )
+    rewind_epoch: int = _setting(
+        0, "Epoch of the dense training to whose end weight_rewind goes back; 0 for the beginning."
+    )
+    distillation: float = _setting(
+        0.0,
+        "Share of the dense network's answers in what a network learns while it is pruned and "
+        "recovers; the rest are the labels.",
+    )
+    replicates: int = _setting(
+        1, "Run the experiment with this many seeds, from --seed on, and report mean and interval."
+    )
 
     def __post_init__(self):
         _check_at_least(self, "batch_size", 1)
@@ -81,6 +116,14 @@ class ExperimentConfig:
             _check_at_least(self, name, 0)
         _check_between(self, "num_valid", 0, MAX_NUM_VALID)
         _check_between(self, "seed", 0, MAX_SEED)
+        for name in ("prune_epochs", "finetune_epochs", "replicates"):
+            _check_at_least(self, name, 1)
+        if self.finetune_learning_rate is not None:
+            _check_positive(self, "finetune_learning_rate")
+        _check_between(self, "prune_fraction", 0.01, 0.99)
+        _check_between(self, "distillation", 0, 1)
+        _check_between(self, "rewind_epoch", 0, self.epochs)
+        _check_between(self, "replicates", 1, MAX_SEED - self.seed + 1)
         object.__setattr__(self, "k_vals", _checked_k_vals(self.k_vals))
         if self.experiment_id is None:
             object.__setattr__(self, "experiment_id", default_experiment_id(self))
@@ -99,10 +142,11 @@ def default_experiment_id(config):
     A setting added later joins the name only when it differs from its default, so that old
     names keep.
     """
-    return (
+    name = (
         f"{config.dataset}-{config.epochs}-lr={config.learning_rate}"
         f"-l1={config.l1_reg}-l2={config.l2_reg}"
     )
+    return name if config.model == "mlp" else f"{name}-{config.model}"
 
 
 def differences(config, stored):
@@ -137,12 +181,45 @@ def config_from_flags(flag_values):
         UsageError: if a value is out of range or `--k_vals` holds something else than numbers.
     """
     values = {f.name: getattr(flag_values, f.name) for f in _fields()}
-    values["k_vals"] = tuple(_number(text) for text in values["k_vals"])
+    for name, value in preset(values["preset"]).items():
+        if not flag_values[name].present:
+            values[name] = value
+    values["k_vals"] = tuple(map(_number, values["k_vals"]))
+    for name in ("methods", "plugins"):
+        values[name] = tuple(values[name])
     return ExperimentConfig(**values)
 
 
-def _define_numbers(name, default, help_text, **args):
-    return flags.DEFINE_list(name, [str(number) for number in default], help_text, **args)
+PRESETS = {
+    "strong": {
+        "methods": ("weight/lamp/global/gradual/finetune",),
+        "prune_epochs": 8,
+        "finetune_epochs": 8,
+        "distillation": 0.5,
+    },
+    "strong_units": {
+        "methods": ("unit/global/gradual/finetune",),
+        "prune_epochs": 4,
+        "finetune_epochs": 6,
+    },
+}
+
+
+def preset(name):
+    """The settings of a preset, by name of the field; none for None.
+
+    Raises:
+        UsageError: if there is none of this name.
+    """
+    if name is None:
+        return {}
+    if name not in PRESETS:
+        raise UsageError(f"--preset: {name!r} is not known; choose one of: {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def _define_list(name, default, help_text, **args):
+    return flags.DEFINE_list(name, [str(value) for value in default], help_text, **args)
 
 
 _DEFINERS = {
@@ -151,7 +228,9 @@ _DEFINERS = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
-    tuple[float, ...]: _define_numbers,
+    float | None: flags.DEFINE_float,
+    tuple[float, ...]: _define_list,
+    tuple[str, ...]: _define_list,
 }
 
 

@@ -79,7 +79,8 @@ def tidy(paths):
     if paths.retrained.config.exists():
         _move_out(paths)
     paths.retrained.remove_files()
-    if not paths.config.exists() and any(p != paths.lock for p in paths.root.iterdir()):
+    own = (paths.lock, paths.replicates)
+    if not paths.config.exists() and any(p not in own for p in paths.root.iterdir()):
         raise RunError(
             f"{paths.root} has files in it but no config.json, so it is not an experiment of this "
             "program. Choose another --experiment_id or --output_dir."
@@ -169,7 +170,7 @@ def _move_out(paths):
     for file in new.files():
         if file != new.config:
             target = paths.root / file.relative_to(new.root)
-            target.parent.mkdir(exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
     paths.training_state.unlink(missing_ok=True)
     paths.remove_stale_pictures(settings["k_vals"])

@@ -13,8 +13,8 @@ from importlib import import_module
 
 from absl import app, flags
 
-from . import __version__, experiment
-from .config import UsageError, config_from_flags, define_flags
+from . import __version__, experiment, plugins
+from .config import ExperimentConfig, UsageError, config_from_flags, define_flags
 from .utils import ArtifactPaths, RunError, progress, say
 
 # TensorFlow and matplotlib take seconds to import. `--help` and flag errors must not pay for them,
@@ -25,6 +25,9 @@ VERSIONED_MODULES = ("tensorflow", "keras", "numpy", "matplotlib", "PIL")
 
 def run(config):
     """One experiment, start to finish.
+
+    Returns:
+        The rows of its `metrics.csv`.
 
     Raises:
         RunError: if it cannot be done; the message says why and what to do.
@@ -38,17 +41,18 @@ def run(config):
         work, record = experiment.workplace(config, dataset, paths)
         record = updated_record(config, dataset, record)
         experiment.write_record(work, record)
-        kernels = trained_kernels(config, dataset, work, record)
-        rankings = ranked(kernels)
+        dense, checkpoint = trained_weights(config, dataset, work, record)
+        rankings = ranked(dense)
         with ThreadPoolExecutor(1) as pool:
             # Drawing is Python, evaluating is native code: side by side a tenth less time.
-            drawn = pool.submit(draw, config, kernels, rankings, work)
-            metrics = prune_and_evaluate(config, dataset, kernels, rankings)
+            drawn = pool.submit(draw, config, dense, rankings, work)
+            rows = prune_and_evaluate(config, dataset, dense, rankings, work, checkpoint)
             drawn.result()
-        report(config, metrics, work)
+        report(config, rows, work)
         if work != paths:
             experiment.replace(paths)
     say(f"Tables and figures are in {paths.root}")
+    return rows
 
 
 def updated_record(config, dataset, record):
@@ -70,8 +74,8 @@ def updated_record(config, dataset, record):
     return {**record, "settings": config.to_dict()}
 
 
-def trained_kernels(config, dataset, paths, record):
-    """The kernels of the kept checkpoint, by layer name: of a finished training, or trained now."""
+def trained_weights(config, dataset, paths, record):
+    """The `Weights` of the kept checkpoint, of a finished training or trained now; its digest."""
     from .visualization import csv
 
     finished = experiment.is_finished(record)
@@ -81,18 +85,20 @@ def trained_kernels(config, dataset, paths, record):
 
     from .models import checkpoints
     from .models import model as models
+    from .models.weights import Weights
 
-    model = models.build(config.learning_rate, config.l1_reg, config.l2_reg, config.seed)
+    settings = config.learning_rate, config.l1_reg, config.l2_reg, config.seed, config.model
+    model = models.build(*settings)
     model.summary(print_fn=say)
     if finished:
         say(f"Not trained again: {paths.best_weights} is finished (--force_train retrains).")
     else:
         train(config, dataset, model, paths)
-        digest = experiment.file_sha256(paths.best_weights)
-        experiment.write_record(paths, {**record, "checkpoint_sha256": digest})
+        record = {**record, "checkpoint_sha256": experiment.file_sha256(paths.best_weights)}
+        experiment.write_record(paths, record)
     paths.training_state.unlink(missing_ok=True)
     checkpoints.load_weights(model, paths.best_weights)
-    return models.kernels(model)
+    return Weights.of(model), record["checkpoint_sha256"]
 
 
 def train(config, dataset, model, paths):
@@ -138,39 +144,22 @@ def train(config, dataset, model, paths):
         training.train(model, dataset, config, bar.update, on_epoch, 1 + len(history))
 
 
-def ranked(kernels):
-    """The `Ranking` of every hidden layer, by granularity and layer name."""
+def ranked(dense):
+    """The rankings of every hidden layer by the reference methods, by `Method` and layer name."""
     from .models import pruning
+    from .models.methods import REFERENCE
 
-    *hidden, _ = kernels.items()
-    return {granularity: pruning.rank(dict(hidden), granularity) for granularity in pruning.SCORES}
-
-
-def prune_and_evaluate(config, dataset, kernels, rankings):
-    """Prunes a fresh copy of the hidden layers for every granularity and `k`, and tests it.
-
-    Returns:
-        The test `Metrics` for every `k`, by granularity.
-    """
-    from .models import pruning
-    from .models.evaluation import Evaluator
-
-    evaluate = Evaluator(dataset.test, config.l1_reg, config.l2_reg)
-    metrics = {granularity: [] for granularity in rankings}
-    total = len(rankings) * len(config.k_vals)
-    dense = evaluate(list(kernels.values()))
-    with progress(total=total, desc="pruning", unit="network") as bar:
-        for granularity, layers in rankings.items():
-            for k in config.k_vals:
-                masks = pruning.make_masks(layers, kernels, k)
-                pruned = {**kernels, **pruning.apply_masks(masks, kernels)}
-                metrics[granularity].append(evaluate(list(pruned.values())) if k else dense)
-                bar.update()
-    say(f"Pruned and tested {total} networks.")
-    return metrics
+    return {method: pruning.rank(method, dense.kernels) for method in REFERENCE}
 
 
-def draw(config, kernels, rankings, paths):
+def prune_and_evaluate(config, dataset, dense, rankings, paths, checkpoint):
+    """Prunes by every method to every `k` and tests the networks: the rows of `metrics.csv`."""
+    from .sweep import sweep
+
+    return sweep(config, dataset, dense, rankings, paths, checkpoint)
+
+
+def draw(config, dense, rankings, paths):
     """Writes the curves of the training, and pictures and animations of what is left at every `k`.
 
     All that needs no test results, so that it can be done while networks are evaluated.
@@ -180,8 +169,12 @@ def draw(config, kernels, rankings, paths):
     history = csv.read_history(paths.history)
     figure = graph.loss_accuracy(history, kept_epoch(config, history), config.experiment_id)
     graph.save_png(figure, paths.loss_accuracy)
-    for granularity, layers in rankings.items():
-        values = kernels if granularity == "weight" else {n: r.scores for n, r in layers.items()}
+    for method, layers in rankings.items():
+        granularity = method.granularity
+        values = {
+            name: dense.kernels[name] if granularity == "weight" else ranking.scores
+            for name, ranking in layers.items()
+        }
         frames = gifs.in_few_colors(
             graph.histogram_frames(granularity, values, layers, config.k_vals, config.experiment_id)
         )
@@ -191,15 +184,17 @@ def draw(config, kernels, rankings, paths):
     paths.remove_stale_pictures(config.k_vals)
 
 
-def report(config, metrics, paths):
-    """Writes the results' curves and table, and prints the table."""
+def report(config, rows, paths):
+    """Writes the results' curves and tables, and prints the table."""
     from .visualization import console, csv, graph
 
-    k_vals = config.k_vals
-    figure = graph.pruned_loss_accuracy(k_vals, **metrics, title=config.experiment_id)
+    k_vals, title = config.k_vals, config.experiment_id
+    weight, unit = ([row for row in rows if row["method"] == name] for name in ("weight", "unit"))
+    figure = graph.pruned_loss_accuracy(k_vals, weight, unit, title)
     graph.save_png(figure, paths.pruned_curves)
-    csv.write_results(paths.results, k_vals, **metrics)
-    say(console.results_table(k_vals, **metrics))
+    graph.save_png(graph.method_comparison(rows, title), paths.method_comparison)
+    csv.write_results(paths.results, k_vals, weight, unit)
+    say(console.results_table(k_vals, weight, unit))
 
 
 def kept_epoch(config, history):
@@ -220,7 +215,12 @@ def main(config):
         The exit status: 0 done, 1 failed, 2 bad usage. An interrupt is left to `cli`.
     """
     try:
-        run(config)
+        if config.replicates > 1:
+            from .replicates import run_all
+
+            run_all(config, run)
+        else:
+            run(config)
     except UsageError as error:
         return _fail(error, 2)
     except RunError as error:
@@ -252,11 +252,20 @@ def parse_flags(argv):
 
 
 def checked_config(flag_values):
-    """The config of parsed flags, of a data set that exists."""
+    """The config of parsed flags, of a data set, a model and methods that exist."""
     from .data import registry
+    from .models.architectures import ARCHITECTURES
 
+    plugins.load(flag_values.plugins)
     registry.get_loader(flag_values.dataset)
-    return config_from_flags(flag_values)
+    config = config_from_flags(flag_values)
+    ARCHITECTURES.get(config.model)
+    if config.methods != ExperimentConfig.methods:
+        from .models import methods
+
+        for text in config.methods:
+            methods.parse(text)
+    return config
 
 
 def _fail(message, status):

@@ -63,6 +63,36 @@ class ArtifactPaths:
         return self.root / "results.csv"
 
     @property
+    def metrics(self):
+        return self.root / "metrics.csv"
+
+    @property
+    def method_comparison(self):
+        return self.root / "method_comparison.png"
+
+    def network(self, method, k):
+        """The network that a method has trained at sparsity `k`."""
+        folder = method.replace("/", "-").replace(":", "of")
+        return self.root / "networks" / folder / f"weights_k={k}.hdf5"
+
+    @property
+    def replicates(self):
+        """Where the experiments of several seeds are, and their summary."""
+        return self.root / "replicates"
+
+    @property
+    def all_metrics(self):
+        return self.replicates / "metrics.csv"
+
+    @property
+    def summary(self):
+        return self.replicates / "summary.csv"
+
+    @property
+    def summary_figure(self):
+        return self.replicates / "method_comparison.png"
+
+    @property
     def pruned_curves(self):
         return self.root / "pruned_loss_accuracy.png"
 
@@ -82,15 +112,18 @@ class ArtifactPaths:
             self.loss_accuracy,
             self.results,
             self.pruned_curves,
+            self.metrics,
+            self.method_comparison,
             *(self.animation(granularity) for granularity in _HISTOGRAM_PREFIX),
         )
-        return [file for file in single if file.is_file()] + self._histograms()
+        existing = [file for file in single if file.is_file()]
+        return existing + self._histograms() + self._networks()
 
     def remove_files(self):
         """Removes this experiment's files, and its folders if nothing else is in them."""
         for file in self.files():
             file.unlink()
-        for folder in (self.root / "checkpoints", self.root):
+        for folder in self._folders():
             with contextlib.suppress(OSError):  # it is not there, or somebody else uses it
                 folder.rmdir()
 
@@ -102,8 +135,21 @@ class ArtifactPaths:
 
     def remove_temporary_files(self):
         """Removes what `atomic_path` could not remove because it was killed."""
-        for folder in (self.root, self.root / "checkpoints"):
+        for folder in self._folders():
             remove_temporary_files(folder)
+
+    def remove_networks_except(self, wanted):
+        """Removes the trained networks that are not among these paths, for nothing knows them."""
+        for file in set(self._networks()) - set(wanted):
+            file.unlink()
+
+    def _folders(self):
+        """The folders of this experiment's files, inner ones first."""
+        networks = self.root / "networks"
+        return [*networks.glob("*/"), networks, self.root / "checkpoints", self.root]
+
+    def _networks(self):
+        return list(self.root.glob("networks/*/weights_k=*.hdf5"))
 
     def _histograms(self):
         return [

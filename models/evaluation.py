@@ -1,7 +1,7 @@
 """How good is a network: cross-entropy, penalty and accuracy, the weights given as inputs.
 
 Keras compiles a model anew for every clone that is evaluated. Here one compiled function takes the
-kernels as arguments, whatever their shapes, so that it serves every clone. It returns what Keras'
+weights as arguments, whatever their shapes, so that it serves every clone. It returns what Keras'
 `evaluate` returns.
 """
 
@@ -18,14 +18,16 @@ ROWS_AT_ONCE = 2500
 
 @dataclass(frozen=True)
 class Metrics:
-    """What Keras' `evaluate` gives: cross-entropy plus penalty, and accuracy in [0, 1]."""
+    """What Keras' `evaluate` gives: cross-entropy plus penalty, and accuracy in [0, 1]; and the
+    cross-entropy alone."""
 
     loss: float
     accuracy: float
+    cross_entropy: float
 
 
 class Evaluator:
-    """Evaluates dense ReLU networks without biases on one split.
+    """Evaluates dense ReLU networks on one split.
 
     Args:
         split: the examples, with `images` and `labels`.
@@ -40,21 +42,24 @@ class Evaluator:
         self.batches = [(tf.constant(part.images), tf.constant(part.labels)) for part in parts]
         self.size = len(split)
 
-    def __call__(self, kernels):
-        """The `Metrics` of the network with these kernels, from the first layer to the output.
+    def __call__(self, weights):
+        """The `Metrics` of the network with these `Weights`.
 
         Raises:
             RunError: if the loss is not finite.
         """
-        alive = [tf.constant(kernel) for kernel in without_dead_units(kernels)]
+        alive = [
+            (tf.constant(kernel), None if bias is None else tf.constant(bias))
+            for kernel, bias in without_dead_units(weights.layers)
+        ]
         sums = [_sums(images, labels, alive) for images, labels in self.batches]
         cross_entropy, correct = np.sum(sums, axis=0, dtype=np.float64) / self.size
-        loss = cross_entropy + penalty(kernels[:-1], self.l1_reg, self.l2_reg)
+        loss = cross_entropy + penalty(weights.hidden.values(), self.l1_reg, self.l2_reg)
         if not np.isfinite(loss):
             raise RunError(
                 f"The loss of this network is {loss}; train with a lower --learning_rate."
             )
-        return Metrics(float(loss), float(correct))
+        return Metrics(float(loss), float(correct), float(cross_entropy))
 
 
 def penalty(kernels, l1_reg, l2_reg):
@@ -69,32 +74,47 @@ def penalty(kernels, l1_reg, l2_reg):
     return total
 
 
-def without_dead_units(kernels):
-    """The same network without the hidden units that have no incoming weights.
+def without_dead_units(layers):
+    """The same network without the hidden units that have neither incoming weights nor a bias.
 
     Their activation is ReLU(0) = 0, so that neither they nor their outgoing weights change the
     output. A unit-pruned network thus becomes as small and fast as it is meant to be.
 
     Args:
-        kernels: arrays of shape (inputs, units), from the first layer to the output.
+        layers: pairs of a kernel, of shape (inputs, units), and a bias, of shape (units,) or None,
+            from the first layer to the output.
     """
     smaller, kept = [], slice(None)
-    for kernel in kernels[:-1]:
+    for kernel, bias in layers[:-1]:
         kernel = kernel[kept]
-        kept = np.flatnonzero(kernel.any(axis=0))
-        if len(kept) == kernel.shape[1]:
-            kept = slice(None)  # no copy where nothing is dead
-        smaller.append(kernel[:, kept])
-    return [*smaller, kernels[-1][kept]]
+        alive = kernel.any(axis=0) if bias is None else kernel.any(axis=0) | (bias != 0)
+        kept = slice(None) if alive.all() else np.flatnonzero(alive)  # no copy if nothing is dead
+        smaller.append((kernel[:, kept], None if bias is None else bias[kept]))
+    kernel, bias = layers[-1]
+    return [*smaller, (kernel[kept], bias)]
+
+
+def probabilities(weights, split):
+    """What a network answers: float32 of shape (n, classes)."""
+    starts = range(0, len(split), ROWS_AT_ONCE)
+    parts = (split[start : start + ROWS_AT_ONCE].images for start in starts)
+    return np.concatenate([tf.nn.softmax(_logits(part, weights.layers)) for part in parts])
+
+
+def _logits(images, layers):
+    logits = images
+    for number, (kernel, bias) in enumerate(layers):
+        x = tf.nn.relu(logits) if number else images
+        logits = tf.matmul(x, kernel)
+        if bias is not None:
+            logits += bias
+    return logits
 
 
 @tf.function(reduce_retracing=True)
-def _sums(images, labels, kernels):
+def _sums(images, labels, layers):
     """Summed cross-entropy and number of correct answers of one batch."""
-    x = images
-    for kernel in kernels[:-1]:
-        x = tf.nn.relu(tf.matmul(x, kernel))
-    logits = tf.matmul(x, kernels[-1])
+    logits = _logits(images, layers)
     cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
     # On the probabilities, as Keras does: where rounding makes them equal, the first class counts.
     answers = tf.argmax(tf.nn.softmax(logits), axis=1, output_type=tf.int32)

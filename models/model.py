@@ -1,41 +1,45 @@
-"""The network: build, clone, take its kernels."""
+"""The networks: architectures by name, build, clone."""
 
+from .architectures import ARCHITECTURES
 from .backend import keras
 
 INPUT_SIZE = 784
-HIDDEN_UNITS = (1000, 1000, 500, 200)
 NUM_CLASSES = 10
 
 
-def build(learning_rate=0.001, l1_reg=0.0, l2_reg=0.0, seed=0):
-    """The reference network, 784-1000-1000-500-200-10 without biases, compiled.
+def build(learning_rate=0.001, l1_reg=0.0, l2_reg=0.0, seed=0, name="mlp"):
+    """A dense network with ReLU and softmax, compiled.
 
     Args:
         learning_rate: of Adam, whose other settings are Keras' defaults.
         l1_reg: factor of the sum of absolute hidden weights in the loss.
         l2_reg: factor of the sum of squared hidden weights in the loss.
         seed: of the Glorot uniform initial weights. Sets Python's, NumPy's and TensorFlow's too.
+        name: of the architecture; the default is 784-1000-1000-500-200-10 without biases.
 
     Returns:
-        A `keras.Sequential` with the layers `hidden_1` … `hidden_4` and `output`; it maps images
+        A `keras.Sequential` with the layers `hidden_1` … and `output`; it maps images
         of shape (n, 784) to class probabilities of shape (n, 10).
     """
+    architecture = ARCHITECTURES.get(name)()
     keras.utils.set_random_seed(seed)
     layers = [keras.Input((INPUT_SIZE,), name="images")]
-    for number, units in enumerate(HIDDEN_UNITS, start=1):
+    for number, units in enumerate(architecture.hidden_units, start=1):
         layers.append(
             keras.layers.Dense(
                 units,
                 activation="relu",
-                use_bias=False,
+                use_bias=architecture.use_bias,
                 kernel_regularizer=keras.regularizers.L1L2(l1_reg, l2_reg),
                 name=f"hidden_{number}",
             )
         )
     layers.append(
-        keras.layers.Dense(NUM_CLASSES, activation="softmax", use_bias=False, name="output")
+        keras.layers.Dense(
+            NUM_CLASSES, activation="softmax", use_bias=architecture.use_bias, name="output"
+        )
     )
-    model = keras.Sequential(layers, name="mlp")
+    model = keras.Sequential(layers, name=name)
     compile_model(model, learning_rate)
     return model
 
@@ -55,8 +59,3 @@ def clone(model):
     copy.set_weights(model.get_weights())
     compile_model(copy, float(model.optimizer.learning_rate))
     return copy
-
-
-def kernels(model):
-    """The kernels by layer name, the output layer last: arrays of shape (inputs, units)."""
-    return {layer.name: layer.kernel.numpy() for layer in model.layers}

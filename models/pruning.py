@@ -1,85 +1,66 @@
-"""Which weights to remove: criteria, granularities, scopes, and the masks they make.
+"""Which weights to remove: from a method and a network to masks.
 
-A mask is a boolean array of its kernel's shape, True where the weight is kept. Everything here is
-pure NumPy on kernels of shape (inputs, units).
+A mask is a boolean array of its kernel's shape, True where the weight is kept. Criterion,
+granularity and scope are three independent choices; none of them knows the others.
 """
 
-from dataclasses import dataclass
-from decimal import Decimal
+import itertools
 
 import numpy as np
 
-
-def magnitude(kernel):
-    """Importance of each weight: its absolute value (Han et al., 2015)."""
-    return np.abs(kernel)
-
-
-def unit_norm(kernel):
-    """Importance of each unit: the L2 norm of its column of incoming weights (Li et al., 2017)."""
-    return np.linalg.norm(kernel, axis=0)
+from ..utils import RunError
+from .criteria import CRITERIA, Layer
+from .granularities import GRANULARITIES
+from .ranking import Ranking
+from .scopes import SCOPES
 
 
-SCORES = {"weight": magnitude, "unit": unit_norm}
-
-
-def num_pruned(k, size):
-    """How many of `size` items are removed at sparsity `k`: exactly floor(k * size).
-
-    `k` counts as the decimal number that was typed, so that 0.29 of 100 is 29 although the binary
-    product is 28.999999999999996.
-    """
-    return int(Decimal(repr(float(k))) * size)
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """The items of one layer, from the least to the most important.
-
-    One sort serves every sparsity, and masks nest: what is gone at `k` is gone at every larger `k`.
-
-    Attributes:
-        scores: importance of each item, of shape (inputs, units) or (units,).
-        order: flat indices into `scores`, least important first; ties in order of position.
-    """
-
-    scores: np.ndarray
-    order: np.ndarray
-
-    @classmethod
-    def of(cls, scores):
-        return cls(scores, np.argsort(scores, axis=None, kind="stable"))
-
-    def removed(self, k):
-        """Flat indices of the items that are removed at sparsity `k`."""
-        return self.order[: num_pruned(k, self.order.size)]
-
-    def kept(self, k):
-        """Which items are kept at sparsity `k`: booleans of the shape of `scores`."""
-        kept = np.ones(self.scores.size, bool)
-        kept[self.removed(k)] = False
-        return kept.reshape(self.scores.shape)
-
-
-def rank(kernels, granularity):
-    """A `Ranking` of the items of every layer, each layer on its own (scope `layer`).
+def rank(method, kernels, statistics=None, seed=0, masks=None):
+    """A `Ranking` of the items of every hidden layer, by layer name.
 
     Args:
-        kernels: arrays of shape (inputs, units) by layer name.
-        granularity: `weight`, or `unit` for whole columns.
+        method: with `criterion` and `granularity`.
+        kernels: arrays of shape (inputs, units) by layer name, the output layer last.
+        statistics: a `Statistics`, for criteria that look at data.
+        seed: for criteria that draw random numbers.
+        masks: of a network that has been pruned before; what is gone goes first again.
+
+    Raises:
+        RunError: if a criterion returns something else than finite scores of the kernel's shape.
     """
-    return {name: Ranking.of(SCORES[granularity](kernel)) for name, kernel in kernels.items()}
+    granularity = GRANULARITIES.get(method.granularity)
+    scores = {
+        name: _scores(method.criterion, Layer(name, kernel, seed, statistics))
+        for name, kernel in kernels.items()
+    }
+    rankings = {}
+    for name, following in itertools.pairwise(kernels):
+        items = granularity.scores(scores[name], scores[following])
+        if masks:
+            alive = granularity.scores(
+                masks[name].astype(np.float32), np.ones_like(scores[following])
+            )
+            items = np.where(alive > 0, items, -1)
+        order = granularity.removable(items, np.argsort(items, axis=None, kind="stable"))
+        rankings[name] = Ranking(items, order, kernels[name].shape)
+    return rankings
 
 
-def make_masks(rankings, kernels, k):
-    """The mask of every layer at sparsity `k`, by layer name, of the kernels' shapes."""
-    # A unit's single boolean stands for its whole column.
+def make_masks(method, rankings, k):
+    """The mask of every hidden layer at sparsity `k`, by layer name, of the kernels' shapes."""
+    granularity = GRANULARITIES.get(method.granularity)
+    counts = SCOPES.get(method.scope)(rankings, k)
     return {
-        name: np.broadcast_to(ranking.kept(k), kernels[name].shape)
+        name: granularity.mask(ranking.kept(counts[name]), ranking.shape)
         for name, ranking in rankings.items()
     }
 
 
-def apply_masks(masks, kernels):
-    """Copies of the masked kernels with the removed weights set to exactly 0.0."""
-    return {name: np.where(mask, kernels[name], 0) for name, mask in masks.items()}
+def _scores(criterion, layer):
+    scores = np.asarray(CRITERIA.get(criterion)(layer))
+    if scores.shape != layer.kernel.shape or not np.isfinite(scores).all():
+        raise RunError(
+            f"The criterion {criterion!r} did not return finite scores of shape "
+            f"{layer.kernel.shape} for the layer {layer.name}."
+        )
+    return scores

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..utils import RunError
-from .backend import tf
+from .backend import keras, tf
 from .evaluation import Evaluator
+from .weights import Weights
 
 # How often the progress bar moves, and how long an interrupt waits at most.
 STEPS_AT_ONCE = 40
@@ -32,7 +33,7 @@ class Epoch:
         return self.loss if self.val_loss is None else self.val_loss
 
 
-def train(model, dataset, config, on_steps, on_epoch, first_epoch=1):
+def train(model, dataset, config, on_steps, on_epoch, first_epoch=1, last_epoch=None):
     """Trains `model` in place.
 
     Args:
@@ -42,16 +43,18 @@ def train(model, dataset, config, on_steps, on_epoch, first_epoch=1):
         on_steps: called with the number of steps just done, as an epoch goes on.
         on_epoch: called with the `Epoch` at its end.
         first_epoch: where to begin, for a model that has been trained up to there.
+        last_epoch: where to end, if not after `config.epochs`.
 
     Raises:
         RunError: if the loss is not finite any more.
     """
-    run_steps = _compile_steps(model, dataset.train)
+    run_steps = compile_steps(model, dataset.train)
     evaluate = dataset.valid and Evaluator(dataset.valid, config.l1_reg, config.l2_reg)
-    for number in range(first_epoch, config.epochs + 1):
+    last_epoch = config.epochs if last_epoch is None else last_epoch
+    for number in range(first_epoch, last_epoch + 1):
         order = epoch_order(config.seed, number, len(dataset.train))
         loss, accuracy = _run_epoch(run_steps, order, config.batch_size, number, on_steps)
-        validation = evaluate and evaluate(model.get_weights())
+        validation = evaluate and evaluate(Weights.of(model))
         epoch = Epoch(
             epoch=number,
             loss=loss,
@@ -59,7 +62,7 @@ def train(model, dataset, config, on_steps, on_epoch, first_epoch=1):
             val_loss=validation and validation.loss,
             val_accuracy=validation and validation.accuracy,
         )
-        _check_finite(epoch.selection_loss, number)
+        check_finite(epoch.selection_loss, number)
         on_epoch(epoch)
 
 
@@ -71,15 +74,15 @@ def epoch_order(seed, epoch, size):
 def _run_epoch(run_steps, order, batch_size, number, on_steps):
     """Mean loss and accuracy of one pass over the examples in this order."""
     totals = np.zeros(2)
-    for batches in _batches(order, batch_size):
+    for batches in in_batches(order, batch_size):
         totals += np.array(run_steps(batches), np.float64)
-        _check_finite(totals[0], number)
+        check_finite(totals[0], number)
         on_steps(len(batches))
     loss, accuracy = totals / len(order)
     return float(loss), float(accuracy)
 
 
-def _batches(order, batch_size):
+def in_batches(order, batch_size):
     """Groups of at most STEPS_AT_ONCE batches of indices; the last batch may be smaller."""
     full = len(order) // batch_size
     grid = order[: full * batch_size].reshape(full, batch_size)
@@ -89,8 +92,18 @@ def _batches(order, batch_size):
         yield order[None, full * batch_size :]
 
 
-def _compile_steps(model, split):
+def compile_steps(model, split, masks=(), targets=None):
     """One function that trains on groups of batches, given as indices of shape (steps, batch).
+
+    Args:
+        model: a compiled model as made by `build`.
+        split: the examples.
+        masks: pairs of a trainable variable and a variable of ones and zeros that it is multiplied
+            with after every step.
+        targets: probabilities of the classes to learn instead of the labels, of shape (n, 10).
+
+    Returns:
+        A function of the indices that returns the sums of loss and correct answers.
 
     The examples are put on the device once, as bytes; each step is compiled by XLA as a whole
     (gathering, both passes, Adam), and TensorFlow runs a group of steps without returning to
@@ -99,6 +112,7 @@ def _compile_steps(model, split):
     # A table, because XLA would multiply by 1/255, which rounds otherwise than `Split.images`.
     levels = tf.constant(np.arange(256, dtype=np.uint8) / np.float32(255))
     all_pixels, all_labels = tf.constant(split.pixels), tf.constant(split.labels)
+    all_targets = all_labels if targets is None else tf.constant(targets)
     variables = model.trainable_variables
     model.optimizer.build(variables)
 
@@ -108,9 +122,11 @@ def _compile_steps(model, split):
         images = tf.gather(levels, tf.cast(tf.gather(all_pixels, indices), tf.int32))
         with tf.GradientTape() as tape:
             probabilities = model(images, training=True)
-            loss = model.compute_loss(images, labels, probabilities)
+            loss = _loss(model, images, tf.gather(all_targets, indices), probabilities)
         gradients = tape.gradient(loss, variables)
         model.optimizer.apply(gradients, variables)
+        for variable, mask in masks:
+            variable.assign(variable * mask)
         answers = tf.argmax(probabilities, axis=1, output_type=tf.int32)
         return loss, tf.reduce_sum(tf.cast(tf.equal(answers, labels), tf.float32))
 
@@ -127,7 +143,16 @@ def _compile_steps(model, split):
     return run_steps
 
 
-def _check_finite(loss, epoch):
+def _loss(model, images, targets, probabilities):
+    """Cross-entropy with labels, or with probabilities, and the penalty."""
+    if targets.dtype.is_integer:
+        return model.compute_loss(images, targets, probabilities)
+    cross_entropy = keras.losses.categorical_crossentropy(targets, probabilities)
+    return tf.reduce_mean(cross_entropy) + sum(model.losses)
+
+
+def check_finite(loss, epoch):
+    """Raises a RunError if the loss is not finite."""
     if not math.isfinite(loss):
         raise RunError(
             f"Training diverged in epoch {epoch}: the loss is {loss}. Try a lower --learning_rate; "

@@ -95,9 +95,9 @@ def small_data(registry):
 
 def prepare(program, fault):
     """Makes network and data small, and puts the events in place."""
-    models = sys.modules["network_pruning.models.model"]
+    architectures = sys.modules["network_pruning.models.architectures"]
     training = sys.modules["network_pruning.models.training"]
-    models.HIDDEN_UNITS = SMALL_NETWORK
+    architectures.MLP_UNITS = SMALL_NETWORK
     program["data.registry"]._LOADERS["digits"] = lambda *_: program["data"]
     os.fsync = fault.fsync(os.fsync)
     training.epoch_order = fault.epoch_order(training.epoch_order)
@@ -106,7 +106,7 @@ def prepare(program, fault):
     for name in ("replace", "rename", "unlink"):
         fault.count(pathlib.Path, name)
     fault.count(training, "epoch_order")
-    fault.count(training, "_check_finite")
+    fault.count(training, "check_finite")
     fault.count(program["models.evaluation"].Evaluator, "__call__")
     fault.count(program["visualization.graph"].HistogramFrames, "draw")
 

@@ -13,6 +13,7 @@ K_VALS = (0.0, 0.5, 0.9, 1.0)
 PICTURES = {
     "loss_accuracy.png",
     "pruned_loss_accuracy.png",
+    "method_comparison.png",
     "pruned_weights.gif",
     "pruned_units.gif",
     *(f"pruned_weights_l1_k={k}.png" for k in K_VALS),
@@ -32,8 +33,8 @@ def modified(path):
 def test_every_file_is_there_and_nothing_else(finished):
     root = finished / "small"
     files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-    tables = {"config.json", "history.csv", "results.csv", "checkpoints/weights.best.hdf5"}
-    assert files == tables | PICTURES
+    tables = {"history.csv", "results.csv", "metrics.csv"}
+    assert files == tables | PICTURES | {"config.json", "checkpoints/weights.best.hdf5"}
 
 
 def test_the_network_learns_and_then_suffers(finished):

@@ -8,7 +8,7 @@ def results_table(k_vals, weight, unit):
 
     Args:
         k_vals: sparsities as fractions.
-        weight: metrics of weight pruning with `loss` and `accuracy`, one for each sparsity.
+        weight: rows of weight pruning with `test_accuracy` and `test_loss`, one for each sparsity.
         unit: the same for unit pruning.
     """
     lines = [
@@ -16,6 +16,7 @@ def results_table(k_vals, weight, unit):
         "sparsity     weight     unit     weight     unit",
     ]
     for k, w, u in zip(k_vals, weight, unit, strict=True):
-        cells = f"{100 * w.accuracy:8.2f} %{100 * u.accuracy:7.2f} %{w.loss:10.4f}{u.loss:9.4f}"
+        accuracies = f"{100 * w['test_accuracy']:8.2f} %{100 * u['test_accuracy']:7.2f} %"
+        cells = f"{accuracies}{w['test_loss']:10.4f}{u['test_loss']:9.4f}"
         lines.append(f"{percent(k):>8} {cells}")
     return "\n".join(["", *lines, ""])

@@ -4,6 +4,7 @@ Every function returns a figure or an image; `save_png` writes it. No function u
 nothing is shared between figures.
 """
 
+import itertools
 import math
 from functools import partial
 
@@ -11,7 +12,7 @@ import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from PIL import Image
 
 from ..utils import atomic_path
@@ -22,6 +23,7 @@ matplotlib.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spi
 DOTS_PER_INCH = 100
 # From the palette of Okabe and Ito, which colour-blind readers can tell apart.
 BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#999999"
+METHOD_COLORS = (BLUE, VERMILION, "#009E73", "#CC79A7", ORANGE, "#56B4E9", "#000000")
 # Sparsities at which an axis may carry a label, as far as they lie within the data.
 SPARSITY_TICKS = (0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999)
 
@@ -64,19 +66,21 @@ def pruned_loss_accuracy(k_vals, weight, unit, title):
 
     Args:
         k_vals: sparsities as fractions, ascending.
-        weight: metrics of weight pruning with `loss` and `accuracy`, one for each sparsity.
+        weight: rows of weight pruning with `test_accuracy` and `test_loss`, one for each sparsity.
         unit: the same for unit pruning.
         title: name of the experiment.
     """
     figure, (left, right) = _two_panels(f"Pruning of {title}")
     most = max([k for k in k_vals if k < 1], default=0.5)
-    for name, metrics, style in (
+    for name, rows, style in (
         ("weight pruning", weight, {"color": BLUE, "marker": "o"}),
         ("unit pruning", unit, {"color": VERMILION, "marker": "s", "linestyle": "--"}),
     ):
         x = [_sparsity_position(k, most) for k in k_vals]
-        left.plot(x, [100 * m.accuracy for m in metrics], label=name, markersize=5, **style)
-        right.plot(x, [m.loss for m in metrics], label=name, markersize=5, **style)
+        left.plot(
+            x, [100 * row["test_accuracy"] for row in rows], label=name, markersize=5, **style
+        )
+        right.plot(x, [row["test_loss"] for row in rows], label=name, markersize=5, **style)
     left.set(ylabel="test accuracy (%)", title="Accuracy", ylim=(0, 102))
     right.set(ylabel="test loss", title="Loss")
     right.set_ylim(bottom=0)
@@ -87,13 +91,54 @@ def pruned_loss_accuracy(k_vals, weight, unit, title):
     return figure
 
 
+def method_comparison(rows, title):
+    """Test accuracy of every method over the compression ratio, on a logarithmic axis.
+
+    Args:
+        rows: dictionaries with `method`, `criterion`, `k`, `compression_ratio` and
+            `test_accuracy`; where there are several seeds also `test_accuracy_low` and `…_high`,
+            which are drawn as a band. Rows at `k` = 0 are the unpruned control.
+        title: name of the experiment.
+    """
+    figure = Figure(figsize=(9, 5.4), dpi=DOTS_PER_INCH, layout="constrained")
+    figure.suptitle(f"Methods compared on {title}")
+    axes = figure.subplots()
+    axes.grid(color="#DDDDDD", linewidth=0.6)
+    colors = itertools.cycle(METHOD_COLORS)
+    by_method = {}
+    for row in rows:
+        by_method.setdefault(row["method"], []).append(row)
+    for method, points in by_method.items():
+        floor = points[0]["criterion"] == "random"
+        style = {"color": GREY, "linestyle": ":"} if floor else {"color": next(colors)}
+        if method.startswith("unit"):
+            style |= {"marker": "s", "linestyle": ":" if floor else "--"}
+        x = [point["compression_ratio"] for point in points]
+        y = [100 * point["test_accuracy"] for point in points]
+        axes.plot(x, y, label=method, **{"marker": "o", "markersize": 5, **style})
+        if "test_accuracy_low" in points[0]:
+            band = [[100 * p[f"test_accuracy_{end}"] for p in points] for end in ("low", "high")]
+            axes.fill_between(x, *band, color=style["color"], alpha=0.18, linewidth=0)
+    dense = [row["test_accuracy"] for row in rows if row["k"] == 0]
+    if dense:
+        axes.axhline(100 * dense[0], color="black", linewidth=0.8, linestyle="-.", label="unpruned")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}×"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set(xlabel="compression ratio (all weights / nonzero weights)", ylabel="test accuracy (%)")
+    axes.set_ylim(0, 102)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    return figure
+
+
 def histogram_frames(granularity, values, rankings, k_vals, title):
     """The `HistogramFrames` of one granularity.
 
     Args:
         granularity: `weight`, or `unit` for whole columns.
         values: what is distributed, by layer name: the kernels, or the norms of their columns.
-        rankings: by layer name, with `order` and `removed(k)`.
+        rankings: by layer name, with `order` and `num_removed(k)`.
         k_vals: sparsities as fractions, ascending.
         title: name of the experiment.
     """
@@ -103,7 +148,7 @@ def histogram_frames(granularity, values, rankings, k_vals, title):
             layer,
             values[layer],
             ranking.order,
-            [len(ranking.removed(k)) for k in k_vals],
+            [ranking.num_removed(k) for k in k_vals],
             style["edges"](values[layer]),
         )
         for layer, ranking in rankings.items()

@@ -1,9 +1,15 @@
 import numpy as np
 import pytest
 from network_pruning.data.data_loaders.loader_utils import Split
-from network_pruning.models import checkpoints, evaluation, pruning
+from network_pruning.models import checkpoints, evaluation, methods, pruning
 from network_pruning.models import model as models
 from network_pruning.models.evaluation import Evaluator, penalty
+from network_pruning.models.weights import Weights
+
+
+def network(*kernels):
+    """The `Weights` of a network without biases."""
+    return Weights({f"layer_{number}": kernel for number, kernel in enumerate(kernels)}, {})
 
 
 def test_a_tiny_network_by_hand():
@@ -12,15 +18,17 @@ def test_a_tiny_network_by_hand():
     hidden = np.array([[1, -1], [0, 2]], np.float32)  # activations (1, 0) and (0, 2)
     output = np.array([[np.log(3), 0], [0, np.log(2)]], np.float32)
     # Logits (ln 3, 0) and (0, 2 ln 2): the first class has the probability 3/4, then 1/5.
-    metrics = Evaluator(Split(pixels, labels), l1_reg=0.5, l2_reg=0.1)([hidden, output])
+    metrics = Evaluator(Split(pixels, labels), l1_reg=0.5, l2_reg=0.1)(network(hidden, output))
     cross_entropy = (np.log(4 / 3) + np.log(5)) / 2
     assert metrics.loss == pytest.approx(cross_entropy + 0.5 * 4 + 0.1 * 6, rel=1e-6)
+    assert metrics.cross_entropy == pytest.approx(cross_entropy, rel=1e-6)
     assert metrics.accuracy == 0.5
 
 
 def test_equal_probabilities_count_for_the_first_class():
     split = Split(np.full((3, 2), 255, np.uint8), np.array([0, 1, 0], np.int32))
-    metrics = Evaluator(split)([np.zeros((2, 2), np.float32), np.zeros((2, 2), np.float32)])
+    nothing = np.zeros((2, 2), np.float32)
+    metrics = Evaluator(split)(network(nothing, nothing))
     assert metrics.accuracy == pytest.approx(2 / 3)
     assert metrics.loss == pytest.approx(np.log(2))
 
@@ -32,19 +40,28 @@ def test_penalty_by_hand():
     assert penalty(kernels, 0, 0) == 0
 
 
-@pytest.mark.parametrize("granularity", ["weight", "unit"])
-def test_results_equal_those_of_keras(finished, digits, granularity):
+@pytest.mark.parametrize("method", [methods.Method("weight"), methods.Method("unit")])
+def test_results_equal_those_of_keras(finished, digits, method):
     """To four decimals, for trained and pruned networks, on the real test set."""
     model = models.build(l1_reg=1e-5, l2_reg=1e-4)
     checkpoints.load_weights(model, finished / "small/checkpoints/weights.best.hdf5")
-    *hidden, (_, output) = models.kernels(model).items()
-    hidden = dict(hidden)
-    rankings = pruning.rank(hidden, granularity)
-    evaluate = Evaluator(digits.test, 1e-5, 1e-4)
+    check_against_keras(model, method, digits, Evaluator(digits.test, 1e-5, 1e-4))
+
+
+def test_results_equal_those_of_keras_with_biases(digits):
+    model = models.build(name="lenet_300_100")
+    for layer in model.layers:
+        layer.bias.assign(np.linspace(-0.1, 0.1, layer.units))
+    check_against_keras(model, methods.parse("unit"), digits, Evaluator(digits.test))
+
+
+def check_against_keras(model, method, digits, evaluate):
+    weights = Weights.of(model)
+    rankings = pruning.rank(method, weights.kernels)
     for k in (0.0, 0.5, 0.9, 0.99, 1.0):
-        kernels = pruning.apply_masks(pruning.make_masks(rankings, hidden, k), hidden)
-        ours = evaluate([*kernels.values(), output])
-        model.set_weights([*kernels.values(), output])
+        pruned = weights.masked(pruning.make_masks(method, rankings, k))
+        ours = evaluate(pruned)
+        pruned.put_into(model)
         loss, accuracy = model.evaluate(
             digits.test.images, digits.test.labels, batch_size=128, verbose=0
         )
@@ -60,14 +77,14 @@ def test_networks_of_any_width_share_a_few_traces():
         "one": generator.normal(size=(6, 40)).astype(np.float32),
         "two": generator.normal(size=(40, 30)).astype(np.float32),
     }
-    output = generator.normal(size=(30, 10)).astype(np.float32)
+    kernels["output"] = generator.normal(size=(30, 10)).astype(np.float32)
+    weights = Weights(kernels, {})
     evaluate = Evaluator(split)
     before = evaluation._sums.experimental_get_tracing_count()
-    for granularity in ("weight", "unit"):
-        rankings = pruning.rank(kernels, granularity)
+    for method in methods.REFERENCE:
+        rankings = pruning.rank(method, kernels)
         for k in np.linspace(0, 1, 12):
-            masks = pruning.make_masks(rankings, kernels, k)
-            evaluate([*pruning.apply_masks(masks, kernels).values(), output])
+            evaluate(weights.masked(pruning.make_masks(method, rankings, k)))
     assert evaluation._sums.experimental_get_tracing_count() - before <= 3
 
 
@@ -77,12 +94,25 @@ def test_dead_units_leave_without_a_trace():
         np.array([[1.0, 0.0], [5.0, 7.0], [2.0, 0.0]]),  # its second unit lives by a dead one only
         np.array([[1.0, 2.0], [3.0, 4.0]]),
     ]
-    smaller = evaluation.without_dead_units(kernels)
+    smaller = [kernel for kernel, _ in evaluation.without_dead_units(network(*kernels).layers)]
     np.testing.assert_array_equal(smaller[0], [[1, 2], [3, -1]])
     np.testing.assert_array_equal(smaller[1], [[1], [2]])
     np.testing.assert_array_equal(smaller[2], [[1, 2]])
 
 
+def test_a_unit_with_a_bias_is_not_dead():
+    layers = [
+        (np.array([[1.0, 0.0, 0.0]]), np.array([0.0, 0.5, 0.0])),
+        (np.array([[1.0], [2.0], [3.0]]), np.array([0.1])),
+    ]
+    (kernel, bias), (output, output_bias) = evaluation.without_dead_units(layers)
+    np.testing.assert_array_equal(kernel, [[1, 0]])
+    np.testing.assert_array_equal(bias, [0, 0.5])
+    np.testing.assert_array_equal(output, [[1], [2]])
+    np.testing.assert_array_equal(output_bias, [0.1])
+
+
 def test_a_network_without_any_unit_left():
-    smaller = evaluation.without_dead_units([np.zeros((2, 3)), np.ones((3, 2))])
-    assert [kernel.shape for kernel in smaller] == [(2, 0), (0, 2)]
+    layers = network(np.zeros((2, 3)), np.ones((3, 2))).layers
+    smaller = evaluation.without_dead_units(layers)
+    assert [kernel.shape for kernel, _ in smaller] == [(2, 0), (0, 2)]

@@ -3,15 +3,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from network_pruning.models import pruning
+from network_pruning.models import methods, pruning
+from network_pruning.models.ranking import num_pruned
+from network_pruning.models.weights import Weights
+from network_pruning.utils import RunError
 
 KERNEL = np.array([[1.0, -4.0, 0.0], [-3.0, 2.0, 5.0]], np.float32)
 
 
-def pruned(kernel, granularity, k):
-    kernels = {"layer": np.asarray(kernel)}
-    masks = pruning.make_masks(pruning.rank(kernels, granularity), kernels, k)
-    return pruning.apply_masks(masks, kernels)["layer"]
+def pruned(kernel, method, k):
+    """The kernel of a hidden layer as a method leaves it."""
+    return pruned_all({"layer": np.asarray(kernel)}, method, k)["layer"]
+
+
+def pruned_all(hidden, method, k):
+    method, kernels = methods.parse(method), with_output(hidden)
+    masks = pruning.make_masks(method, pruning.rank(method, kernels), k)
+    return Weights(kernels, {}).masked(masks).kernels
+
+
+def ranking_of(kernel, method):
+    return pruning.rank(methods.parse(method), with_output({"layer": kernel}))["layer"]
+
+
+def with_output(hidden):
+    last = list(hidden.values())[-1]
+    return {**hidden, "output": np.ones((last.shape[1], 2), np.float32)}
 
 
 @pytest.mark.parametrize(
@@ -32,12 +49,12 @@ def pruned(kernel, granularity, k):
     ],
 )
 def test_num_pruned(k, size, expected):
-    assert pruning.num_pruned(k, size) == expected
+    assert num_pruned(k, size) == expected
 
 
 @given(st.integers(0, 1000), st.integers(0, 10**6))
 def test_num_pruned_is_the_floor_of_the_decimal_product(thousandths, size):
-    assert pruning.num_pruned(thousandths / 1000, size) == thousandths * size // 1000
+    assert num_pruned(thousandths / 1000, size) == thousandths * size // 1000
 
 
 def test_weight_pruning_by_hand():
@@ -66,10 +83,11 @@ def test_a_single_weight():
 
 
 def test_each_layer_is_ranked_on_its_own():
-    kernels = {"small": np.array([[0.1, 0.2]]), "large": np.array([[10.0, 20.0]])}
-    masks = pruning.make_masks(pruning.rank(kernels, "weight"), kernels, 0.5)
-    np.testing.assert_array_equal(masks["small"], [[False, True]])
-    np.testing.assert_array_equal(masks["large"], [[False, True]])
+    kernels = {"small": np.array([[0.1, 0.2]]), "large": np.array([[10.0], [20.0]])}
+    after = pruned_all(kernels, "weight", 0.5)
+    np.testing.assert_array_equal(after["small"], [[0, 0.2]])
+    np.testing.assert_array_equal(after["large"], [[0], [20.0]])
+    np.testing.assert_array_equal(after["output"], np.ones((1, 2)))
 
 
 def test_the_original_is_not_touched_and_the_type_stays():
@@ -86,17 +104,109 @@ KERNELS = arrays.arrays(
 )
 
 
-@given(KERNELS, st.sampled_from(["weight", "unit"]), st.floats(0, 1))
-def test_the_count_is_exact_and_what_stays_is_no_less_important(kernel, granularity, k):
-    ranking = pruning.rank({"layer": kernel}, granularity)["layer"]
-    kept = ranking.kept(k)
-    assert kept.size - kept.sum() == pruning.num_pruned(k, kept.size)
+METHODS = ["weight", "unit", "weight/random", "weight/lamp", "2x3", "unit_in_out"]
+
+
+@given(KERNELS, st.sampled_from(METHODS), st.floats(0, 1))
+def test_the_count_is_exact_and_what_stays_is_no_less_important(kernel, method, k):
+    ranking = ranking_of(kernel, method)
+    kept = ranking.kept(ranking.num_removed(k))
+    assert kept.size - kept.sum() == num_pruned(k, kept.size)
     if kept.any() and not kept.all():
         assert ranking.scores[kept].min() >= ranking.scores[~kept].max()
 
 
-@given(KERNELS, st.sampled_from(["weight", "unit"]), st.floats(0, 1), st.floats(0, 1))
-def test_masks_nest(kernel, granularity, one, other):
-    ranking = pruning.rank({"layer": kernel}, granularity)["layer"]
-    lower, higher = sorted((one, other))
-    assert not (ranking.kept(higher) & ~ranking.kept(lower)).any()
+@given(KERNELS, st.sampled_from([*METHODS, "1:2"]), st.floats(0, 1), st.floats(0, 1))
+def test_masks_nest(kernel, method, one, other):
+    lower, higher = (pruned(kernel + 10, method, k) != 0 for k in sorted((one, other)))
+    assert not (higher & ~lower).any()
+
+
+@given(KERNELS, st.floats(0, 1))
+def test_what_is_gone_stays_gone(kernel, k):
+    """Pruning a pruned network again begins with what has no weight any more."""
+    kernels, method = with_output({"layer": kernel}), methods.parse("weight/random")
+    masks = {"layer": np.arange(kernel.size).reshape(kernel.shape) % 2 == 0}
+    again = pruning.make_masks(method, pruning.rank(method, kernels, masks=masks), k)["layer"]
+    if num_pruned(k, kernel.size) >= np.count_nonzero(~masks["layer"]):
+        assert not (again & ~masks["layer"]).any()
+    else:
+        assert (again | ~masks["layer"]).all()
+
+
+def test_n_of_m_keeps_the_best_of_each_group_and_stops_there():
+    kernel = np.array([[1.0], [4.0], [3.0], [2.0], [9.0], [8.0]], np.float32)
+    np.testing.assert_array_equal(pruned(kernel, "2:4", 0.2).T, [[0, 4, 3, 2, 9, 8]])
+    # The last group has two weights only, which may both stay.
+    np.testing.assert_array_equal(pruned(kernel, "2:4", 0.5).T, [[0, 4, 3, 0, 9, 8]])
+    np.testing.assert_array_equal(pruned(kernel, "2:4", 1.0).T, [[0, 4, 3, 0, 9, 8]])
+    np.testing.assert_array_equal(pruned(np.ones((4, 1)), "2:4", 1.0).T, [[0, 0, 1, 1]])
+
+
+@given(st.integers(1, 9), st.integers(1, 4), st.integers(0, 1000))
+def test_n_of_m_holds_in_every_group(inputs, units, seed):
+    kernel = np.random.default_rng(seed).normal(size=(inputs, units))
+    kept = pruned(kernel, "1:3", 1.0) != 0
+    for start in range(0, inputs, 3):
+        assert (kept[start : start + 3].sum(axis=0) == 1).all()
+
+
+def test_blocks_by_hand():
+    kernel = np.array([[1, 1, 5], [1, 1, 0], [0, 3, 1]], np.float32)
+    # Blocks of 2 × 2, smaller at the edges: norms 2, 5, 3, 1.
+    np.testing.assert_array_equal(pruned(kernel, "2x2", 0.25), [[1, 1, 5], [1, 1, 0], [0, 3, 0]])
+    np.testing.assert_array_equal(pruned(kernel, "2x2", 0.5), [[0, 0, 5], [0, 0, 0], [0, 3, 0]])
+
+
+def test_units_by_what_they_feed_too():
+    kernels = {
+        "layer": np.array([[1.0, 2.0]]),
+        "output": np.array([[9.0], [1.0]]),  # the first unit is weak, but all that counts later
+    }
+    method = methods.parse("unit_in_out")
+    masks = pruning.make_masks(method, pruning.rank(method, kernels), 0.5)
+    np.testing.assert_array_equal(masks["layer"], [[True, False]])
+
+
+def test_global_scope_by_hand():
+    hidden = {"small": np.array([[0.1, 0.2]]), "large": np.array([[10.0], [20.0]])}
+    after = pruned_all(hidden, "weight/global", 0.5)
+    assert not after["small"].any()
+    np.testing.assert_array_equal(after["large"], hidden["large"])
+    after = pruned_all(hidden, "weight/global", 0.75)
+    np.testing.assert_array_equal(after["large"], [[0], [20.0]])
+
+
+def test_erk_keeps_small_layers_denser_and_the_total_exact():
+    generator = np.random.default_rng(0)
+    hidden = {
+        "wide": generator.normal(size=(40, 40)),
+        "narrow": generator.normal(size=(40, 5)),
+    }
+    for k in (0.0, 0.3, 0.5, 0.9, 0.99, 1.0):
+        after = pruned_all(hidden, "weight/erk", k)
+        kept = {name: np.count_nonzero(after[name]) for name in hidden}
+        assert sum(kept.values()) == 1800 - num_pruned(k, 1800)
+        if 0 < k < 1:
+            assert kept["narrow"] / 200 > kept["wide"] / 1600
+    # Densities go as (40 + 40) / 1600 = 0.05 and (40 + 5) / 200 = 0.225; 180 weights stay.
+    scale = 180 / (0.05 * 1600 + 0.225 * 200)
+    after = pruned_all(hidden, "weight/erk", 0.9)
+    assert np.count_nonzero(after["wide"]) == pytest.approx(scale * 0.05 * 1600, abs=1)
+
+
+def test_a_unit_that_loses_all_weights_loses_its_bias():
+    weights = Weights({"layer": KERNEL, "output": KERNEL.T}, {"layer": np.ones(3)})
+    mask = np.array([[True, False, False], [False, False, True]])
+    np.testing.assert_array_equal(weights.masked({"layer": mask}).biases["layer"], [1, 0, 1])
+
+
+def test_scores_that_are_none_are_refused():
+    from network_pruning.models.criteria import CRITERIA, register_criterion
+
+    register_criterion("broken")(lambda layer: layer.kernel * np.nan)
+    try:
+        with pytest.raises(RunError, match="finite scores of shape"):
+            pruned(KERNEL, "weight/broken", 0.5)
+    finally:
+        del CRITERIA._values["broken"]

@@ -38,10 +38,10 @@ def test_an_epoch_visits_every_example_once_in_an_order_of_its_own():
 
 
 def test_batches_cover_the_order_with_a_smaller_one_at_the_end():
-    groups = list(training._batches(np.arange(330, dtype=np.int32), 128))
+    groups = list(training.in_batches(np.arange(330, dtype=np.int32), 128))
     assert [group.shape for group in groups] == [(2, 128), (1, 74)]
     np.testing.assert_array_equal(np.concatenate([g.ravel() for g in groups]), np.arange(330))
-    assert [g.shape for g in training._batches(np.arange(5), 10)] == [(1, 5)]
+    assert [g.shape for g in training.in_batches(np.arange(5), 10)] == [(1, 5)]
 
 
 def test_training_equals_that_of_keras(dataset):
@@ -97,7 +97,7 @@ def test_no_keras_model_is_left_compiled_for_each_batch(dataset):
     """One step for full batches and one for the last: two traces, however many epochs."""
     run_steps = training._compile_steps(models.build(), dataset.train)
     for number in (1, 2, 3):
-        for batches in training._batches(training.epoch_order(0, number, 330), 128):
+        for batches in training.in_batches(training.epoch_order(0, number, 330), 128):
             run_steps(batches)
     assert run_steps.experimental_get_tracing_count() == 1
     assert keras.config.backend() == "tensorflow"

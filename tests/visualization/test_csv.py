@@ -6,12 +6,6 @@ from network_pruning.visualization import csv
 
 
 @dataclass
-class Metrics:
-    loss: float
-    accuracy: float
-
-
-@dataclass
 class Epoch:
     epoch: int
     loss: float
@@ -20,9 +14,13 @@ class Epoch:
     val_accuracy: float | None
 
 
+def row(loss, accuracy):
+    return {"test_loss": loss, "test_accuracy": accuracy}
+
+
 def test_the_results_table_to_the_byte(tmp_path):
-    weight = [Metrics(0.08351, 0.977), Metrics(1.65436, 0.95532)]
-    unit = [Metrics(0.08351, 0.977), Metrics(2.28914, 0.1733)]
+    weight = [row(0.08351, 0.977), row(1.65436, 0.95532)]
+    unit = [row(0.08351, 0.977), row(2.28914, 0.1733)]
     csv.write_results(tmp_path / "results.csv", (0.0, 0.995), weight, unit)
     assert (tmp_path / "results.csv").read_bytes() == (
         b"Sparsity (%),Test Accuracy (Weight),Test Accuracy (Unit),"
@@ -50,3 +48,28 @@ def test_another_table_is_refused(tmp_path, text):
     (tmp_path / "history.csv").write_text(text)
     with pytest.raises(RunError, match="is not a training history"):
         csv.read_history(tmp_path / "history.csv")
+
+
+METRICS = {
+    **dict.fromkeys(csv.METRICS_TEXTS, "text"),
+    "seed": 3,
+    "k": 0.1,
+    "nonzero": 7,
+    "multiply_adds": 8,
+    "valid_accuracy": None,
+    "test_accuracy": 1 / 3,
+}
+
+
+def test_metrics_are_read_as_they_were_written(tmp_path):
+    table = [METRICS, {**METRICS, "k": 0.2, "valid_accuracy": 0.5}]
+    csv.write_metrics(tmp_path / "metrics.csv", table)
+    assert csv.read_metrics(tmp_path / "metrics.csv") == table
+    assert csv.read_metrics(tmp_path / "none.csv") == []
+
+
+@pytest.mark.parametrize("text", ["nonsense\n1\n", ",".join(METRICS) + "\n" + "x," * 20])
+def test_another_table_is_not_taken_for_metrics(tmp_path, text):
+    (tmp_path / "metrics.csv").write_text(text)
+    with pytest.raises(RunError, match="remove it to test all networks again"):
+        csv.read_metrics(tmp_path / "metrics.csv")

@@ -1,14 +1,20 @@
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from network_pruning.models.pruning import rank
+from network_pruning.models import pruning
+from network_pruning.models.methods import Method
 from network_pruning.visualization import gifs, graph
 from PIL import Image
 
 K_VALS = (0.0, 0.5, 0.9, 1.0)
+
+
+def rank(kernels):
+    """The rankings of weights of hidden layers; the output layer is left out."""
+    output = {"output": np.ones((list(kernels.values())[-1].shape[1], 2))}
+    return pruning.rank(Method("weight"), {**kernels, **output})
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +23,7 @@ def frames():
         f"hidden_{number}": np.random.default_rng(number).normal(size=(30, 20)).astype(np.float32)
         for number in (1, 2, 3, 4)
     }
-    drawn = graph.histogram_frames("weight", kernels, rank(kernels, "weight"), K_VALS, "toy")
+    drawn = graph.histogram_frames("weight", kernels, rank(kernels), K_VALS, "toy")
     return drawn, gifs.in_few_colors(drawn)
 
 
@@ -68,7 +74,7 @@ def test_a_gif_of_one_frame(frames, tmp_path):
 
 
 def metrics(*losses):
-    return [SimpleNamespace(loss=loss, accuracy=1 - loss / 3) for loss in losses]
+    return [{"test_loss": loss, "test_accuracy": 1 - loss / 3} for loss in losses]
 
 
 @pytest.mark.parametrize("k_vals", [(0.0,), (1.0,), (0.5, 1.0), (0.5, 0.55), (0.0, 0.9, 0.999, 1)])
@@ -110,6 +116,34 @@ def test_histograms_are_counted_once_per_layer_for_all_sparsities(monkeypatch):
     monkeypatch.setattr(graph, "layer_histogram", lambda *a: counted.append(a[0]) or original(*a))
     kernels = {"one": np.eye(4), "two": np.ones((4, 3))}
     k_vals = tuple(np.linspace(0, 1, 48))
-    frames = graph.histogram_frames("weight", kernels, rank(kernels, "weight"), k_vals, "toy")
+    frames = graph.histogram_frames("weight", kernels, rank(kernels), k_vals, "toy")
     assert len(gifs.in_few_colors(frames)) == 48
     assert counted == ["one", "two"]
+
+
+def rows(method, criterion="magnitude", band=False):
+    """Three sparsities of one method."""
+    return [
+        {
+            "method": method,
+            "criterion": criterion,
+            "k": k,
+            "compression_ratio": ratio,
+            "test_accuracy": accuracy,
+            **({"test_accuracy_low": accuracy - 0.1, "test_accuracy_high": 0.99} if band else {}),
+        }
+        for k, ratio, accuracy in ((0.0, 1, 0.98), (0.9, 10, 0.9), (0.99, 90, 0.5))
+    ]
+
+
+@pytest.mark.parametrize("band", [False, True])
+def test_methods_are_compared_over_the_compression_ratio(band):
+    points = rows("weight", band=band) + rows("unit") + rows("weight/random", "random")
+    figure = graph.method_comparison(points, "toy")
+    (axes,) = figure.axes
+    assert axes.get_xscale() == "log"
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["weight", "unit", "weight/random", "unpruned"]
+    assert list(axes.lines[0].get_xdata()) == [1, 10, 90]
+    assert axes.lines[2].get_linestyle() == ":"  # the floor
+    assert len(axes.collections) == band
