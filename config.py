@@ -104,6 +104,11 @@ class ExperimentConfig:
         "Share of the dense network's answers in what a network learns while it is pruned and "
         "recovers; the rest are the labels.",
     )
+    shift: int = _setting(
+        0,
+        "While a network is pruned and recovers, move each training image at random by up to this "
+        "many pixels in each direction, anew in every epoch.",
+    )
     replicates: int = _setting(
         1, "Run the experiment with this many seeds, from --seed on, and report mean and interval."
     )
@@ -122,6 +127,7 @@ class ExperimentConfig:
             _check_positive(self, "finetune_learning_rate")
         _check_between(self, "prune_fraction", 0.01, 0.99)
         _check_between(self, "distillation", 0, 1)
+        _check_between(self, "shift", 0, 27)
         _check_between(self, "rewind_epoch", 0, self.epochs)
         _check_between(self, "replicates", 1, MAX_SEED - self.seed + 1)
         object.__setattr__(self, "k_vals", _checked_k_vals(self.k_vals))

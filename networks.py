@@ -72,10 +72,7 @@ class Networks:
 
     @cached_property
     def _retrainer(self):
-        return Retrainer(self._model, self.dense, self.dataset, self.config, self._rewound)
-
-    def _rewound(self):
-        return self._early
+        return Retrainer(self.dense, self.dataset, self.config, lambda: self._early)
 
     @cached_property
     def _early(self):

@@ -27,6 +27,7 @@ RETRAINING_SETTINGS = (
     "finetune_learning_rate",
     "rewind_epoch",
     "distillation",
+    "shift",
 )
 
 

@@ -88,6 +88,7 @@ def without_dead_units(layers):
     for kernel, bias in layers[:-1]:
         kernel = kernel[kept]
         alive = kernel.any(axis=0) if bias is None else kernel.any(axis=0) | (bias != 0)
+        alive[0] |= not alive.any()  # TensorFlow aborts at an empty product with a bias
         kept = slice(None) if alive.all() else np.flatnonzero(alive)  # no copy if nothing is dead
         smaller.append((kernel[:, kept], None if bias is None else bias[kept]))
     kernel, bias = layers[-1]

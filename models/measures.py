@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .shrink import living
+
 
 @dataclass(frozen=True)
 class Size:
@@ -56,16 +58,8 @@ def connected(kernels):
     Args:
         kernels: arrays of shape (inputs, units), from the first layer to the output.
     """
-    present = [kernel != 0 for kernel in kernels]
-    reached = [np.ones(len(present[0]), bool)]
-    for layer in present:
-        reached.append(layer[reached[-1]].any(axis=0))
-    useful = [np.ones(present[-1].shape[1], bool)]
-    for layer in reversed(present):
-        useful.insert(0, layer[:, useful[0]].any(axis=1))
+    alive = itertools.pairwise(living(kernels))
     return [
-        int(np.count_nonzero(layer[np.ix_(before & ahead, after & behind)]))
-        for layer, (before, after), (ahead, behind) in zip(
-            present, itertools.pairwise(reached), itertools.pairwise(useful), strict=True
-        )
+        int(np.count_nonzero(kernel[np.ix_(before, after)]))
+        for kernel, (before, after) in zip(kernels, alive, strict=True)
     ]

@@ -21,9 +21,14 @@ def build(learning_rate=0.001, l1_reg=0.0, l2_reg=0.0, seed=0, name="mlp"):
         A `keras.Sequential` with the layers `hidden_1` … and `output`; it maps images
         of shape (n, 784) to class probabilities of shape (n, 10).
     """
-    architecture = ARCHITECTURES.get(name)()
     keras.utils.set_random_seed(seed)
-    layers = [keras.Input((INPUT_SIZE,), name="images")]
+    architecture = ARCHITECTURES.get(name)()
+    return assemble(architecture, INPUT_SIZE, learning_rate, l1_reg, l2_reg, name)
+
+
+def assemble(architecture, input_size, learning_rate, l1_reg, l2_reg, name=None):
+    """A compiled network of this `Architecture`, for images of shape (n, input_size)."""
+    layers = [keras.Input((input_size,), name="images")]
     for number, units in enumerate(architecture.hidden_units, start=1):
         layers.append(
             keras.layers.Dense(

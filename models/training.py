@@ -97,7 +97,7 @@ def compile_steps(model, split, masks=(), targets=None):
 
     Args:
         model: a compiled model as made by `build`.
-        split: the examples.
+        split: the examples; its pixels may be a variable, whose value may change between calls.
         masks: pairs of a trainable variable and a variable of ones and zeros that it is multiplied
             with after every step.
         targets: probabilities of the classes to learn instead of the labels, of shape (n, 10).
@@ -111,7 +111,9 @@ def compile_steps(model, split, masks=(), targets=None):
     """
     # A table, because XLA would multiply by 1/255, which rounds otherwise than `Split.images`.
     levels = tf.constant(np.arange(256, dtype=np.uint8) / np.float32(255))
-    all_pixels, all_labels = tf.constant(split.pixels), tf.constant(split.labels)
+    changing = isinstance(split.pixels, tf.Variable)
+    all_pixels = split.pixels if changing else tf.constant(split.pixels)
+    all_labels = tf.constant(split.labels)
     all_targets = all_labels if targets is None else tf.constant(targets)
     variables = model.trainable_variables
     model.optimizer.build(variables)

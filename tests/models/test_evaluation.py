@@ -112,7 +112,7 @@ def test_a_unit_with_a_bias_is_not_dead():
     np.testing.assert_array_equal(output_bias, [0.1])
 
 
-def test_a_network_without_any_unit_left():
+def test_a_network_without_any_unit_left_keeps_a_dead_one():
     layers = network(np.zeros((2, 3)), np.ones((3, 2))).layers
     smaller = evaluation.without_dead_units(layers)
-    assert [kernel.shape for kernel, _ in smaller] == [(2, 0), (0, 2)]
+    assert [kernel.shape for kernel, _ in smaller] == [(2, 1), (1, 2)]

@@ -95,7 +95,7 @@ def test_diverged_training_is_an_error(dataset):
 
 def test_no_keras_model_is_left_compiled_for_each_batch(dataset):
     """One step for full batches and one for the last: two traces, however many epochs."""
-    run_steps = training._compile_steps(models.build(), dataset.train)
+    run_steps = training.compile_steps(models.build(), dataset.train)
     for number in (1, 2, 3):
         for batches in training.in_batches(training.epoch_order(0, number, 330), 128):
             run_steps(batches)
