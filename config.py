@@ -198,15 +198,18 @@ def config_from_flags(flag_values):
 
 PRESETS = {
     "strong": {
-        "methods": ("weight/lamp/global/gradual/finetune",),
+        "methods": ("weight/obd/global/gradual/finetune",),
         "prune_epochs": 8,
-        "finetune_epochs": 8,
+        "finetune_epochs": 12,
         "distillation": 0.5,
+        "shift": 1,
     },
     "strong_units": {
-        "methods": ("unit/global/gradual/finetune",),
-        "prune_epochs": 4,
-        "finetune_epochs": 6,
+        "methods": ("unit/gradual/finetune",),
+        "prune_epochs": 8,
+        "finetune_epochs": 12,
+        "distillation": 0.5,
+        "shift": 1,
     },
 }
 

@@ -80,7 +80,7 @@ def sweep(config, dataset, dense, rankings, paths, checkpoint):
                     }
                     known[method.name, k] = row
                     csv.write_metrics(paths.metrics, list(known.values()))
-                    if method.trains:
+                    if method.trains and k:
                         say(_line(row))
                 rows.append(row)
                 bar.update()

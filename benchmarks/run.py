@@ -23,6 +23,7 @@ from plot import save_plot
 
 BENCHMARKS = Path(__file__).resolve().parent
 PACKAGE = BENCHMARKS.parent
+START, END = "<!-- speed: start -->\n", "<!-- speed: end -->\n"
 EPOCHS, ROUNDS, JOBS = 3, 3, 2
 # Four times as many, distributed as the twelve are: they cost the same each.
 TWELVE = ",".join(map(str, K_VALS))
@@ -193,8 +194,18 @@ def main():
         "| --- | ---: | --- | ---: | ---: | ---: | --- |",
         *(row.markdown() for row in rows),
     ]
-    (BENCHMARKS / "results.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    text = "\n".join(lines) + "\n"
+    (BENCHMARKS / "results.md").write_text(text, encoding="utf-8")
     save_plot(rows, BENCHMARKS / "results.png")
+    put_into_readme(text)
+
+
+def put_into_readme(text):
+    """Replaces what stands between the marks."""
+    readme = PACKAGE / "README.md"
+    before, rest = readme.read_text(encoding="utf-8").split(START)
+    after = rest.split(END)[1]
+    readme.write_text(before + START + text + END + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

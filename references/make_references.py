@@ -1,8 +1,9 @@
 """Runs the published configurations and keeps what the README shows: `make references`.
 
 Experiments that have finished training are not trained again; remove them from `results/` first
-to start from nothing. Twenty minutes on two cores, and twenty-five more with `--repeats`, the
-further runs by which the README tells how much of a difference is chance.
+to start from nothing. Twenty minutes on two cores, twenty-five more with `--repeats`, the further
+runs by which the README tells how much of a difference is chance, and an hour with `--strong`, the
+presets with three seeds each.
 """
 
 import shutil
@@ -24,6 +25,17 @@ REPEATS = [(*run[:-1], 1) for run in PUBLISHED] + [
     ("fashion", 20, "0.0", "0.0", 2),
     ("digits", 4, "0.0", "0.0", 0),
 ]
+STRONG_K_VALS = "--k_vals=0,0.95,0.99,0.995,0.998,0.999"
+STRONG = {
+    "strong-digits": ("--preset=strong", STRONG_K_VALS),
+    "strong-fashion": ("--dataset=fashion", "--preset=strong", STRONG_K_VALS),
+    "strong-lenet": (
+        "--model=lenet_300_100",
+        "--preset=strong",
+        "--k_vals=0,0.9,0.98,0.985,0.99,0.994",
+    ),
+    "strong-units": ("--preset=strong_units", "--k_vals=0,0.5,0.8,0.9,0.95"),
+}
 KEPT = (
     "results.csv",
     "loss_accuracy.png",
@@ -42,6 +54,16 @@ def run(dataset, epochs, l1, l2, seed, suffix=""):
     return PACKAGE / "results" / experiment_id
 
 
+def run_strong(name, flags):
+    """Runs a preset with three seeds and keeps its summary."""
+    command = [sys.executable, PACKAGE, *flags, f"--experiment_id={name}", "--replicates=3"]
+    subprocess.run(command, check=True)
+    folder = REFERENCES / name
+    folder.mkdir(exist_ok=True)
+    for kept in ("summary.csv", "method_comparison.png"):
+        shutil.copyfile(PACKAGE / "results" / name / "replicates" / kept, folder / kept)
+
+
 def main():
     for configuration in PUBLISHED:
         source = run(*configuration)
@@ -53,6 +75,9 @@ def main():
         for configuration in REPEATS:
             source = run(*configuration, suffix=f"-seed={configuration[-1]}")
             shutil.copyfile(source / "results.csv", REFERENCES / "repeats" / f"{source.name}.csv")
+    if "--strong" in sys.argv:
+        for name, flags in STRONG.items():
+            run_strong(name, flags)
     tables.write_readme()
 
 

@@ -1,6 +1,6 @@
-"""The README's tables: our published runs beside those of the original experiment.
+"""The README's tables: our published runs beside those of the original experiment, and the presets.
 
-`python references/tables.py` writes them into the README, between its two marks.
+`python references/tables.py` writes them into the README, between marks.
 """
 
 import csv
@@ -8,7 +8,6 @@ from pathlib import Path
 
 REFERENCES = Path(__file__).resolve().parent
 README = REFERENCES.parent / "README.md"
-START, END = "<!-- tables: start -->\n", "<!-- tables: end -->\n"
 EXPERIMENTS = {
     f"{dataset}-20-lr=0.001-{penalty}": f"{title}, {name}"
     for dataset, title in (("digits", "MNIST digits"), ("fashion", "Fashion-MNIST"))
@@ -21,6 +20,21 @@ EXPERIMENTS = {
 HEADER = """\
 | sparsity | weight: accuracy (%) | published | unit: accuracy (%) | published \
 | weight: loss | published | unit: loss | published |
+| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+"""
+# The presets' runs, with three seeds each: folder, title, and the method that is shown.
+STRONG = {
+    "strong-digits": ("MNIST digits, `--preset=strong`", "weight/obd/global/gradual/finetune"),
+    "strong-fashion": ("Fashion-MNIST, `--preset=strong`", "weight/obd/global/gradual/finetune"),
+    "strong-lenet": (
+        "MNIST digits, `--preset=strong --model=lenet_300_100`",
+        "weight/obd/global/gradual/finetune",
+    ),
+    "strong-units": ("MNIST digits, `--preset=strong_units`", "unit/gradual/finetune"),
+}
+STRONG_HEADER = """\
+| hidden sparsity | of all weights | compression | test accuracy (%) | sd | 95 % interval \
+| validation (%) | the same one-shot | chance |
 | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 """
 
@@ -58,12 +72,61 @@ def tables():
     return "\n".join(comparison(*item) for item in EXPERIMENTS.items())
 
 
+def strong_tables():
+    """The presets' runs as Markdown."""
+    return "\n".join(strong_table(*item) for item in STRONG.items())
+
+
+def strong_table(folder, shown):
+    """One preset's run: mean over the seeds, beside one-shot magnitude and chance."""
+    title, method = shown
+    with (REFERENCES / folder / "summary.csv").open(newline="") as file:
+        rows = {(row["method"], float(row["k"])): row for row in csv.DictReader(file)}
+    granularity = method.split("/")[0]
+    lines = []
+    for (name, k), row in rows.items():
+        if name == method:
+            plain, chance = rows[granularity, k], rows[f"{granularity}/random", k]
+            lines.append(_strong_row(k, row, plain, chance))
+    return f"{title}, {row['seeds']} seeds:\n\n{STRONG_HEADER}{''.join(lines)}"
+
+
+def _strong_row(k, row, plain, chance):
+    def percent(column, source=row):
+        return f"{100 * float(source[column]):.2f}"
+
+    cells = [
+        f"{100 * k:.4g} %",
+        f"{100 * (1 - 1 / float(row['compression_ratio_mean'])):.2f} %",
+        f"{float(row['compression_ratio_mean']):.0f}×",
+        percent("test_accuracy_mean"),
+        percent("test_accuracy_sd"),
+        f"{percent('test_accuracy_low')}–{percent('test_accuracy_high')}",
+        percent("valid_accuracy_mean"),
+        percent("test_accuracy_mean", plain),
+        percent("test_accuracy_mean", chance),
+    ]
+    return f"| {' | '.join(cells)} |\n"
+
+
+BLOCKS = {"tables": tables, "strong": strong_tables}
+
+
+def between_marks(text, name):
+    """What stands between the marks of a block: what is before, it, and what is after."""
+    start, end = f"<!-- {name}: start -->\n", f"<!-- {name}: end -->\n"
+    before, rest = text.split(start)
+    block, after = rest.split(end)
+    return before + start, block, end + after
+
+
 def write_readme():
     """Replaces what stands between the marks."""
     text = README.read_text(encoding="utf-8")
-    before, rest = text.split(START)
-    after = rest.split(END)[1]
-    README.write_text(f"{before}{START}{tables()}{END}{after}", encoding="utf-8")
+    for name, block in BLOCKS.items():
+        before, _, after = between_marks(text, name)
+        text = before + block() + after
+    README.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Methods, plugins and replicates by the real command, in a subprocess, on real data."""
 
 import csv
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from commands import ROOT
 from network_pruning.models import model as models
 from network_pruning.models.backend import keras
 from network_pruning.models.weights import Weights
@@ -36,8 +39,6 @@ def without_seconds(rows):
 @pytest.fixture(scope="module")
 def strong(tmp_path_factory, finished, cli):
     """A finished experiment to which a method that trains has been added, and the flags."""
-    import shutil
-
     output = tmp_path_factory.mktemp("strong")
     shutil.copytree(finished / "small", output / "small")
     flags = ("--epochs=2", "--num_valid=58000", "--k_vals=0.0,0.5,0.9,1.0", "--experiment_id=small")
@@ -94,8 +95,6 @@ def test_killed_between_two_sparsities_it_goes_on_with_the_second(cli, copy, str
     _, flags, _ = strong
     flags = (*flags, f"--output_dir={copy}")
     first = copy / "small/networks" / STRONG.replace("/", "-") / "weights_k=0.5.hdf5"
-    from commands import ROOT
-
     process = subprocess.Popen(
         [sys.executable, str(ROOT), *flags, "--finetune_epochs=3"],
         stdout=subprocess.PIPE,
@@ -118,6 +117,19 @@ def test_killed_between_two_sparsities_it_goes_on_with_the_second(cli, copy, str
     (copy / "small/metrics.csv").unlink()
     assert cli(*flags, "--finetune_epochs=3").returncode == 0
     assert without_seconds(rows_of(copy / "small/metrics.csv")) == resumed
+
+
+def test_force_train_leaves_no_network_of_the_old_weights(cli, strong, copy):
+    output, flags, _ = strong
+    shutil.rmtree(copy / "small")
+    shutil.copytree(output / "small", copy / "small")
+    flags = [flag for flag in flags if not flag.startswith("--methods")]
+    done = cli(*flags, f"--output_dir={copy}", "--force_train", "--seed=1", "--k_vals=0.5")
+    assert done.returncode == 0, done.stderr
+    done = cli(*flags, f"--output_dir={copy}", "--seed=1", "--k_vals=0.5")
+    assert done.returncode == 0, done.stderr
+    assert not list(copy.glob("small/networks/*/*"))
+    assert {row["seed"] for row in rows_of(copy / "small/metrics.csv")} == {"1"}
 
 
 def test_every_schedule_and_recovery_on_one_model(cli, copy, small):
@@ -159,19 +171,12 @@ def test_the_plugin_of_the_readme(cli, copy, small, root):
     done = cli(*small, *flags, cwd=copy)
     assert done.returncode == 0, done.stderr
     assert f"weight/{name}" in rows_by_method(copy / "small")
-    # By another door: the folder's own name is the package's.
-    done = (
-        cli(
-            *small,
-            *flags,
-            command=(sys.executable, "-m", f"{root.name}.train"),
-            cwd=root.parent,
-            env={**__import__("os").environ, "PYTHONPATH": str(copy)},
-        )
-        if "." not in root.name
-        else done
-    )
-    assert done.returncode == 0, done.stderr
+    # The program as a module of the folder's own name: the plugin finds the same registry.
+    if root.name.isidentifier():
+        command = (sys.executable, "-m", f"{root.name}.train")
+        environment = {**os.environ, "PYTHONPATH": str(copy)}
+        done = cli(*small, *flags, command=command, cwd=root.parent, env=environment)
+        assert done.returncode == 0, done.stderr
 
 
 def test_replicates_are_experiments_of_their_own_with_a_summary(cli, tmp_path):

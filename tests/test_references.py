@@ -16,7 +16,8 @@ def tables(root):
 
 def test_the_readme_shows_the_current_tables(tables):
     text = tables.README.read_text(encoding="utf-8")
-    assert text.split(tables.START)[1].split(tables.END)[0] == tables.tables()
+    for name, block in tables.BLOCKS.items():
+        assert tables.between_marks(text, name)[1] == block()
 
 
 def test_dense_networks_are_as_good_as_the_published_ones(tables):
@@ -40,3 +41,9 @@ def test_references_are_complete_and_small(tables):
             with Image.open(folder / name) as image:
                 image.verify()
         assert all(path.stat().st_size < 200_000 for path in folder.iterdir())
+
+
+def test_the_readme_shows_the_current_benchmark(root):
+    text = (root / "README.md").read_text(encoding="utf-8")
+    shown = text.split("<!-- speed: start -->\n")[1].split("<!-- speed: end -->\n")[0]
+    assert shown == (root / "benchmarks" / "results.md").read_text(encoding="utf-8")
