@@ -81,7 +81,8 @@ class ExperimentConfig:
     )
     preset: str | None = _setting(
         None,
-        "A recipe: values for the flags below and --methods, each of which you may still give.",
+        "A recipe, strong or strong_units: values for the flags below and --methods, each of which "
+        "you may still give.",
     )
     plugins: tuple[str, ...] = _setting(
         (), "Python modules of yours, separated by commas, that register criteria and the like."

@@ -92,7 +92,7 @@ def pruned_loss_accuracy(k_vals, weight, unit, title):
 
 
 def method_comparison(rows, title):
-    """Test accuracy of every method over the compression ratio, on a logarithmic axis.
+    """Test accuracy of every method over the compression ratio, whole and near the dense network's.
 
     Args:
         rows: dictionaries with `method`, `criterion`, `k`, `compression_ratio` and
@@ -100,36 +100,43 @@ def method_comparison(rows, title):
             which are drawn as a band. Rows at `k` = 0 are the unpruned control.
         title: name of the experiment.
     """
-    figure = Figure(figsize=(9, 5.4), dpi=DOTS_PER_INCH, layout="constrained")
-    figure.suptitle(f"Methods compared on {title}")
-    axes = figure.subplots()
-    axes.grid(color="#DDDDDD", linewidth=0.6)
-    colors = itertools.cycle(METHOD_COLORS)
+    figure, panels = _two_panels(f"Methods compared on {title}")
     by_method = {}
     for row in rows:
         by_method.setdefault(row["method"], []).append(row)
+    colors = itertools.cycle(METHOD_COLORS)
     for method, points in by_method.items():
         floor = points[0]["criterion"] == "random"
-        style = {"color": GREY, "linestyle": ":"} if floor else {"color": next(colors)}
+        style = {"color": GREY if floor else next(colors), "marker": "o", "markersize": 5}
         if method.startswith("unit"):
-            style |= {"marker": "s", "linestyle": ":" if floor else "--"}
-        x = [point["compression_ratio"] for point in points]
-        y = [100 * point["test_accuracy"] for point in points]
-        axes.plot(x, y, label=method, **{"marker": "o", "markersize": 5, **style})
-        if "test_accuracy_low" in points[0]:
-            band = [[100 * p[f"test_accuracy_{end}"] for p in points] for end in ("low", "high")]
-            axes.fill_between(x, *band, color=style["color"], alpha=0.18, linewidth=0)
-    dense = [row["test_accuracy"] for row in rows if row["k"] == 0]
-    if dense:
-        axes.axhline(100 * dense[0], color="black", linewidth=0.8, linestyle="-.", label="unpruned")
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}×"))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set(xlabel="compression ratio (all weights / nonzero weights)", ylabel="test accuracy (%)")
-    axes.set_ylim(0, 102)
-    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+            style |= {"marker": "s", "linestyle": "--"}
+        if floor:
+            style["linestyle"] = ":"
+        for axes in panels:
+            _plot_method(axes, points, method, style)
+    for axes in panels:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}×"))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel("compression ratio (all weights / nonzero weights)")
+    left, right = panels
+    left.set(ylabel="test accuracy (%)", title="All", ylim=(0, 102))
+    best = 100 * max(row["test_accuracy"] for row in rows)
+    right.set(title="Near the best", ylim=(best - 5, best + 0.5))
+    _legend_below(figure, left)
     return figure
+
+
+def _plot_method(axes, points, label, style):
+    x = [point["compression_ratio"] for point in points]
+    axes.plot(x, [100 * point["test_accuracy"] for point in points], label=label, **style)
+    if points[0].get("test_accuracy_low") is not None:
+        band = [[100 * p[f"test_accuracy_{end}"] for p in points] for end in ("low", "high")]
+        axes.fill_between(x, *band, color=style["color"], alpha=0.18, linewidth=0)
+    if points[0]["k"] == 0:
+        control = 100 * points[0]["test_accuracy"]
+        axes.axhline(control, color="black", linewidth=0.6, linestyle="-.")
 
 
 def histogram_frames(granularity, values, rankings, k_vals, title):
@@ -278,7 +285,8 @@ def _two_panels(title):
 
 def _legend_below(figure, axes):
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    columns = min(len(labels), 4)  # names of methods are long
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
 
 
 def _sparsity_position(k, most):

@@ -140,10 +140,13 @@ def rows(method, criterion="magnitude", band=False):
 def test_methods_are_compared_over_the_compression_ratio(band):
     points = rows("weight", band=band) + rows("unit") + rows("weight/random", "random")
     figure = graph.method_comparison(points, "toy")
-    (axes,) = figure.axes
-    assert axes.get_xscale() == "log"
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["weight", "unit", "weight/random", "unpruned"]
-    assert list(axes.lines[0].get_xdata()) == [1, 10, 90]
-    assert axes.lines[2].get_linestyle() == ":"  # the floor
-    assert len(axes.collections) == band
+    assert labels == ["weight", "unit", "weight/random"]
+    for axes in figure.axes:
+        assert axes.get_xscale() == "log"
+        lines = [line for line in axes.lines if line.get_label() in labels]
+        assert [list(line.get_xdata()) for line in lines] == [[1, 10, 90]] * 3
+        assert lines[2].get_linestyle() == ":"  # the floor
+        assert len(axes.collections) == band
+    assert figure.axes[0].get_ylim() == (0, 102)
+    assert figure.axes[1].get_ylim() == pytest.approx((93, 98.5))
