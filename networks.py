@@ -8,7 +8,7 @@ from .models.retraining import Retrainer
 from .models.statistics import Statistics
 from .models.training import train
 from .models.weights import Weights
-from .utils import progress
+from .utils import RunError, progress
 
 
 class Networks:
@@ -58,7 +58,13 @@ class Networks:
         return weights
 
     def _kept(self, method, k):
-        checkpoints.load_weights(self._model, self.paths.network(method.name, k))
+        path = self.paths.network(method.name, k)
+        try:
+            checkpoints.load_weights(self._model, path)
+        except RunError as error:
+            raise RunError(
+                f"{path} is damaged; remove it, and the same command makes it again."
+            ) from error
         return Weights.of(self._model)
 
     @cached_property

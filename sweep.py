@@ -56,36 +56,39 @@ def sweep(config, dataset, dense, rankings, paths, checkpoint):
     rows = csv.read_metrics(paths.metrics)
     known = {(row["method"], row["k"]): row for row in rows if row["checkpoint"] == checkpoint}
     paths.remove_networks_except({paths.network(*key) for key in known})
-    chosen, rows = chosen_methods(config), []
-    test = _Tests(config, dataset, dense)
-    with progress(total=len(chosen) * len(config.k_vals), unit="network") as bar:
-        networks = Networks(config, dataset, dense, rankings, paths)
-        for method in chosen:
+    networks, test = (
+        Networks(config, dataset, dense, rankings, paths),
+        _Tests(config, dataset, dense),
+    )
+    wanted = [(method, k) for method in chosen_methods(config) for k in config.k_vals]
+    with progress(total=len(wanted), unit="network") as bar:
+        for method, k in wanted:
             bar.set_description(method.name, refresh=False)
-            for k in config.k_vals:
-                recipe = _recipe(config, method, k)
-                row = known.get((method.name, k))
-                if row is None or row["recipe"] != recipe:
-                    begun = time.perf_counter()
-                    row = {
-                        "experiment": config.experiment_id,
-                        "seed": config.seed,
-                        "method": method.name,
-                        **dataclasses.asdict(method),
-                        "k": k,
-                        **test(networks.pruned(method, k)),
-                        "seconds": time.perf_counter() - begun,
-                        "recipe": recipe,
-                        "checkpoint": checkpoint,
-                    }
-                    known[method.name, k] = row
-                    csv.write_metrics(paths.metrics, list(known.values()))
-                    if method.trains and k:
-                        say(_line(row))
-                rows.append(row)
-                bar.update()
-    say(f"Pruned and tested {len(rows)} networks.")
-    return rows
+            key, recipe = (method.name, k), _recipe(config, method, k)
+            if not _is_done(known.get(key), recipe, method.trains and k and paths.network(*key)):
+                begun = time.perf_counter()
+                known[key] = {
+                    "experiment": config.experiment_id,
+                    "seed": config.seed,
+                    "method": method.name,
+                    **dataclasses.asdict(method),
+                    "k": k,
+                    **test(networks.pruned(method, k)),
+                    "seconds": time.perf_counter() - begun,
+                    "recipe": recipe,
+                    "checkpoint": checkpoint,
+                }
+                csv.write_metrics(paths.metrics, list(known.values()))
+                if method.trains and k:
+                    say(_line(known[key]))
+            bar.update()
+    say(f"Pruned and tested {len(wanted)} networks.")
+    return [known[method.name, k] for method, k in wanted]
+
+
+def _is_done(row, recipe, network):
+    """Whether a network has been tested, and is still there if it was trained."""
+    return row is not None and row["recipe"] == recipe and (not network or network.exists())
 
 
 class _Tests:

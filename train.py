@@ -305,7 +305,7 @@ def cli():
         app.run(main, flags_parser=parse_flags)
     except KeyboardInterrupt as interrupt:
         status = 143 if isinstance(interrupt, Terminated) else 130
-        message = "Interrupted. The same command resumes after the last finished epoch."
+        message = "Interrupted. The same command resumes after what has been finished."
         sys.exit(_fail(message, status))
 
 
