@@ -51,7 +51,8 @@ def sweep(config, dataset, dense, rankings, paths, checkpoint):
         checkpoint: SHA-256 of the kept checkpoint.
 
     Returns:
-        The rows of `metrics.csv`, for each method and in it for each `k`.
+        The rows of `metrics.csv`, for each method and in it for each `k`. The first is that of the
+        unpruned network, asked for or not.
     """
     rows = csv.read_metrics(paths.metrics)
     known = {(row["method"], row["k"]): row for row in rows if row["checkpoint"] == checkpoint}
@@ -60,7 +61,10 @@ def sweep(config, dataset, dense, rankings, paths, checkpoint):
         Networks(config, dataset, dense, rankings, paths),
         _Tests(config, dataset, dense),
     )
-    wanted = [(method, k) for method in chosen_methods(config) for k in config.k_vals]
+    chosen = chosen_methods(config)
+    wanted = [(method, k) for method in chosen for k in config.k_vals]
+    if 0 not in config.k_vals:
+        wanted.insert(0, (chosen[0], 0.0))  # the unpruned control
     with progress(total=len(wanted), unit="network") as bar:
         for method, k in wanted:
             bar.set_description(method.name, refresh=False)

@@ -189,7 +189,8 @@ def report(config, rows, paths):
     from .visualization import console, csv, graph
 
     k_vals, title = config.k_vals, config.experiment_id
-    weight, unit = ([row for row in rows if row["method"] == name] for name in ("weight", "unit"))
+    by_key = {(row["method"], row["k"]): row for row in rows}
+    weight, unit = ([by_key[name, k] for k in k_vals] for name in ("weight", "unit"))
     figure = graph.pruned_loss_accuracy(k_vals, weight, unit, title)
     graph.save_png(figure, paths.pruned_curves)
     graph.save_png(graph.method_comparison(rows, title), paths.method_comparison)

@@ -1,9 +1,11 @@
 """Measures this program against the plain one, PyTorch and the machine's limit: `make bench`.
 
-All programs run alternately on one otherwise idle machine; medians with their range go to
-`benchmarks/results.md`, and a picture of the ratios to `results.png`. About half an hour.
+All programs run alternately on one otherwise idle machine. The seconds go to
+`benchmarks/results.json`, medians with their range to `results.md` and the README, a picture of the
+ratios to `results.png`. About half an hour; `run.py start epochs` measures these stages only.
 """
 
+import dataclasses
 import json
 import os
 import platform
@@ -23,6 +25,7 @@ from plot import save_plot
 
 BENCHMARKS = Path(__file__).resolve().parent
 PACKAGE = BENCHMARKS.parent
+RESULTS = BENCHMARKS / "results.json"
 START, END = "<!-- speed: start -->\n", "<!-- speed: end -->\n"
 EPOCHS, ROUNDS, JOBS = 3, 3, 2
 # Four times as many, distributed as the twelve are: they cost the same each.
@@ -87,7 +90,7 @@ def spread(values):
     return f"{middle:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 
 
-def start():
+def start(_folder, _data):
     """`--help` and a bad flag against the import of absl."""
     absl, help_, bad = [], [], []
     for _ in range(9):
@@ -98,9 +101,9 @@ def start():
     yield Row("a bad flag (s)", bad, "import absl.app", absl, 2)
 
 
-def epochs(folder, data, limits):
+def epochs(folder, data):
     """Epochs after the first, in which everything is compiled."""
-    ours, torch, plain = [], [], []
+    ours, torch, plain, sgemm = [], [], [], []
     for _ in range(ROUNDS):
         shutil.rmtree(folder / "e", ignore_errors=True)
         flags = (f"--epochs={EPOCHS}", f"--output_dir={folder}", "--experiment_id=e", "--k_vals=0")
@@ -108,14 +111,13 @@ def epochs(folder, data, limits):
         torch += measure(BENCHMARKS / "torch_twin.py", data, EPOCHS).printed["epochs"][1:]
         command = (BENCHMARKS / "plain_keras.py", "train", folder, data, EPOCHS)
         plain += measure(*command).printed["epochs"][1:]
-        limits.append(measure(BENCHMARKS / "sgemm.py").printed)
-    sgemm = [limit["epoch"] for limit in limits]
+        sgemm.append(measure(BENCHMARKS / "sgemm.py").printed["epoch"])
     yield Row("one epoch (s)", ours, "PyTorch, fused Adam", torch, 1)
     yield Row("one epoch (s)", ours, "sgemm alone", sgemm, 1.35)
     yield Row("one epoch (s)", ours, "plain Keras", plain, 1)
 
 
-def jobs(folder, data, limits):
+def jobs(folder, data):
     """The whole main job, then its pruning phase alone, then more values of `k`."""
     whole, flags = folder / "whole", (f"--output_dir={folder}", "--experiment_id=job")
     known = folder / "job" / "metrics.csv"
@@ -127,18 +129,17 @@ def jobs(folder, data, limits):
         plain.append(measure(BENCHMARKS / "plain_keras.py", "train+prune", whole, data))
     yield Row("whole job (s)", *_both(ours, "plain Keras", plain, "seconds"), 1 / 2.2)
     yield Row("its peak memory (MB)", *_both(ours, "plain Keras", plain, "memory"), 0.75)
-    again, afresh, few, many = [], [], [], []
+    again, afresh, few, many, limit = [], [], [], [], []
     for _ in range(ROUNDS):
         again.append(measure(BENCHMARKS / "ours.py", *flags).printed["prune"])
         known.unlink()
         afresh.append(measure(BENCHMARKS / "ours.py", *flags).printed["prune"])
-        limits.append(measure(BENCHMARKS / "sgemm.py").printed)
+        limit.append(24 * measure(BENCHMARKS / "sgemm.py").printed["evaluation"])
         for k_vals, runs in ((TWELVE, few), (MANY, many)):
             known.unlink()
             command = (BENCHMARKS / "ours.py", "--in_turn", *flags, f"--k_vals={k_vals}")
             runs.append(measure(*command))
     pruning = [run.printed["prune"] for run in plain]
-    limit = [24 * limit["evaluation"] for limit in limits]
     yield Row("rerun, 12 `k` × 2 (s)", again, "plain Keras", pruning, 1 / 12)
     yield Row("rerun, 12 `k` × 2 (s)", again, "sgemm of 24 tests", limit, 1)
     yield Row("the same, nothing kept (s)", afresh, "plain Keras, test only", pruning, 1 / 12)
@@ -180,16 +181,25 @@ def default_data():
 
 
 def main():
-    data = Path(sys.argv[1]) if len(sys.argv) > 1 else default_data()
-    rows, limits = [], []
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for stage in (start(), epochs(folder, data, limits), jobs(folder, data, limits)):
-            for row in stage:
+    names = sys.argv[1:] or list(STAGES)
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            rows = []
+            for row in STAGES[name](Path(folder), default_data()):
                 rows.append(row)
                 print(row.markdown(), flush=True)
+            results[name] = {"measured": machine(), "rows": [dataclasses.asdict(r) for r in rows]}
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    report(results)
+
+
+def report(results):
+    """Writes table and picture of what has been measured, and puts the table into the README."""
+    rows = [Row(**row) for name in STAGES for row in results[name]["rows"]]
+    places = sorted({result["measured"] for result in results.values()})
     lines = [
-        f"{machine()}\n",
+        *(f"{place}\n" for place in places),
         "| what | ours | against | theirs | ratio | target | met |",
         "| --- | ---: | --- | ---: | ---: | ---: | --- |",
         *(row.markdown() for row in rows),
@@ -198,6 +208,9 @@ def main():
     (BENCHMARKS / "results.md").write_text(text, encoding="utf-8")
     save_plot(rows, BENCHMARKS / "results.png")
     put_into_readme(text)
+
+
+STAGES = {"start": start, "epochs": epochs, "jobs": jobs}
 
 
 def put_into_readme(text):

@@ -2,8 +2,8 @@
 
 Experiments that have finished training are not trained again; remove them from `results/` first
 to start from nothing. Twenty minutes on two cores, twenty-five more with `--repeats`, the further
-runs by which the README tells how much of a difference is chance, and an hour with `--strong`, the
-presets with three seeds each.
+runs by which the README tells how much of a difference is chance, and an hour and a half with
+`--strong`, the presets with three seeds each.
 """
 
 import shutil
@@ -29,6 +29,12 @@ STRONG_K_VALS = "--k_vals=0,0.95,0.99,0.995,0.998,0.999"
 STRONG = {
     "strong-digits": ("--preset=strong", STRONG_K_VALS),
     "strong-fashion": ("--dataset=fashion", "--preset=strong", STRONG_K_VALS),
+    "strong-fashion-long": (
+        "--dataset=fashion",
+        "--preset=strong",
+        "--finetune_epochs=25",
+        "--k_vals=0,0.95,0.99",
+    ),
     "strong-lenet": (
         "--model=lenet_300_100",
         "--preset=strong",
