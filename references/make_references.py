@@ -29,12 +29,6 @@ STRONG_K_VALS = "--k_vals=0,0.95,0.99,0.995,0.998,0.999"
 STRONG = {
     "strong-digits": ("--preset=strong", STRONG_K_VALS),
     "strong-fashion": ("--dataset=fashion", "--preset=strong", STRONG_K_VALS),
-    "strong-fashion-long": (
-        "--dataset=fashion",
-        "--preset=strong",
-        "--finetune_epochs=25",
-        "--k_vals=0,0.95,0.99",
-    ),
     "strong-lenet": (
         "--model=lenet_300_100",
         "--preset=strong",

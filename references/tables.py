@@ -26,10 +26,6 @@ HEADER = """\
 STRONG = {
     "strong-digits": ("MNIST digits, `--preset=strong`", "weight/obd/global/gradual/finetune"),
     "strong-fashion": ("Fashion-MNIST, `--preset=strong`", "weight/obd/global/gradual/finetune"),
-    "strong-fashion-long": (
-        "Fashion-MNIST, `--preset=strong --finetune_epochs=25`",
-        "weight/obd/global/gradual/finetune",
-    ),
     "strong-lenet": (
         "MNIST digits, `--preset=strong --model=lenet_300_100`",
         "weight/obd/global/gradual/finetune",
