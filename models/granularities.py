@@ -6,6 +6,7 @@ into a mask of the kernel's shape. Items are numbered; ties go by position.
 
 import numpy as np
 
+from ..config import UsageError
 from .registry import Registry
 
 GRANULARITIES = Registry("granularity")
@@ -112,7 +113,5 @@ class Block(Weight):
 
 
 def _check(holds, message):
-    from ..config import UsageError
-
     if not holds:
         raise UsageError(f"{message}.")
