@@ -9,11 +9,11 @@ __version__ = "0.1.0"
 
 # Found when they are asked for, so that importing the package costs nothing.
 _REGISTER = {
-    "register_criterion": ".models.criteria",
-    "register_granularity": ".models.granularities",
-    "register_scope": ".models.scopes",
-    "register_schedule": ".models.schedules",
-    "register_recovery": ".models.recoveries",
+    "register_criterion": ".pruning.criteria",
+    "register_granularity": ".pruning.granularities",
+    "register_scope": ".pruning.scopes",
+    "register_schedule": ".pruning.schedules",
+    "register_recovery": ".pruning.recoveries",
     "register_model": ".models.architectures",
     "register_dataset": ".data.registry",
 }

@@ -1,8 +1,10 @@
 """Runs `train` whatever this folder is called: `python path/to/checkout --dataset=digits`.
 
-`python -m <folder>.train` is the usual way, but `-m` cannot name a folder with a dot in it.
+`python -m <folder>.train` is the usual way, but `-m` cannot name a folder with a dot in it. Either
+way the program runs as the one package `network_pruning`, which is where plugins find it.
 """
 
+import importlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ PACKAGE = "network_pruning"
 
 
 def load_package():
-    """Imports the folder of this file as the package `network_pruning`."""
+    """The folder of this file, imported as the package `network_pruning`."""
     root = Path(__file__).resolve().parent
     spec = importlib.util.spec_from_file_location(
         PACKAGE, root / "__init__.py", submodule_search_locations=[str(root)]
@@ -22,9 +24,15 @@ def load_package():
     return package
 
 
+def run():
+    """Runs `train` of the package `network_pruning`, loaded from here if it is not there yet."""
+    if __package__ != PACKAGE:
+        load_package()
+    importlib.import_module(f"{PACKAGE}.train").cli()
+
+
 if __name__ == "__main__":
-    # Python puts this folder on the path; `config` or `data` in it must not hide other packages.
-    sys.path.pop(0)
-    load_package()
-    train = importlib.import_module(f"{PACKAGE}.train")
-    train.cli()
+    if not __package__:
+        # Python puts this folder on the path; `config` or `data` must not hide other packages.
+        sys.path.pop(0)
+    run()

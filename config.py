@@ -22,9 +22,24 @@ class UsageError(ValueError):
     """A setting that cannot be used; the message is one sentence that says what to do."""
 
 
-def _setting(default, help_text, *, trains=False):
-    """A config field with a flag; `trains` marks settings that change the trained weights."""
-    return field(default=default, metadata={"help": help_text, "trains": trains})
+def default_output_dir(package_dir):
+    """`results/` of a checkout, which is not installed: its folder holds `pyproject.toml`.
+
+    An installed package lies among others that are not ours to write to: `results/` of the
+    working directory.
+    """
+    in_checkout = (package_dir / "pyproject.toml").is_file()
+    return str(package_dir / "results") if in_checkout else "results"
+
+
+def _setting(default, help_text, *, trains=False, retrains=False):
+    """A config field with a flag.
+
+    `trains` marks settings that change the dense weights, `retrains` those of training while and
+    after pruning.
+    """
+    metadata = {"help": help_text, "trains": trains, "retrains": retrains}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -64,7 +79,9 @@ class ExperimentConfig:
         "(default: <dataset>-<epochs>-lr=<lr>-l1=<l1>-l2=<l2>)",
     )
     output_dir: str = _setting(
-        str(PACKAGE_DIR / "results"), "Folder in which experiments are written."
+        default_output_dir(PACKAGE_DIR),
+        "Folder in which experiments are written: results/ of the checkout or, where the program "
+        "is installed, of the folder that you stand in.",
     )
     seed: int = _setting(0, "Seed of the initial weights and of the data order.", trains=True)
     data_dir: str | None = _setting(
@@ -77,7 +94,7 @@ class ExperimentConfig:
         ("weight", "unit"),
         "Pruning methods, separated by commas. Each names its granularity, criterion, scope, "
         "schedule and recovery, as in weight/lamp/global/gradual/finetune; what is not named is "
-        "at its default. weight and unit are always among them.",
+        "at its default. weight and unit are always among them. help lists all values.",
     )
     preset: str | None = _setting(
         None,
@@ -88,27 +105,37 @@ class ExperimentConfig:
         (), "Python modules of yours, separated by commas, that register criteria and the like."
     )
     prune_epochs: int = _setting(
-        4, "Epochs of training in which the schedule gradual gets from one sparsity to the next."
+        4,
+        "Epochs of training in which the schedule gradual gets from one sparsity to the next.",
+        retrains=True,
     )
     prune_fraction: float = _setting(
-        0.2, "Share of what is left that the schedule iterative removes in each round."
+        0.2,
+        "Share of what is left that the schedule iterative removes in each round.",
+        retrains=True,
     )
-    finetune_epochs: int = _setting(6, "Epochs of training in each recovery.")
+    finetune_epochs: int = _setting(6, "Epochs of training in each recovery.", retrains=True)
     finetune_learning_rate: float | None = _setting(
-        None, "Learning rate at which the recovery finetune begins. (default: --learning_rate)"
+        None,
+        "Learning rate at which the recovery finetune begins. (default: --learning_rate)",
+        retrains=True,
     )
     rewind_epoch: int = _setting(
-        0, "Epoch of the dense training to whose end weight_rewind goes back; 0 for the beginning."
+        0,
+        "Epoch of the dense training to whose end weight_rewind goes back; 0 for the beginning.",
+        retrains=True,
     )
     distillation: float = _setting(
         0.0,
         "Share of the dense network's answers in what a network learns while it is pruned and "
         "recovers; the rest are the labels.",
+        retrains=True,
     )
     shift: int = _setting(
         0,
         "While a network is pruned and recovers, move each training image at random by up to this "
         "many pixels in each direction, anew in every epoch.",
+        retrains=True,
     )
     replicates: int = _setting(
         1, "Run the experiment with this many seeds, from --seed on, and report mean and interval."
@@ -174,11 +201,18 @@ def differences(config, stored):
     return found
 
 
-def define_flags(module_name):
-    """Defines one absl flag per setting, listed by `--help` under `module_name`."""
+def retraining_settings():
+    """The names of the settings that say how a network is trained while and after pruning."""
+    return [f.name for f in _fields() if f.metadata["retrains"]]
+
+
+def define_flags(module_name, flag_values=flags.FLAGS):
+    """Defines one absl flag per setting and `--version`, listed by `--help` under `module_name`."""
+    where = {"flag_values": flag_values, "module_name": module_name}
     for f in _fields():
         define = _DEFINERS[f.type]
-        define(f.name, f.default, f.metadata["help"], module_name=module_name)
+        define(f.name, f.default, f.metadata["help"], **where)
+    flags.DEFINE_bool("version", False, "Print the version and stop.", **where)
 
 
 def config_from_flags(flag_values):
@@ -228,8 +262,25 @@ def preset(name):
     return PRESETS[name]
 
 
+class _ListParser(flags.ListParser):
+    """Values between commas; a comma too many at the end is forgiven."""
+
+    def parse(self, argument):
+        """The values of a text, without the white space around them; a list is taken as it is."""
+        values = super().parse(argument)
+        if values and not any(values):
+            raise ValueError("there is nothing but commas; give at least one value.")
+        if values and not values[-1]:
+            values = values[:-1]
+        if "" in values:
+            raise ValueError("there is an empty value between two commas; leave one comma out.")
+        return values
+
+
 def _define_list(name, default, help_text, **args):
-    return flags.DEFINE_list(name, [str(value) for value in default], help_text, **args)
+    default = [str(value) for value in default]
+    serializer = flags.CsvListSerializer(",")
+    return flags.DEFINE(_ListParser(), name, default, help_text, serializer=serializer, **args)
 
 
 _DEFINERS = {

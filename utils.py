@@ -1,11 +1,12 @@
-"""Artifact paths, atomic writes, and what is said on the screen."""
+"""Atomic writes, and what is said on the screen."""
 
 import contextlib
 import os
 import sys
 import tempfile
+import textwrap
 import time
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 
@@ -13,154 +14,7 @@ class RunError(Exception):
     """A failure that the user can act on; the message is one clear sentence."""
 
 
-@dataclass(frozen=True)
-class ArtifactPaths:
-    """Where one experiment keeps its files: one method or property per artifact."""
-
-    root: Path
-
-    @classmethod
-    def of(cls, config):
-        return cls(Path(config.output_dir).expanduser() / config.experiment_id)
-
-    @property
-    def config(self):
-        return self.root / "config.json"
-
-    @property
-    def best_weights(self):
-        return self.root / "checkpoints" / "weights.best.hdf5"
-
-    @property
-    def training_state(self):
-        """What an unfinished training goes on from; gone when it has finished."""
-        return self.root / "checkpoints" / "training_state.npz"
-
-    @property
-    def lock(self):
-        return self.root / ".lock"
-
-    @property
-    def retraining(self):
-        """Where `--force_train` makes the replacement of a finished experiment."""
-        return ArtifactPaths(self.root / ".retraining")
-
-    @property
-    def retrained(self):
-        """The complete replacement while its files move out."""
-        return ArtifactPaths(self.root / ".retrained")
-
-    @property
-    def history(self):
-        return self.root / "history.csv"
-
-    @property
-    def loss_accuracy(self):
-        return self.root / "loss_accuracy.png"
-
-    @property
-    def results(self):
-        return self.root / "results.csv"
-
-    @property
-    def metrics(self):
-        return self.root / "metrics.csv"
-
-    @property
-    def method_comparison(self):
-        return self.root / "method_comparison.png"
-
-    def network(self, method, k):
-        """The network that a method has trained at sparsity `k`."""
-        folder = method.replace("/", "-").replace(":", "of")
-        return self.root / "networks" / folder / f"weights_k={k}.hdf5"
-
-    @property
-    def replicates(self):
-        """Where the experiments of several seeds are, and their summary."""
-        return self.root / "replicates"
-
-    @property
-    def all_metrics(self):
-        return self.replicates / "metrics.csv"
-
-    @property
-    def summary(self):
-        return self.replicates / "summary.csv"
-
-    @property
-    def summary_figure(self):
-        return self.replicates / "method_comparison.png"
-
-    @property
-    def pruned_curves(self):
-        return self.root / "pruned_loss_accuracy.png"
-
-    def histogram(self, granularity, k):
-        return self.root / f"{_HISTOGRAM_PREFIX[granularity]}_k={k}.png"
-
-    def animation(self, granularity):
-        return self.root / f"pruned_{granularity}s.gif"
-
-    def files(self):
-        """The files of this experiment that exist, all of them made by this program."""
-        single = (
-            self.config,
-            self.best_weights,
-            self.training_state,
-            self.history,
-            self.loss_accuracy,
-            self.results,
-            self.pruned_curves,
-            self.metrics,
-            self.method_comparison,
-            *(self.animation(granularity) for granularity in _HISTOGRAM_PREFIX),
-        )
-        existing = [file for file in single if file.is_file()]
-        return existing + self._histograms() + self._networks()
-
-    def remove_files(self):
-        """Removes this experiment's files, and its folders if nothing else is in them."""
-        for file in self.files():
-            file.unlink()
-        for folder in self._folders():
-            with contextlib.suppress(OSError):  # it is not there, or somebody else uses it
-                folder.rmdir()
-
-    def remove_stale_pictures(self, k_vals):
-        """Removes the histograms of sparsities that are not among `k_vals` any more."""
-        wanted = {self.histogram(g, float(k)) for g in _HISTOGRAM_PREFIX for k in k_vals}
-        for picture in set(self._histograms()) - wanted:
-            picture.unlink()
-
-    def remove_temporary_files(self):
-        """Removes what `atomic_path` could not remove because it was killed."""
-        for folder in self._folders():
-            remove_temporary_files(folder)
-
-    def remove_networks_except(self, wanted):
-        """Removes the trained networks that are not among these paths, for nothing knows them."""
-        for file in set(self._networks()) - set(wanted):
-            file.unlink()
-
-    def _folders(self):
-        """The folders of this experiment's files, inner ones first."""
-        networks = self.root / "networks"
-        return [*networks.glob("*/"), networks, self.root / "checkpoints", self.root]
-
-    def _networks(self):
-        return list(self.root.glob("networks/*/weights_k=*.hdf5"))
-
-    def _histograms(self):
-        return [
-            picture
-            for prefix in _HISTOGRAM_PREFIX.values()
-            for picture in self.root.glob(f"{prefix}_k=*.png")
-        ]
-
-
 _TEMPORARY_PREFIX = ".network-pruning-"
-_HISTOGRAM_PREFIX = {"weight": "pruned_weights_l1", "unit": "pruned_units_l2"}
 
 
 @contextlib.contextmanager
@@ -214,6 +68,11 @@ def _reason(error):
     return error.strerror or (os.strerror(error.errno) if error.errno else str(error))
 
 
+def percent(fraction):
+    """0.9 as "90 %" and 0.995 as "99.5 %"."""
+    return f"{100 * fraction:.6g} %"
+
+
 def write_text(path, text):
     """Writes `text` to `path`, whole or not at all."""
     with atomic_path(path) as temporary:
@@ -237,20 +96,73 @@ def _umask():
     return mask
 
 
+COLUMNS = 80  # of the narrowest terminal that what is said must fit
+
+
 def say(text=""):
-    """Prints a line for the person who watches, above a progress bar if there is one."""
+    """Prints text for the person who watches, above a progress bar if there is one.
+
+    Lines longer than a terminal go on, indented, in the next; no word is broken.
+    """
     from tqdm import tqdm  # here, so that `--help` does not pay for it
 
-    tqdm.write(text, file=sys.stdout)
+    tqdm.write("\n".join(map(_wrapped, text.split("\n"))), file=sys.stdout)
     sys.stdout.flush()
+
+
+def _wrapped(line):
+    if len(line) <= COLUMNS:
+        return line
+    return textwrap.fill(
+        line, COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
+def counted(number, what):
+    """ "1 epoch" or "2,000 examples"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def progress(**options):
     """A progress bar on a terminal, silent elsewhere (callers then say one line each)."""
+    # `disable=None` is tqdm's way to ask for a bar on terminals only.
+    return _bar()(disable=None, leave=False, dynamic_ncols=True, file=sys.stdout, **options)
+
+
+@cache
+def _bar():
+    """tqdm's bar, with a description that leaves room for the numbers behind it."""
     from tqdm import tqdm
 
-    # `disable=None` is tqdm's way to ask for a bar on terminals only.
-    return tqdm(disable=None, leave=False, dynamic_ncols=True, file=sys.stdout, **options)
+    class Bar(tqdm):
+        @property
+        def format_dict(self):
+            meter = super().format_dict
+            room = (meter["ncols"] or COLUMNS) - _METER_COLUMNS
+            return {**meter, "prefix": shortened(self.desc.removesuffix(": "), room)}
+
+    return Bar
+
+
+# What a meter needs beside it: ": 100%|#####| 4688/4688 [00:59<00:00, 79.46network/s]".
+_METER_COLUMNS = 55
+
+
+def shortened(name, length):
+    """A method's name, and a sparsity behind it, in at most `length` characters.
+
+    What does not fit is left out from the middle: "weight/…/finetune 0.9".
+    """
+    method, *sparsity = name.split(" ")
+    first, *others = method.split("/")
+    shorter = [(first, *others[:n], "…", others[-1]) for n in reversed(range(len(others) - 1))]
+    candidates = [
+        name,
+        *(" ".join(("/".join(parts), *sparsity)) for parts in (*shorter, (first, "…"))),
+        f"{first}/…",
+    ]
+    fitting = (text for text in candidates if len(text) <= length)
+    return next(fitting, f"{name[: max(length - 1, 0)]}…")
 
 
 @contextlib.contextmanager

@@ -13,14 +13,7 @@ import time
 from concurrent.futures import Future
 from pathlib import Path
 
-IMPORTS = (
-    "models.checkpoints",
-    "models.evaluation",
-    "models.training",
-    "visualization.console",
-    "visualization.gifs",
-    "visualization.graph",
-)
+IMPORTS = ("experiments.network_tests", "experiments.pruned_networks", "experiments.training")
 
 
 class InTurn:
@@ -46,7 +39,8 @@ def load_program():
     runpy.run_path(str(root / "__main__.py"))["load_package"]()
     for name in IMPORTS:
         importlib.import_module(f"network_pruning.{name}")
-    return importlib.import_module("network_pruning.train")
+    names = "train", "experiments.training", "experiments.comparison", "experiments.pictures"
+    return [importlib.import_module(f"network_pruning.{name}") for name in names]
 
 
 def clocked(function, seconds):
@@ -63,17 +57,17 @@ def clocked(function, seconds):
 
 
 def main():
-    train = load_program()
+    train, training, comparison, pictures = load_program()
     measured = {"epochs": [], "evaluate": [], "draw": []}
-    line = train._epoch_line
+    line = training.epoch_line
 
     def epoch_line(*arguments):
         measured["epochs"].append(arguments[2])  # the seconds that the program itself shows
         return line(*arguments)
 
-    train._epoch_line = epoch_line
-    train.prune_and_evaluate = clocked(train.prune_and_evaluate, measured["evaluate"])
-    train.draw = clocked(train.draw, measured["draw"])
+    training.epoch_line = epoch_line
+    comparison.compare = clocked(comparison.compare, measured["evaluate"])
+    pictures.draw = clocked(pictures.draw, measured["draw"])
     if "--in_turn" in sys.argv:
         sys.argv.remove("--in_turn")
         train.ThreadPoolExecutor = InTurn

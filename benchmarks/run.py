@@ -1,8 +1,9 @@
 """Measures this program against the plain one, PyTorch and the machine's limit: `make bench`.
 
 All programs run alternately on one otherwise idle machine. The seconds go to
-`benchmarks/results.json`, medians with their range to `results.md` and the README, a picture of the
-ratios to `results.png`. About half an hour; `run.py start epochs` measures these stages only.
+`benchmarks/results.json`, medians with their range to `results.md` and `docs/speed.md`, a picture
+of the ratios to `results.png`. About half an hour; `run.py start epochs` measures
+these stages only.
 """
 
 import dataclasses
@@ -195,7 +196,7 @@ def main():
 
 
 def report(results):
-    """Writes table and picture of what has been measured, and puts the table into the README."""
+    """Writes table and picture of what has been measured, and puts the table into its page."""
     rows = [Row(**row) for name in STAGES for row in results[name]["rows"]]
     places = sorted({result["measured"] for result in results.values()})
     lines = [
@@ -207,18 +208,18 @@ def report(results):
     text = "\n".join(lines) + "\n"
     (BENCHMARKS / "results.md").write_text(text, encoding="utf-8")
     save_plot(rows, BENCHMARKS / "results.png")
-    put_into_readme(text)
+    put_into_page(text)
 
 
 STAGES = {"start": start, "epochs": epochs, "jobs": jobs}
 
 
-def put_into_readme(text):
+def put_into_page(text):
     """Replaces what stands between the marks."""
-    readme = PACKAGE / "README.md"
-    before, rest = readme.read_text(encoding="utf-8").split(START)
+    page = PACKAGE / "docs" / "speed.md"
+    before, rest = page.read_text(encoding="utf-8").split(START)
     after = rest.split(END)[1]
-    readme.write_text(before + START + text + END + after, encoding="utf-8")
+    page.write_text(before + START + text + END + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

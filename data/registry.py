@@ -4,26 +4,19 @@ import importlib
 import pkgutil
 
 from ..config import UsageError
+from ..registry import Registry
 from . import data_loaders
 
-_LOADERS = {}
-
-
-def register(name):
-    """Registers the decorated loader, a function `(data_dir, num_valid) -> Dataset`."""
-
-    def decorate(loader):
-        _LOADERS[name] = loader
-        return loader
-
-    return decorate
+# A loader is a function `(data_dir, num_valid) -> Dataset`.
+LOADERS = Registry("data set", flag="--dataset", takes=("data_dir", "num_valid"))
+register = LOADERS.register
 
 
 def names():
     """The registered names, sorted."""
     for module in pkgutil.iter_modules(data_loaders.__path__):
         importlib.import_module(f"{data_loaders.__name__}.{module.name}")
-    return sorted(_LOADERS)
+    return sorted(LOADERS.names())
 
 
 def get_loader(name):
@@ -35,4 +28,16 @@ def get_loader(name):
     valid = names()
     if name not in valid:
         raise UsageError(f"--dataset: {name!r} is not known; choose one of: {', '.join(valid)}.")
-    return _LOADERS[name]
+    return LOADERS.get(name)
+
+
+def load(name, data_dir, num_valid):
+    """The `Dataset` registered as `name`, checked, with int32 labels.
+
+    Raises:
+        UsageError: if there is none of this name, or `num_valid` does not fit it.
+        RunError: if it cannot be had, or is not what networks here can be trained on.
+    """
+    from .checks import check_dataset
+
+    return check_dataset(get_loader(name)(data_dir, num_valid), name)

@@ -1,4 +1,5 @@
-"""Checkpoints: the kept weights, and the state from which a training goes on."""
+"""Checkpoints: the kept weights (`weights.read_weights` reads them), and the state from which a
+training goes on."""
 
 import zipfile
 import zlib
@@ -19,26 +20,6 @@ def save(model, path):
             clone(model).save(temporary)
         except RuntimeError as error:  # how HDF5 reports a full disk
             raise OSError(str(error)) from error
-
-
-def load_weights(model, path):
-    """Loads the weights that `save` wrote.
-
-    Raises:
-        RunError: if the file cannot be read or holds another architecture.
-    """
-    try:
-        model.load_weights(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{path} is not a checkpoint of this network; restore it, or train anew with "
-            "--force_train."
-        ) from error
-    if not all(np.isfinite(weights).all() for weights in model.get_weights()):
-        raise RunError(
-            f"{path} holds weights that are not finite; restore it, or train anew with "
-            "--force_train."
-        )
 
 
 def save_state(model, epochs, path):

@@ -1,10 +1,8 @@
 """The networks: architectures by name, build, clone."""
 
-from .architectures import ARCHITECTURES
+from ..data.data_loaders.loader_utils import INPUT_SIZE, NUM_CLASSES
+from .architectures import architecture_of
 from .backend import keras
-
-INPUT_SIZE = 784
-NUM_CLASSES = 10
 
 
 def build(learning_rate=0.001, l1_reg=0.0, l2_reg=0.0, seed=0, name="mlp"):
@@ -20,10 +18,17 @@ def build(learning_rate=0.001, l1_reg=0.0, l2_reg=0.0, seed=0, name="mlp"):
     Returns:
         A `keras.Sequential` with the layers `hidden_1` … and `output`; it maps images
         of shape (n, 784) to class probabilities of shape (n, 10).
+
+    Raises:
+        UsageError: if there is no such architecture, or it describes no network.
     """
     keras.utils.set_random_seed(seed)
-    architecture = ARCHITECTURES.get(name)()
-    return assemble(architecture, INPUT_SIZE, learning_rate, l1_reg, l2_reg, name)
+    return assemble(architecture_of(name), INPUT_SIZE, learning_rate, l1_reg, l2_reg, name)
+
+
+def build_for(config):
+    """The network of an `ExperimentConfig`, compiled."""
+    return build(config.learning_rate, config.l1_reg, config.l2_reg, config.seed, config.model)
 
 
 def assemble(architecture, input_size, learning_rate, l1_reg, l2_reg, name=None):

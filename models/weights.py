@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..utils import RunError
+
 
 @dataclass(frozen=True)
 class Weights:
@@ -63,3 +65,45 @@ class Weights:
             if name in biases:
                 biases[name] = np.where(mask.any(axis=0), biases[name], 0)
         return Weights(kernels, biases)
+
+
+def read_weights(path):
+    """The `Weights` in an HDF5 file of Keras', read as plain arrays without importing Keras.
+
+    Raises:
+        RunError: if the file cannot be read, is not of dense layers, or holds weights that are not
+            finite.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path) as file:
+            group = file["model_weights"]
+            layers = {name: _arrays(group[name]) for name in _names(group, "layer_names")}
+        weights = Weights(
+            {name: arrays["kernel"] for name, arrays in layers.items()},
+            {name: arrays["bias"] for name, arrays in layers.items() if "bias" in arrays},
+        )
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise RunError(
+            f"{path} is not a checkpoint of this program; restore it, or train anew with "
+            "--force_train."
+        ) from error
+    arrays = [*weights.kernels.values(), *weights.biases.values()]
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise RunError(
+            f"{path} holds weights that are not finite; restore it, or train anew with "
+            "--force_train."
+        )
+    return weights
+
+
+def _arrays(layer):
+    """The arrays of a layer by their own names, such as `kernel`."""
+    return {name.split("/")[-1]: layer[name][()] for name in _names(layer, "weight_names")}
+
+
+def _names(group, attribute):
+    """Names in a group's attribute, which Keras writes as bytes or as text."""
+    names = group.attrs[attribute]
+    return [name.decode() if isinstance(name, bytes) else name for name in names]

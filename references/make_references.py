@@ -1,8 +1,8 @@
-"""Runs the published configurations and keeps what the README shows: `make references`.
+"""Runs the published configurations and keeps what the pages show: `make references`.
 
 Experiments that have finished training are not trained again; remove them from `results/` first
 to start from nothing. Twenty minutes on two cores, twenty-five more with `--repeats`, the further
-runs by which the README tells how much of a difference is chance, and an hour and a half with
+runs by which `README.md` here tells how much of a difference is chance, and an hour and a half with
 `--strong`, the presets with three seeds each.
 """
 
@@ -78,7 +78,7 @@ def main():
     if "--strong" in sys.argv:
         for name, flags in STRONG.items():
             run_strong(name, flags)
-    tables.write_readme()
+    tables.write_pages()
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
-"""The README's tables: our published runs beside those of the original experiment, and the presets.
+"""The pages' tables: our published runs beside those of the original experiment, and the presets.
 
-`python references/tables.py` writes them into the README, between marks.
+`python references/tables.py` writes them into the pages, between marks.
 """
 
 import csv
 from pathlib import Path
 
 REFERENCES = Path(__file__).resolve().parent
-README = REFERENCES.parent / "README.md"
+ROOT = REFERENCES.parent
 EXPERIMENTS = {
     f"{dataset}-20-lr=0.001-{penalty}": f"{title}, {name}"
     for dataset, title in (("digits", "MNIST digits"), ("fashion", "Fashion-MNIST"))
@@ -33,9 +33,9 @@ STRONG = {
     "strong-units": ("MNIST digits, `--preset=strong_units`", "unit/gradual/finetune"),
 }
 STRONG_HEADER = """\
-| hidden sparsity | of all weights | compression | test accuracy (%) | sd | 95 % interval \
-| validation (%) | the same one-shot | chance |
-| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| sparsity of the hidden weights | compression | test accuracy (%) | sd | 95 % interval \
+| validation (%) | one-shot magnitude, layer by layer | chance |
+| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 """
 
 
@@ -67,14 +67,33 @@ def _row(ours, theirs):
     return f"| {' | '.join(cells)} |\n"
 
 
-def tables():
-    """All experiments as Markdown."""
-    return "\n".join(comparison(*item) for item in EXPERIMENTS.items())
+PLAIN = "lr=0.001-l1=0.0-l2=0.0"
+
+
+def plain_tables():
+    """The experiments without a penalty as Markdown."""
+    return _tables(lambda experiment_id: experiment_id.endswith(PLAIN))
+
+
+def other_tables():
+    """Those with a penalty."""
+    return _tables(lambda experiment_id: not experiment_id.endswith(PLAIN))
+
+
+def _tables(chosen):
+    return "\n".join(comparison(*item) for item in EXPERIMENTS.items() if chosen(item[0]))
+
+
+NOT_MADE = """\
+The published runs of the presets are made by `make references ARGS=--strong`: three seeds each,
+mean, interval, and one-shot pruning and chance beside them.
+"""
 
 
 def strong_tables():
-    """The presets' runs as Markdown."""
-    return "\n".join(strong_table(*item) for item in STRONG.items())
+    """The presets' runs that have been made, as Markdown."""
+    made = [item for item in STRONG.items() if (REFERENCES / item[0] / "summary.csv").exists()]
+    return "\n".join(strong_table(*item) for item in made) or NOT_MADE
 
 
 def strong_table(folder, shown):
@@ -97,7 +116,6 @@ def _strong_row(k, row, plain, chance):
 
     cells = [
         f"{100 * k:.4g} %",
-        f"{100 * (1 - 1 / float(row['compression_ratio_mean'])):.2f} %",
         f"{float(row['compression_ratio_mean']):.0f}×",
         percent("test_accuracy_mean"),
         percent("test_accuracy_sd"),
@@ -109,7 +127,12 @@ def _strong_row(k, row, plain, chance):
     return f"| {' | '.join(cells)} |\n"
 
 
-BLOCKS = {"tables": tables, "strong": strong_tables}
+# The page and the name of its block.
+BLOCKS = {
+    ("README.md", "plain"): plain_tables,
+    ("references/README.md", "tables"): other_tables,
+    ("docs/methods.md", "strong"): strong_tables,
+}
 
 
 def between_marks(text, name):
@@ -120,14 +143,13 @@ def between_marks(text, name):
     return before + start, block, end + after
 
 
-def write_readme():
-    """Replaces what stands between the marks."""
-    text = README.read_text(encoding="utf-8")
-    for name, block in BLOCKS.items():
-        before, _, after = between_marks(text, name)
-        text = before + block() + after
-    README.write_text(text, encoding="utf-8")
+def write_pages():
+    """Replaces what stands between the marks of every page."""
+    for (name, mark), block in BLOCKS.items():
+        page = ROOT / name
+        before, _, after = between_marks(page.read_text(encoding="utf-8"), mark)
+        page.write_text(before + block() + after, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    write_readme()
+    write_pages()

@@ -1,11 +1,24 @@
 """Shared fixtures: the package under a fixed name, the command line, one finished experiment."""
 
+import contextlib
+import fcntl
 import os
 import runpy
 import shutil
+from pathlib import Path
 
+import hypothesis
 import pytest
 from commands import ROOT, run_command
+
+# Machines may be busy: how long an example takes says nothing here.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
+
+# Beside each other, tests would only wait for threads of each other's.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 # The checkout becomes `network_pruning`, whatever its folder is called.
 runpy.run_path(str(ROOT / "__main__.py"))["load_package"]()
@@ -26,14 +39,42 @@ def cli():
     return run_command
 
 
+def shared_folder(tmp_path_factory):
+    """A folder that all processes of one run of the tests share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@contextlib.contextmanager
+def locked(path, kind=fcntl.LOCK_EX):
+    with Path(path).open("w") as file:
+        fcntl.flock(file, kind)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def alone_or_beside_others(request, tmp_path_factory):
+    """Tests run beside each other, but those marked `alone`, which race or time something."""
+    folder = shared_folder(tmp_path_factory)
+    alone = request.node.get_closest_marker("alone")
+    with contextlib.ExitStack() as held:
+        # Who waits to be alone keeps the others from going in.
+        with locked(folder / "door"):
+            kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
+            held.enter_context(locked(folder / "room", kind))
+        yield
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """The output folder of one small, finished experiment called `small`. Read only; see `copy`."""
-    output = tmp_path_factory.mktemp("finished")
-    done = run_command(*SMALL, f"--output_dir={output}", "--experiment_id=small")
-    assert done.returncode == 0, done.stderr
-    (output / "stdout.txt").write_text(done.stdout)
-    (output / "stderr.txt").write_text(done.stderr)
+    output = shared_folder(tmp_path_factory) / "finished"
+    with locked(f"{output}.lock"):
+        if not (output / "stdout.txt").exists():  # the first who needs it makes it
+            done = run_command(*SMALL, f"--output_dir={output}", "--experiment_id=small")
+            assert done.returncode == 0, done.stderr
+            (output / "stderr.txt").write_text(done.stderr)
+            (output / "stdout.txt").write_text(done.stdout)
     return output
 
 
@@ -48,6 +89,19 @@ def copy(finished, tmp_path):
 def small(tmp_path):
     """The flags of the small experiment, written to a folder of this test."""
     return (*SMALL, f"--output_dir={tmp_path}", "--experiment_id=small")
+
+
+@pytest.fixture
+def registries(monkeypatch):
+    """Whatever the test registers is forgotten after it."""
+    from network_pruning.data import registry as data_registry
+    from network_pruning.models import architectures
+    from network_pruning.pruning import methods
+
+    data_registry.names()  # imports the built-in loaders, which stay
+    axes = methods.AXES.values()
+    for registry in (data_registry.LOADERS, architectures.ARCHITECTURES, *axes):
+        monkeypatch.setattr(registry, "_values", dict(registry._values))
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ def fault_run(fault, *flags):
         arguments = (fault, [str(flag) for flag in flags], folder)
         process = context.Process(target=_in_child, args=arguments)
         process.start()
-        process.join(300)
+        process.join(1200)
         return Outcome(
             process.exitcode,
             Path(folder, "1").read_text(),

@@ -2,12 +2,16 @@ import dataclasses
 import json
 
 import pytest
+from absl import flags
 from hypothesis import given
 from hypothesis import strategies as st
 from network_pruning.config import (
     DEFAULT_K_VALS,
     ExperimentConfig,
     UsageError,
+    config_from_flags,
+    default_output_dir,
+    define_flags,
     differences,
 )
 
@@ -107,3 +111,26 @@ def test_an_old_config_without_a_newer_setting_had_its_default():
 def test_the_config_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         ExperimentConfig().epochs = 3
+
+
+def parsed(*arguments):
+    """The config of a command line, of flags that are defined for it alone."""
+    values = flags.FlagValues()
+    define_flags("test", values)
+    values(["test", *arguments])
+    return config_from_flags(values)
+
+
+@pytest.mark.parametrize("end", ["", ",", " , ", " "])
+def test_a_comma_at_the_end_is_forgiven(end):
+    config = parsed(f"--methods=weight/obd, unit{end}", f"--k_vals=0.5{end}", f"--plugins=a{end}")
+    assert config.methods == ("weight/obd", "unit")
+    assert config.k_vals == (0.5,)
+    assert config.plugins == ("a",)
+
+
+def test_results_are_in_the_checkout_or_where_one_stands(tmp_path, root):
+    assert ExperimentConfig().output_dir == str(root / "results")
+    assert default_output_dir(tmp_path) == "results"
+    (tmp_path / "pyproject.toml").touch()
+    assert default_output_dir(tmp_path) == str(tmp_path / "results")

@@ -125,6 +125,7 @@ def copied(source, target):
     return target
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_at_any_time_from_outside(whole, tmp_path, seed):
     """By the clock: also within native code, imports and system calls."""
@@ -138,6 +139,7 @@ def test_killed_at_any_time_from_outside(whole, tmp_path, seed):
     assert files(tmp_path) == files(whole[0])
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_ends_soon_with_a_line_that_says_how_to_resume(tmp_path, number, status):
     flags = [f"--output_dir={tmp_path}", "--epochs=500", "--experiment_id=x"]
@@ -221,6 +223,7 @@ def test_diverged_training_keeps_the_last_good_checkpoint(tmp_path):
     assert not (tmp_path / "x" / "results.csv").exists()
 
 
+@pytest.mark.alone
 def test_of_two_at_once_one_runs_and_the_other_names_it(tmp_path):
     """Ten races. The winner is killed, so that every race also takes over a dead lock."""
     command = [sys.executable, str(ROOT), *FLAGS, f"--output_dir={tmp_path}"]
@@ -241,6 +244,7 @@ def test_of_two_at_once_one_runs_and_the_other_names_it(tmp_path):
         assert "Traceback" not in errors
 
 
+@pytest.mark.alone
 def test_different_experiments_run_side_by_side(whole, tmp_path):
     def start(name):
         return run("none", tmp_path, f"--experiment_id={name}").returncode

@@ -58,3 +58,11 @@ def test_pip_install_gives_the_package_and_the_console_script(cli, checkout, cop
     assert done.returncode == 0, done.stderr
     assert "Not trained again" in done.stdout
     assert not (site / "network_pruning" / "tests").exists()
+    # Without --output_dir, `results` of the working directory.
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "results").symlink_to(copy)
+    done = cli(*flags, command=script, env=environment, cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert "Tables and figures are in results/small" in done.stdout
+    assert "Not trained again" in done.stdout

@@ -50,7 +50,12 @@ def without_seconds(path):
 
 
 def networks(experiment):
-    return {path.name: path for path in experiment.glob("networks/*/*.hdf5")}
+    """The kept networks, by their sparsity as text."""
+    return {path.name.split("=")[1].split("-")[0]: path for path in network_files(experiment)}
+
+
+def network_files(experiment):
+    return sorted(experiment.glob("networks/*/weights_k=*.hdf5"))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +90,7 @@ def test_a_method_that_trains_joins_the_tables_and_the_reference_stays(cli, copy
     assert float(trained["effective_sparsity"]) >= float(trained["sparsity"])
     # The unpruned control is the same for all.
     assert len({row[0]["test_accuracy"] for row in rows.values()}) == 1
-    model = keras.models.load_model(networks(copy / "small")["weights_k=0.9.hdf5"])
+    model = keras.models.load_model(networks(copy / "small")["0.9"])
     kernels = Weights.of(model).hidden.values()
     assert sum(int(np.count_nonzero(kernel == 0)) for kernel in kernels) == 2_145_600
     _, accuracy = model.evaluate(digits.test.images, digits.test.labels, verbose=0)
@@ -100,11 +105,75 @@ def test_nothing_is_done_twice(mine):
     assert (mine / "x/metrics.csv").read_bytes() == before
 
 
-def test_other_settings_make_other_networks(mine):
+def test_other_settings_make_other_networks_beside_the_first(mine):
+    before = {path: path.read_bytes() for path in network_files(mine / "x")}
+    table = rows_of(mine / "x/metrics.csv")
     done = run("none", mine, "--finetune_epochs=2", "--k_vals=0.5")
     assert done.returncode == 0, done.stderr
     assert f"{STRONG} at 50 %" in done.stdout
     assert f"{STRONG} at 90 %" not in done.stdout
+    after = rows_of(mine / "x/metrics.csv")
+    assert [row for row in after if row in table] == table
+    (new,) = (row for row in after if row not in table)
+    assert (new["method"], new["k"], new["finetune_epochs"]) == (STRONG, "0.5", "2")
+    assert (new["dataset"], new["model"], new["distillation"]) == ("digits", "mlp", "0.5")
+    assert (new["earlier_k"], new["prune_fraction"], new["shift"]) == ("", "", "1")
+    files = network_files(mine / "x")
+    assert len(files) == len(before) + 1
+    assert {path: path.read_bytes() for path in before} == before
+    assert any(new["recipe"] in path.name for path in files)
+    # Back to the first settings: nothing is trained again.
+    done = run("none", mine)
+    assert done.returncode == 0, done.stderr
+    assert f"{STRONG} at" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--k_vals=0.5,0.9",),  # without 0
+        ("--rewind_epoch=1",),  # not used
+        ("--prune_fraction=0.5",),
+        ("--k_vals=0.0,0.5,0.9,0.95", "--methods=weight"),  # a method less, a sparsity more
+    ],
+)
+def test_what_a_network_does_not_depend_on_trains_nothing(mine, flags):
+    done = run("none", mine, *flags)
+    assert done.returncode == 0, done.stderr
+    assert f"{STRONG} at" not in done.stdout
+
+
+def test_a_smaller_sparsity_matters_only_on_the_way_of_a_schedule(mine):
+    flags = (*SHORT, "--methods=weight/finetune")
+    assert run("none", mine, *flags, "--k_vals=0.9").returncode == 0
+    done = run("none", mine, *flags, "--k_vals=0.5,0.9")
+    assert "weight/finetune at 50 %" in done.stdout
+    assert "weight/finetune at 90 %" not in done.stdout
+    done = run("none", mine, "--k_vals=0.3,0.5")
+    assert f"{STRONG} at 50 %" in done.stdout  # it comes from 30 % now
+
+
+def test_without_a_table_networks_are_tested_again_not_trained_again(whole, mine):
+    before = {path: path.stat().st_mtime_ns for path in network_files(mine / "x")}
+    (mine / "x/metrics.csv").unlink()
+    done = run("none", mine)
+    assert done.returncode == 0, done.stderr
+    assert {path: path.stat().st_mtime_ns for path in network_files(mine / "x")} == before
+    assert without_seconds(mine / "x/metrics.csv") == without_seconds(whole[0] / "x/metrics.csv")
+    trained = [row for row in rows_of(mine / "x/metrics.csv") if row["method"] == STRONG]
+    assert [row["seconds"] == "" for row in trained] == [False, True, True]
+
+
+def test_a_method_that_removes_a_whole_layer_says_so_once(mine):
+    done = run("none", mine, "--methods=weight/magnitude_small/global", "--k_vals=0.97,0.98,0.99")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("removes the whole layer hidden_1 at 97 %") == 1
+
+
+def test_settings_that_nothing_uses_are_named_in_a_line(mine):
+    done = run("none", mine, "--methods=weight", "--finetune_epochs=6", "--prune_epochs=4")
+    (line,) = (line for line in done.stdout.splitlines() if "Not used" in line)
+    assert "--distillation, --shift" in line
 
 
 def test_the_unpruned_control_is_there_without_being_asked_for(tmp_path):
@@ -135,21 +204,21 @@ def test_killed_anywhere_it_ends_the_same_but_for_the_seconds(whole, tmp_path):
         assert resumed.returncode == 0, (point, resumed.stderr)
         assert without_seconds(folder / "x/metrics.csv") == expected, point
         for row in known[1:]:
-            name = f"weights_k={row['k']}.hdf5"
-            assert networks(folder / "x")[name].stat().st_mtime_ns == done_before[name], point
+            now = networks(folder / "x")[row["k"]].stat().st_mtime_ns
+            assert now == done_before[row["k"]], point
             kept += 1
     assert kept > 0
 
 
 def test_a_network_that_is_gone_is_made_again_and_a_damaged_one_is_named(whole, mine):
     found = networks(mine / "x")
-    found["weights_k=0.9.hdf5"].unlink()
-    found["weights_k=0.5.hdf5"].write_bytes(b"nothing")
+    found["0.9"].unlink()
+    found["0.5"].write_bytes(b"nothing")
     done = run("none", mine)
     assert done.returncode == 1
-    assert "weights_k=0.5.hdf5 is damaged; remove it" in done.stderr
+    assert f"{found['0.5'].name} is damaged; remove it" in done.stderr
     assert "Traceback" not in done.stderr
-    found["weights_k=0.5.hdf5"].unlink()
+    found["0.5"].unlink()
     assert run("none", mine).returncode == 0
     again = without_seconds(mine / "x/metrics.csv")
     assert again == without_seconds(whole[0] / "x/metrics.csv")
@@ -169,7 +238,7 @@ def test_a_damaged_table_is_not_overwritten(mine):
     (mine / "x/metrics.csv").write_text("nothing\n1\n")
     done = run("none", mine)
     assert done.returncode == 1
-    assert "remove it to test all networks again" in done.stderr
+    assert "networks that were trained are kept" in done.stderr
     assert (mine / "x/metrics.csv").read_text() == "nothing\n1\n"
 
 
@@ -189,8 +258,15 @@ def test_every_kind_of_schedule_and_recovery(mine):
         (asked,) = (row for row in rows[name] if float(row["k"]) == 0.5)
         # Half of the items, whose sizes differ where they are units of any layer.
         assert 0.1 < float(asked["sparsity"]) < 0.7, name
-    # Of 30 inputs the last two are a group of their own; more than half it never removes.
+    # Of 30 inputs the last two are a group of their own; more than half it never removes, and
+    # that is not called 75 %.
     assert float(rows["2:4/obd/lr_rewind"][-1]["sparsity"]) == pytest.approx(0.5, abs=0.001)
+    assert "2:4/obd/lr_rewind at 75 %" not in done.stdout
+    assert "2:4/obd/lr_rewind at 49.92 % instead of 75 %:" in done.stdout
+    assert "Note: 2:4/obd/lr_rewind was asked for 75 % but removes at most 49.92 %" in done.stdout
+    # One line for each network and each remark, none too long for a terminal.
+    lines = [line for line in done.stdout.splitlines() if str(mine) not in line]
+    assert max(map(len, lines)) <= 80
 
 
 def test_another_model_has_a_name_of_its_own(tmp_path):
@@ -204,8 +280,8 @@ def test_another_model_has_a_name_of_its_own(tmp_path):
     assert models.build(name="lenet_300_100").count_params() == 266_610
 
 
-def test_the_plugin_of_the_readme(cli, copy, small, root):
-    text = (root / "README.md").read_text(encoding="utf-8")
+def test_the_plugin_of_the_documentation(cli, copy, small, root):
+    text = (root / "docs/methods.md").read_text(encoding="utf-8")
     example = re.search(r"```python\n(from network_pruning import .*?)```", text, re.DOTALL)[1]
     assert len(example.splitlines()) <= 10
     name = re.search(r'register_criterion\("(\w+)"\)', example)[1]
@@ -245,3 +321,74 @@ def test_replicates_are_experiments_of_their_own_with_a_summary(tmp_path):
     assert done.returncode == 0, done.stderr
     ours, theirs = tmp_path / "two/results.csv", folder / "two-seed=5/results.csv"
     assert ours.read_bytes() == theirs.read_bytes()
+
+
+TWO = ("--epochs=1", "--k_vals=0.0,0.9", "--experiment_id=two", "--replicates=2", "--seed=5")
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory):
+    """Two finished replicates, and what was said of them."""
+    output = tmp_path_factory.mktemp("two")
+    done = fault_run("none", *TWO, f"--output_dir={output}")
+    assert done.returncode == 0, done.stderr
+    return output / "two", done.stdout
+
+
+def test_mean_and_interval_of_every_method_are_shown(two):
+    folder, said = two
+    summary = rows_of(folder / "replicates/summary.csv")
+    for row in summary:
+        low, high = (100 * float(row[f"test_accuracy_{end}"]) for end in ("low", "high"))
+        assert f"({low:.2f}–{high:.2f})" in said
+        assert 0 <= low <= high <= 100
+    assert "mean of 2 seeds" in said
+
+
+def test_another_range_of_seeds_joins_the_summary(two, tmp_path):
+    shutil.copytree(two[0], tmp_path / "two")
+    flags = (*TWO, f"--output_dir={tmp_path}")
+    done = fault_run("none", *flags, "--seed=6")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("Not trained again") == 1
+    assert "Finished before with the same settings, and counted too: 5." in done.stdout
+    assert "The summary of seeds 5, 6, 7 is in" in done.stdout
+    rows = rows_of(tmp_path / "two/replicates/summary.csv")
+    assert {row["seeds"] for row in rows} == {"3"}
+    # Seeds that lack a network of these settings do not count.
+    done = fault_run("none", *flags, "--k_vals=0.5")
+    assert "The summary of seeds 5, 6 is in" in done.stdout
+
+
+def test_a_forced_run_that_is_killed_in_the_second_seed_goes_on(two, tmp_path):
+    """The first seed, which it has trained anew, is not trained a third time."""
+
+    def forced(fault, name):
+        return fault_run(fault, *TWO, f"--output_dir={tmp_path / name}", "--force_train")
+
+    def checkpoint(name, seed):
+        return tmp_path / name / f"two/replicates/two-seed={seed}/checkpoints/weights.best.hdf5"
+
+    for name in ("whole", "killed"):
+        shutil.copytree(two[0], tmp_path / name / "two")
+    whole = forced("none", "whole")
+    assert whole.returncode == 0, whole.stderr
+    assert "Not trained again" not in whole.stdout
+    killed = forced(f"kill:{int(0.75 * whole.events)}", "killed")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert "Replicate 2 of 2" in killed.stdout
+    before = checkpoint("killed", 5).stat().st_mtime_ns
+    resumed = forced("none", "killed")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Not trained again" in resumed.stdout.split("Replicate 2 of 2")[0]
+    assert checkpoint("killed", 5).stat().st_mtime_ns == before
+    tables = [
+        rows_of(tmp_path / name / "two/replicates/metrics.csv") for name in ("whole", "killed")
+    ]
+    for table in tables:
+        for row in table:
+            del row["seconds"]
+    assert tables[0] == tables[1]
+    # Done: the next time the flag means what it says.
+    names = {path.name for path in (tmp_path / "killed/two/replicates").iterdir()}
+    assert not any("forced" in name for name in names)

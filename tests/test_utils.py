@@ -1,7 +1,17 @@
 import os
+import sys
 
 import pytest
-from network_pruning.utils import ArtifactPaths, atomic_path, quiet_stderr, write_text
+from network_pruning.experiments.paths import ArtifactPaths
+from network_pruning.utils import (
+    atomic_path,
+    counted,
+    progress,
+    quiet_stderr,
+    say,
+    shortened,
+    write_text,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -57,3 +67,49 @@ def test_held_back_messages_appear_when_the_block_fails(capfd):
     with pytest.raises(ImportError):
         fail()
     assert capfd.readouterr().err == "reason"
+
+
+def test_long_lines_go_on_in_the_next_and_words_stay_whole(capsys):
+    path = "/a" * 50
+    say(f"Tables and figures are in {path}")
+    say("| a  table |\n" * 3)
+    assert capsys.readouterr().out == (
+        f"Tables and figures are in\n  {path}\n" + "| a  table |\n" * 3
+    )
+
+
+def test_one_is_singular():
+    assert counted(1, "epoch") == "1 epoch"
+    assert counted(0, "epoch") == "0 epochs"
+    assert counted(2000, "example") == "2,000 examples"
+
+
+@pytest.mark.parametrize(
+    ("name", "length", "expected"),
+    [
+        ("weight/obd/global/gradual/finetune 0.9", 40, "weight/obd/global/gradual/finetune 0.9"),
+        ("weight/obd/global/gradual/finetune 0.9", 32, "weight/obd/global/…/finetune 0.9"),
+        ("weight/obd/global/gradual/finetune 0.9", 25, "weight/obd/…/finetune 0.9"),
+        ("weight/obd/global/gradual/finetune 0.9", 24, "weight/…/finetune 0.9"),
+        ("unit_in_out/magnitude_small 0.999", 25, "unit_in_out/… 0.999"),
+        ("unit_in_out/magnitude_small 0.333333333333", 25, "unit_in_out/…"),
+        ("a_criterion_with_a_name_without_end", 10, "a_criteri…"),
+    ],
+)
+def test_names_are_shortened_at_a_slash(name, length, expected):
+    assert shortened(name, length) == expected
+    assert len(expected) <= length
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_progress_bar_keeps_its_numbers(monkeypatch, columns):
+    drawn = []
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    bar = progress(total=4688, unit="network", desc="first")
+    monkeypatch.setattr(type(bar), "display", lambda self, *_, **__: drawn.append(str(self)))
+    bar.dynamic_ncols = lambda _: (columns, None)
+    with bar:
+        bar.set_description("unit_in_out/magnitude_small/global/gradual/weight_rewind 0.995")
+    assert drawn[0].startswith("unit_in_out/")
+    assert "0/4688 [00:00<?, ?network/s]" in drawn[0]
+    assert len(drawn[0]) <= columns

@@ -1,8 +1,5 @@
 """The CSV tables: `history.csv`, one row per epoch; `results.csv`, one row per sparsity; and
-`metrics.csv`, one row per method and sparsity with all that is known of a network."""
-
-import csv
-import io
+`metrics.csv`, one row per network with all that is known of it. pandas' tables in memory."""
 
 from ..utils import RunError, write_text
 
@@ -14,6 +11,32 @@ RESULTS_COLUMNS = (
     "Test Loss: (Weight)",
     "Test Loss: (Unit)",
 )
+# Of `metrics.csv`: what is not named is a number.
+METRICS_TEXTS = (
+    "experiment",
+    "dataset",
+    "model",
+    "method",
+    "granularity",
+    "criterion",
+    "scope",
+    "schedule",
+    "recovery",
+    "earlier_k",
+    "plugins",
+    "recipe",
+    "checkpoint",
+)
+METRICS_COUNTS = (
+    "seed",
+    "prune_epochs",
+    "finetune_epochs",
+    "rewind_epoch",
+    "shift",
+    "nonzero",
+    "living",
+    "multiply_adds",
+)
 
 
 def write_history(path, epochs):
@@ -23,109 +46,105 @@ def write_history(path, epochs):
         path: the file to write.
         epochs: objects with the attributes HISTORY_COLUMNS.
     """
+    import pandas as pd
+
     rows = [[getattr(epoch, column) for column in HISTORY_COLUMNS] for epoch in epochs]
-    _write(path, HISTORY_COLUMNS, rows, "%r")
+    _write(path, pd.DataFrame(rows, columns=HISTORY_COLUMNS))
 
 
 def read_history(path):
-    """The rows of a history as dictionaries of numbers, or None for an empty cell.
+    """A history as a table; missing values are NaN.
 
     Raises:
         RunError: if the file is missing or not such a table.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [
-                {column: float(row[column]) if row[column] else None for column in HISTORY_COLUMNS}
-                for row in csv.DictReader(file)
-            ]
-        if not rows:
-            raise ValueError("no rows")
-    except (OSError, KeyError, ValueError, TypeError) as error:
+        history = _read(path)[list(HISTORY_COLUMNS)].astype(float)
+        if history.empty or history["loss"].isna().any():
+            raise ValueError("rows are missing")
+    except (OSError, KeyError, ValueError) as error:
         raise RunError(
-            f"{path} is not a training history ({error}); restore it, or train anew with "
-            "--force_train."
+            f"{path} is not a training history ({_first_line(error)}); restore it, or train anew "
+            "with --force_train."
         ) from error
-    return rows
+    return history
 
 
-def write_results(path, k_vals, weight, unit):
+def write_results(path, weight, unit):
     """Writes the table of the reference experiment.
 
     Args:
         path: the file to write.
-        k_vals: sparsities as fractions; the first column holds them unchanged.
-        weight: rows of weight pruning with `test_accuracy` and `test_loss`, one for each sparsity.
-        unit: the same for unit pruning.
+        weight: the metrics of weight pruning, with `k`, `test_accuracy` and `test_loss`.
+        unit: those of unit pruning, at the same sparsities.
     """
-    rows = [
-        [k, w["test_accuracy"], u["test_accuracy"], w["test_loss"], u["test_loss"]]
-        for k, w, u in zip(k_vals, weight, unit, strict=True)
-    ]
-    _write(path, RESULTS_COLUMNS, rows, "%.4f")
+    import pandas as pd
+
+    columns = (
+        weight["k"],
+        *(rows[what] for what in ("test_accuracy", "test_loss") for rows in (weight, unit)),
+    )
+    results = pd.DataFrame(dict(zip(RESULTS_COLUMNS, map(list, columns), strict=True)))
+    _write(path, results, float_format="%.4f")
 
 
-# Of `metrics.csv`: what is not named is a number.
-METRICS_TEXTS = (
-    "experiment",
-    "method",
-    "granularity",
-    "criterion",
-    "scope",
-    "schedule",
-    "recovery",
-    "recipe",
-    "checkpoint",
-)
-METRICS_COUNTS = ("seed", "nonzero", "multiply_adds")
-
-
-def write_metrics(path, rows):
-    """Writes rows, dictionaries with the same keys, with all digits."""
-    _write(path, list(rows[0]), [list(row.values()) for row in rows], "%r")
+def write_metrics(path, metrics):
+    """Writes a table of networks, or a summary of such, with all digits."""
+    _write(path, metrics)
 
 
 def read_metrics(path):
-    """The rows that `write_metrics` wrote; none if there is no file.
+    """The table that `write_metrics` wrote, or None if there is no file.
+
+    Missing values are NaN, in columns of counts NA.
 
     Raises:
         RunError: if it is not such a table.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = [
-                {column: _value(column, text) for column, text in row.items()}
-                for row in csv.DictReader(file)
-            ]
-        if any(not set(METRICS_TEXTS) <= set(row) for row in rows):
+        metrics = _read(path, dtype=dict.fromkeys(METRICS_TEXTS, object))
+        if not {"method", "k", "recipe", "checkpoint"} <= set(metrics.columns):
             raise ValueError("columns are missing")
+        return typed(metrics)
     except FileNotFoundError:
-        return []
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        return None
+    except (OSError, ValueError, TypeError) as error:
         raise RunError(
-            f"{path} is not a table of this program ({error}); restore it, or remove it to test "
-            "all networks again."
+            f"{path} is not a table of this program ({_first_line(error)}); restore it, or remove "
+            "it: networks that were trained are kept, and all are tested again."
         ) from error
-    return rows
 
 
-def _value(column, text):
-    if column in METRICS_TEXTS:
-        return text
-    if column in METRICS_COUNTS:
-        return int(text)
-    return float(text) if text else None
+def typed(metrics):
+    """A table of networks with the types of its columns: texts, counts, else floating point."""
+    types = {
+        column: object
+        if column in METRICS_TEXTS
+        else "Int64"
+        if column in METRICS_COUNTS
+        else float
+        for column in metrics.columns
+    }
+    return metrics.astype(types)
 
 
-def _write(path, columns, rows, number_format):
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows([_cell(value, number_format) for value in row] for row in rows)
-    write_text(path, text.getvalue())
+def _read(path, **options):
+    import pandas as pd
+
+    # An experiment may be called "nan" or "None": only an empty cell is missing.
+    return pd.read_csv(
+        path,
+        keep_default_na=False,
+        na_values=[""],
+        float_precision="round_trip",
+        encoding="utf-8",
+        **options,
+    )
 
 
-def _cell(value, number_format):
-    if value is None:
-        return ""
-    return number_format % value if isinstance(value, float) else str(value)
+def _write(path, table, **options):
+    write_text(path, table.to_csv(index=False, lineterminator="\n", **options))
+
+
+def _first_line(error):
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

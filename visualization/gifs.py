@@ -1,8 +1,10 @@
 """GIF animations: a frame per sparsity, one second each, for ever."""
 
+import imageio.v3 as iio
+import numpy as np
 from PIL import Image
 
-from ..utils import atomic_path
+from ..utils import write_bytes
 
 MILLISECONDS = 1000
 COLORS = 48
@@ -30,15 +32,19 @@ def save_gif(frames, path):
         frames: images of one size and one palette, in order; at least one.
         path: the file to write.
     """
-    with atomic_path(path) as temporary:
-        frames[0].save(
-            temporary,
-            format="GIF",
-            save_all=True,
-            append_images=frames[1:],
-            duration=MILLISECONDS,
-            loop=0,
-        )
+    # Numbers of colours and the palette they mean, written once: small, and no colour moves.
+    # `optimize` stores of a frame only what differs from the one before.
+    content = iio.imwrite(
+        "<bytes>",
+        [np.asarray(frame) for frame in frames],
+        extension=".gif",
+        plugin="pillow",
+        palette=bytes(frames[0].getpalette()),
+        optimize=True,
+        duration=MILLISECONDS,
+        loop=0,
+    )
+    write_bytes(path, content)
 
 
 def _side_by_side(images):

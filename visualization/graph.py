@@ -6,6 +6,7 @@ nothing is shared between figures.
 
 import itertools
 import math
+import textwrap
 from functools import partial
 
 import matplotlib
@@ -13,9 +14,10 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.transforms import ScaledTranslation
 from PIL import Image
 
-from ..utils import atomic_path
+from ..utils import atomic_path, percent
 from .histograms import layer_histogram, spanning_edges, symmetric_edges
 
 matplotlib.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
@@ -23,35 +25,48 @@ matplotlib.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spi
 DOTS_PER_INCH = 100
 # From the palette of Okabe and Ito, which colour-blind readers can tell apart.
 BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#999999"
-METHOD_COLORS = (BLUE, VERMILION, "#009E73", "#CC79A7", ORANGE, "#56B4E9", "#000000")
+# Of the lines of methods: the palette of Okabe and Ito, then of Tol. Together with markers and
+# dashes no two of the first ten are alike in anything, nor any two of the first hundreds in all.
+METHOD_COLORS = (
+    *(BLUE, VERMILION, "#009E73", "#CC79A7", ORANGE, "#56B4E9", "#000000"),
+    *("#882255", "#999933", "#332288", "#44AA99"),
+)
+METHOD_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*", ">", "p", "h", "8")
+METHOD_DASHES = (
+    *("-", "--", (0, (8, 1, 1, 1)), (0, (4, 1)), (0, (10, 3)), "-."),
+    *((0, (6, 1, 1, 1, 1, 1)), (0, (12, 2, 3, 2)), (0, (2, 1)), (0, (5, 3, 1, 3, 1, 3))),
+)
+# Of chance, the floor of each granularity.
+FLOOR_COLORS = (GREY, "#555555", "#BBBBBB", "#777777")
+FLOOR_MARKERS = ("x", "+", "1", "2", "|")
+FLOOR_DASHES = (":", (0, (1, 3)), (0, (1, 1)))
+LEGEND_ROW = 0.22  # inches
+# Compression ratios up to here have room for three labels in every decade.
+MANY_DECADES = 5_000
+# More points than this are a line, and a marker here and there.
+MOST_MARKERS = 30
 # Sparsities at which an axis may carry a label, as far as they lie within the data.
 SPARSITY_TICKS = (0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999)
-
-
-def percent(fraction):
-    """0.9 as "90 %" and 0.995 as "99.5 %"."""
-    return f"{100 * fraction:.6g} %"
 
 
 def loss_accuracy(history, kept_epoch, title):
     """Loss and accuracy over the epochs, with the epoch whose checkpoint was kept.
 
     Args:
-        history: rows as `csv.read_history` gives them.
+        history: a table as `csv.read_history` gives it.
         kept_epoch: number of that epoch, from 1.
         title: name of the experiment.
     """
     figure, (left, right) = _two_panels(f"Training of {title}")
-    epochs = [row["epoch"] for row in history]
     for axes, column, label in ((left, "loss", "loss"), (right, "accuracy", "accuracy (%)")):
         scale = 100 if column == "accuracy" else 1
         for name, key, style in (
             ("training", column, {"color": BLUE, "marker": "o"}),
             ("validation", f"val_{column}", {"color": ORANGE, "marker": "s"}),
         ):
-            if history[0][key] is not None:
-                values = [scale * row[key] for row in history]
-                axes.plot(epochs, values, label=name, markersize=4, **style)
+            if history[key].notna().any():
+                values = scale * history[key]
+                axes.plot(history["epoch"], values, label=name, markersize=4, **style)
         axes.axvline(kept_epoch, color=GREY, linestyle=":", label=f"kept: epoch {kept_epoch}")
         axes.set(xlabel="epoch", ylabel=label, title=column.capitalize())
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -59,28 +74,27 @@ def loss_accuracy(history, kept_epoch, title):
     return figure
 
 
-def pruned_loss_accuracy(k_vals, weight, unit, title):
+def pruned_loss_accuracy(weight, unit, title):
     """Test accuracy and loss over the sparsity, for both granularities.
 
     The axis is logarithmic in what remains, because everything happens between 90 % and 99.9 %.
 
     Args:
-        k_vals: sparsities as fractions, ascending.
-        weight: rows of weight pruning with `test_accuracy` and `test_loss`, one for each sparsity.
-        unit: the same for unit pruning.
+        weight: the metrics of weight pruning, with `k`, ascending, `test_accuracy` and `test_loss`.
+        unit: those of unit pruning, at the same sparsities.
         title: name of the experiment.
     """
     figure, (left, right) = _two_panels(f"Pruning of {title}")
+    k_vals = [float(k) for k in weight["k"]]
     most = max([k for k in k_vals if k < 1], default=0.5)
+    x = [_sparsity_position(k, most) for k in k_vals]
     for name, rows, style in (
         ("weight pruning", weight, {"color": BLUE, "marker": "o"}),
         ("unit pruning", unit, {"color": VERMILION, "marker": "s", "linestyle": "--"}),
     ):
-        x = [_sparsity_position(k, most) for k in k_vals]
-        left.plot(
-            x, [100 * row["test_accuracy"] for row in rows], label=name, markersize=5, **style
-        )
-        right.plot(x, [row["test_loss"] for row in rows], label=name, markersize=5, **style)
+        style |= {"markevery": _marked(len(rows)), "markersize": 5, "label": name}
+        left.plot(x, 100 * rows["test_accuracy"], **style)
+        right.plot(x, rows["test_loss"], **style)
     left.set(ylabel="test accuracy (%)", title="Accuracy", ylim=(0, 102))
     right.set(ylabel="test loss", title="Loss")
     right.set_ylim(bottom=0)
@@ -91,52 +105,75 @@ def pruned_loss_accuracy(k_vals, weight, unit, title):
     return figure
 
 
-def method_comparison(rows, title):
-    """Test accuracy of every method over the compression ratio, whole and near the dense network's.
+def method_comparison(metrics, title, settings=""):
+    """Test accuracy of every method over the compression ratio, whole and near the best.
+
+    Every line begins at the unpruned control, the rows at `k` = 0.
 
     Args:
-        rows: dictionaries with `method`, `criterion`, `k`, `compression_ratio` and
-            `test_accuracy`; where there are several seeds also `test_accuracy_low` and `…_high`,
-            which are drawn as a band. Rows at `k` = 0 are the unpruned control.
+        metrics: a `DataFrame` with `method`, `criterion`, `k`, `compression_ratio` and
+            `test_accuracy`, a row at `k` = 0 among them; where there are several seeds also
+            `test_accuracy_low` and `…_high`, which are drawn as a band.
         title: name of the experiment.
+        settings: what the networks were made with, in small print.
     """
-    figure, panels = _two_panels(f"Methods compared on {title}")
-    by_method = {}
-    for row in rows:
-        by_method.setdefault(row["method"], []).append(row)
-    colors = itertools.cycle(METHOD_COLORS)
-    for method, points in by_method.items():
-        floor = points[0]["criterion"] == "random"
-        style = {"color": GREY if floor else next(colors), "marker": "o", "markersize": 5}
-        if method.startswith("unit"):
-            style |= {"marker": "s", "linestyle": "--"}
-        if floor:
-            style["linestyle"] = ":"
+    figure, panels = _two_panels(f"Methods compared on {title}", settings)
+    # A network of which nothing lives has no ratio.
+    metrics = metrics[np.isfinite(metrics["compression_ratio"])].reset_index(drop=True)
+    subs = (1, 2, 5) if metrics["compression_ratio"].max() < MANY_DECADES else (1,)
+    for number, (method, style) in enumerate(_method_styles(metrics).items()):
+        points = _from_control(metrics, method)
+        style["markevery"] = _marked(len(points), number)
         for axes in panels:
             _plot_method(axes, points, method, style)
     for axes in panels:
+        for accuracy in metrics[metrics["k"] == 0]["test_accuracy"].iloc[:1]:
+            axes.axhline(100 * accuracy, color="black", linewidth=0.6, label="unpruned")
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5)))
+        axes.xaxis.set_major_locator(LogLocator(10, subs=subs))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}×"))
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel("compression ratio (all weights / nonzero weights)")
+        axes.set_xlabel("compression ratio (all weights / weights that live)")
     left, right = panels
     left.set(ylabel="test accuracy (%)", title="All", ylim=(0, 102))
-    best = 100 * max(row["test_accuracy"] for row in rows)
+    best = 100 * metrics["test_accuracy"].max()
     right.set(title="Near the best", ylim=(best - 5, best + 0.5))
-    _legend_below(figure, left)
+    _legend_below(figure, left, handlelength=5)
     return figure
 
 
+def _method_styles(metrics):
+    """Colour, marker and dashes of every method's line, no two alike."""
+    lines = map(itertools.cycle, (METHOD_COLORS, METHOD_MARKERS, METHOD_DASHES))
+    floors = map(itertools.cycle, (FLOOR_COLORS, FLOOR_MARKERS, FLOOR_DASHES))
+    lines, floors = zip(*lines, strict=False), zip(*floors, strict=False)
+    names = ("color", "marker", "linestyle")
+    criteria = metrics.groupby("method", sort=False)["criterion"].first()
+    return {
+        method: dict(zip(names, next(floors if criterion == "random" else lines), strict=True))
+        for method, criterion in criteria.items()
+    }
+
+
+def _from_control(metrics, method):
+    """The rows of a method by sparsity, the table's control first where it has none of its own."""
+    chosen, unpruned = metrics["method"] == method, metrics["k"] == 0
+    if unpruned.any() and not (chosen & unpruned).any():
+        chosen |= metrics.index == unpruned.idxmax()
+    return metrics[chosen].sort_values("k")
+
+
 def _plot_method(axes, points, label, style):
-    x = [point["compression_ratio"] for point in points]
-    axes.plot(x, [100 * point["test_accuracy"] for point in points], label=label, **style)
-    if points[0].get("test_accuracy_low") is not None:
-        band = [[100 * p[f"test_accuracy_{end}"] for p in points] for end in ("low", "high")]
+    x = points["compression_ratio"]
+    axes.plot(x, 100 * points["test_accuracy"], label=label, markersize=5, **style)
+    if "test_accuracy_low" in points and points["test_accuracy_low"].notna().any():
+        band = (100 * points[f"test_accuracy_{end}"].astype(float) for end in ("low", "high"))
         axes.fill_between(x, *band, color=style["color"], alpha=0.18, linewidth=0)
-    if points[0]["k"] == 0:
-        control = 100 * points[0]["test_accuracy"]
-        axes.axhline(control, color="black", linewidth=0.6, linestyle="-.")
+
+
+def _marked(num_points, number=0):
+    """Which points of the `number`-th line have a marker: all, or a few at equal distances."""
+    return (0.02 * (number % 5), 0.1) if num_points > MOST_MARKERS else None
 
 
 def histogram_frames(granularity, values, rankings, k_vals, title):
@@ -219,7 +256,12 @@ class HistogramFrames:
             )
             axes.set_yscale("log")
             axes.set_xlim(histogram.edges[0], histogram.edges[-1])
-            axes.set_ylim(0.8, 2 * max(1, dense.max()))
+            lowest, highest = axes.set_ylim(0.8, 2 * max(1, dense.max()))
+            if highest <= 10 * lowest:
+                # Below a decade matplotlib's ticks would read 2×10⁰, wider than the margin.
+                ticks = [number for number in (1, 2, 5) if number <= highest]
+                axes.set_yticks(ticks, labels=map(str, ticks))
+                axes.yaxis.set_minor_locator(NullLocator())
             axes.set(xlabel=value, ylabel=f"{what} per bin")
             axes.xaxis.set_major_locator(MaxNLocator(6))
         for axes in panels[len(histograms) :]:
@@ -274,19 +316,41 @@ def _image(canvas):
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
-def _two_panels(title):
+def _two_panels(title, settings=""):
     figure = Figure(figsize=(11, 4.8), dpi=DOTS_PER_INCH, layout="constrained")
-    figure.suptitle(title)
+    FigureCanvasAgg(figure)  # which can measure text
+    small_print = textwrap.wrap(settings, 160)
+    figure.suptitle(title + "\n" * len(small_print))
+    # An inch measure, because the figure may grow.
+    below_title = ScaledTranslation(0, -0.28, figure.dpi_scale_trans)
+    figure.text(
+        0.5,
+        1,
+        "\n".join(small_print),
+        transform=figure.transFigure + below_title,
+        fontsize=8,
+        color="#555555",
+        ha="center",
+        va="top",
+    )
     panels = figure.subplots(1, 2)
     for axes in panels:
         axes.grid(color="#DDDDDD", linewidth=0.6)
     return figure, panels
 
 
-def _legend_below(figure, axes):
+def _legend_below(figure, axes, **options):
+    """A legend in as many columns as the figure is wide for; the figure grows with its rows."""
     handles, labels = axes.get_legend_handles_labels()
-    columns = min(len(labels), 4)  # names of methods are long
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
+    for columns in range(min(len(labels), 4), 0, -1):
+        legend = figure.legend(
+            handles, labels, loc="outside lower center", ncols=columns, frameon=False, **options
+        )
+        if legend.get_window_extent().width <= figure.bbox.width or columns == 1:
+            break
+        legend.remove()
+    rows = math.ceil(len(labels) / columns)
+    figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (rows - 1))
 
 
 def _sparsity_position(k, most):

@@ -12,6 +12,8 @@ from ..sources import fetch_files
 if TYPE_CHECKING:
     import numpy as np
 
+INPUT_SIZE = 784
+NUM_CLASSES = 10
 UNSIGNED_BYTE = 0x08
 
 

@@ -11,16 +11,16 @@ def test_an_unknown_name_lists_the_valid_ones():
         registry.get_loader("letters")
 
 
-def test_a_new_loader_is_one_decorator():
+@pytest.mark.usefixtures("registries")
+def test_a_new_loader_is_one_decorator(digits):
     @registry.register("made-up")
     def load(data_dir, num_valid):
-        return data_dir, num_valid
+        assert (data_dir, num_valid) == ("here", 7)
+        return digits
 
-    try:
-        assert registry.get_loader("made-up") is load
-        assert "made-up" in registry.names()
-    finally:
-        del registry._LOADERS["made-up"]
+    assert registry.get_loader("made-up") is load
+    assert "made-up" in registry.names()
+    assert registry.load("made-up", "here", 7) == digits
 
 
 @pytest.mark.parametrize("name", ["digits", "fashion"])

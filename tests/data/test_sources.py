@@ -80,7 +80,11 @@ def test_a_corrupt_raw_file_does_not_hide_a_good_gzipped_one(tmp_path):
     assert fetch_files(FILES, [], tmp_path) == CONTENT
 
 
-@pytest.mark.parametrize("broken", [b"", b"not gzip", gzip.compress(CONTENT["one"])[:-6]])
+@pytest.mark.parametrize(
+    "broken",
+    [b"", b"not gzip", gzip.compress(CONTENT["one"])[:-6]],
+    ids=["empty", "another format", "cut off"],  # not the bytes, which hold the time
+)
 def test_a_broken_gzip_is_refused(tmp_path, broken):
     (tmp_path / "one.gz").write_bytes(broken)
     (tmp_path / "two").write_bytes(CONTENT["two"])

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 from network_pruning.data.data_loaders.loader_utils import Split
-from network_pruning.models import checkpoints, evaluation, methods, pruning
+from network_pruning.models import evaluation
 from network_pruning.models import model as models
 from network_pruning.models.evaluation import Evaluator, penalty
-from network_pruning.models.weights import Weights
+from network_pruning.models.weights import Weights, read_weights
+from network_pruning.pruning import methods
+from network_pruning.pruning.masks import make_masks, rank
 
 
 def network(*kernels):
@@ -44,7 +46,7 @@ def test_penalty_by_hand():
 def test_results_equal_those_of_keras(finished, digits, method):
     """To four decimals, for trained and pruned networks, on the real test set."""
     model = models.build(l1_reg=1e-5, l2_reg=1e-4)
-    checkpoints.load_weights(model, finished / "small/checkpoints/weights.best.hdf5")
+    read_weights(finished / "small/checkpoints/weights.best.hdf5").put_into(model)
     check_against_keras(model, method, digits, Evaluator(digits.test, 1e-5, 1e-4))
 
 
@@ -57,9 +59,9 @@ def test_results_equal_those_of_keras_with_biases(digits):
 
 def check_against_keras(model, method, digits, evaluate):
     weights = Weights.of(model)
-    rankings = pruning.rank(method, weights.kernels)
+    rankings = rank(method, weights.kernels)
     for k in (0.0, 0.5, 0.9, 0.99, 1.0):
-        pruned = weights.masked(pruning.make_masks(method, rankings, k))
+        pruned = weights.masked(make_masks(method, rankings, k))
         ours = evaluate(pruned)
         pruned.put_into(model)
         loss, accuracy = model.evaluate(
@@ -82,9 +84,9 @@ def test_networks_of_any_width_share_a_few_traces():
     evaluate = Evaluator(split)
     before = evaluation._sums.experimental_get_tracing_count()
     for method in methods.REFERENCE:
-        rankings = pruning.rank(method, kernels)
+        rankings = rank(method, kernels)
         for k in np.linspace(0, 1, 12):
-            evaluate(weights.masked(pruning.make_masks(method, rankings, k)))
+            evaluate(weights.masked(make_masks(method, rankings, k)))
     assert evaluation._sums.experimental_get_tracing_count() - before <= 3
 
 

@@ -1,10 +1,13 @@
+import itertools
 import subprocess
 import sys
 
+import imageio.v3 as iio
 import numpy as np
+import pandas as pd
 import pytest
-from network_pruning.models import pruning
-from network_pruning.models.methods import Method
+from network_pruning.pruning import masks
+from network_pruning.pruning.methods import Method
 from network_pruning.visualization import gifs, graph
 from PIL import Image
 
@@ -14,7 +17,7 @@ K_VALS = (0.0, 0.5, 0.9, 1.0)
 def rank(kernels):
     """The rankings of weights of hidden layers; the output layer is left out."""
     output = {"output": np.ones((list(kernels.values())[-1].shape[1], 2))}
-    return pruning.rank(Method("weight"), {**kernels, **output})
+    return masks.rank(Method("weight"), {**kernels, **output})
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +50,16 @@ def test_axes_stay_while_bars_go(frames):
     assert len({image.size for image in images}) == 1
 
 
+@pytest.mark.parametrize("units", [1, 5, 30, 300])
+def test_no_label_is_clipped_where_there_is_one_layer_of_few_units(units):
+    norms = {"hidden_1": np.random.default_rng(0).normal(size=(units, 1))}
+    drawn = graph.histogram_frames("unit", norms, rank(norms), K_VALS, "toy")
+    (axes,) = drawn.panels
+    label = axes.yaxis.label.get_window_extent()
+    assert label.x0 >= 0
+    assert len([text for text in axes.get_yticklabels() if text.get_text()]) >= 2
+
+
 def test_panels_and_title_say_how_much_is_gone(frames):
     drawn, _ = frames
     drawn.draw(2)
@@ -64,7 +77,23 @@ def test_a_gif_has_a_frame_for_every_k_a_second_each_for_ever(frames, tmp_path):
         for number in range(gif.n_frames):
             gif.seek(number)
             assert gif.info["duration"] == 1000
+    np.testing.assert_array_equal(
+        iio.imread(tmp_path / "a.gif"), [np.asarray(image.convert("RGB")) for image in images]
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
+
+
+def test_a_gif_has_one_palette_and_is_small(frames, tmp_path):
+    _, images = frames
+    gifs.save_gif(images, tmp_path / "ours.gif")
+    images[0].save(tmp_path / "pillow.gif", save_all=True, append_images=images[1:])
+    # After the first frame's descriptor no other says that a colour table follows it.
+    content = (tmp_path / "ours.gif").read_bytes()
+    control = b"\x21\xf9\x04"
+    descriptors = [part[5:15] for part in content.split(control)[1:]]
+    assert len(descriptors) == len(K_VALS)
+    assert all(d[0] == 0x2C and not d[9] & 0x80 for d in descriptors)
+    assert len(content) <= 1.1 * (tmp_path / "pillow.gif").stat().st_size
 
 
 def test_a_gif_of_one_frame(frames, tmp_path):
@@ -73,14 +102,15 @@ def test_a_gif_of_one_frame(frames, tmp_path):
         assert gif.n_frames == 1
 
 
-def metrics(*losses):
-    return [{"test_loss": loss, "test_accuracy": 1 - loss / 3} for loss in losses]
+def metrics(k_vals, losses):
+    losses = np.asarray(losses)
+    return pd.DataFrame({"k": k_vals, "test_loss": losses, "test_accuracy": 1 - losses / 3})
 
 
 @pytest.mark.parametrize("k_vals", [(0.0,), (1.0,), (0.5, 1.0), (0.5, 0.55), (0.0, 0.9, 0.999, 1)])
 def test_pruned_curves_are_drawn_for_any_sparsities(tmp_path, k_vals):
-    losses = metrics(*range(len(k_vals)))
-    figure = graph.pruned_loss_accuracy(k_vals, losses, losses, "toy")
+    rows = metrics(k_vals, range(len(k_vals)))
+    figure = graph.pruned_loss_accuracy(rows, rows, "toy")
     graph.save_png(figure, tmp_path / "curves.png")
     with Image.open(tmp_path / "curves.png") as image:
         assert image.size == (1100, 480)
@@ -90,10 +120,8 @@ def test_pruned_curves_are_drawn_for_any_sparsities(tmp_path, k_vals):
 
 
 def test_epochs_count_from_one_and_the_kept_one_is_named():
-    history = [
-        {"epoch": e, "loss": 1 / e, "accuracy": 0.5, "val_loss": None, "val_accuracy": None}
-        for e in (1.0, 2.0, 3.0)
-    ]
+    history = pd.DataFrame({"epoch": [1.0, 2.0, 3.0], "loss": 1.0, "accuracy": 0.5})
+    history[["val_loss", "val_accuracy"]] = np.nan
     figure = graph.loss_accuracy(history, 3, "toy")
     line = figure.axes[0].lines[0]
     assert list(line.get_xdata()) == [1, 2, 3]
@@ -121,32 +149,117 @@ def test_histograms_are_counted_once_per_layer_for_all_sparsities(monkeypatch):
     assert counted == ["one", "two"]
 
 
-def rows(method, criterion="magnitude", band=False):
-    """Three sparsities of one method."""
-    return [
-        {
-            "method": method,
-            "criterion": criterion,
-            "k": k,
-            "compression_ratio": ratio,
-            "test_accuracy": accuracy,
-            **({"test_accuracy_low": accuracy - 0.1, "test_accuracy_high": 0.99} if band else {}),
-        }
-        for k, ratio, accuracy in ((0.0, 1, 0.98), (0.9, 10, 0.9), (0.99, 90, 0.5))
-    ]
+def rows(method, criterion="magnitude", band=False, k_vals=(0.0, 0.9, 0.99)):
+    """Sparsities of one method."""
+    ratios = {0.0: 1, 0.9: 10, 0.99: 90}
+    table = pd.DataFrame({"k": k_vals, "method": method, "criterion": criterion})
+    table["compression_ratio"] = table["k"].map(lambda k: ratios.get(k, 1 / (1.01 - k)))
+    table["test_accuracy"] = table["k"].map({0.0: 0.98, 0.9: 0.9, 0.99: 0.5}).fillna(0.7)
+    if band:
+        table = table.assign(test_accuracy_low=table["test_accuracy"] - 0.1, test_accuracy_high=1)
+    return table
+
+
+def compared(*tables, title="toy", settings=""):
+    return graph.method_comparison(pd.concat(tables), title, settings)
+
+
+def lines_of(axes):
+    return [line for line in axes.lines if line.get_label() != "unpruned"]
+
+
+def legend_of(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 @pytest.mark.parametrize("band", [False, True])
 def test_methods_are_compared_over_the_compression_ratio(band):
-    points = rows("weight", band=band) + rows("unit") + rows("weight/random", "random")
-    figure = graph.method_comparison(points, "toy")
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == ["weight", "unit", "weight/random"]
+    random = rows("weight/random", "random")
+    figure = compared(rows("weight", band=band), rows("unit"), random)
+    assert legend_of(figure) == ["weight", "unit", "weight/random", "unpruned"]
     for axes in figure.axes:
         assert axes.get_xscale() == "log"
-        lines = [line for line in axes.lines if line.get_label() in labels]
-        assert [list(line.get_xdata()) for line in lines] == [[1, 10, 90]] * 3
-        assert lines[2].get_linestyle() == ":"  # the floor
+        assert axes.get_xlabel() == "compression ratio (all weights / weights that live)"
+        assert [list(line.get_xdata()) for line in lines_of(axes)] == [[1, 10, 90]] * 3
+        assert lines_of(axes)[2].get_linestyle() == ":"  # the floor
         assert len(axes.collections) == band
     assert figure.axes[0].get_ylim() == (0, 102)
     assert figure.axes[1].get_ylim() == pytest.approx((93, 98.5))
+
+
+LONG_NAMES = [
+    f"unit_in_out/magnitude_small/global/gradual/weight_rewind{number}" for number in range(10)
+]
+
+
+def test_no_two_of_ten_methods_look_alike():
+    floors = [rows(f"{name}/random", "random") for name in ("weight", "unit", "4x4")]
+    figure = compared(*map(rows, LONG_NAMES), *floors)
+    lines = lines_of(figure.axes[0])
+    looks = [(line.get_color(), line.get_marker(), line._unscaled_dash_pattern) for line in lines]
+    assert len(looks) == 13
+    for methods in (looks[:10], looks[10:]):
+        for attribute in zip(*methods, strict=True):
+            assert len(set(map(str, attribute))) == len(methods)
+    assert {color for color, *_ in looks[:10]}.isdisjoint(color for color, *_ in looks[10:])
+
+
+def test_the_legend_stays_in_the_picture(tmp_path):
+    figure = compared(*map(rows, LONG_NAMES), settings="prune_epochs=8, finetune_epochs=12")
+    graph.save_png(figure, tmp_path / "a.png")
+    assert legend_of(figure) == [*LONG_NAMES, "unpruned"]
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.y0 >= 0
+    assert box.x1 <= figure.bbox.width
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.width == 1100
+        assert image.height > 480
+    # The panels are as large as ever; only the legend has grown.
+    assert figure.axes[0].get_window_extent().height > 250
+
+
+def test_every_line_begins_at_the_unpruned_network():
+    figure = compared(rows("weight"), rows("unit", k_vals=(0.99, 0.9)))
+    for line in lines_of(figure.axes[0]):
+        assert list(line.get_xdata()) == [1, 10, 90]
+        assert list(line.get_ydata()) == [98, 90, 50]
+
+
+def test_settings_are_in_small_print_under_the_title():
+    figure = compared(rows("weight"), settings="prune_epochs=8, shift=1")
+    (small,) = (text for text in figure.texts if text is not figure._suptitle)
+    assert small.get_text() == "prune_epochs=8, shift=1"
+    figure.draw_without_rendering()
+    title, panel = figure._suptitle, figure.axes[0].title
+    assert small.get_fontsize() < title.get_fontsize()
+    assert small.get_window_extent().y0 > panel.get_window_extent().y1
+    assert title.get_window_extent().y0 <= small.get_window_extent().y0  # its room is reserved
+
+
+MANY = tuple(np.arange(121) / 121)
+
+
+def test_where_nothing_lives_there_is_no_ratio_and_labels_keep_apart():
+    table = rows("weight", k_vals=(0.0, 0.5, 0.9, 1.0))
+    table.loc[table["k"] == 1, "compression_ratio"] = np.inf
+    (line,) = lines_of(compared(table).axes[0])
+    assert len(line.get_xdata()) == 3
+    table.loc[table["k"] == 1, "compression_ratio"] = 200_000
+    figure = compared(table)
+    figure.canvas.draw()
+    for axes in figure.axes:
+        shown = [label for label in axes.get_xticklabels() if label.get_text()]
+        boxes = [label.get_window_extent() for label in shown]
+        assert all(one.x1 < two.x0 for one, two in itertools.pairwise(boxes))
+
+
+def test_many_sparsities_are_lines_not_bands_of_markers():
+    figure = compared(rows("weight", k_vals=MANY), rows("unit", k_vals=MANY))
+    every = [line.get_markevery() for line in lines_of(figure.axes[0])]
+    assert all(0.05 <= distance <= 0.2 for _, distance in every)  # of the panel's diagonal
+    assert every[0] != every[1]  # so that markers of neighbours do not cover each other
+    many = metrics(MANY, np.linspace(0, 2, 121))
+    figure = graph.pruned_loss_accuracy(many, many, "toy")
+    assert all(line.get_markevery() is not None for line in figure.axes[0].lines)
+    assert compared(rows("weight")).axes[0].lines[0].get_markevery() is None

@@ -1,0 +1,109 @@
+"""What every command shares: flags in; signals, exit statuses and error sentences out.
+
+Exit status: 0 done, 1 failed (the reason is on standard error), 2 bad usage, 130 interrupted, 143
+terminated.
+"""
+
+import signal
+import sys
+
+from absl import app, flags
+
+from . import __version__
+from .config import UsageError
+from .utils import RunError
+
+FAILED, BAD_USAGE = 1, 2
+
+
+class Answered(Exception):  # noqa: N818 - nothing is wrong
+    """A flag asked for something to be printed, such as `--methods=help`: the message."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a run as Ctrl-C does, with a status of its own."""
+
+
+def launch(doc, define_flags, parse, work):
+    """Runs a command and exits.
+
+    Args:
+        doc: what `--help` prints above the flags.
+        define_flags: defines the absl flags under the module name it is given.
+        parse: makes a config of the parsed flags; may raise a UsageError.
+        work: does what the config says; may raise a RunError or UsageError.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # the model summary draws lines that ASCII lacks
+    sys.modules["__main__"].__doc__ = doc  # what absl prints above the flags
+    define_flags(sys.argv[0])
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        app.run(
+            lambda config: status_of(work, config),
+            flags_parser=lambda argv: parsed(argv, parse),
+        )
+    except KeyboardInterrupt as interrupt:
+        status = 143 if isinstance(interrupt, Terminated) else 130
+        message = "Interrupted. The same command resumes after what has been finished."
+        sys.exit(fail(message, status))
+
+
+def parsed(argv, parse):
+    """The config of a command line; bad usage exits with status 2."""
+    try:
+        unexpected = flags.FLAGS(argv)[1:]
+        if flags.FLAGS.version:
+            raise Answered(f"network-pruning {__version__}")
+        if unexpected:
+            raise UsageError(f"{unexpected[0]!r} is not a flag; flags look like --dataset=digits.")
+        return parse(flags.FLAGS)
+    except (flags.Error, UsageError) as error:
+        sys.exit(fail(error, BAD_USAGE))
+    except RunError as error:
+        sys.exit(fail(error, FAILED))
+    except Answered as answer:
+        print(answer)
+        sys.exit(0)
+    except SystemExit:
+        # absl leaves with status 1 after `--help`, but nothing has failed.
+        sys.exit(0)
+
+
+def status_of(work, config):
+    """Does the work; a failure ends in one sentence on standard error.
+
+    Returns:
+        The exit status. An interrupt is left to `launch`.
+    """
+    try:
+        work(config)
+    except UsageError as error:
+        return fail(error, BAD_USAGE)
+    except RunError as error:
+        return fail(error, FAILED)
+    except ImportError as error:
+        return fail(f"{error}. Install what is missing: pip install -r requirements.txt", FAILED)
+    except OSError as error:
+        return fail(f"{error.filename or config.output_dir}: {error.strerror or error}", FAILED)
+    except Exception as error:
+        if _is_out_of_memory(error):
+            advice = "Try a smaller --batch_size, or close other programs."
+            return fail(f"Out of memory. {advice} The same command resumes.", FAILED)
+        raise
+    return 0
+
+
+def fail(message, status):
+    """Says on standard error why the command ends, and returns `status`."""
+    print(f"network-pruning: {message}", file=sys.stderr, flush=True)
+    return status
+
+
+def _is_out_of_memory(error):
+    # By name, because TensorFlow may not have been imported.
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
+def _terminate(*_):
+    raise Terminated

@@ -1,0 +1,1 @@
+"""Really small: a network without its dead parts."""

@@ -1,0 +1,69 @@
+"""Is a data set what the networks here can be trained on? Loaders may be anybody's."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..utils import RunError
+from .data_loaders.loader_utils import INPUT_SIZE, NUM_CLASSES, Dataset, Split
+
+
+def check_dataset(dataset, name):
+    """The data set that a loader has returned, its labels as int32.
+
+    Args:
+        dataset: should be a `Dataset` whose splits have uint8 pixels of shape (n, 784) and integer
+            labels 0 to 9 of shape (n,).
+        name: of the data set, for the message.
+
+    Raises:
+        RunError: if it is not; the message says what came and what is needed.
+    """
+    if not isinstance(dataset, Dataset):
+        _refuse(name, f"its loader returned {_kind(dataset)}, but a Dataset is needed")
+    if not isinstance(dataset.digest, str):
+        _refuse(name, f"its digest is {_kind(dataset.digest)}, but a text is needed")
+    splits = {"train": dataset.train, "valid": dataset.valid, "test": dataset.test}
+    if dataset.valid is None:
+        del splits["valid"]
+    return replace(dataset, **{part: _checked(split, part, name) for part, split in splits.items()})
+
+
+def _checked(split, part, name):
+    what = f"its split {part!r}"
+    if not isinstance(split, Split):
+        _refuse(name, f"{what} is {_kind(split)}, but a Split is needed")
+    pixels, labels = split.pixels, split.labels
+    if not _is_array(pixels, np.uint8, 2) or pixels.shape[1] != INPUT_SIZE:
+        needed = f"uint8 of shape (n, {INPUT_SIZE}) is needed, one row for each image"
+        _refuse(name, f"the pixels of {what} are {_kind(pixels)}, but {needed}")
+    if not _is_array(labels, np.integer, 1):
+        needed = "integers of shape (n,) are needed"
+        _refuse(name, f"the labels of {what} are {_kind(labels)}, but {needed}")
+    if len(pixels) != len(labels):
+        numbers = f"{len(pixels):,} images and {len(labels):,} labels"
+        _refuse(name, f"{what} has {numbers}, but one label for each image is needed")
+    if not len(labels):
+        _refuse(name, f"{what} is empty, but examples are needed (valid may be None)")
+    if labels.min() < 0 or labels.max() >= NUM_CLASSES:
+        came = f"go from {labels.min()} to {labels.max()}"
+        needed = f"the classes 0 to {NUM_CLASSES - 1} are needed"
+        _refuse(name, f"the labels of {what} {came}, but {needed}")
+    return Split(pixels, labels.astype(np.int32, copy=False))
+
+
+def _is_array(value, dtype, rank):
+    is_array = isinstance(value, np.ndarray) and np.issubdtype(value.dtype, dtype)
+    return is_array and value.ndim == rank
+
+
+def _kind(value):
+    """What somebody's value is, in a few words."""
+    if isinstance(value, np.ndarray):
+        has_nan = np.issubdtype(value.dtype, np.floating) and np.isnan(value).any()
+        return f"{value.dtype} of shape {value.shape}{' with NaN' if has_nan else ''}"
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
+def _refuse(name, reason):
+    raise RunError(f"The data set {name!r} cannot be used: {reason}.")

@@ -1,0 +1,157 @@
+"""Every method at every sparsity: pruned, trained where the method says so, tested, kept.
+
+`metrics.csv` is the memory: a network that has its row there is never pruned, trained or tested
+again, as long as all that it depends on is the same; rows of other settings stay beside it.
+"""
+
+import dataclasses
+import math
+import time
+
+import pandas as pd
+
+from ..pruning import methods
+from ..utils import percent, progress, say
+from ..visualization.console import CLEARLY_LESS
+from . import recipes
+from .memory import Memory
+
+
+def chosen_methods(config):
+    """The methods of a run: the reference first, and chance as a floor where there are others."""
+    asked = [methods.parse(text) for text in config.methods]
+    others = [method for method in asked if method not in methods.REFERENCE]
+    floors = [methods.Method(method.granularity, "random") for method in others]
+    return list(dict.fromkeys((*methods.REFERENCE, *others, *floors)))
+
+
+def wanted_recipes(config, checkpoint):
+    """The `Recipe`s of all networks of a run, for each method and in it for each `k`.
+
+    The first is that of the unpruned network, asked for or not.
+    """
+    chosen = chosen_methods(config)
+    wanted = [(method, k) for method in chosen for k in config.k_vals]
+    if 0 not in config.k_vals:
+        wanted.insert(0, (chosen[0], 0.0))
+    return [recipes.recipe(config, method, k, checkpoint) for method, k in wanted]
+
+
+def compare(config, dataset, dense, rankings, paths, checkpoint):
+    """Prunes to every sparsity by every method, and tests every network that is not known yet.
+
+    Args:
+        config: the `ExperimentConfig`.
+        dataset: the `Dataset`.
+        dense: the `Weights` of the kept checkpoint.
+        rankings: those of the reference methods, by `Method`.
+        paths: where the table and the networks are kept.
+        checkpoint: SHA-256 of the kept checkpoint.
+
+    Returns:
+        The rows of `metrics.csv` that belong to this run, in the order of `wanted_recipes`.
+    """
+    memory, wanted = Memory(paths.metrics), wanted_recipes(config, checkpoint)
+    left = [recipe for recipe in wanted if not _is_done(recipe, memory, paths)]
+    if left:
+        _make_and_test(left, memory, config, dataset, dense, rankings, paths)
+    say(f"Pruned and tested {len(wanted)} networks.")
+    rows = memory.rows(recipe.digest for recipe in wanted)
+    for text in remarks(rows):
+        say(text)
+    return rows
+
+
+def _make_and_test(left, memory, config, dataset, dense, rankings, paths):
+    """Makes and tests the networks of these recipes; each is remembered at once."""
+    # Only here TensorFlow is needed: a rerun that only draws does without.
+    from .network_tests import NetworkTests
+    from .pruned_networks import PrunedNetworks
+
+    networks = PrunedNetworks(config, dataset, dense, rankings, paths)
+    test = NetworkTests(config, dataset, dense)
+    with progress(total=len(left), unit="network") as bar:
+        for recipe in left:
+            bar.set_description(recipe.method.name, refresh=False)
+            begun, kept = time.perf_counter(), networks.is_kept(recipe)
+            measured = test(networks.pruned(recipe))
+            # What was trained in another run took a time that nobody knows any more.
+            seconds = None if kept else time.perf_counter() - begun
+            memory.add(_row(config, recipe, measured, seconds))
+            if recipe.trains:
+                say(_line(memory[recipe.digest]))
+            bar.update()
+
+
+def _is_done(recipe, memory, paths):
+    """Whether a network has been tested, and is still there if it was trained."""
+    return recipe.digest in memory and (not recipe.trains or paths.network(recipe).exists())
+
+
+def _row(config, recipe, measured, seconds):
+    """What is known of a network, and by what settings it was made."""
+    return {
+        "experiment": config.experiment_id,
+        "dataset": config.dataset,
+        "model": config.model,
+        "seed": recipe.seed,
+        "method": recipe.method.name,
+        **dataclasses.asdict(recipe.method),
+        **recipe.columns(),
+        **measured,
+        "seconds": seconds,
+        "recipe": recipe.digest,
+        "checkpoint": recipe.checkpoint,
+    }
+
+
+def remarks(rows):
+    """What readers of the table must know of its methods, a sentence each.
+
+    Args:
+        rows: a table of networks with `method`, `granularity`, `k`, `sparsity` and a column
+            `sparsity_<layer>` for every hidden layer.
+    """
+    layers = [column for column in rows if column.startswith("sparsity_")]
+    found = []
+    for method, group in rows.groupby("method", sort=False):
+        missed = group[group.apply(_is_missed, axis=1)]
+        if len(missed):
+            found.append(
+                f"Note: {method} was asked for {percent(missed['k'].max())} but removes at most "
+                f"{100 * missed['sparsity'].max():.2f} % of the hidden weights: its pattern allows "
+                "no more."
+            )
+        gone = [
+            (k, layer.removeprefix("sparsity_"))
+            for layer in layers
+            for k in group["k"][(group[layer] == 1) & (group["k"] < 1)]
+        ]
+        if gone:
+            k, layer = min(gone)
+            found.append(
+                f"Warning: {method} removes the whole layer {layer} at {percent(k)}: the network "
+                "answers the same to all images."
+            )
+    return found
+
+
+def _is_missed(row):
+    """Whether a pattern such as 2:4 allows less than was asked for."""
+    return ":" in row["granularity"] and row["sparsity"] < row["k"] - CLEARLY_LESS
+
+
+def _line(row):
+    """What is said of a network that has been trained, in lines of at most 80 characters."""
+    asked = percent(row["k"])
+    reached = f"{100 * row['sparsity']:.2f} % instead of {asked}" if _is_missed(row) else asked
+    head = f"{row['method']} at {reached}:"
+    validation = row["valid_accuracy"]
+    parts = [f"validation {100 * validation:.2f} %"] if pd.notna(validation) else []
+    ratio = row["compression_ratio"]
+    smaller = "nothing left" if math.isinf(ratio) else f"{ratio:.0f}× smaller"
+    parts += [f"test {100 * row['test_accuracy']:.2f} %", smaller]
+    if pd.notna(row["seconds"]):
+        parts.append(f"{row['seconds']:.0f} s")
+    body = "  ".join(parts)
+    return f"{head} {body}" if len(head) + len(body) < 80 else f"{head}\n    {body}"

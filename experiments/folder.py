@@ -1,0 +1,217 @@
+"""One experiment's folder: who may write in it, what it was made with, how it is replaced.
+
+The rules that keep everything safe from crashes and other runs:
+
+- One process at a time works in a folder: `locked`.
+- `config.json`, the record, is written first. A folder with content but without it is somebody
+  else's and is never written to.
+- `--force_train` works in a folder of its own inside, and only a complete experiment moves out of
+  it: `replace`. A move that was cut short is finished by the next run.
+- Only files that `ArtifactPaths` knows are ever removed, one by one.
+"""
+
+import contextlib
+import hashlib
+import json
+from datetime import datetime
+
+from ..config import differences
+from ..utils import RunError, write_text
+from ..visualization import csv
+
+
+@contextlib.contextmanager
+def locked(paths):
+    """Holds the experiment's folder, made if need be, for this process alone.
+
+    The lock names its holder. One that a killed process has left is taken over.
+
+    Raises:
+        RunError: if another process holds it; the message names the host, the process and since
+            when.
+    """
+    import filelock
+
+    # The first try removes a dead lock, the next one gets it.
+    lock = filelock.SoftFileLock(paths.lock, timeout=0.3, poll_interval=0.1)
+    try:
+        paths.root.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout:
+        raise RunError(
+            f"{paths.root} is in use by {_holder(paths.lock)}. Wait until it is done, or choose "
+            "another --experiment_id."
+        ) from None
+    except OSError as error:
+        raise RunError(
+            f"{paths.root} cannot be written to ({error.strerror or error}); choose another "
+            "--output_dir."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+        with contextlib.suppress(OSError):
+            paths.root.rmdir()  # nothing was written: leave no empty folder behind
+
+
+def _holder(lock_file):
+    """The holder as text, from the lock's record: its process id, host and the time it came."""
+    try:
+        pid, host = lock_file.read_text(encoding="utf-8").splitlines()[:2]
+        since = datetime.fromtimestamp(lock_file.stat().st_mtime).astimezone()
+    except (OSError, ValueError):
+        return "another run"  # it has just gone, or has not yet written its name
+    return f"process {pid} on {host} since {since:%Y-%m-%d %H:%M:%S %z}"
+
+
+def tidy(paths):
+    """Repairs what a killed run has left: removes half-written files, finishes a replacement.
+
+    Raises:
+        RunError: if the folder holds files but no record, or links where its own folders belong:
+            it is somebody else's.
+    """
+    for folder in (paths.retraining, paths.retrained):
+        if folder.root.is_symlink():
+            raise RunError(f"{folder.root} is a link, which this program never makes; remove it.")
+    for folder in (paths, paths.retraining, paths.retrained):
+        folder.remove_temporary_files()
+    if paths.retrained.config.exists():
+        _move_out(paths)
+    paths.retrained.remove_files()
+    own = (paths.lock, paths.replicates)
+    if not paths.config.exists() and any(p not in own for p in paths.root.iterdir()):
+        raise RunError(
+            f"{paths.root} has files in it but no config.json, so it is not an experiment of this "
+            "program. Choose another --experiment_id or --output_dir."
+        )
+
+
+def read_record(paths):
+    """The record in `config.json`, or None if there is none yet.
+
+    Raises:
+        RunError: if it cannot be understood.
+    """
+    try:
+        record = json.loads(paths.config.read_text(encoding="utf-8"))
+        if not isinstance(record["settings"], dict):
+            raise TypeError("settings")
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{paths.config} is damaged, so nobody knows how this experiment was trained. Restore "
+            "it, or choose another --experiment_id."
+        ) from error
+    return record
+
+
+def write_record(paths, record):
+    """Writes the record; `checkpoint_sha256` is in it once training has finished."""
+    write_text(paths.config, json.dumps(record, indent=2) + "\n")
+
+
+def is_finished(record):
+    """Whether all epochs have been trained."""
+    return bool(record.get("checkpoint_sha256"))
+
+
+def changes(config, dataset, record):
+    """What would train differently now than when the record was written, as texts."""
+    changed = differences(config, record["settings"])
+    if record.get("dataset_sha256") != dataset.digest:
+        changed.append("another version of the data set")
+    return changed
+
+
+def workplace(config, dataset, paths):
+    """The folder in which this run trains and reports, and its record (None where it is new).
+
+    That is the experiment itself, or the folder inside it where `--force_train` makes its
+    replacement.
+
+    Raises:
+        RunError: if the experiment was trained with other settings and may not be replaced.
+    """
+    record = read_record(paths)
+    if record is None:
+        return paths, None
+    changed = changes(config, dataset, record)
+    if config.force_train and (changed or is_finished(record)):
+        return paths.retraining, _retraining_record(config, dataset, paths)
+    if changed:
+        raise RunError(
+            f"{paths.root} was trained with other settings: {', '.join(changed)}. Add "
+            "--force_train to train it again, or choose another --experiment_id."
+        )
+    return paths, record
+
+
+def _retraining_record(config, dataset, paths):
+    """The record of a replacement that was begun with the same settings; another is removed."""
+    record = read_record(paths.retraining)
+    if record and changes(config, dataset, record):
+        paths.retraining.remove_files()
+        return None
+    return record
+
+
+def replace(paths):
+    """Puts the complete experiment in `retraining` in the place of the old one."""
+    paths.retraining.root.rename(paths.retrained.root)  # from here on it will be finished
+    _move_out(paths)
+
+
+def _move_out(paths):
+    """Moves the new files over the old ones; can be begun again after having been cut short."""
+    new = paths.retrained
+    settings = read_record(new)["settings"]
+    for file in new.files():
+        if file != new.config:
+            target = paths.root / file.relative_to(new.root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.replace(target)
+    paths.training_state.unlink(missing_ok=True)
+    paths.remove_stale_pictures(settings["k_vals"])
+    _remove_networks_of_old_weights(paths)
+    # The record goes last: while it lies in `retrained`, the move is not complete.
+    new.config.replace(paths.config)
+    new.remove_files()
+
+
+def _remove_networks_of_old_weights(paths):
+    """Removes the trained networks that the new table does not know: their dense one is gone."""
+    metrics = csv.read_metrics(paths.metrics)
+    rows = [] if metrics is None else metrics.to_dict("records")
+    known = {paths.network_of(row["method"], row["k"], row["recipe"]) for row in rows}
+    paths.remove_networks_except(known)
+
+
+def file_sha256(path):
+    """The SHA-256 of a file's content.
+
+    Raises:
+        RunError: if it cannot be read.
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be read ({error.strerror}); restore it, or train anew with "
+            "--force_train."
+        ) from error
+
+
+def check_checkpoint(paths, record):
+    """Makes sure that the checkpoint is the one that training ended with.
+
+    Raises:
+        RunError: if it is missing, damaged or another file.
+    """
+    if file_sha256(paths.best_weights) != record["checkpoint_sha256"]:
+        raise RunError(
+            f"{paths.best_weights} is not the checkpoint that training ended with: it is damaged "
+            "or another file. Restore it, or train anew with --force_train."
+        )

@@ -1,0 +1,164 @@
+"""Where one experiment keeps its files: one method or property per artifact."""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..utils import remove_temporary_files
+
+_HISTOGRAM_PREFIX = {"weight": "pruned_weights_l1", "unit": "pruned_units_l2"}
+
+
+@dataclass(frozen=True)
+class ArtifactPaths:
+    """Where one experiment keeps its files: one method or property per artifact."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, config):
+        return cls(Path(config.output_dir).expanduser() / config.experiment_id)
+
+    @property
+    def config(self):
+        return self.root / "config.json"
+
+    @property
+    def best_weights(self):
+        return self.root / "checkpoints" / "weights.best.hdf5"
+
+    @property
+    def training_state(self):
+        """What an unfinished training goes on from; gone when it has finished."""
+        return self.root / "checkpoints" / "training_state.npz"
+
+    @property
+    def lock(self):
+        return self.root / ".lock"
+
+    @property
+    def retraining(self):
+        """Where `--force_train` makes the replacement of a finished experiment."""
+        return ArtifactPaths(self.root / ".retraining")
+
+    @property
+    def retrained(self):
+        """The complete replacement while its files move out."""
+        return ArtifactPaths(self.root / ".retrained")
+
+    @property
+    def history(self):
+        return self.root / "history.csv"
+
+    @property
+    def loss_accuracy(self):
+        return self.root / "loss_accuracy.png"
+
+    @property
+    def results(self):
+        return self.root / "results.csv"
+
+    @property
+    def metrics(self):
+        return self.root / "metrics.csv"
+
+    @property
+    def method_comparison(self):
+        return self.root / "method_comparison.png"
+
+    def network(self, recipe):
+        """The network that was trained by this `Recipe`."""
+        return self.network_of(recipe.method.name, recipe.k, recipe.digest)
+
+    def network_of(self, method, k, digest):
+        """The same by the cells of its row."""
+        folder = method.replace("/", "-").replace(":", "of")
+        return self.root / "networks" / folder / f"weights_k={k}-{digest}.hdf5"
+
+    @property
+    def replicates(self):
+        """Where the experiments of several seeds are, and their summary."""
+        return self.root / "replicates"
+
+    @property
+    def forced_seeds(self):
+        """Which seeds an unfinished `--force_train` has trained anew."""
+        return self.replicates / ".forced_seeds.json"
+
+    @property
+    def all_metrics(self):
+        return self.replicates / "metrics.csv"
+
+    @property
+    def summary(self):
+        return self.replicates / "summary.csv"
+
+    @property
+    def summary_figure(self):
+        return self.replicates / "method_comparison.png"
+
+    @property
+    def pruned_curves(self):
+        return self.root / "pruned_loss_accuracy.png"
+
+    def histogram(self, granularity, k):
+        return self.root / f"{_HISTOGRAM_PREFIX[granularity]}_k={k}.png"
+
+    def animation(self, granularity):
+        return self.root / f"pruned_{granularity}s.gif"
+
+    def files(self):
+        """The files of this experiment that exist, all of them made by this program."""
+        single = (
+            self.config,
+            self.best_weights,
+            self.training_state,
+            self.history,
+            self.loss_accuracy,
+            self.results,
+            self.pruned_curves,
+            self.metrics,
+            self.method_comparison,
+            *(self.animation(granularity) for granularity in _HISTOGRAM_PREFIX),
+        )
+        existing = [file for file in single if file.is_file()]
+        return existing + self._histograms() + self._networks()
+
+    def remove_files(self):
+        """Removes this experiment's files, and its folders if nothing else is in them."""
+        for file in self.files():
+            file.unlink()
+        for folder in self._folders():
+            with contextlib.suppress(OSError):  # it is not there, or somebody else uses it
+                folder.rmdir()
+
+    def remove_stale_pictures(self, k_vals):
+        """Removes the histograms of sparsities that are not among `k_vals` any more."""
+        wanted = {self.histogram(g, float(k)) for g in _HISTOGRAM_PREFIX for k in k_vals}
+        for picture in set(self._histograms()) - wanted:
+            picture.unlink()
+
+    def remove_temporary_files(self):
+        """Removes what `atomic_path` could not remove because it was killed."""
+        for folder in self._folders():
+            remove_temporary_files(folder)
+
+    def remove_networks_except(self, wanted):
+        """Removes the trained networks that are not among these paths."""
+        for file in set(self._networks()) - set(wanted):
+            file.unlink()
+
+    def _folders(self):
+        """The folders of this experiment's files, inner ones first."""
+        networks = self.root / "networks"
+        return [*networks.glob("*/"), networks, self.root / "checkpoints", self.root]
+
+    def _networks(self):
+        return list(self.root.glob("networks/*/weights_k=*.hdf5"))
+
+    def _histograms(self):
+        return [
+            picture
+            for prefix in _HISTOGRAM_PREFIX.values()
+            for picture in self.root.glob(f"{prefix}_k=*.png")
+        ]

@@ -1,0 +1,59 @@
+"""What an experiment's folder shows: curves, histograms, animations, the table of the reference.
+
+Everything is drawn from arrays and tables; nothing here imports TensorFlow.
+"""
+
+from ..utils import say
+from ..visualization import console, csv, gifs, graph
+from . import recipes
+from .comparison import chosen_methods
+
+
+def draw(config, dense, rankings, paths):
+    """Writes the curves of the training, and pictures and animations of what is left at every `k`.
+
+    All that needs no test results, so that it can be done while networks are evaluated.
+    """
+    history = csv.read_history(paths.history)
+    figure = graph.loss_accuracy(history, kept_epoch(config, history), config.experiment_id)
+    graph.save_png(figure, paths.loss_accuracy)
+    for method, layers in rankings.items():
+        granularity = method.granularity
+        values = {
+            name: dense.kernels[name] if granularity == "weight" else ranking.scores
+            for name, ranking in layers.items()
+        }
+        frames = gifs.in_few_colors(
+            graph.histogram_frames(granularity, values, layers, config.k_vals, config.experiment_id)
+        )
+        for frame, k in zip(frames, config.k_vals, strict=True):
+            graph.save_png(frame, paths.histogram(granularity, k))
+        gifs.save_gif(frames, paths.animation(granularity))
+    paths.remove_stale_pictures(config.k_vals)
+
+
+def report(config, rows, paths):
+    """Writes the results' curves and tables, and prints the table.
+
+    Args:
+        config: the `ExperimentConfig`.
+        rows: of `metrics.csv`, those of this run.
+        paths: where the experiment is.
+    """
+    title = config.experiment_id
+    settings = recipes.settings_text(config, chosen_methods(config))
+    # The unpruned control may be in the table without being asked for.
+    asked = rows[rows["k"].isin(config.k_vals)]
+    weight, unit = (asked[asked["method"] == name] for name in ("weight", "unit"))
+    figure = graph.pruned_loss_accuracy(weight, unit, title)
+    graph.save_png(figure, paths.pruned_curves)
+    graph.save_png(graph.method_comparison(rows, title, settings), paths.method_comparison)
+    csv.write_results(paths.results, weight, unit)
+    made_with = ", ".join(filter(None, (title, f"seed={config.seed}", settings)))
+    say(console.results_table(asked, made_with))
+
+
+def kept_epoch(config, history):
+    """The number of the epoch whose checkpoint was kept, from 1."""
+    losses = history["loss" if history["val_loss"].isna().any() else "val_loss"]
+    return 1 + int(losses.argmin()) if config.keep_best else len(losses)

@@ -1,0 +1,186 @@
+"""The same experiment with several seeds: each a resumable experiment of its own, and a summary."""
+
+import contextlib
+import dataclasses
+import glob
+import json
+
+import pandas as pd
+
+from ..config import differences
+from ..utils import say, write_text
+from ..visualization import console, csv, graph
+from . import folder, recipes
+from .comparison import chosen_methods, wanted_recipes
+from .paths import ArtifactPaths
+
+# What `summary.csv` gives mean, standard deviation and interval of, and where each must lie.
+BOUNDS = {
+    "test_accuracy": (0, 1),
+    "test_cross_entropy": (0, None),
+    "valid_accuracy": (0, 1),
+    "sparsity": (0, 1),
+    "effective_sparsity": (0, 1),
+    "compression_ratio": (1, None),
+    "speedup": (1, None),
+}
+# Times depend on what else the machine does: an interval of theirs would say nothing.
+WITHOUT_INTERVAL = ("seconds",)
+IDENTITY = ("method", "granularity", "criterion", "scope", "schedule", "recovery", "k")
+
+
+def run_all(config, run):
+    """Runs `config` with the seeds `seed`, `seed + 1` …, and summarizes what came out.
+
+    Args:
+        config: an `ExperimentConfig` with `replicates` greater than 1.
+        run: runs a single experiment.
+    """
+    paths = ArtifactPaths.of(config)
+    forced = _Forced(config, paths)
+    for number in range(config.replicates):
+        single = replicate(config, paths, config.seed + number)
+        say(f"Replicate {number + 1} of {config.replicates}: seed {single.seed}")
+        run(forced.applied_to(single), show_model=number == 0)
+        forced.finish(single.seed)
+    report(config, paths)
+    forced.end()
+
+
+def replicate(config, paths, seed):
+    """The config of the experiment with one seed."""
+    return dataclasses.replace(
+        config,
+        seed=seed,
+        replicates=1,
+        output_dir=str(paths.replicates),
+        experiment_id=f"{config.experiment_id}-seed={seed}",
+    )
+
+
+def report(config, paths):
+    """Summarizes all seeds that have been finished with these settings: tables, figure, screen."""
+    rows = finished_rows(config, paths)
+    summary = summarize(rows)
+    csv.write_metrics(paths.all_metrics, rows)
+    csv.write_metrics(paths.summary, summary)
+    settings = recipes.settings_text(config, chosen_methods(config))
+    seeds = sorted(int(seed) for seed in rows["seed"].unique())
+    title = f"{config.experiment_id}, {len(seeds)} seeds"
+    figure = graph.method_comparison(for_figure(summary), title, settings)
+    graph.save_png(figure, paths.summary_figure)
+    say(console.summary_table(summary, ", ".join(filter(None, (title, settings)))))
+    others = set(seeds) - set(range(config.seed, config.seed + config.replicates))
+    if others:
+        say(f"Finished before with the same settings, and counted too: {_listed(others)}.")
+    say(f"The summary of seeds {_listed(seeds)} is in {paths.replicates}")
+
+
+def finished_rows(config, paths):
+    """The rows of all seeds that have every network of these settings, in one table."""
+    found = {}
+    for place in paths.replicates.glob(f"{glob.escape(config.experiment_id)}-seed=*"):
+        seed = place.name.rpartition("=")[2]
+        if seed.isdecimal():
+            rows = _rows_of(replicate(config, paths, int(seed)), ArtifactPaths(place))
+            if rows is not None:
+                found[int(seed)] = rows
+    return csv.typed(pd.concat([found[seed] for seed in sorted(found)], ignore_index=True))
+
+
+def _rows_of(config, paths):
+    """The rows of one seed's experiment; None if it was made otherwise or is not finished."""
+    record = folder.read_record(paths)
+    if record is None or not folder.is_finished(record):
+        return None
+    if differences(config, record["settings"]):
+        return None
+    metrics = csv.read_metrics(paths.metrics)
+    if metrics is None:
+        return None
+    wanted = [recipe.digest for recipe in wanted_recipes(config, record["checkpoint_sha256"])]
+    by_recipe = metrics.set_index("recipe", drop=False)
+    return by_recipe.loc[wanted] if set(wanted) <= set(by_recipe.index) else None
+
+
+def _listed(seeds):
+    return ", ".join(map(str, sorted(seeds)))
+
+
+class _Forced:
+    """Which seeds `--force_train` has trained anew, so that the same command goes on after a kill.
+
+    The list lies beside the replicates until the command is done.
+    """
+
+    def __init__(self, config, paths):
+        self.config, self.path, self.finished = config, paths.forced_seeds, []
+        # Only the same training is gone on with.
+        self.settings = {
+            f.name: getattr(config, f.name)
+            for f in dataclasses.fields(config)
+            if f.metadata["trains"]
+        }
+        if config.force_train:
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                kept = json.loads(self.path.read_text(encoding="utf-8"))
+                if kept["settings"] == self.settings:
+                    self.finished = list(kept["finished"])
+
+    def applied_to(self, config):
+        """The config of one seed, which is not trained anew twice."""
+        again = config.force_train and config.seed not in self.finished
+        return dataclasses.replace(config, force_train=again)
+
+    def finish(self, seed):
+        if self.config.force_train and seed not in self.finished:
+            self.finished.append(seed)
+            state = {"settings": self.settings, "finished": self.finished}
+            write_text(self.path, json.dumps(state) + "\n")
+
+    def end(self):
+        if self.config.force_train:
+            self.path.unlink(missing_ok=True)
+
+
+def summarize(rows):
+    """One row for each method and sparsity, with mean, sample standard deviation and the limits of
+    the 95 % interval of Student's t; those are missing for a single seed.
+
+    Intervals are cut off where a quantity ends: an accuracy lies between 0 and 1.
+
+    Args:
+        rows: a table of networks of any number of seeds.
+    """
+    groups = rows.groupby(list(IDENTITY), sort=False)
+    summary = groups.size().rename("seeds").to_frame()
+    for column, bounds in BOUNDS.items():
+        summary = summary.join(_mean_and_interval(groups[column], bounds).add_prefix(f"{column}_"))
+    for column in WITHOUT_INTERVAL:
+        values = groups[column]
+        # Of all seeds or of none: a mean of some would pass for that of all.
+        complete = values.count() == summary["seeds"]
+        summary[f"{column}_mean"] = values.mean().where(complete)
+        summary[f"{column}_sd"] = values.std().where(complete)
+    return summary.reset_index()
+
+
+def _mean_and_interval(values, bounds):
+    """Columns `mean`, `sd`, `low` and `high` of grouped values; missing where a value is."""
+    from scipy.stats import t
+
+    count, size = values.count(), values.size()
+    mean, sd = values.mean().where(count == size), values.std().where(count == size)
+    half = t.ppf(0.975, (size - 1).clip(lower=1)) * sd / size**0.5
+    low, high = ((mean + sign * half).clip(*bounds) for sign in (-1, 1))
+    return pd.DataFrame({"mean": mean, "sd": sd, "low": low, "high": high})
+
+
+def for_figure(summary):
+    """The summary under the names that `method_comparison` reads."""
+    return summary.rename(
+        columns={
+            "compression_ratio_mean": "compression_ratio",
+            "test_accuracy_mean": "test_accuracy",
+        }
+    )

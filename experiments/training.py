@@ -1,0 +1,82 @@
+"""The dense network of an experiment: trained with checkpoints, from the last finished epoch on."""
+
+import math
+import time
+
+from ..models import checkpoints, training
+from ..models import model as models
+from ..models.backend import device_names
+from ..utils import COLUMNS, counted, progress, say
+from ..visualization import csv
+
+
+def train(config, dataset, paths, show_model):
+    """Trains the network to the end, from the last finished epoch if a run was cut short.
+
+    Writes the kept checkpoint, the history, and after every epoch the state to go on from.
+
+    Args:
+        config: the `ExperimentConfig`.
+        dataset: the `Dataset`.
+        paths: where the experiment is.
+        show_model: whether to print the network's summary.
+    """
+    model = models.build_for(config)
+    if show_model:
+        model.summary(line_length=COLUMNS, print_fn=say)
+    if dataset.valid is None:
+        say("No validation set: the checkpoint is chosen by training loss.")
+    say(
+        f"Training on {counted(len(dataset.train), 'example')}, "
+        f"{counted(config.epochs, 'epoch')}, on {_device_name(device_names())}:"
+    )
+    history = []
+    if paths.training_state.exists():
+        history = checkpoints.load_state(model, paths.training_state)
+        say(f"Resumed after epoch {len(history)}, where an earlier run was cut short.")
+    started, num_steps = time.perf_counter(), math.ceil(len(dataset.train) / config.batch_size)
+    bar = progress(total=num_steps, unit="step", desc=f"epoch {1 + len(history)}/{config.epochs}")
+
+    def on_epoch(epoch):
+        nonlocal started
+        best = min((past.selection_loss for past in history), default=float("inf"))
+        keep = not config.keep_best or epoch.selection_loss < best
+        history.append(epoch)
+        # In this order: a run that is killed in between repeats the epoch and writes the same.
+        if keep:
+            checkpoints.save(model, paths.best_weights)
+        if epoch.epoch < config.epochs:
+            checkpoints.save_state(model, history, paths.training_state)
+        csv.write_history(paths.history, history)
+        say(epoch_line(epoch, config.epochs, time.perf_counter() - started, keep))
+        started = time.perf_counter()
+        if epoch.epoch < config.epochs:
+            bar.set_description(f"epoch {epoch.epoch + 1}/{config.epochs}", refresh=False)
+            bar.reset()
+
+    with bar:
+        training.train(model, dataset, config, bar.update, on_epoch, 1 + len(history))
+
+
+def _device_name(devices):
+    gpus = sum("GPU" in device for device in devices)
+    return counted(gpus, "GPU") if gpus else "the CPU (TensorFlow finds no GPU)"
+
+
+def epoch_line(epoch, epochs, seconds, kept):
+    """What is said of an epoch: "epoch  3/20  loss 0.5000 (val 0.6000)  …"."""
+    measured = [
+        _training_and_validation("loss", epoch.loss, epoch.val_loss),
+        _training_and_validation("acc", epoch.accuracy, epoch.val_accuracy),
+    ]
+    number = f"epoch {epoch.epoch:{len(str(epochs))}}/{epochs}"
+    return "  ".join([number, *measured, f"{seconds:.1f} s", *(["kept"] if kept else [])])
+
+
+def _training_and_validation(name, training, validation):
+    shown = f"{name} {_short(training)}"
+    return shown if validation is None else f"{shown} (val {_short(validation)})"
+
+
+def _short(value):
+    return f"{value:.4f}" if value < 10 else f"{value:.5g}"

@@ -1,0 +1,120 @@
+"""How much does each weight matter? One registered function per criterion.
+
+A criterion takes a `Layer` and returns finite scores of the kernel's shape (inputs, units), not
+negative; the weights with the lowest are removed first. To add one, in a file of your own:
+
+    from network_pruning import register_criterion
+
+    @register_criterion("mine")
+    def mine(layer):
+        return abs(layer.kernel)
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..registry import Registry
+
+CRITERIA = Registry("criterion", takes=("layer",))
+register_criterion = CRITERIA.register
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What a criterion may look at.
+
+    What needs data is computed when it is first asked for; a criterion that looks at the weights
+    only costs nothing more. All arrays are read-only: every method looks at the same ones.
+
+    Attributes:
+        name: of the layer.
+        kernel: its weights, of shape (inputs, units).
+        seed: for criteria that draw random numbers.
+        statistics: a `Statistics` of the whole network.
+    """
+
+    name: str
+    kernel: np.ndarray
+    seed: int = 0
+    statistics: object = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "kernel", _read_only(self.kernel))
+
+    @cached_property
+    def gradient(self):
+        """∂L/∂w, the mean over a sample of the training data; of the kernel's shape."""
+        return _read_only(self.statistics.gradients[self.name])
+
+    @cached_property
+    def squared_gradient(self):
+        """(∂L/∂w)² of single examples, averaged over the sample: the Fisher information."""
+        return _read_only(self.statistics.squared_gradients[self.name])
+
+    @cached_property
+    def input_norm(self):
+        """L2 norm of each input of the layer over the sample, of shape (inputs,)."""
+        return _read_only(self.statistics.input_norms[self.name])
+
+
+def _read_only(array):
+    """A view that cannot be written to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+@register_criterion("magnitude")
+def magnitude(layer):
+    """The absolute value (Han et al., 2015, arXiv:1506.02626)."""
+    return np.abs(layer.kernel)
+
+
+@register_criterion("random")
+def random(layer):
+    """Chance: the floor that every other criterion must beat."""
+    # Of the name too, so that layers of one shape differ.
+    generator = np.random.default_rng((layer.seed, *layer.name.encode()))
+    return generator.random(layer.kernel.shape, np.float32) + np.float32(1e-6)
+
+
+@register_criterion("gradient")
+def gradient(layer):
+    """|w · ∂L/∂w|, the first-order change of the loss (Molchanov et al., 2017, arXiv:1611.06440;
+    at initialisation SNIP, Lee et al., 2019, arXiv:1810.02340)."""
+    return np.abs(layer.kernel * layer.gradient)
+
+
+@register_criterion("activation")
+def activation(layer):
+    """|w| · ‖x‖ of the weight's input (Wanda; Sun et al., 2024, arXiv:2306.11695)."""
+    return np.abs(layer.kernel) * layer.input_norm[:, np.newaxis]
+
+
+@register_criterion("lamp")
+def lamp(layer):
+    """w² over the sum of all w² in the layer that are not smaller (Lee et al., 2021,
+    arXiv:2010.07611); meant for the scope `global`."""
+    squares = np.square(layer.kernel, dtype=np.float64).ravel()
+    order = np.argsort(squares, kind="stable")
+    ascending = squares[order]
+    remaining = np.cumsum(ascending[::-1])[::-1]
+    scores = np.empty_like(squares)
+    scores[order] = np.divide(ascending, remaining, where=ascending > 0, out=0 * ascending)
+    return scores.reshape(layer.kernel.shape)
+
+
+@register_criterion("obd")
+def obd(layer):
+    """½ w² · ∂²L/∂w², the curvature as the diagonal of the Fisher information (LeCun et al.,
+    1990, "Optimal Brain Damage"; Theis et al., 2018, arXiv:1801.05787)."""
+    return 0.5 * np.square(layer.kernel) * layer.squared_gradient
+
+
+@register_criterion("magnitude_small")
+def magnitude_small(layer):
+    """The wrong way round: the largest weights go first. What a broken criterion looks like."""
+    size = np.abs(layer.kernel)
+    return np.where(size > 0, size.max(initial=0) + size.min(initial=np.inf) - size, 0)

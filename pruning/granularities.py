@@ -1,0 +1,135 @@
+"""What is removed together? One registered class or function per granularity.
+
+A granularity turns the scores of single weights into scores of items, and the items that are kept
+into a mask of the kernel's shape. Items are numbered; ties go by position.
+"""
+
+import numpy as np
+
+from ..config import UsageError
+from ..registry import Registry
+
+GRANULARITIES = Registry("granularity")
+register_granularity = GRANULARITIES.register
+
+
+@register_granularity("weight")
+class Weight:
+    """Single weights: the most accurate, the hardest to make fast."""
+
+    # Whether it matters where in the layer an item is. If not, a network that is pruned step by
+    # step is scored without its dead inputs and units.
+    by_position = False
+
+    @staticmethod
+    def items(shape):
+        """The shape of the items of a kernel of this shape."""
+        return shape
+
+    @staticmethod
+    def scores(scores, _outgoing):
+        """Importance of each item.
+
+        Args:
+            scores: of the layer's weights, of shape (inputs, units).
+            _outgoing: those of the next layer's, of shape (units, next units).
+        """
+        return scores
+
+    @staticmethod
+    def mask(kept, shape):
+        """The mask of a kernel of this shape from booleans of the shape that `scores` returned."""
+        return kept.reshape(shape)
+
+    @staticmethod
+    def removable(_scores, order):
+        """The items that may be removed, least important first, from the order of all."""
+        return order
+
+
+class _Columns(Weight):
+    @staticmethod
+    def items(shape):
+        return shape[1:]
+
+    @staticmethod
+    def mask(kept, shape):
+        return np.broadcast_to(kept, shape)
+
+
+@register_granularity("unit")
+class Unit(_Columns):
+    """A neuron: its column of incoming weights, by its L2 norm (Li et al., 2017,
+    arXiv:1608.08710). What it feeds is dead with it."""
+
+    @staticmethod
+    def scores(scores, _outgoing):
+        return np.linalg.norm(scores, axis=0)
+
+
+@register_granularity("unit_in_out")
+class UnitInOut(_Columns):
+    """A neuron by its incoming *and* outgoing weights: the product of both L2 norms, because its
+    effect vanishes with either."""
+
+    @staticmethod
+    def scores(scores, outgoing):
+        return np.linalg.norm(scores, axis=0) * np.linalg.norm(outgoing, axis=1)
+
+
+@register_granularity("N:M", pattern=r"(\d+):(\d+)")
+class AtMostNOfM(Weight):
+    """All but the N best weights of every M neighbouring inputs of a unit may go, as hardware
+    wants it (Mishra et al., 2021, arXiv:2104.08378). The pattern holds from k = 1 - N/M on, where
+    nothing more is removed; below, some groups keep more than N."""
+
+    by_position = True
+
+    def __init__(self, n, m):
+        _check(0 < n < m, f"{n}:{m}: give N:M with 0 < N < M, such as 2:4")
+        self.n, self.m = n, m
+
+    def removable(self, scores, order):
+        # Within each group, all but the N best; the rank decides, so that ties go by position.
+        inputs, units = scores.shape
+        rank = np.empty(order.size, np.int64)
+        rank[order] = np.arange(order.size)
+        groups = -(-inputs // self.m)
+        padded = np.full((groups * self.m, units), order.size, np.int64)
+        padded[:inputs] = rank.reshape(inputs, units)
+        padded = padded.reshape(groups, self.m, units)
+        # What fills up the last group ranks above all: it must not take the place of a weight.
+        missing = groups * self.m - inputs
+        best = self.n + np.where(np.arange(groups) == groups - 1, missing, 0)
+        place = padded.argsort(axis=1).argsort(axis=1)
+        goes = place < self.m - best[:, np.newaxis, np.newaxis]
+        goes = goes.reshape(groups * self.m, units)[:inputs].ravel()
+        return order[goes[order]]
+
+
+@register_granularity("AxB", pattern=r"(\d+)x(\d+)")
+class Block(Weight):
+    """Blocks of A inputs by B units, by the L2 norm of their scores (Gray et al., 2017, "GPU
+    Kernels for Block-Sparse Weights"). Blocks at the edges may be smaller."""
+
+    by_position = True
+
+    def __init__(self, rows, columns):
+        _check(rows > 0 and columns > 0, f"{rows}x{columns}: give blocks such as 4x4")
+        self.rows, self.columns = rows, columns
+
+    def scores(self, scores, _outgoing):
+        inputs, units = scores.shape
+        pad = ((0, -inputs % self.rows), (0, -units % self.columns))
+        padded = np.pad(scores, pad)
+        shape = (padded.shape[0] // self.rows, self.rows, -1, self.columns)
+        return np.sqrt(np.square(padded).reshape(shape).sum(axis=(1, 3)))
+
+    def mask(self, kept, shape):
+        whole = np.repeat(np.repeat(kept, self.rows, axis=0), self.columns, axis=1)
+        return whole[: shape[0], : shape[1]]
+
+
+def _check(holds, message):
+    if not holds:
+        raise UsageError(f"{message}.")

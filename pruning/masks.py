@@ -1,0 +1,122 @@
+"""Which weights to remove: from a method and a network to masks.
+
+A mask is a boolean array of its kernel's shape, True where the weight is kept. Criterion,
+granularity and scope are three independent choices; none of them knows the others.
+"""
+
+import itertools
+
+import numpy as np
+
+from ..utils import RunError
+from .criteria import CRITERIA, Layer
+from .granularities import GRANULARITIES
+from .ranking import Ranking
+from .scopes import SCOPES
+
+
+def rank(method, kernels, statistics=None, seed=0, masks=None, useful=None, dense_shapes=None):
+    """A `Ranking` of the items of every hidden layer, by layer name.
+
+    Args:
+        method: with `criterion` and `granularity`.
+        kernels: arrays of shape (inputs, units) by layer name, the output layer last.
+        statistics: a `Statistics`, for criteria that look at data.
+        seed: for criteria that draw random numbers.
+        masks: of a network that has been pruned before; what is gone stays gone.
+        useful: masks of what is kept and on a path from the inputs to the outputs; the rest goes
+            first.
+        dense_shapes: of the dense network's kernels by layer name, where `kernels` are only its
+            living part.
+
+    Raises:
+        RunError: if a criterion returns something else than finite scores of the kernel's shape,
+            none of them negative.
+    """
+    granularity = GRANULARITIES.get(method.granularity)
+    scores = {
+        name: _scores(method.criterion, Layer(name, kernel, seed, statistics))
+        for name, kernel in kernels.items()
+    }
+    rankings = {}
+    for name, following in itertools.pairwise(kernels):
+        items = granularity.scores(scores[name], scores[following])
+        if masks is None:
+            order = granularity.removable(items, np.argsort(items, axis=None, kind="stable"))
+            rankings[name] = Ranking(items, order, kernels[name].shape)
+            continue
+        alive = _any_weight(granularity, masks[name], scores[following])
+        if useful is not None:
+            items = np.where(_any_weight(granularity, useful[name], scores[following]), items, -1)
+        whole = dense_shapes and (dense_shapes[name], granularity.items(dense_shapes[name]))
+        rankings[name] = Ranking(
+            items,
+            _order_of_the_living(granularity, items, alive),
+            kernels[name].shape,
+            alive,
+            *(whole or ()),
+        )
+    return rankings
+
+
+def _any_weight(granularity, mask, following):
+    """Which items have a weight in `mask`: booleans of the shape of the items."""
+    return granularity.scores(mask.astype(np.float32), np.ones_like(following)) > 0
+
+
+def by_position(granularity):
+    """Whether it matters where in its layer an item is; unknown of others' granularities."""
+    return getattr(granularity, "by_position", True)
+
+
+def _order_of_the_living(granularity, items, alive):
+    """The order of removal of what is alive: only that is sorted."""
+    left = np.flatnonzero(alive)
+    order = left[np.argsort(items.ravel()[left], kind="stable")]
+    if not by_position(granularity):
+        return order
+    # A pattern looks at all positions, those that are gone first.
+    order = granularity.removable(items, np.concatenate([np.flatnonzero(~alive), order]))
+    return order[alive.ravel()[order]]
+
+
+def make_masks(method, rankings, k):
+    """The mask of every hidden layer at sparsity `k`, by layer name, of the kernels' shapes."""
+    granularity = GRANULARITIES.get(method.granularity)
+    counts = SCOPES.get(method.scope)(rankings, k)
+    return {
+        name: granularity.mask(ranking.kept(counts[name]), ranking.shape)
+        for name, ranking in rankings.items()
+    }
+
+
+def _scores(criterion, layer):
+    returned = CRITERIA.get(criterion)(layer)
+    scores = _array(returned)
+    came = _fault(returned, scores, layer.kernel.shape)
+    if came:
+        raise RunError(
+            f"The criterion {criterion!r} must return finite scores of shape "
+            f"{layer.kernel.shape}, not negative, for the layer {layer.name}, but what came {came}."
+        )
+    return scores
+
+
+def _array(returned):
+    try:
+        return np.asarray(returned)
+    except (TypeError, ValueError):  # lists of different lengths, say
+        return np.asarray(None)
+
+
+def _fault(returned, scores, shape):
+    """What is wrong with the scores that a criterion has returned; None if nothing is."""
+    if scores.dtype.kind not in "biuf":
+        is_array = isinstance(returned, np.ndarray)
+        return f"is of the type {scores.dtype if is_array else type(returned).__name__}"
+    if scores.shape != shape:
+        return f"is of shape {scores.shape}"
+    for fault, wrong in (("not finite", ~np.isfinite(scores)), ("negative", scores < 0)):
+        if wrong.any():
+            return f"is {fault} in {np.count_nonzero(wrong):,} of {scores.size:,} places"
+    return None

@@ -1,0 +1,110 @@
+"""A pruning method: one value on each of five independent axes.
+
+Written as text, `unit/random` or `weight/lamp/global/gradual/finetune`: the values in any order,
+those not named at their defaults.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+from ..config import UsageError, retraining_settings
+from .criteria import CRITERIA
+from .granularities import GRANULARITIES
+from .recoveries import RECOVERIES
+from .schedules import SCHEDULES
+from .scopes import SCOPES
+
+AXES = {
+    "granularity": GRANULARITIES,
+    "criterion": CRITERIA,
+    "scope": SCOPES,
+    "schedule": SCHEDULES,
+    "recovery": RECOVERIES,
+}
+
+
+@dataclass(frozen=True)
+class Method:
+    """The five choices; the defaults, for `weight` and `unit`, are the reference experiment."""
+
+    granularity: str = "weight"
+    criterion: str = "magnitude"
+    scope: str = "layer"
+    schedule: str = "oneshot"
+    recovery: str = "none"
+
+    @property
+    def name(self):
+        """The shortest text that stands for this method."""
+        others = (f for f in dataclasses.fields(self) if f.name != "granularity")
+        values = (getattr(self, f.name) for f in others if getattr(self, f.name) != f.default)
+        return "/".join((self.granularity, *values))
+
+    @property
+    def trains(self):
+        """Whether networks are trained after or while they are pruned."""
+        return (self.schedule, self.recovery) != ("oneshot", "none")
+
+
+def schedule_rounds(method, previous, k, config):
+    """The `Round`s in which a method gets from sparsity `previous` to `k`."""
+    seen = _seen_settings(SCHEDULES, method.schedule, config)
+    return SCHEDULES.get(method.schedule)(previous, k, seen)
+
+
+def recovery_of(method, config):
+    """The `Recovery` of a method under these settings."""
+    return RECOVERIES.get(method.recovery)(_seen_settings(RECOVERIES, method.recovery, config))
+
+
+def _seen_settings(registry, value, config):
+    """What a schedule or recovery sees of a config: the settings it declares, or else all."""
+    names = registry.settings(value)
+    return config if names is None else SimpleNamespace(**{n: getattr(config, n) for n in names})
+
+
+# Every method that trains does so on these.
+HOW_TO_TRAIN = ("distillation", "shift")
+
+
+def settings_of(method):
+    """The names of the retraining settings that a method uses; none if it trains nothing."""
+    if not method.trains:
+        return []
+    used = set(HOW_TO_TRAIN)
+    for registry, value in ((SCHEDULES, method.schedule), (RECOVERIES, method.recovery)):
+        declared = registry.settings(value)
+        used |= set(retraining_settings() if declared is None else declared)
+    return [name for name in retraining_settings() if name in used]
+
+
+def parse(text):
+    """The `Method` that a text stands for.
+
+    Raises:
+        UsageError: if a value is not known, or two are of one axis.
+    """
+    chosen = {}
+    for value in text.strip().split("/"):
+        axis = next((axis for axis, registry in AXES.items() if registry.knows(value)), None)
+        if axis is None:
+            known = "; ".join(f"{axis}: {', '.join(r.names())}" for axis, r in AXES.items())
+            raise UsageError(f"--methods: {value!r} in {text!r} is not known. Choose of {known}.")
+        if axis in chosen:
+            raise UsageError(
+                f"--methods: {text!r} has two values for the {axis}, {chosen[axis]} and {value}; "
+                "separate methods by commas."
+            )
+        AXES[axis].get(value)  # complains of numbers that make no sense, such as 4:2
+        chosen[axis] = value
+    method = Method(**chosen)
+    if method.scope == "output" and method.granularity.startswith("unit"):
+        raise UsageError(
+            f"--methods: {text!r}: the scope output compares the inputs of one unit with each "
+            "other, so that whole units cannot go; choose layer, global or erk."
+        )
+    return method
+
+
+REFERENCE = (Method("weight"), Method("unit"))

@@ -1,0 +1,65 @@
+"""When is pruned? One registered function per schedule.
+
+A schedule says in which `Round`s a network gets from one sparsity, `previous`, to the next, `k`.
+After every round the recovery follows. The settings that it reads are declared with it (a ramp
+takes `prune_epochs`): networks depend on those and no others.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..registry import Registry
+
+SCHEDULES = Registry("schedule", takes=("previous", "k", "config"))
+register_schedule = SCHEDULES.register
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round: to a sparsity at once, or step by step while the network trains.
+
+    Attributes:
+        sparsity: what is reached at its end.
+        ramp: the sparsity at a progress in [0, 1] of `--prune_epochs` epochs of training, or None
+            where everything is removed at once.
+        from_dense: whether it begins with the dense network, not with what the round before left.
+    """
+
+    sparsity: float
+    ramp: Callable[[float], float] | None = None
+    from_dense: bool = False
+
+
+@register_schedule("oneshot", settings=())
+def oneshot(_previous, k, _config):
+    """All at once, for every sparsity from the dense network."""
+    return [Round(k, from_dense=True)]
+
+
+@register_schedule("gradual", settings=("prune_epochs",))
+def gradual(previous, k, _config):
+    """While training, fast at first and slower towards the end: k + (k₀ - k)(1 - t)³ (Zhu & Gupta,
+    2017, arXiv:1710.01878). Goes on from the sparsity before."""
+
+    def ramp(progress):
+        # Rounding must not ask for less than what is gone already.
+        return max(previous, k + (previous - k) * (1 - progress) ** 3)
+
+    return [Round(k, ramp)]
+
+
+@register_schedule("iterative", settings=("prune_fraction",))
+def iterative(previous, k, config):
+    """A share of what is left (`--prune_fraction`), recover, repeat (Han et al., 2015; Frankle &
+    Carbin, 2019). Goes on from the sparsity before."""
+    # A round that would end where the last one does but for rounding is the last one.
+    end = max(1 - k, SMALLEST_REST) * (1 + 1e-9)
+    rounds, remaining = [], (1 - previous) * (1 - config.prune_fraction)
+    while remaining > end:
+        rounds.append(Round(1 - remaining))
+        remaining *= 1 - config.prune_fraction
+    return [*rounds, Round(k)]
+
+
+# Where everything goes in the end, rounds that remove next to nothing are of no use.
+SMALLEST_REST = 1e-5

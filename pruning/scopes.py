@@ -1,0 +1,92 @@
+"""Who competes with whom? One registered function per scope.
+
+A scope says how many items of each layer of the dense network are gone at sparsity `k`: from the
+layers' `Ranking`s a number for each layer, or an array with a number for each of its units. Which
+ones go, the ranking says.
+"""
+
+import numpy as np
+
+from ..registry import Registry
+from .ranking import num_pruned
+
+SCOPES = Registry("scope", takes=("rankings", "k"))
+register_scope = SCOPES.register
+
+
+@register_scope("layer")
+def each_layer(rankings, k):
+    """Every layer loses the share `k` of its items."""
+    return {name: ranking.num_removed(k) for name, ranking in rankings.items()}
+
+
+@register_scope("output")
+def each_output(rankings, k):
+    """Every unit loses the share `k` of its inputs: weights that feed the same output compete
+    (Wanda; Sun et al., 2024, arXiv:2306.11695)."""
+    return {
+        name: np.full(ranking.scores.shape[1], num_pruned(k, ranking.dense_items[0]))
+        for name, ranking in rankings.items()
+    }
+
+
+@register_scope("global")
+def whole_network(rankings, k):
+    """The least important items go, wherever they are; layers end up with different sparsities."""
+    scores = np.concatenate([r.scores.ravel()[r.order] for r in rankings.values()])
+    layer = np.repeat(np.arange(len(rankings)), [r.order.size for r in rankings.values()])
+    total = num_pruned(k, sum(ranking.size for ranking in rankings.values()))
+    goes = max(total - sum(ranking.gone for ranking in rankings.values()), 0)
+    first = np.argsort(scores, kind="stable")[:goes]
+    counts = np.bincount(layer[first], minlength=len(rankings))
+    return {
+        name: ranking.gone + int(count)
+        for (name, ranking), count in zip(rankings.items(), counts, strict=True)
+    }
+
+
+@register_scope("erk")
+def erdos_renyi(rankings, k):
+    """Density in proportion to (inputs + units) / (inputs · units): small layers stay denser
+    (Erdős–Rényi; Evci et al., 2020, arXiv:1911.11134)."""
+    wanted = {
+        name: ranking.size * sum(ranking.dense_shape) / np.prod(ranking.dense_shape)
+        for name, ranking in rankings.items()
+    }
+    sizes = {name: ranking.size for name, ranking in rankings.items()}
+    least = {name: ranking.size - ranking.capacity for name, ranking in rankings.items()}
+    total = sum(sizes.values())
+    keep = total - num_pruned(k, total)
+    kept = _rounded(_shared_out(keep, wanted, least, sizes), sizes, keep)
+    return {name: sizes[name] - kept[name] for name in rankings}
+
+
+def _shared_out(keep, wanted, least, most):
+    """Shares of `keep` in proportion to `wanted`, each between `least` and `most`.
+
+    A layer whose share would lie outside is fixed at its bound, and the others share the rest.
+    """
+    fixed = {}
+    while True:
+        rest = [name for name in wanted if name not in fixed]
+        left = keep - sum(fixed.values())
+        scale = max(left, 0) / sum(wanted[name] for name in rest) if rest else 0.0
+        shares = {name: scale * wanted[name] for name in rest}
+        over = {name: most[name] for name in rest if shares[name] > most[name]}
+        under = {name: least[name] for name in rest if shares[name] < least[name]}
+        if not over and not under:
+            return {name: fixed.get(name, shares.get(name)) for name in wanted}
+        # The side that is further off is fixed first; the other one may fit afterwards.
+        too_much = sum(shares[name] - bound for name, bound in over.items())
+        too_little = sum(bound - shares[name] for name, bound in under.items())
+        fixed |= over if too_much >= too_little else under
+
+
+def _rounded(exact, sizes, total):
+    """Whole numbers that sum to `total` where that can be: largest remainders first."""
+    whole = {name: int(value) for name, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: whole[name] - exact[name])
+    room = [name for name in by_remainder if whole[name] < sizes[name]]
+    for name in room[: max(total - sum(whole.values()), 0)]:
+        whole[name] += 1
+    return whole

@@ -1,0 +1,179 @@
+import json
+import subprocess
+import sys
+from fnmatch import fnmatch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from network_pruning.config import ExperimentConfig
+from network_pruning.experiments import folder as experiment
+from network_pruning.experiments.paths import ArtifactPaths
+from network_pruning.utils import RunError
+
+
+class Data:
+    digest = "d1"
+
+
+def made(root, k_vals=(0.5,), **values):
+    """An experiment's files, without real content."""
+    paths = ArtifactPaths(root)
+    (root / "checkpoints").mkdir(parents=True)
+    config = ExperimentConfig(k_vals=k_vals, **values)
+    record = {"settings": config.to_dict(), "dataset_sha256": "d1", "checkpoint_sha256": "c"}
+    experiment.write_record(paths, record)
+    paths.best_weights.write_text("weights")
+    paths.results.write_text(f"results of seed {config.seed}")
+    for k in config.k_vals:
+        paths.histogram("weight", k).write_text("")
+    return paths
+
+
+@pytest.fixture
+def paths(tmp_path):
+    return made(tmp_path / "x")
+
+
+def test_a_finished_experiment_is_worked_on_in_place(paths):
+    work, record = experiment.workplace(ExperimentConfig(), Data, paths)
+    assert work == paths
+    assert experiment.is_finished(record)
+
+
+def test_other_settings_are_refused_and_force_makes_a_replacement(paths):
+    with pytest.raises(RunError, match=r"--seed=1 instead of 0.*--force_train"):
+        experiment.workplace(ExperimentConfig(seed=1), Data, paths)
+    config = ExperimentConfig(seed=1, force_train=True)
+    assert experiment.workplace(config, Data, paths) == (paths.retraining, None)
+
+
+def test_another_version_of_the_data_is_refused(paths):
+    class Other:
+        digest = "d2"
+
+    with pytest.raises(RunError, match="another version of the data set"):
+        experiment.workplace(ExperimentConfig(), Other, paths)
+
+
+def test_a_replacement_goes_on_only_with_the_same_settings(paths):
+    made(paths.retraining.root, seed=1)
+    forced = ExperimentConfig(seed=1, force_train=True)
+    work, record = experiment.workplace(forced, Data, paths)
+    assert work == paths.retraining
+    assert record["settings"]["seed"] == 1
+    other = ExperimentConfig(seed=2, force_train=True)
+    assert experiment.workplace(other, Data, paths) == (paths.retraining, None)
+    assert not paths.retraining.root.exists()
+    assert paths.results.read_text() == "results of seed 0"
+
+
+def test_a_replacement_takes_the_place_and_the_users_files_stay(paths):
+    (paths.root / "notes.txt").write_text("mine")
+    made(paths.retraining.root, k_vals=(0.9,), seed=1)
+    experiment.replace(paths)
+    assert paths.results.read_text() == "results of seed 1"
+    assert json.loads(paths.config.read_text())["settings"]["seed"] == 1
+    names = {path.name for path in paths.root.iterdir()}
+    assert names == {
+        "config.json",
+        "checkpoints",
+        "results.csv",
+        "pruned_weights_l1_k=0.9.png",
+        "notes.txt",
+    }
+
+
+def test_a_replacement_that_was_cut_short_is_finished(paths):
+    made(paths.retraining.root, k_vals=(0.9,), seed=1)
+    paths.retraining.root.rename(paths.retrained.root)
+    paths.retrained.results.replace(paths.results)  # killed here
+    experiment.tidy(paths)
+    assert paths.results.read_text() == "results of seed 1"
+    assert paths.histogram("weight", 0.9).exists()
+    assert not paths.histogram("weight", 0.5).exists()
+    assert not paths.retrained.root.exists()
+
+
+def test_leftovers_of_a_killed_write_are_removed(paths):
+    (paths.root / ".network-pruning-abc.png").write_text("")
+    (paths.root / "checkpoints" / ".network-pruning-abc.hdf5").write_text("")
+    experiment.tidy(paths)
+    assert not list(paths.root.rglob(".network-pruning-*"))
+
+
+def test_a_foreign_folder_is_refused(tmp_path):
+    (tmp_path / "letter.txt").write_text("")
+    with pytest.raises(RunError, match="is not an experiment of this program"):
+        experiment.tidy(ArtifactPaths(tmp_path))
+
+
+def test_the_lock_names_its_holder_and_is_gone_afterwards(paths):
+    with experiment.locked(paths):
+        assert paths.lock.exists()
+        with pytest.raises(RunError, match=r"in use by process \d+ on \S+ since 2"):
+            experiment.locked(paths).__enter__()
+    assert not paths.lock.exists()
+
+
+def test_a_lock_of_a_dead_process_is_taken_over(paths):
+    code = (
+        "import filelock, os, sys; lock = filelock.SoftFileLock(sys.argv[1]);"
+        "lock.acquire(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(paths.lock)], check=False)
+    assert paths.lock.exists()
+    with experiment.locked(paths):
+        pass
+    assert not paths.lock.exists()
+
+
+def test_a_lock_of_another_host_is_respected(paths):
+    paths.lock.write_text("1234\nnode-17\n")
+    with pytest.raises(RunError, match="process 1234 on node-17 since"):
+        experiment.locked(paths).__enter__()
+
+
+# Whatever bears such a name counts as made by this program.
+OWN_NAMES = {
+    "config.json",
+    "history.csv",
+    "results.csv",
+    "loss_accuracy.png",
+    "pruned_loss_accuracy.png",
+    "pruned_weights.gif",
+    "pruned_units.gif",
+    "checkpoints",
+}
+
+
+def is_foreign(name):
+    return name not in OWN_NAMES | {".", ".."} and not fnmatch(name, "pruned_*_k=*.png")
+
+
+FOREIGN_NAMES = (
+    st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1)
+    .filter(is_foreign)
+    .filter(lambda name: len(name.encode()) < 200)
+)
+
+
+@settings(max_examples=50)
+@given(st.sets(FOREIGN_NAMES))
+def test_only_own_files_are_ever_removed(tmp_path_factory, names):
+    paths = made(tmp_path_factory.mktemp("e") / "x")
+    for name in names:
+        (paths.root / name).write_text("mine")
+    paths.remove_files()
+    left = {path.name for path in paths.root.iterdir()} if paths.root.exists() else set()
+    assert left == names
+
+
+@given(st.text(max_size=40), st.floats(0, 1))
+def test_artifacts_stay_below_the_output_folder(name, k):
+    try:
+        config = ExperimentConfig(experiment_id=name, output_dir="/out")
+    except ValueError:
+        return
+    paths = ArtifactPaths.of(config)
+    assert str(paths.histogram("unit", k).parent) == f"/out/{name}"

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+from network_pruning.models import checkpoints
+from network_pruning.models import model as models
+from network_pruning.models.backend import keras
+from network_pruning.models.weights import Weights, read_weights
+from network_pruning.utils import RunError
+
+
+@pytest.fixture(scope="module")
+def model():
+    return models.build(name="lenet_300_100")
+
+
+def test_a_checkpoint_is_read_without_keras_to_the_bit(model, tmp_path):
+    path = tmp_path / "weights.best.hdf5"
+    model.layers[1].bias.assign(np.linspace(-1, 1, 100))
+    checkpoints.save(model, path)
+    read, expected = read_weights(path), Weights.of(model)
+    assert list(read.kernels) == ["hidden_1", "hidden_2", "output"]
+    for name, kernel in expected.kernels.items():
+        np.testing.assert_array_equal(read.kernels[name], kernel)
+        np.testing.assert_array_equal(read.biases[name], expected.biases[name])
+    assert read.kernels["hidden_1"].dtype == np.float32
+
+
+@pytest.mark.parametrize("content", [b"", b"something else", None])
+def test_a_broken_checkpoint_is_refused_in_one_sentence(model, tmp_path, content):
+    path = tmp_path / "weights.best.hdf5"
+    if content is None:  # truncated
+        checkpoints.save(model, path)
+        content = path.read_bytes()[:-1_000_000]
+    path.write_bytes(content)
+    with pytest.raises(RunError, match="is not a checkpoint of this program"):
+        read_weights(path)
+
+
+def test_a_checkpoint_of_another_kind_of_network_is_refused(tmp_path):
+    layer = keras.layers.BatchNormalization()
+    other = keras.Sequential([keras.Input((784,)), layer])
+    other.save(tmp_path / "other.hdf5")
+    with pytest.raises(RunError, match="is not a checkpoint of this program"):
+        checkpoints.load_weights(model, tmp_path / "other.hdf5")
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path):
+    broken = models.build()
+    kernel = broken.layers[0].kernel.numpy()
+    kernel[0, 0] = np.nan
+    broken.layers[0].kernel.assign(kernel)
+    checkpoints.save(broken, tmp_path / "nan.hdf5")
+    with pytest.raises(RunError, match="not finite"):
+        read_weights(tmp_path / "nan.hdf5")

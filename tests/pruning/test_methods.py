@@ -1,0 +1,61 @@
+import itertools
+
+import pytest
+from network_pruning.config import UsageError
+from network_pruning.pruning import methods
+from network_pruning.pruning.methods import AXES, Method
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "name"),
+    [
+        ("weight", Method(), "weight"),
+        ("unit", Method("unit"), "unit"),
+        (" unit/magnitude ", Method("unit"), "unit"),
+        ("random", Method(criterion="random"), "weight/random"),
+        ("2:4", Method("2:4"), "2:4"),
+        (
+            "finetune/gradual/global/lamp/weight",
+            Method("weight", "lamp", "global", "gradual", "finetune"),
+            "weight/lamp/global/gradual/finetune",
+        ),
+        ("4x4/erk", Method("4x4", scope="erk"), "4x4/erk"),
+    ],
+)
+def test_text_to_method_and_back(text, expected, name):
+    method = methods.parse(text)
+    assert method == expected
+    assert method.name == name
+    assert methods.parse(method.name) == method
+
+
+def test_every_combination_has_a_name_of_its_own():
+    values = [
+        [name for name in registry.names() if name not in ("N:M", "AxB")]
+        for registry in AXES.values()
+    ]
+    everything = [Method(*combination) for combination in itertools.product(*values)]
+    assert len({method.name for method in everything}) == len(everything)
+    assert all(methods.parse(method.name) == method for method in everything)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("wieght", "'wieght' in 'wieght' is not known"),
+        ("weight/unit", "two values for the granularity, weight and unit"),
+        ("", "is not known"),
+        ("weight//lamp", "'' in"),
+        ("4:2", "0 < N < M"),
+        ("0x4", "such as 4x4"),
+    ],
+)
+def test_nonsense_is_refused(text, message):
+    with pytest.raises(UsageError, match=message):
+        methods.parse(text)
+
+
+def test_what_trains():
+    assert not methods.parse("weight/lamp/global").trains
+    for text in ("gradual", "iterative", "finetune", "lr_rewind"):
+        assert methods.parse(text).trains

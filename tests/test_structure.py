@@ -1,0 +1,125 @@
+"""The house: imports run down only, and what need not be imported is not."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+# From the bottom up; a room may import from those before it, and files in one room from each other
+# as long as they do not do so in a circle.
+ROOMS = (
+    "utils",
+    "config",
+    "registry",
+    "data",
+    "visualization",
+    "models",
+    "compression",
+    "pruning",
+    "experiments",
+    "command",
+    "train",
+)
+# They tell the version, open the other rooms only when somebody asks, or start a command.
+FRONT_DOORS = ("__init__", "__main__")
+
+
+def modules(root):
+    files = [*root.glob("*.py"), *(file for room in ROOMS for file in (root / room).rglob("*.py"))]
+    return [file.relative_to(root) for file in files if file.stem != "__main__"]
+
+
+def imported(root, file):
+    """The modules of the package that a file imports, anywhere in it, as paths without suffix."""
+    here = file.parent.parts
+    for node in ast.walk(ast.parse((root / file).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = Path(*here[: len(here) - node.level + 1], *(node.module or "").split("."))
+            for alias in node.names:
+                inside = base / alias.name
+                known = (root / inside).is_dir() or (root / inside).with_suffix(".py").exists()
+                yield inside if known else base if base.parts else Path(FRONT_DOORS[0])
+
+
+def room(path):
+    return path.parts[0].removesuffix(".py")
+
+
+def test_imports_run_down_only(root):
+    for file in modules(root):
+        if room(file) in FRONT_DOORS:
+            continue
+        for target in imported(root, file):
+            if room(target) not in FRONT_DOORS:
+                assert ROOMS.index(room(target)) <= ROOMS.index(room(file)), (file, target)
+
+
+def test_no_imports_in_a_circle(root):
+    arrows = {}
+    for file in modules(root):
+        name = file.with_suffix("")
+        name = name.parent if name.name == "__init__" and name.parent.parts else name
+        arrows[name] = set(imported(root, file)) - {name, *map(Path, FRONT_DOORS)}
+    done, path = set(), []
+
+    def visit(name):
+        assert name not in path, f"a circle: {[*path, name]}"
+        if name in done:
+            return
+        path.append(name)
+        for target in arrows.get(name, ()):
+            visit(target)
+        path.pop()
+        done.add(name)
+
+    for name in arrows:
+        visit(name)
+
+
+# Raises where it is first imported, in this process or in a library.
+HOOK = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "keras", "jax", "torch"):
+            raise RuntimeError(f"{name} was imported")
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+@pytest.fixture
+def without_tensorflow(tmp_path, monkeypatch):
+    """Commands of this test cannot import TensorFlow or Keras."""
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(HOOK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"))
+
+
+@pytest.mark.usefixtures("without_tensorflow")
+def test_the_hook_holds(cli, tmp_path):
+    done = cli("-c", "import keras", command=(sys.executable,), cwd=tmp_path)
+    assert "keras was imported" in done.stderr
+
+
+@pytest.mark.usefixtures("without_tensorflow")
+def test_a_rerun_that_only_draws_needs_no_tensorflow_and_draws_the_same(cli, copy, small):
+    experiment = copy / "small"
+    before = {file: file.read_bytes() for file in experiment.rglob("*") if file.is_file()}
+    for file in before:
+        if file.suffix in (".png", ".gif") or file.name == "results.csv":
+            file.unlink()
+    done = cli(*small)
+    assert done.returncode == 0, done.stderr
+    after = {file: file.read_bytes() for file in experiment.rglob("*") if file.is_file()}
+    record = experiment / "config.json"  # holds the folder that this copy lies in
+    assert {**after, record: None} == {**before, record: None}
+
+
+@pytest.mark.usefixtures("copy", "without_tensorflow")
+def test_with_something_to_compute_it_is_needed(cli, small):
+    done = cli(*small, "--k_vals=0.25")
+    assert done.returncode != 0
+    assert "tensorflow was imported" in done.stderr or "keras was imported" in done.stderr

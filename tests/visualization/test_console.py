@@ -1,0 +1,100 @@
+import math
+
+import pandas as pd
+import pytest
+from network_pruning.visualization import console
+
+
+def metrics(*rows):
+    """A table of tuples: method, k, sparsity, accuracy, compression ratio."""
+    columns = ["method", "k", "sparsity", "test_accuracy", "compression_ratio"]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(granularity=table["method"].str.split("/").str[0], test_loss=0.25)
+
+
+PLAIN = (
+    ("weight", 0.0, 0.0, 0.98, 1.0),
+    ("weight", 0.9, 0.9, 0.9567, 9.94),
+    ("unit", 0.0, 0.0, 0.98, 1.0),
+    ("unit", 0.9, 0.8999, 0.25, 9.96),
+)
+
+
+def test_the_plain_table_to_the_character():
+    assert console.results_table(metrics(*PLAIN), "toy, seed=0").splitlines() == [
+        "",
+        "Test accuracy (%), compression ratio, test loss:",
+        "toy, seed=0",
+        "",
+        "sparsity           weight                    unit",
+        "     0 %   98.00    1.0×   0.2500   98.00    1.0×   0.2500",
+        "    90 %   95.67*   9.9×   0.2500   25.00     10×   0.2500",
+        "* best of its row",
+    ]
+
+
+@pytest.mark.parametrize("count", [3, 5, 10])
+def test_every_method_is_shown_at_every_sparsity_in_80_columns(count):
+    names = [f"unit_in_out/magnitude_small/global/gradual/weight_rewind{n}" for n in range(count)]
+    k_vals = (0.0, 1 / 3, 0.9999)
+    rows = [
+        (name, k, k, (n + 0.1 * at) / 100, 1193.0)
+        for n, name in enumerate(names)
+        for at, k in enumerate(k_vals)
+    ]
+    shown = console.results_table(metrics(*rows))
+    assert max(map(len, shown.splitlines())) <= 80
+    for number, name in enumerate(names):
+        assert f"[{number + 1}] {name}" in shown
+        for at in range(3):
+            assert f" {number + 0.1 * at:.2f}" in shown
+    # The best of each row, whichever of the tables it stands in.
+    assert shown.count("*") == 3 + 1
+    assert f"{count - 1}.20*" in shown
+
+
+def test_less_than_asked_is_marked_and_never_the_best():
+    rows = [
+        ("2:4", 0.9, 0.5, 0.97, 2.0),
+        ("weight", 0.9, 0.9, 0.95, 10.0),
+        ("unit", 0.9, 0.895, 0.20, 10.0),
+    ]
+    shown = console.results_table(metrics(*rows))
+    assert "97.00<   2.0×" in shown
+    assert "95.00*    10×" in shown
+    assert "20.00     10×" in shown
+    assert "< fewer weights removed than asked: the pattern allows no more" in shown
+    why = "the pattern allows no more, or units and blocks go whole"
+    rows.append(("unit/global", 0.9, 0.5, 0.97, 2.0))
+    assert console.results_table(metrics(*rows)).splitlines()[-1] == (
+        f"< fewer weights removed than asked: {why}"
+    )
+    shown = console.results_table(metrics(*rows[1:])).splitlines()[-1]
+    assert shown == "< fewer weights removed than asked: units and blocks go whole"
+
+
+def test_nobody_is_best_of_one():
+    assert "*" not in console.results_table(metrics(*PLAIN[:2]))
+
+
+def test_a_summary_gives_means_with_their_intervals():
+    names = ("weight", "weight/obd/global/gradual/finetune", "unit", "unit/random")
+    values = {0.0: (0.98, 0.975, 1.0), 0.9: (0.5, 0.0, 0.995), 0.99: (0.1, math.nan, math.nan)}
+    columns = ["method", "k", "seeds"]
+    columns += [f"test_accuracy_{what}" for what in ("mean", "low", "high")]
+    rows = [(name, k, 3, *values[k]) for name in names for k in values]
+    shown = console.summary_table(pd.DataFrame(rows, columns=columns), "shift=1").splitlines()
+    assert shown[1:3] == ["Test accuracy (%), mean of 3 seeds (95 % interval):", "shift=1"]
+    assert "    90 %   50.00 (0.00–99.50)     50.00 (0.00–99.50)     50.00 (0.00–99.50)" in shown
+    assert " 0 %   98.00 (97.50–100.00)" in "\n".join(shown)
+    assert "    99 %   10.00" in shown
+    assert " [2] weight/obd/global/gradual/finetune" in shown
+    assert max(map(len, shown)) <= 80
+
+
+def test_no_colours_whatever_the_terminal(monkeypatch):
+    plain = console.results_table(metrics(*PLAIN))
+    for name, value in (("FORCE_COLOR", "1"), ("COLUMNS", "40"), ("TERM", "xterm-256color")):
+        monkeypatch.setenv(name, value)
+    assert console.results_table(metrics(*PLAIN)) == plain
+    assert "\x1b" not in plain
