@@ -201,6 +201,11 @@ def differences(config, stored):
     return found
 
 
+def experiment_settings():
+    """The names of the settings that networks may depend on: those of training and retraining."""
+    return [f.name for f in _fields() if f.metadata["trains"] or f.metadata["retrains"]]
+
+
 def retraining_settings():
     """The names of the settings that say how a network is trained while and after pruning."""
     return [f.name for f in _fields() if f.metadata["retrains"]]

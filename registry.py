@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .config import UsageError
+from .config import UsageError, experiment_settings
 
 # All that have been made: a method names values of several axes, which must not be confused.
 REGISTRIES = []
@@ -43,13 +43,14 @@ class Registry:
 
         Args:
             name: what `--methods`, `--model` and the like call it.
-            pattern: a regular expression; the name then stands for every text that matches, and
-                the function is called with the numbers in it: `2:4` becomes `n_of_m(2, 4)`.
+            pattern: a regular expression whose groups are whole numbers; the name then stands for
+                every text that matches, and the function is called with these numbers: `2:4`
+                becomes `n_of_m(2, 4)`.
             settings: names of the settings that it reads of the config it is given; None for all.
 
         Raises:
             UsageError: if the name is taken or cannot be typed as a value, or if the function
-                cannot be called as those of this axis are.
+                cannot be called as those of this axis are, or if pattern or settings are none.
         """
         module = sys._getframe(1).f_globals.get("__name__", "?")
         if not isinstance(name, str) or not re.fullmatch(r"[^\s/,]+", name):
@@ -58,10 +59,13 @@ class Registry:
                 "spaces, slashes and commas."
             )
 
+        compiled = self._compiled(name, module, pattern)
+        declared = self._declared(name, module, settings)
+
         def decorate(function):
-            compiled = re.compile(pattern) if pattern else None
-            entry = Entry(function, module, compiled, settings)
+            entry = Entry(function, module, compiled, declared)
             self._check_free(name, entry)
+            self._check_pattern_free(name, entry)
             self._check_call(name, entry)
             self._values[name] = entry
             return function
@@ -99,7 +103,36 @@ class Registry:
             valid = ", ".join(self._values)
             raise UsageError(f"{text!r} is not a {self.axis}; choose one of: {valid}.")
         self.latest, entry, match = found
-        return entry.function(*map(int, match.groups())) if match else entry.function
+        if not match:
+            return entry.function
+        try:
+            numbers = [int(group) for group in match.groups()]
+        except (TypeError, ValueError):
+            raise UsageError(
+                f"{self.flag}: the pattern of {self.latest!r}, {entry.pattern.pattern!r}, finds "
+                f"{match.groups()} in {text!r}; its groups must be whole numbers."
+            ) from None
+        return entry.function(*numbers)
+
+    def _compiled(self, name, module, pattern):
+        try:
+            return re.compile(pattern) if pattern else None
+        except (re.error, TypeError) as error:
+            raise UsageError(
+                f"{module} registers the {self.axis} {name!r} with a pattern that is no regular "
+                f"expression ({error})."
+            ) from error
+
+    def _declared(self, name, module, settings):
+        if settings is None:
+            return None
+        known = experiment_settings()
+        if not isinstance(settings, (tuple, list)) or not set(map(str, settings)) <= set(known):
+            raise UsageError(
+                f"{module} registers the {self.axis} {name!r} with settings={settings!r}; give a "
+                f"tuple of names of: {', '.join(known)}."
+            )
+        return tuple(settings)
 
     def _find(self, text):
         for name, entry in self._values.items():
@@ -118,13 +151,25 @@ class Registry:
                     f"the {self.axis} of {new.module}; give the plugin's another name."
                 )
 
+    def _check_pattern_free(self, name, new):
+        if new.pattern is None:
+            return
+        for registry in REGISTRIES:
+            for other in registry.names() if registry.flag == self.flag else ():
+                if other != name and new.pattern.fullmatch(other):
+                    raise UsageError(
+                        f"{self.flag}: the pattern of {name!r} of {new.module} takes the name of "
+                        f"the {registry.axis} {other!r}; give one that does not match it."
+                    )
+
     def _meaning(self, name):
         """The `Entry` of this name, or whose pattern matches it; None if it is free."""
         found = self._find(name)
         return self._values.get(name) or (found and found[1])
 
     def _check_call(self, name, entry):
-        if self.takes is None:
+        # A pattern's function is called with its numbers; it makes the function that is meant.
+        if self.takes is None or entry.pattern:
             return
         try:
             inspect.signature(entry.function).bind(*self.takes)

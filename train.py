@@ -60,6 +60,7 @@ def updated_record(config, dataset, record):
 
         record = {
             "dataset_sha256": dataset.digest,
+            "code": folder.code_of(config),
             "checkpoint_sha256": None,
             "versions": {
                 "network-pruning": __version__,

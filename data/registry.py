@@ -26,7 +26,7 @@ def get_loader(name):
         UsageError: if there is none; the message lists the valid names.
     """
     valid = names()
-    if name not in valid:
+    if not LOADERS.knows(name):
         raise UsageError(f"--dataset: {name!r} is not known; choose one of: {', '.join(valid)}.")
     return LOADERS.get(name)
 

@@ -16,8 +16,11 @@ import json
 from datetime import datetime
 
 from ..config import differences
+from ..data.registry import LOADERS
+from ..models.architectures import ARCHITECTURES
 from ..utils import RunError, write_text
 from ..visualization import csv
+from . import plugins
 
 
 @contextlib.contextmanager
@@ -120,9 +123,34 @@ def is_finished(record):
 
 def changes(config, dataset, record):
     """What would train differently now than when the record was written, as texts."""
-    changed = differences(config, record["settings"])
-    if record.get("dataset_sha256") != dataset.digest:
+    now = {"dataset_sha256": dataset.digest, "code": code_of(config)}
+    return differences(config, record["settings"]) + other_sources(now, record)
+
+
+def code_of(config):
+    """Digests of the plugins' code that data set and model come from, by flag; none of ours."""
+    chosen = {"--dataset": (LOADERS, config.dataset), "--model": (ARCHITECTURES, config.model)}
+    digests = {
+        flag: plugins.source_digest(registry.function(name))
+        for flag, (registry, name) in chosen.items()
+    }
+    return {flag: digest for flag, digest in digests.items() if digest}
+
+
+def other_sources(now, record):
+    """What has another content now than when the record was written, as texts.
+
+    Args:
+        now: what a record would hold now, or another record.
+        record: of an experiment; those of versions that did not note the code say nothing of it.
+    """
+    changed = []
+    if record.get("dataset_sha256") != now["dataset_sha256"]:
         changed.append("another version of the data set")
+    codes = now.get("code", {}), record.get("code", {})
+    for flag in sorted(codes[0].keys() & codes[1].keys()):
+        if codes[0][flag] != codes[1][flag]:
+            changed.append(f"another version of the plugin of {flag}")
     return changed
 
 

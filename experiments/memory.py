@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ..utils import say
 from ..visualization import csv
 
 
@@ -16,8 +17,12 @@ class Memory:
         self.path = path
         table = csv.read_metrics(path)
         self._rows = {}
-        # Tables of versions that did not write the data set cannot be interpreted alone.
-        if table is not None and "dataset" in table:
+        if table is not None and "dataset" not in table:
+            # Of a version that did not write the settings: it cannot be interpreted alone.
+            kept = path.with_name("metrics-of-earlier-version.csv")
+            path.replace(kept)
+            say(f"{path.name} is of an earlier version: it is kept as {kept.name} and made anew.")
+        elif table is not None:
             self._rows = {row["recipe"]: row for row in table.to_dict("records")}
 
     def __contains__(self, digest):

@@ -211,7 +211,8 @@ def _sources(module):
 def _is_installed(folder):
     import sysconfig
 
-    return str(folder) in sysconfig.get_paths().values()
+    known = str(folder) in sysconfig.get_paths().values()
+    return known or folder.name in ("site-packages", "dist-packages")
 
 
 def _file_of(module, root):

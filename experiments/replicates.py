@@ -78,22 +78,23 @@ def report(config, paths):
 
 def finished_rows(config, paths):
     """The rows of all seeds that have every network of these settings, in one table."""
-    found = {}
+    found, first = {}, folder.read_record(ArtifactPaths.of(replicate(config, paths, config.seed)))
     for place in paths.replicates.glob(f"{glob.escape(config.experiment_id)}-seed=*"):
         seed = place.name.rpartition("=")[2]
         if seed.isdecimal():
-            rows = _rows_of(replicate(config, paths, int(seed)), ArtifactPaths(place))
+            rows = _rows_of(replicate(config, paths, int(seed)), ArtifactPaths(place), first)
             if rows is not None:
                 found[int(seed)] = rows
     return csv.typed(pd.concat([found[seed] for seed in sorted(found)], ignore_index=True))
 
 
-def _rows_of(config, paths):
-    """The rows of one seed's experiment; None if it was made otherwise or is not finished."""
+def _rows_of(config, paths, first):
+    """The rows of one seed's experiment; None if it is not finished or was made otherwise than the
+    one with the record `first`."""
     record = folder.read_record(paths)
     if record is None or not folder.is_finished(record):
         return None
-    if differences(config, record["settings"]):
+    if differences(config, record["settings"]) or folder.other_sources(first, record):
         return None
     metrics = csv.read_metrics(paths.metrics)
     if metrics is None:

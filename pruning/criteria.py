@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 
 from ..registry import Registry
+from .statistics import read_only
 
 CRITERIA = Registry("criterion", takes=("layer",))
 register_criterion = CRITERIA.register
@@ -41,29 +42,22 @@ class Layer:
     statistics: object = None
 
     def __post_init__(self):
-        object.__setattr__(self, "kernel", _read_only(self.kernel))
+        object.__setattr__(self, "kernel", read_only(self.kernel))
 
     @cached_property
     def gradient(self):
         """∂L/∂w, the mean over a sample of the training data; of the kernel's shape."""
-        return _read_only(self.statistics.gradients[self.name])
+        return read_only(self.statistics.gradients[self.name])
 
     @cached_property
     def squared_gradient(self):
         """(∂L/∂w)² of single examples, averaged over the sample: the Fisher information."""
-        return _read_only(self.statistics.squared_gradients[self.name])
+        return read_only(self.statistics.squared_gradients[self.name])
 
     @cached_property
     def input_norm(self):
         """L2 norm of each input of the layer over the sample, of shape (inputs,)."""
-        return _read_only(self.statistics.input_norms[self.name])
-
-
-def _read_only(array):
-    """A view that cannot be written to."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
+        return read_only(self.statistics.input_norms[self.name])
 
 
 @register_criterion("magnitude")

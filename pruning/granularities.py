@@ -118,6 +118,9 @@ class Block(Weight):
         _check(rows > 0 and columns > 0, f"{rows}x{columns}: give blocks such as 4x4")
         self.rows, self.columns = rows, columns
 
+    def items(self, shape):
+        return -(-shape[0] // self.rows), -(-shape[1] // self.columns)
+
     def scores(self, scores, _outgoing):
         inputs, units = scores.shape
         pad = ((0, -inputs % self.rows), (0, -units % self.columns))

@@ -115,14 +115,14 @@ class LivingNetwork:
             learning_rate: at a progress in [0, 1].
             generators: an iterator that gives every epoch its random generator.
             on_steps: called with the number of steps just done.
-            prune: called with the progress, so many times at equal distances from the beginning.
+            prune: called with the progress, so many times at equal distances on the way.
             prunings: how many times, if there are as many steps.
         """
         batch_size = self.config.batch_size
         steps = -(-self.size // batch_size)
         total = epochs * steps
         times = min(prunings, total)
-        stops = {number * total // times for number in range(times)}
+        stops = {number * total // (times + 1) for number in range(1, times + 1)}
         for epoch in range(epochs):
             generator, done = next(generators), epoch * steps
             if self.moving:

@@ -8,7 +8,7 @@ import itertools
 
 import numpy as np
 
-from ..utils import RunError
+from . import checks
 from .criteria import CRITERIA, Layer
 from .granularities import GRANULARITIES
 from .ranking import Ranking
@@ -30,17 +30,21 @@ def rank(method, kernels, statistics=None, seed=0, masks=None, useful=None, dens
             living part.
 
     Raises:
-        RunError: if a criterion returns something else than finite scores of the kernel's shape,
-            none of them negative.
+        RunError: if a criterion or granularity returns something else than finite scores of the
+            right shape, none of them negative.
     """
-    granularity = GRANULARITIES.get(method.granularity)
+    granularity = _granularity(method)
     scores = {
         name: _scores(method.criterion, Layer(name, kernel, seed, statistics))
         for name, kernel in kernels.items()
     }
     rankings = {}
     for name, following in itertools.pairwise(kernels):
-        items = granularity.scores(scores[name], scores[following])
+        items = checks.checked_items(
+            method.granularity,
+            name,
+            granularity.scores(scores[name], scores[following]),
+        )
         if masks is None:
             order = granularity.removable(items, np.argsort(items, axis=None, kind="stable"))
             rankings[name] = Ranking(items, order, kernels[name].shape)
@@ -81,42 +85,25 @@ def _order_of_the_living(granularity, items, alive):
 
 
 def make_masks(method, rankings, k):
-    """The mask of every hidden layer at sparsity `k`, by layer name, of the kernels' shapes."""
-    granularity = GRANULARITIES.get(method.granularity)
+    """The mask of every hidden layer at sparsity `k`, by layer name, of the kernels' shapes.
+
+    Raises:
+        RunError: if a scope or granularity returns no such counts or masks.
+    """
+    granularity = _granularity(method)
     counts = SCOPES.get(method.scope)(rankings, k)
-    return {
-        name: granularity.mask(ranking.kept(counts[name]), ranking.shape)
-        for name, ranking in rankings.items()
-    }
+    checks.checked_counts(method.scope, counts, rankings)
+    masks = {}
+    for name, ranking in rankings.items():
+        mask = granularity.mask(ranking.kept(counts[name]), ranking.shape)
+        masks[name] = checks.checked_mask(method.granularity, name, mask, ranking.shape)
+    return masks
 
 
 def _scores(criterion, layer):
-    returned = CRITERIA.get(criterion)(layer)
-    scores = _array(returned)
-    came = _fault(returned, scores, layer.kernel.shape)
-    if came:
-        raise RunError(
-            f"The criterion {criterion!r} must return finite scores of shape "
-            f"{layer.kernel.shape}, not negative, for the layer {layer.name}, but what came {came}."
-        )
-    return scores
+    return checks.checked_scores(criterion, CRITERIA.get(criterion)(layer), layer)
 
 
-def _array(returned):
-    try:
-        return np.asarray(returned)
-    except (TypeError, ValueError):  # lists of different lengths, say
-        return np.asarray(None)
-
-
-def _fault(returned, scores, shape):
-    """What is wrong with the scores that a criterion has returned; None if nothing is."""
-    if scores.dtype.kind not in "biuf":
-        is_array = isinstance(returned, np.ndarray)
-        return f"is of the type {scores.dtype if is_array else type(returned).__name__}"
-    if scores.shape != shape:
-        return f"is of shape {scores.shape}"
-    for fault, wrong in (("not finite", ~np.isfinite(scores)), ("negative", scores < 0)):
-        if wrong.any():
-            return f"is {fault} in {np.count_nonzero(wrong):,} of {scores.size:,} places"
-    return None
+def _granularity(method):
+    name = method.granularity
+    return checks.checked_granularity(name, GRANULARITIES.get(name))

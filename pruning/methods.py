@@ -8,7 +8,8 @@ import dataclasses
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from ..config import UsageError, retraining_settings
+from ..config import UsageError, experiment_settings, retraining_settings
+from . import checks
 from .criteria import CRITERIA
 from .granularities import GRANULARITIES
 from .recoveries import RECOVERIES
@@ -50,18 +51,24 @@ class Method:
 def schedule_rounds(method, previous, k, config):
     """The `Round`s in which a method gets from sparsity `previous` to `k`."""
     seen = _seen_settings(SCHEDULES, method.schedule, config)
-    return SCHEDULES.get(method.schedule)(previous, k, seen)
+    rounds = SCHEDULES.get(method.schedule)(previous, k, seen)
+    return checks.checked_rounds(method.schedule, rounds, k)
 
 
 def recovery_of(method, config):
     """The `Recovery` of a method under these settings."""
-    return RECOVERIES.get(method.recovery)(_seen_settings(RECOVERIES, method.recovery, config))
+    recovery = RECOVERIES.get(method.recovery)
+    return checks.checked_recovery(
+        method.recovery, recovery(_seen_settings(RECOVERIES, method.recovery, config))
+    )
 
 
 def _seen_settings(registry, value, config):
-    """What a schedule or recovery sees of a config: the settings it declares, or else all."""
+    """What a schedule or recovery sees of a config: the settings it declares, or else all that a
+    network depends on."""
     names = registry.settings(value)
-    return config if names is None else SimpleNamespace(**{n: getattr(config, n) for n in names})
+    names = experiment_settings() if names is None else names
+    return SimpleNamespace(**{name: getattr(config, name) for name in names})
 
 
 # Every method that trains does so on these.

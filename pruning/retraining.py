@@ -7,6 +7,7 @@ import numpy as np
 
 from ..compression.shrink import useful
 from ..models.evaluation import probabilities
+from . import checks
 from .granularities import GRANULARITIES
 from .living import LivingNetwork
 from .masks import by_position, make_masks, rank
@@ -76,7 +77,8 @@ class Retrainer:
         """Trains while the sparsity grows."""
 
         def prune(progress):
-            living.prune(self._living_masks(method, living, ramp(progress)))
+            k = checks.checked_ramp(method.schedule, ramp(progress))
+            living.prune(self._living_masks(method, living, k))
 
         rate = self.config.learning_rate
         epochs = self.config.prune_epochs

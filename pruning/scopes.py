@@ -8,6 +8,7 @@ ones go, the ranking says.
 import numpy as np
 
 from ..registry import Registry
+from ..utils import RunError
 from .ranking import num_pruned
 
 SCOPES = Registry("scope", takes=("rankings", "k"))
@@ -23,7 +24,16 @@ def each_layer(rankings, k):
 @register_scope("output")
 def each_output(rankings, k):
     """Every unit loses the share `k` of its inputs: weights that feed the same output compete
-    (Wanda; Sun et al., 2024, arXiv:2306.11695)."""
+    (Wanda; Sun et al., 2024, arXiv:2306.11695).
+
+    Raises:
+        RunError: if items are whole units, which have no inputs to compare.
+    """
+    if any(ranking.scores.ndim < 2 for ranking in rankings.values()):
+        raise RunError(
+            "The scope 'output' compares the inputs of one unit with each other, so that whole "
+            "units cannot go; choose layer, global or erk."
+        )
     return {
         name: np.full(ranking.scores.shape[1], num_pruned(k, ranking.dense_items[0]))
         for name, ranking in rankings.items()

@@ -4,6 +4,16 @@ from functools import cached_property
 
 import numpy as np
 
+from ..models.weights import Weights
+
+
+def read_only(array):
+    """A view that cannot be written to: every method looks at the same arrays."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 # Enough for a stable ranking, little enough to take a tenth of a second.
 SAMPLE_SIZE = 1000
 
@@ -14,6 +24,8 @@ class Statistics:
     Plain NumPy: the gradient of a dense layer is the product of its inputs and the errors of its
     outputs, and so are squares of single examples' gradients.
 
+    All its arrays are read-only.
+
     Args:
         weights: the `Weights`.
         images: float32 of shape (n, inputs).
@@ -21,7 +33,8 @@ class Statistics:
     """
 
     def __init__(self, weights, images, labels):
-        self.weights, self.images, self.labels = weights, images, labels
+        self.weights = Weights(_all_read_only(weights.kernels), _all_read_only(weights.biases))
+        self.images, self.labels = read_only(images), read_only(labels)
 
     @classmethod
     def on_sample(cls, weights, split, seed):
@@ -36,7 +49,7 @@ class Statistics:
         for name, kernel in self.weights.kernels.items():
             inputs[name] = x
             x = np.maximum(x @ kernel + self.weights.biases.get(name, 0), 0)
-        return inputs
+        return _all_read_only(inputs)
 
     @cached_property
     def errors(self):
@@ -52,27 +65,35 @@ class Statistics:
             back = errors[following] @ self.weights.kernels[following].T
             errors[name] = back * (self.inputs[following] > 0)
             following = name
-        return errors
+        return _all_read_only(errors)
 
     @cached_property
     def gradients(self):
         """∂L/∂w, the mean over the sample, by layer name."""
-        return {
-            name: x.T @ self.errors[name] / np.float32(len(x)) for name, x in self.inputs.items()
-        }
+        size = np.float32(len(self.images))
+        return _all_read_only(
+            {name: x.T @ self.errors[name] / size for name, x in self.inputs.items()}
+        )
 
     @cached_property
     def squared_gradients(self):
         """The mean of single examples' (∂L/∂w)², by layer name."""
-        return {
-            name: np.square(x).T @ np.square(self.errors[name]) / np.float32(len(x))
-            for name, x in self.inputs.items()
-        }
+        size = np.float32(len(self.images))
+        return _all_read_only(
+            {
+                name: np.square(x).T @ np.square(self.errors[name]) / size
+                for name, x in self.inputs.items()
+            }
+        )
 
     @cached_property
     def input_norms(self):
         """L2 norm of each input over the sample, by layer name, of shape (inputs,)."""
-        return {name: np.linalg.norm(x, axis=0) for name, x in self.inputs.items()}
+        return _all_read_only({name: np.linalg.norm(x, axis=0) for name, x in self.inputs.items()})
+
+
+def _all_read_only(arrays):
+    return {name: read_only(array) for name, array in arrays.items()}
 
 
 def sample(split, seed):

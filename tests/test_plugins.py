@@ -364,6 +364,23 @@ def test_a_run_ends_in_one_sentence(write, tmp_path, case):
     assert done.stderr.count("\n") == 1
 
 
+def test_another_version_of_a_model_is_noticed(write, tmp_path):
+    model = """
+        from network_pruning import register_model
+        from network_pruning.models.architectures import Architecture
+
+        register_model("mine")(lambda: Architecture(({},), use_bias=True))
+    """
+    flags = (*FLAGS, "--model=mine", f"--output_dir={tmp_path / 'out'}", "--experiment_id=x")
+    write("p", model.format(30))
+    done = fault_run("none", *flags)
+    assert done.returncode == 0, done.stderr
+    write("p", model.format(31))
+    done = fault_run("none", *flags)
+    assert done.returncode == 1
+    assert "another version of the plugin of --model. Add --force_train" in done.stderr
+
+
 def test_a_model_that_is_none_is_bad_usage_and_nothing_is_written(write, tmp_path):
     model = "from network_pruning import register_model\nregister_model('mine')(lambda: (300,))"
     write("p", model)

@@ -4,7 +4,7 @@ import functools
 
 import pytest
 from network_pruning.config import UsageError
-from network_pruning.data.registry import LOADERS
+from network_pruning.data.registry import LOADERS, get_loader
 from network_pruning.models.architectures import ARCHITECTURES
 from network_pruning.pruning.methods import AXES
 from network_pruning.registry import Registry
@@ -86,3 +86,34 @@ def test_numbers_of_a_pattern():
     assert registry.names() == ["P^Q"]
     with pytest.raises(UsageError, match="'2' is not a power"):
         registry.get("2")
+
+
+def test_a_pattern_that_takes_a_name_that_exists_is_refused():
+    with pytest.raises(UsageError, match="takes the name of the criterion 'magnitude'"):
+        AXES["criterion"].register("anything", pattern=r"magn.*")(anything)
+    assert not AXES["criterion"].knows("magnesium")
+
+
+@pytest.mark.parametrize("pattern", ["(", 3])
+def test_a_pattern_that_is_none_is_refused(pattern):
+    with pytest.raises(UsageError, match="with a pattern that is no regular expression"):
+        AXES["criterion"].register("P", pattern=pattern)(anything)
+
+
+@pytest.mark.parametrize("text", ["p=x", "p="])
+def test_groups_of_a_pattern_are_numbers(text):
+    registry = Registry("power", flag=f"--powers-{text}")
+    registry.register("p=N", pattern=r"p=([a-z])?")(anything)
+    with pytest.raises(UsageError, match="its groups must be whole numbers"):
+        registry.get(text)
+
+
+@pytest.mark.parametrize("settings", ["shift", ("shift", "shfit"), 3, (3,), {"shift": 1}])
+def test_declared_settings_are_settings(settings):
+    with pytest.raises(UsageError, match=r"with settings=.*; give a tuple of names of: dataset"):
+        AXES["schedule"].register("odd", settings=settings)
+
+
+def test_a_pattern_is_a_data_set_too():
+    LOADERS.register("noise=N", pattern=r"noise=(\d+)")(lambda n: lambda _dir, _valid: n)
+    assert get_loader("noise=3")(None, 0) == 3

@@ -72,7 +72,7 @@ def test_held_back_messages_appear_when_the_block_fails(capfd):
 def test_long_lines_go_on_in_the_next_and_words_stay_whole(capsys):
     path = "/a" * 50
     say(f"Tables and figures are in {path}")
-    say("| a  table |\n" * 3)
+    say("| a  table |\n" * 2 + "| a  table |")
     assert capsys.readouterr().out == (
         f"Tables and figures are in\n  {path}\n" + "| a  table |\n" * 3
     )

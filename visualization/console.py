@@ -36,13 +36,17 @@ def summary_table(summary, settings=""):
     """Mean test accuracy of every method at every sparsity, with its 95 % interval.
 
     Args:
-        summary: a `DataFrame` with `method`, `k`, `seeds`, `test_accuracy_mean`,
-            `test_accuracy_low` and `test_accuracy_high`; the last two are NaN for a single seed.
+        summary: a `DataFrame` with `method`, `granularity`, `k`, `seeds`, `sparsity_mean`,
+            `test_accuracy_mean`, `test_accuracy_low` and `test_accuracy_high`; the last two are
+            NaN for a single seed.
         settings: what the networks were made with.
     """
+    summary = summary.assign(
+        less=summary["sparsity_mean"] < summary["k"] - CLEARLY_LESS, best=False
+    )
     cells = {(row.method, row.k): _mean_and_interval(row) for row in summary.itertuples()}
     heading = f"Test accuracy (%), mean of {summary['seeds'].max()} seeds (95 % interval):"
-    return _text(heading, *_made_with(settings), *_tables(cells))
+    return _text(heading, *_made_with(settings), *_tables(cells), *_footnotes(summary))
 
 
 def _is_best(metrics):
@@ -69,7 +73,7 @@ def _mean_and_interval(row):
         for value in (row.test_accuracy_mean, row.test_accuracy_low, row.test_accuracy_high)
     )
     interval = "" if math.isnan(low) else f"({low:.2f}–{high:.2f})"
-    return f"{mean:6.2f} {interval:13}"
+    return f"{mean:6.2f}{LESS if row.less else ' '}{interval:13}"
 
 
 def _footnotes(metrics):

@@ -80,12 +80,17 @@ def test_nobody_is_best_of_one():
 def test_a_summary_gives_means_with_their_intervals():
     names = ("weight", "weight/obd/global/gradual/finetune", "unit", "unit/random")
     values = {0.0: (0.98, 0.975, 1.0), 0.9: (0.5, 0.0, 0.995), 0.99: (0.1, math.nan, math.nan)}
-    columns = ["method", "k", "seeds"]
+    columns = ["method", "granularity", "k", "sparsity_mean", "seeds"]
     columns += [f"test_accuracy_{what}" for what in ("mean", "low", "high")]
-    rows = [(name, k, 3, *values[k]) for name in names for k in values]
+    rows = [
+        (name, name.split("/")[0], k, 0.5 if name == "unit" and k == 0.9 else k, 3, *values[k])
+        for name in names
+        for k in values
+    ]
     shown = console.summary_table(pd.DataFrame(rows, columns=columns), "shift=1").splitlines()
     assert shown[1:3] == ["Test accuracy (%), mean of 3 seeds (95 % interval):", "shift=1"]
-    assert "    90 %   50.00 (0.00–99.50)     50.00 (0.00–99.50)     50.00 (0.00–99.50)" in shown
+    assert "    90 %   50.00 (0.00–99.50)     50.00 (0.00–99.50)     50.00<(0.00–99.50)" in shown
+    assert shown[-1] == "< fewer weights removed than asked: units and blocks go whole"
     assert " 0 %   98.00 (97.50–100.00)" in "\n".join(shown)
     assert "    99 %   10.00" in shown
     assert " [2] weight/obd/global/gradual/finetune" in shown

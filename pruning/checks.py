@@ -1,0 +1,177 @@
+"""Is what a value of an axis has returned what it should be? Plugins may return anything."""
+
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
+
+import numpy as np
+
+from ..utils import RunError
+from .recoveries import Recovery
+from .schedules import Round
+
+
+def checked_scores(criterion, returned, layer):
+    """A criterion's scores as an array.
+
+    Raises:
+        RunError: unless they are finite, of the kernel's shape, and none is negative.
+    """
+    scores = _array(returned)
+    fault = _fault_of_numbers(returned, scores, layer.kernel.shape)
+    if fault:
+        raise RunError(
+            f"The criterion {criterion!r} must return finite scores of shape "
+            f"{layer.kernel.shape}, not negative, for the layer {layer.name}, but what came "
+            f"{fault}."
+        )
+    return scores
+
+
+def checked_granularity(name, granularity):
+    """A granularity.
+
+    Raises:
+        RunError: unless it has the functions of one.
+    """
+    missing = [part for part in ("scores", "mask", "removable") if not hasattr(granularity, part)]
+    if missing:
+        raise RunError(
+            f"The granularity {name!r} lacks {', '.join(missing)}; derive it from "
+            "network_pruning.pruning.granularities.Weight."
+        )
+    return granularity
+
+
+def checked_items(granularity, name, returned):
+    """A granularity's scores of its items, for the layer `name`.
+
+    Raises:
+        RunError: unless they are finite and none is negative.
+    """
+    items = _array(returned)
+    fault = _fault_of_numbers(returned, items, items.shape) or ("" if items.ndim else "is a number")
+    if fault:
+        raise RunError(
+            f"The granularity {granularity!r} must return an array of finite scores, not negative, "
+            f"for the layer {name}, but what came {fault}."
+        )
+    return items
+
+
+def checked_mask(granularity, name, returned, shape):
+    """A granularity's mask of the layer `name`.
+
+    Raises:
+        RunError: unless it is of booleans, of the kernel's shape.
+    """
+    mask = _array(returned)
+    if mask.dtype != bool or mask.shape != shape:
+        raise RunError(
+            f"The granularity {granularity!r} must return a mask of booleans of shape {shape} for "
+            f"the layer {name}, but what came is of type {mask.dtype} and shape {mask.shape}."
+        )
+    return mask
+
+
+def checked_counts(scope, returned, rankings):
+    """A scope's counts of what is gone in each layer.
+
+    Raises:
+        RunError: unless there is for every layer a whole number, or an array of them with one for
+            each unit, from 0 to the number of its items.
+    """
+    if not isinstance(returned, Mapping) or set(returned) != set(rankings):
+        _refuse_counts(scope, f"what came is {_kind(returned)}")
+    for name, ranking in rankings.items():
+        counts, by_unit = _array(returned[name]), ranking.scores.shape[1:]
+        if counts.dtype.kind not in "iu" or counts.shape not in ((), by_unit):
+            _refuse_counts(scope, f"that of {name} is {_kind(returned[name])}")
+        most = ranking.dense_items[0] if counts.shape else ranking.size
+        if (counts < 0).any() or (counts > most).any():
+            _refuse_counts(scope, f"that of {name} is not between 0 and {most:,}")
+    return returned
+
+
+def _refuse_counts(scope, came):
+    raise RunError(
+        f"The scope {scope!r} must return how many items are gone as a dictionary with a whole "
+        f"number, or one for each unit, for every hidden layer, but {came}."
+    )
+
+
+def checked_rounds(schedule, returned, k):
+    """A schedule's rounds as a list.
+
+    Raises:
+        RunError: unless there are some, all of them are `Round`s of sparsities in [0, 1], and the
+            last one ends at `k`.
+    """
+    rounds = list(returned) if isinstance(returned, Iterable) else []
+    sound = rounds and all(map(_is_round, rounds)) and abs(rounds[-1].sparsity - k) < 1e-9
+    if not sound:
+        raise RunError(
+            f"The schedule {schedule!r} must return Rounds of sparsities in [0, 1], the last one "
+            f"of {k}, but what came is {_kind(returned)}."
+        )
+    return rounds
+
+
+def _is_round(value):
+    is_round = isinstance(value, Round) and isinstance(value.sparsity, Real)
+    return is_round and 0 <= value.sparsity <= 1 and (value.ramp is None or callable(value.ramp))
+
+
+def checked_ramp(schedule, sparsity):
+    """What a ramp says of a progress.
+
+    Raises:
+        RunError: unless it is a number in [0, 1].
+    """
+    if not isinstance(sparsity, Real) or not 0 <= sparsity <= 1:
+        raise RunError(
+            f"A ramp of the schedule {schedule!r} must return a sparsity in [0, 1], but what came "
+            f"is {_kind(sparsity)}."
+        )
+    return sparsity
+
+
+def checked_recovery(recovery, returned):
+    """What a recovery returned.
+
+    Raises:
+        RunError: unless it is a `Recovery` of a whole number of epochs and a learning rate that
+            can be called.
+    """
+    sound = isinstance(returned, Recovery) and isinstance(returned.epochs, Integral)
+    if not (sound and returned.epochs >= 0 and callable(returned.learning_rate)):
+        raise RunError(
+            f"The recovery {recovery!r} must return a Recovery(epochs, learning_rate) of a whole "
+            f"number and a function of the progress, but what came is {_kind(returned)}."
+        )
+    return returned
+
+
+def _fault_of_numbers(returned, numbers, shape):
+    """What is wrong with numbers that should be of this shape; None if nothing is."""
+    if numbers.dtype.kind not in "biuf":
+        is_array = isinstance(returned, np.ndarray)
+        return f"is of the type {numbers.dtype if is_array else type(returned).__name__}"
+    if numbers.shape != shape:
+        return f"is of shape {numbers.shape}"
+    for fault, wrong in (("not finite", ~np.isfinite(numbers)), ("negative", numbers < 0)):
+        if wrong.any():
+            return f"is {fault} in {np.count_nonzero(wrong):,} of {numbers.size:,} places"
+    return None
+
+
+def _array(returned):
+    try:
+        return np.asarray(returned)
+    except (TypeError, ValueError):  # lists of different lengths, say
+        return np.asarray(None)
+
+
+def _kind(value):
+    """The value in a few characters, or what it is."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
