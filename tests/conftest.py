@@ -23,8 +23,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 # The checkout becomes `network_pruning`, whatever its folder is called.
 runpy.run_path(str(ROOT / "__main__.py"))["load_package"]()
 
-# Real data, few examples: all but 2,000 are held out. Kept small so that the suite stays fast.
-SMALL = ("--epochs=2", "--num_valid=58000", "--k_vals=0.0,0.5,0.9,1.0")
+# Real data, few examples, so that the suite stays fast; commands find the plugin beside this file.
+SMALL_DATA = ("--dataset=few_digits", "--plugins=few_digits", "--num_valid=1000")
+SMALL = ("--epochs=2", *SMALL_DATA, "--k_vals=0.0,0.5,0.9,1.0")
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH")))
+)
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +89,12 @@ def copy(finished, tmp_path):
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def small_data():
+    """The flags of the small experiment's data."""
+    return SMALL_DATA
+
+
 @pytest.fixture
 def small(tmp_path):
     """The flags of the small experiment, written to a folder of this test."""
@@ -106,7 +116,7 @@ def registries(monkeypatch):
 
 @pytest.fixture(scope="session")
 def digits():
-    """The real digits with the split of the small experiment."""
+    """The real digits, all but 2,000 held out."""
     from network_pruning.data import registry
 
     return registry.get_loader("digits")(os.environ.get("NETWORK_PRUNING_DATA"), 58_000)

@@ -31,29 +31,35 @@ def test_another_folder_name(cli, checkout):
 
 
 @pytest.mark.parametrize("name", ["plain", "tmp.x y"])
-def test_make_run_from_any_folder_and_fast_the_second_time(cli, checkout, copy, name):
+def test_make_run_from_any_folder_and_fast_the_second_time(cli, checkout, copy, small_data, name):
     if not Path(sys.prefix, "installed").exists():
         pytest.skip("these tests run outside the .venv of `make test`, so make would install one")
     folder = checkout(name)
     (folder / ".venv").symlink_to(sys.prefix)
-    flags = f"--output_dir='{copy}' --experiment_id=small --epochs=2 --num_valid=58000 --k_vals=1.0"
+    flags = f"--output_dir='{copy}' --experiment_id=small --epochs=2 --k_vals=1.0"
+    flags = " ".join((flags, *small_data))
     done = cli("run", f"ARGS={flags}", command=("make",), cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "Not trained again" in done.stdout
     assert "pip" not in done.stdout
 
 
-def test_pip_install_gives_the_package_and_the_console_script(cli, checkout, copy, tmp_path):
+def test_pip_install_gives_the_package_and_the_console_script(
+    cli, checkout, copy, small_data, tmp_path
+):
     folder, site = checkout("source"), tmp_path / "site"
     pip = (sys.executable, "-m", "pip")
     done = cli("install", "--no-deps", "--target", site, folder, command=pip)
     assert done.returncode == 0, done.stderr
     script = (sys.executable, str(site / "bin" / "network-pruning"))
-    environment = {**os.environ, "PYTHONPATH": str(site)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join((str(site), os.environ["PYTHONPATH"])),
+    }
     done = cli("--help", command=script, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "--k_vals" in done.stdout
-    flags = ("--experiment_id=small", "--epochs=2", "--num_valid=58000", "--k_vals=0.5")
+    flags = ("--experiment_id=small", "--epochs=2", *small_data, "--k_vals=0.5")
     done = cli(f"--output_dir={copy}", *flags, command=script, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Not trained again" in done.stdout

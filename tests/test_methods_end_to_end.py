@@ -287,14 +287,17 @@ def test_the_plugin_of_the_documentation(cli, copy, small, root):
     assert len(example.splitlines()) <= 10
     name = re.search(r'register_criterion\("(\w+)"\)', example)[1]
     (copy / "my_criteria.py").write_text(example)
-    flags = ("--plugins=my_criteria", f"--methods=weight/{name}", "--k_vals=0.5")
+    flags = ("--plugins=few_digits,my_criteria", f"--methods=weight/{name}", "--k_vals=0.5")
     done = cli(*small, *flags, cwd=copy)
     assert done.returncode == 0, done.stderr
     assert f"weight/{name}" in rows_by_method(copy / "small")
     # The program as a module of the folder's own name: the plugin finds the same registry.
     if "." not in root.name:
         command = (sys.executable, "-m", f"{root.name}.train")
-        environment = {**os.environ, "PYTHONPATH": str(copy)}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(copy), os.environ["PYTHONPATH"])),
+        }
         done = cli(*small, *flags, command=command, cwd=root.parent, env=environment)
         assert done.returncode == 0, done.stderr
 

@@ -1,6 +1,7 @@
 """The house: imports run down only, and what need not be imported is not."""
 
 import ast
+import os
 import sys
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def without_tensorflow(tmp_path, monkeypatch):
     """Commands of this test cannot import TensorFlow or Keras."""
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(HOOK)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"), prepend=os.pathsep)
 
 
 @pytest.mark.usefixtures("without_tensorflow")
