@@ -28,7 +28,7 @@ lint: .venv/installed-dev
 references: .venv/installed
 	@$(here) && exec "$$venv/python" references/make_references.py $(ARGS)
 
-bench: .venv/installed-bench
+bench: .venv/installed-dev
 	@$(here) && exec "$$venv/python" benchmarks/run.py $(ARGS)
 
 .venv/installed: requirements.txt
@@ -42,9 +42,4 @@ bench: .venv/installed-bench
 .venv/installed-dev: .venv/installed pyproject.toml
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --group dev
-	@touch $@
-
-.venv/installed-bench: .venv/installed pyproject.toml
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@

@@ -1,14 +1,58 @@
 """Train a very large neural network, then make it very small.
 
-Plugins register values of their own with the functions below; see "Extend it" in the README.
+The library, for any Keras 3 model on any backend (docs/library.md):
+
+    import network_pruning as npr
+
+    pruned = npr.prune(model, 0.9)                           # zeros
+    model.fit(x, y, callbacks=[npr.Pruning(0.9)])            # zeros while it trains
+    pruned.fit(x, y, callbacks=[npr.KeepPruned()])           # that stay zero
+    print(npr.measure(pruned))                               # how small is it?
+    small = npr.shrink(npr.prune(model, 0.5, "unit"))        # an ordinary, smaller model
+
+Plugins register values of their own with the other functions; see "Extend it" in docs/methods.md.
 """
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .compression.shrink import shrink
+    from .data.registry import register as register_dataset
+    from .models.architectures import register_model
+    from .pruning.callbacks import KeepPruned, Pruning
+    from .pruning.criteria import register_criterion
+    from .pruning.granularities import register_granularity
+    from .pruning.model_measures import measure
+    from .pruning.prune import prune
+    from .pruning.recoveries import register_recovery
+    from .pruning.schedules import register_schedule
+    from .pruning.scopes import register_scope
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "KeepPruned",
+    "Pruning",
+    "measure",
+    "prune",
+    "register_criterion",
+    "register_dataset",
+    "register_granularity",
+    "register_model",
+    "register_recovery",
+    "register_schedule",
+    "register_scope",
+    "shrink",
+]
+
 # Found when they are asked for, so that importing the package costs nothing.
-_REGISTER = {
+_PLACES = {
+    "prune": ".pruning.prune",
+    "Pruning": ".pruning.callbacks",
+    "KeepPruned": ".pruning.callbacks",
+    "measure": ".pruning.model_measures",
+    "shrink": ".compression.shrink",
     "register_criterion": ".pruning.criteria",
     "register_granularity": ".pruning.granularities",
     "register_scope": ".pruning.scopes",
@@ -20,7 +64,11 @@ _REGISTER = {
 
 
 def __getattr__(name):
-    if name not in _REGISTER:
+    if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(_REGISTER[name], __name__)
+    module = importlib.import_module(_PLACES[name], __name__)
     return module.register if name == "register_dataset" else getattr(module, name)
+
+
+def __dir__():
+    return [*globals(), *__all__]

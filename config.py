@@ -240,15 +240,15 @@ PRESETS = {
     "strong": {
         "methods": ("weight/obd/global/gradual/finetune",),
         "prune_epochs": 8,
-        "finetune_epochs": 12,
-        "distillation": 0.5,
+        "finetune_epochs": 25,
+        "distillation": 0.2,
         "shift": 1,
     },
     "strong_units": {
         "methods": ("unit/gradual/finetune",),
         "prune_epochs": 8,
-        "finetune_epochs": 12,
-        "distillation": 0.5,
+        "finetune_epochs": 25,
+        "distillation": 0.2,
         "shift": 1,
     },
 }
@@ -317,11 +317,16 @@ def _checked_k_vals(k_vals):
     if not k_vals:
         raise UsageError("--k_vals is empty; give at least one sparsity such as 0.9.")
     for k in k_vals:
-        if 0 <= k <= 1:
-            continue
-        hint = f"; did you mean {k / 100:g}?" if 1 < k <= 100 else "."
-        raise UsageError(f"--k_vals: {k:g} is not a fraction in [0, 1]{hint}")
+        check_fraction("--k_vals", k)
     return tuple(sorted({abs(float(k)) for k in k_vals}))  # abs: -0.0 is 0.0
+
+
+def check_fraction(name, value):
+    """Raises a UsageError unless a value is a fraction; `name` is what the user calls it."""
+    if 0 <= value <= 1:
+        return
+    hint = f"; did you mean {value / 100:g}?" if 1 < value <= 100 else "."
+    raise UsageError(f"{name}: {value:g} is not a fraction in [0, 1]{hint}")
 
 
 def _check_at_least(config, name, low):

@@ -1,119 +1,287 @@
-"""A pruned network without its dead parts: smaller, faster, the same answers."""
+"""A pruned Keras model without what is gone: smaller, ordinary, the same answers.
 
-import itertools
+Surgery on the graph: what nothing needs is left out, channels that are constant become a part of
+the bias of what reads them, and what is not understood is left alone.
+"""
+
+import warnings
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
-from ..models.weights import Weights
+from ..utils import counted
+from .channels import Channels
+from .graph import Graph, function_of
+from .rules import Mixing
 
 
-def living(kernels, biases=False):
-    """Which inputs and units have an influence: booleans for the inputs and for every layer.
+def shrink(model):
+    """An ordinary, physically smaller Keras model that gives the same answers.
 
-    A unit is alive that has weights on a path from the inputs to the outputs. All outputs count as
-    alive, and inputs that feed nothing do not.
+    Units without any influence are removed: those whose weights are zero or that nothing reads.
+    Where a channel is constant but not zero, such as a dead filter with a bias, it is folded into
+    the biases that follow, where that is exact. Inputs and outputs stay as they are. The model
+    itself is not changed.
 
     Args:
-        kernels: arrays of shape (inputs, units), from the first layer to the output; zeros are
-            weights that are gone.
-        biases: whether units have biases. Then one that is fed by dead units only still has an
-            influence, and only units without any incoming weight are dead.
+        model: a built functional or sequential Keras model, nested ones and shared layers too.
+
+    Returns:
+        A Keras model with weights of its own, compiled as `model` is. Answers (of `predict`)
+        differ by rounding only. A sequential model with inputs that nothing reads comes back as a
+        functional one.
+
+    Raises:
+        ValueError: if the model is not built, or is a subclassed one.
+
+    Warns:
+        UserWarning: names layers that could not be made smaller although some of their channels
+            are dead, and why.
     """
-    present = [kernel != 0 for kernel in kernels]
-    reached = [np.ones(len(present[0]), bool)]
-    for layer in present:
-        reached.append((layer if biases else layer[reached[-1]]).any(axis=0))
-    useful = [np.ones(present[-1].shape[1], bool)]
-    for layer in reversed(present):
-        useful.insert(0, layer[:, useful[0]].any(axis=1))
-    *inner, _ = (before & ahead for before, ahead in zip(reached, useful, strict=True))
-    return [*inner, useful[-1]]
-
-
-def useful(weights):
-    """Which hidden weights lie on a path that has an influence: booleans by layer name.
-
-    The rest may be removed without changing an answer.
-    """
-    alive = living(list(weights.kernels.values()), bool(weights.biases))
-    levels = itertools.pairwise(alive[:-1])
-    return {
-        name: _useful(kernel != 0, before, after, name in weights.biases)
-        for (name, kernel), (before, after) in zip(weights.hidden.items(), levels, strict=True)
-    }
-
-
-def _useful(present, before, after, use_bias):
-    fed = present & before[:, np.newaxis] & after
-    if not use_bias:
-        return fed
-    # A unit whose inputs are all dead answers with its bias, which goes with the last weight.
-    return np.where(fed.any(axis=0), fed, present & after)
+    graph = Graph(model)
+    life = Life.of(graph)
+    for sentence in life.remarks():
+        warnings.warn(sentence, stacklevel=2)
+    return _Surgery(graph, life).operate()
 
 
 @dataclass(frozen=True)
-class Compact:
-    """The living part of a network, as indices.
+class Life:
+    """What of a model has an influence on its answers.
 
     Attributes:
-        kept: indices of the inputs, then of the units of every layer.
+        graph: the `Graph`.
+        needed: whether each atom stays, an array of booleans.
+        constants: what each channel of each tensor is where it is constant, else NaN; by the
+            tensor's id.
     """
 
-    kept: list
+    graph: Graph
+    needed: np.ndarray
+    constants: dict
 
     @classmethod
-    def of(cls, weights):
-        """The living part of these `Weights`; of a dead layer one unit stays."""
-        alive = living(list(weights.kernels.values()), bool(weights.biases))
-        for level in alive:
-            level[0] |= not level.any()
-        return cls([np.flatnonzero(level) for level in alive])
+    def of(cls, graph):
+        """What of a `Graph` has an influence, from its weights."""
+        constants = _constants(graph)
+        needed = np.zeros(len(graph.atoms), bool)
+        needed[list(graph.atoms.kept)] = True
+        while True:
+            _spread_need(graph, constants, needed)
+            empty = _without_channels(graph, needed)
+            if not empty:
+                return cls(graph, needed, constants)
+            for channels in empty:  # no layer can do without any
+                needed[graph.atoms.find(channels.atoms[:1])] = True
 
-    @property
-    def hidden_units(self):
-        """How many units the hidden layers have."""
-        return tuple(len(kept) for kept in self.kept[1:-1])
+    def stays(self, channels):
+        """Which of these `Channels` stay: booleans; None for None."""
+        return channels and self.needed[self.graph.atoms.find(channels.atoms)]
 
-    def smaller(self, weights):
-        """Copies of the living part."""
-        return Weights(
-            {name: weights.kernels[name][part] for name, part in self._parts(weights)},
-            {name: bias[self._units(weights)[name]] for name, bias in weights.biases.items()},
+    def values(self, call):
+        """The constants of the inputs of a `Call`."""
+        return [self.constants[id(tensor)] for tensor in call.tensors_in]
+
+    def remarks(self):
+        """What has dead channels and could not be made smaller, a sentence each."""
+        found = {}
+        kept = self.graph.atoms.kept
+        for call in self.graph.calls:
+            for channels, value in zip(call.inputs, self.values(call), strict=True):
+                if not channels or value is None:
+                    continue
+                atoms = self.graph.atoms.find(channels.atoms[value == 0]).tolist()
+                for atom in atoms:
+                    if atom in kept and atom not in self.graph.atoms.ends:
+                        found.setdefault(kept[atom], set()).add(atom)
+        return [
+            f"{counted(len(atoms), 'dead channel')} cannot be removed because of {reason}."
+            for reason, atoms in found.items()
+        ]
+
+
+def _constants(graph):
+    """What is constant, by the id of the tensor."""
+    found = {}
+    while True:
+        before, found = found, _known_constants(graph, found)
+        if all(_as_known(found[tensor], before.get(tensor)) for tensor in graph.entries):
+            return found
+
+
+def _as_known(now, before):
+    return now is None or (before is not None and np.array_equal(now, before, equal_nan=True))
+
+
+def _known_constants(graph, before):
+    """One pass through the calls.
+
+    Args:
+        graph: the `Graph`.
+        before: what the pass before has found, of what goes into nested models; they may be called
+            several times, with other tensors each time.
+    """
+    found = {}
+    for inside, outsides in graph.entries.items():
+        found[inside] = _common([before.get(tensor) for tensor in outsides])
+    for call in graph.calls:
+        values = [_value(graph, found, tensor) for tensor in call.tensors_in]
+        for tensor, value in zip(call.tensors_out, call.rule.constants(call, values), strict=True):
+            found[id(tensor)] = value
+        for tensor, value in zip(call.tensors_in, values, strict=True):
+            found[id(tensor)] = value
+    for inside in graph.entries:
+        found.setdefault(inside, None)
+    return found
+
+
+def _common(values):
+    """What all of these constants agree on; None if some are not known."""
+    if any(value is None for value in values):
+        return None
+    return np.where(np.all([value == values[0] for value in values], axis=0), values[0], np.nan)
+
+
+def _value(graph, found, tensor):
+    """The constants of a tensor, with NaN where nothing is known."""
+    channels = graph.channels[id(tensor)]
+    if channels is None:
+        return None
+    value = found.get(graph.exits.get(id(tensor), id(tensor)))
+    return np.full(len(channels), np.nan) if value is None else value
+
+
+def _spread_need(graph, constants, needed):
+    """Marks all that is needed for what is marked, in place."""
+    find = graph.atoms.find
+    before = -1
+    while before != needed.sum():
+        before = needed.sum()
+        for call in reversed(graph.calls):
+            outputs = [channels and needed[find(channels.atoms)] for channels in call.outputs]
+            values = [constants[id(tensor)] for tensor in call.tensors_in]
+            if isinstance(call.rule, Mixing) and outputs[0] is None:
+                continue
+            reads = call.rule.needed(call, outputs, values)
+            for channels, read in zip(call.inputs, reads, strict=True):
+                if channels:
+                    needed[find(channels.atoms[read])] = True
+
+
+def _without_channels(graph, needed):
+    """The `Channels` of tensors of which none would be left."""
+    return [
+        channels
+        for channels in graph.channels.values()
+        if channels and not needed[graph.atoms.find(channels.atoms)].any()
+    ]
+
+
+class _Surgery:
+    """Builds the smaller model of a `Graph` and its `Life`."""
+
+    def __init__(self, graph, life):
+        self.graph, self.life, self.made = graph, life, {}
+        self.calls = {}
+        for call in graph.calls:
+            self.calls.setdefault(id(call.op), call)
+
+    def operate(self):
+        """The smaller model."""
+        model = self.graph.model
+        kept = [self.life.stays(channels) for channels in self.graph.inputs]
+        if all(stays is None or stays.all() for stays in kept):
+            smaller = self._rebuilt(model, outermost=True)
+        else:
+            smaller = self._with_fewer_inputs(model, kept)
+        for layer, weights in self._transplants():
+            layer_weights(self.made[id(layer)], layer, weights)
+        if model.compiled:
+            smaller.compile_from_config(model.get_compile_config())
+        return smaller
+
+    def _transplants(self):
+        for identity, call in self.calls.items():
+            if identity in self.made and isinstance(call.op, keras.Layer):
+                yield call.op, call.rule.weights(call, self._kept(call), self._fold(call))
+
+    def _kept(self, call):
+        """Which channels of the first input and output stay."""
+        return tuple(
+            self.life.stays(next(iter(side), None)) for side in (call.inputs, call.outputs)
         )
 
-    def multiply_adds(self):
-        """How many multiplications and additions the living part takes for one example."""
-        return sum(len(before) * len(after) for before, after in itertools.pairwise(self.kept))
+    def _fold(self, call):
+        """What constant inputs that go add to the units of a call; None if nothing does."""
+        kept = self._kept(call)[0]
+        if not isinstance(call.rule, Mixing) or kept is None or kept.all():
+            return None
+        return call.rule.fold(call, ~kept, self.life.values(call)[0])
 
-    def larger(self, small, weights):
-        """Copies of `weights` with the living part replaced by `small`."""
-        kernels = {name: kernel.copy() for name, kernel in weights.kernels.items()}
-        biases = {name: bias.copy() for name, bias in weights.biases.items()}
-        for name, part in self._parts(weights):
-            kernels[name][part] = small.kernels[name]
-        for name in biases:
-            biases[name][self._units(weights)[name]] = small.biases[name]
-        return Weights(kernels, biases)
+    def _smaller(self, op):
+        """The new layer for an old one; operations that hold nothing serve again."""
+        if not isinstance(op, keras.Layer):
+            return op
+        if id(op) not in self.made:
+            self.made[id(op)] = self._new(op)
+        return self.made[id(op)]
 
-    def smaller_masks(self, masks):
-        """Copies of the living part of masks by layer name."""
-        return {name: masks[name][part] for name, part in self._hidden_parts(masks)}
+    def _new(self, layer):
+        if function_of(layer) is not None:
+            return self._rebuilt(layer)
+        config = layer.get_config()
+        call = self.calls.get(id(layer))
+        if call:
+            config |= call.rule.config(call, self._kept(call), self._fold(call))
+        return type(layer).from_config(config)
 
-    def larger_masks(self, small, masks):
-        """Copies of `masks` with the living part replaced by `small`."""
-        whole = {name: mask.copy() for name, mask in masks.items()}
-        for name, part in self._hidden_parts(masks):
-            whole[name][part] = small[name]
-        return whole
+    def _rebuilt(self, model, outermost=False):
+        function = function_of(model)
+        inputs = [self._new_input(tensor, whole=outermost) for tensor in function.inputs]
+        if isinstance(model, keras.Sequential):
+            layers = [self._smaller(layer) for layer in model.layers]
+            return keras.Sequential([*inputs, *layers], name=model.name)
+        packed = keras.tree.pack_sequence_as(function._inputs_struct, inputs)
+        return keras.Model(packed, self._run(function, inputs), name=model.name)
 
-    def _hidden_parts(self, masks):
-        pairs = itertools.pairwise(self.kept[:-1])
-        return [(name, np.ix_(*pair)) for name, pair in zip(masks, pairs, strict=True)]
+    def _run(self, function, inputs):
+        return function._run_through_graph(inputs, operation_fn=self._smaller)
 
-    def _parts(self, weights):
-        pairs = itertools.pairwise(self.kept)
-        return [(name, np.ix_(*pair)) for name, pair in zip(weights.kernels, pairs, strict=True)]
+    def _with_fewer_inputs(self, model, kept):
+        """Behind the same interface, only what is read goes on."""
+        function = function_of(model)
+        inputs = [self._new_input(tensor, whole=True) for tensor in function.inputs]
+        chosen = [
+            _chosen(tensor, channels, stays)
+            for tensor, channels, stays in zip(inputs, self.graph.inputs, kept, strict=True)
+        ]
+        packed = keras.tree.pack_sequence_as(function._inputs_struct, inputs)
+        return keras.Model(packed, self._run(function, chosen), name=model.name)
 
-    def _units(self, weights):
-        return dict(zip(weights.kernels, self.kept[1:], strict=True))
+    def _new_input(self, tensor, whole):
+        shape, channels = list(tensor.shape), self.graph.channels[id(tensor)]
+        if channels and not whole:
+            shape[channels.axis] = int(self.life.stays(channels).sum())
+        name = tensor._keras_history.operation.name
+        return keras.Input(batch_shape=shape, dtype=tensor.dtype, name=name)
+
+
+def _chosen(tensor, channels: Channels, stays):
+    """The channels of a tensor that stay."""
+    if stays is None or stays.all():
+        return tensor
+    return keras.ops.take(tensor, np.flatnonzero(stays).tolist(), axis=channels.axis)
+
+
+def layer_weights(new, old, weights):
+    """Gives a layer its weights: all of another's, or these by attribute."""
+    if weights is None:
+        for variable, value in zip(new.variables, old.variables, strict=True):
+            variable.assign(value)
+        return
+    for attribute, value in weights.items():
+        variable = getattr(new, f"_{attribute}", None)
+        if not isinstance(variable, keras.Variable):
+            variable = getattr(new, attribute)
+        variable.assign(value)

@@ -56,7 +56,8 @@ class Layer:
 
     @cached_property
     def input_norm(self):
-        """L2 norm of each input of the layer over the sample, of shape (inputs,)."""
+        """L2 norm of each input of the layer over the sample, of shape (inputs,); (1, units) in a
+        depthwise convolution, where every unit has an input of its own."""
         return read_only(self.statistics.input_norms[self.name])
 
 
@@ -83,8 +84,10 @@ def gradient(layer):
 
 @register_criterion("activation")
 def activation(layer):
-    """|w| · ‖x‖ of the weight's input (Wanda; Sun et al., 2024, arXiv:2306.11695)."""
-    return np.abs(layer.kernel) * layer.input_norm[:, np.newaxis]
+    """|w| · ‖x‖ of the weight's input (Wanda; Sun et al., 2024, arXiv:2306.11695); meant for the
+    scope `output`."""
+    norm = layer.input_norm
+    return np.abs(layer.kernel) * (norm if norm.ndim == 2 else norm[:, np.newaxis])
 
 
 @register_criterion("lamp")

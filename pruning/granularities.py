@@ -20,6 +20,8 @@ class Weight:
     # Whether it matters where in the layer an item is. If not, a network that is pruned step by
     # step is scored without its dead inputs and units.
     by_position = False
+    # How many neighbouring inputs belong together.
+    inputs_together = 1
 
     @staticmethod
     def items(shape):
@@ -88,6 +90,7 @@ class AtMostNOfM(Weight):
     def __init__(self, n, m):
         _check(0 < n < m, f"{n}:{m}: give N:M with 0 < N < M, such as 2:4")
         self.n, self.m = n, m
+        self.inputs_together = m
 
     def removable(self, scores, order):
         # Within each group, all but the N best; the rank decides, so that ties go by position.
@@ -117,6 +120,7 @@ class Block(Weight):
     def __init__(self, rows, columns):
         _check(rows > 0 and columns > 0, f"{rows}x{columns}: give blocks such as 4x4")
         self.rows, self.columns = rows, columns
+        self.inputs_together = rows
 
     def items(self, shape):
         return -(-shape[0] // self.rows), -(-shape[1] // self.columns)

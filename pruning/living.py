@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ..compression.shrink import Compact
+from ..compression.dense import Compact
 from ..data.data_loaders.loader_utils import Split
 from ..models import model as models
 from ..models.architectures import Architecture

@@ -33,34 +33,48 @@ def rank(method, kernels, statistics=None, seed=0, masks=None, useful=None, dens
         RunError: if a criterion or granularity returns something else than finite scores of the
             right shape, none of them negative.
     """
-    granularity = _granularity(method)
     scores = {
-        name: _scores(method.criterion, Layer(name, kernel, seed, statistics))
+        name: layer_scores(method.criterion, Layer(name, kernel, seed, statistics))
         for name, kernel in kernels.items()
     }
-    rankings = {}
-    for name, following in itertools.pairwise(kernels):
-        items = checks.checked_items(
-            method.granularity,
+    return {
+        name: rank_layer(
+            method,
             name,
-            granularity.scores(scores[name], scores[following]),
+            scores[name],
+            scores[following],
+            masks and masks[name],
+            useful and useful[name],
+            dense_shapes and dense_shapes[name],
         )
-        if masks is None:
-            order = granularity.removable(items, np.argsort(items, axis=None, kind="stable"))
-            rankings[name] = Ranking(items, order, kernels[name].shape)
-            continue
-        alive = _any_weight(granularity, masks[name], scores[following])
-        if useful is not None:
-            items = np.where(_any_weight(granularity, useful[name], scores[following]), items, -1)
-        whole = dense_shapes and (dense_shapes[name], granularity.items(dense_shapes[name]))
-        rankings[name] = Ranking(
-            items,
-            _order_of_the_living(granularity, items, alive),
-            kernels[name].shape,
-            alive,
-            *(whole or ()),
-        )
-    return rankings
+        for name, following in itertools.pairwise(kernels)
+    }
+
+
+def rank_layer(method, name, scores, outgoing, mask=None, useful=None, dense_shape=None):
+    """The `Ranking` of the items of one layer.
+
+    Args:
+        method: with `granularity`.
+        name: of the layer, for messages.
+        scores: of its weights, of shape (inputs, units).
+        outgoing: those of the weights that read its units, of shape (units, anything).
+        mask, useful, dense_shape: as for `rank`, of this layer.
+
+    Raises:
+        RunError: as `rank`.
+    """
+    granularity = _granularity(method)
+    items = checks.checked_items(method.granularity, name, granularity.scores(scores, outgoing))
+    if mask is None:
+        order = granularity.removable(items, np.argsort(items, axis=None, kind="stable"))
+        return Ranking(items, order, scores.shape)
+    alive = _any_weight(granularity, mask, outgoing)
+    if useful is not None:
+        items = np.where(_any_weight(granularity, useful, outgoing), items, -1)
+    whole = (dense_shape, granularity.items(dense_shape)) if dense_shape else ()
+    order = _order_of_the_living(granularity, items, alive)
+    return Ranking(items, order, scores.shape, alive, *whole)
 
 
 def _any_weight(granularity, mask, following):
@@ -100,7 +114,12 @@ def make_masks(method, rankings, k):
     return masks
 
 
-def _scores(criterion, layer):
+def layer_scores(criterion, layer):
+    """A criterion's scores of the weights of a `Layer`, of the kernel's shape.
+
+    Raises:
+        RunError: as `rank`.
+    """
     return checks.checked_scores(criterion, CRITERIA.get(criterion)(layer), layer)
 
 

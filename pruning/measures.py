@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..compression.shrink import living
+from ..compression.dense import living
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-from ..compression.shrink import useful
+from ..compression.dense import useful
 from ..models.evaluation import probabilities
 from . import checks
 from .granularities import GRANULARITIES

@@ -1,84 +1,279 @@
+"""`shrink`: the same answers from a smaller model, on any backend."""
+
+import warnings
+
+import keras
+import network_pruning as npr
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from network_pruning.compression.shrink import Compact, living
-from network_pruning.models.weights import Weights
-from network_pruning.pruning.statistics import Statistics
+from keras import layers
+from keras_models import attention, branches, mixed, randomized
+
+pytestmark = pytest.mark.backends
 
 
-def test_living_by_hand():
-    # Input 1 feeds nothing; unit 1 is fed by nothing; unit 2 feeds nothing.
-    first = np.array([[1.0, 0, 1], [0, 0, 0]])
-    output = np.array([[1.0, 1], [1, 1], [0, 0]])
-    inputs, units, outputs = living([first, output])
-    assert list(inputs) == [True, False]
-    assert list(units) == [True, False, False]
-    assert list(outputs) == [True, True]
-
-
-def test_death_spreads_unless_biases_keep_units_alive():
-    first, second = np.array([[0.0, 1]]), np.array([[5.0, 0], [0, 1]])
-    output = np.ones((2, 1))
-    assert [list(level) for level in living([first, second, output])[1:3]] == [
-        [False, True],
-        [False, True],
-    ]
-    # With biases, the first unit of the second layer may still answer something constant.
-    assert list(living([first, second, output], biases=True)[2]) == [True, True]
-
-
-def random_network(seed, density, biases):
+def answers(model, seed=0):
     generator = np.random.default_rng(seed)
-    shapes = {"a": (6, 5), "b": (5, 4), "output": (4, 3)}
-    masks = {name: generator.random(shapes[name]) < density for name in ("a", "b")}
-    kernels = {name: generator.normal(size=shape) for name, shape in shapes.items()}
-    bias = {name: generator.normal(size=shape[1]) for name, shape in shapes.items()}
-    return Weights(kernels, bias if biases else {}).masked(masks), masks
+    inputs = [
+        generator.normal(size=(3, *(size or 6 for size in tensor.shape[1:]))).astype("float32")
+        for tensor in model.inputs
+    ]
+    outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
+    return [np.asarray(keras.ops.convert_to_numpy(o)) for o in keras.tree.flatten(outputs)]
 
 
-def logits(weights, images):
-    statistics = Statistics(weights, images, np.zeros(len(images), int))
-    last = list(weights.kernels)[-1]
-    return statistics.inputs[last] @ weights.kernels[last] + weights.biases.get(last, 0)
+def shrunk(model):
+    """The smaller model, its answers compared."""
+    smaller = npr.shrink(model)
+    for ours, theirs in zip(answers(smaller), answers(model), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=1e-5)
+    return smaller
 
 
-@given(st.integers(0, 10_000), st.floats(0, 1), st.booleans())
-def test_the_small_network_answers_the_same(seed, density, biases):
-    weights, masks = random_network(seed, density, biases)
-    compact = Compact.of(weights)
-    small = compact.smaller(weights)
-    images = np.random.default_rng(seed).normal(size=(7, 6))
-    seen = images[:, compact.kept[0]]
-    np.testing.assert_allclose(logits(small, seen), logits(weights, images), atol=1e-9)
-    again = compact.larger(small, weights)
-    for name, kernel in weights.kernels.items():
-        np.testing.assert_array_equal(again.kernels[name], kernel)
-    for name, mask in compact.smaller_masks(masks).items():
-        np.testing.assert_array_equal(mask, small.kernels[name] != 0)
+def set_weights(model, *weights):
+    model.set_weights([np.array(array, np.float32) for array in weights])
 
 
-def test_what_the_small_network_learns_goes_back_to_its_place():
-    weights, _ = random_network(0, 0.4, True)
-    compact = Compact.of(weights)
-    small = compact.smaller(weights)
-    doubled = Weights(
-        {name: 2 * kernel for name, kernel in small.kernels.items()},
-        {name: 2 * bias for name, bias in small.biases.items()},
+def set_kernel(model, name, change):
+    """Changes a layer's kernel, with a function of the array in place."""
+    variable = next(v for v in model.get_layer(name).weights if "kernel" in v.path)
+    value = np.array(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable.value)))
+    change(value)
+    variable.assign(value)
+
+
+def test_a_dead_unit_is_gone_and_the_weights_that_stay_are_the_same():
+    model = keras.Sequential(
+        [
+            keras.Input((2,)),
+            layers.Dense(3, activation="relu", use_bias=False, name="a"),
+            layers.Dense(1, name="out"),
+        ]
     )
-    back = compact.larger(doubled, weights)
-    np.testing.assert_array_equal(compact.smaller(back).kernels["b"], doubled.kernels["b"])
-    np.testing.assert_array_equal(back.biases["output"], 2 * weights.biases["output"])
-    assert compact.hidden_units == tuple(small.kernels[name].shape[1] for name in ("a", "b"))
+    set_weights(model, [[1, 0, 2], [3, 0, 4]], [[5], [6], [7]], [8])
+    smaller = shrunk(model)
+    assert isinstance(smaller, keras.Sequential)
+    first, second, bias = smaller.get_weights()
+    np.testing.assert_array_equal(first, [[1, 2], [3, 4]])
+    np.testing.assert_array_equal(second, [[5], [7]])
+    np.testing.assert_array_equal(bias, [8])
 
 
-def test_a_dead_layer_keeps_one_unit():
-    weights = Weights({"a": np.zeros((3, 2)), "output": np.ones((2, 2))}, {})
-    assert Compact.of(weights).hidden_units == (1,)
-    assert Compact.of(weights).smaller(weights).kernels["a"].shape == (1, 1)
+def test_a_unit_that_nothing_reads_is_gone():
+    model = randomized(branches())
+    set_kernel(model, "joined", lambda kernel: kernel.__setitem__(slice(1, 6), 0))
+    smaller = shrunk(model)
+    assert smaller.get_layer("left").units == 1
+    assert smaller.get_layer("right").units == 6
 
 
-def test_nothing_dead_nothing_gone():
-    weights, _ = random_network(3, 1.0, False)
-    small = Compact.of(weights).smaller(weights)
-    assert small.size == weights.size == pytest.approx(6 * 5 + 5 * 4 + 4 * 3)
+def test_a_constant_unit_becomes_a_part_of_the_bias():
+    inputs = keras.Input((2,))
+    x = layers.Dense(2, activation="relu", name="a")(inputs)
+    model = keras.Model(inputs, layers.Dense(2, use_bias=False, name="out")(x))
+    set_weights(model, [[1, 0], [1, 0]], [0, 3], [[1, 2], [10, -10]])
+    smaller = shrunk(model)
+    assert smaller.get_layer("a").units == 1
+    np.testing.assert_array_equal(smaller.get_layer("out").get_weights()[1], [30, -30])
+
+
+def test_a_constant_that_padding_makes_uneven_stays():
+    inputs = keras.Input((5, 5, 1))
+    x = layers.Conv2D(3, 3, padding="same", activation="relu", name="a")(inputs)
+    same = keras.Model(inputs, layers.Conv2D(2, 3, padding="same", name="b")(x))
+    valid = keras.Model(inputs, layers.Conv2D(2, 3, name="b")(x))
+    for model, filters in ((randomized(same), 3), (randomized(valid), 2)):
+        set_kernel(model, "a", lambda kernel: kernel[..., 0].fill(0))
+        model.get_layer("a").bias.assign([1.0, 0.5, 0.2])
+        assert shrunk(model).get_layer("a").filters == filters
+        model.get_layer("a").bias.assign([-1.0, 0.5, 0.2])  # nothing comes out of the ReLU
+        assert shrunk(model).get_layer("a").filters == 2
+
+
+def test_inputs_that_nothing_reads_are_dropped_behind_the_same_interface(tmp_path):
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(3, name="a"), layers.Dense(2)])
+    randomized(model)
+    set_kernel(model, "a", lambda kernel: kernel.__setitem__([0, 2, 5], 0))
+    smaller = shrunk(model)
+    assert smaller.input_shape == (None, 6)
+    assert smaller.get_layer("a").kernel.shape == (3, 3)
+    smaller.save(tmp_path / "small.keras")
+    loaded = keras.models.load_model(tmp_path / "small.keras")
+    np.testing.assert_array_equal(answers(loaded)[0], answers(smaller)[0])
+
+
+def test_a_layer_of_which_nothing_is_left_keeps_one_unit():
+    model = randomized(keras.Sequential([keras.Input((4,)), layers.Dense(5), layers.Dense(2)]))
+    kernel = model.layers[0].kernel
+    kernel.assign(np.zeros(kernel.shape))
+    assert shrunk(model).layers[-2].units == 1
+
+
+def test_units_that_a_residual_addition_needs_stay():
+    model = randomized(mixed())
+    set_kernel(model, "project", lambda kernel: kernel[..., 0].fill(0))
+    assert shrunk(model).get_layer("project").filters == 6
+    set_kernel(model, "stem", lambda kernel: kernel[..., 0].fill(0))
+    pruned = npr.prune(model, 0.5, "unit")
+    assert shrunk(pruned).get_layer("project").filters == 3
+
+
+@pytest.mark.parametrize("make", [mixed, branches, attention])
+@pytest.mark.parametrize("method", ["unit", "weight", "unit_in_out/global"])
+def test_pruned_models_shrink_and_answer_the_same(make, method):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        pruned = npr.prune(randomized(make()), 0.6, method)
+        smaller = shrunk(pruned)
+    if "unit" in method:
+        share = 0.9 if make is attention else 0.75
+        assert smaller.count_params() < share * pruned.count_params()
+
+
+def test_nested_models_and_shared_layers_shrink():
+    shared = layers.Dense(6, activation="relu", name="shared")
+    inner = keras.Sequential(
+        [keras.Input((6,)), layers.Dense(8, activation="relu", name="inside"), layers.Dense(4)],
+        name="inner",
+    )
+    one, two = keras.Input((4,)), keras.Input((4,))
+    x = layers.Add()([inner(shared(one)), inner(shared(two))])
+    model = randomized(keras.Model([one, two], [layers.Dense(2)(x), layers.Dense(1)(x)]))
+    smaller = shrunk(npr.prune(model, 0.5, "unit"))
+    assert smaller.get_layer("shared").units == 3
+    assert smaller.get_layer("inner").get_layer("inside").units == 4
+    assert len(smaller.outputs) == 2
+
+
+def test_what_is_not_understood_is_left_alone_and_named():
+    inputs = keras.Input((5, 3))
+    x = layers.Dense(4, use_bias=False, name="before")(inputs)
+    x = layers.GRU(3, name="memory")(x)
+    model = randomized(keras.Model(inputs, layers.Dense(1)(x)))
+    set_kernel(model, "before", lambda kernel: kernel[:, 0].fill(0))
+    with pytest.warns(UserWarning, match=r"1 dead channel .* memory \(GRU\)"):
+        assert shrunk(model).get_layer("before").units == 4
+
+
+def test_subclassed_models_are_refused():
+    class Own(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    model = Own()
+    model(np.zeros((1, 2), np.float32))
+    with pytest.raises(ValueError, match="not a functional or sequential model"):
+        npr.shrink(model)
+
+
+def test_the_smaller_model_is_compiled_and_named_as_the_other():
+    model = randomized(mixed())
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    pruned = npr.prune(model, 0.5, "unit")
+    smaller = npr.shrink(pruned)
+    assert smaller.compiled
+    assert smaller.name == model.name
+    assert [layer.name for layer in smaller.layers] == [layer.name for layer in pruned.layers]
+
+
+# --- Random graphs -------------------------------------------------------------------------------
+
+ACTIVATIONS = st.sampled_from(["relu", "linear", "tanh", "sigmoid", "gelu"])
+
+
+@st.composite
+def graphs(draw):
+    """A random network of convolutions, joins and dense layers, some of its channels dead."""
+    number = iter(range(100))
+    inputs = x = keras.Input((6, 6, draw(st.integers(1, 3))))
+    open_tensors = [x]
+    for _ in range(draw(st.integers(1, 5))):
+        x = draw(st.sampled_from(open_tensors))
+        kind = draw(st.sampled_from(_KINDS))
+        made = kind(draw, x, open_tensors, f"layer_{next(number)}")
+        open_tensors.append(made)
+    x = open_tensors[-1]
+    x = draw(st.sampled_from([layers.Flatten(), layers.GlobalAveragePooling2D()]))(x)
+    x = layers.Dense(draw(st.integers(1, 5)), activation=draw(ACTIVATIONS), name="dense")(x)
+    return keras.Model(inputs, layers.Dense(2, name="out")(x))
+
+
+def _convolution(draw, x, _others, name):
+    padding = draw(st.sampled_from(["same", "valid"]))
+    size = draw(st.integers(1, 2)) if x.shape[1] > 2 else 1
+    return layers.Conv2D(
+        draw(st.integers(1, 5)),
+        size,
+        padding=padding,
+        use_bias=draw(st.booleans()),
+        activation=draw(ACTIVATIONS),
+        name=name,
+    )(x)
+
+
+def _depthwise(draw, x, _others, name):
+    return layers.DepthwiseConv2D(
+        2,
+        padding="same",
+        depth_multiplier=draw(st.integers(1, 2)),
+        activation=draw(ACTIVATIONS),
+        name=name,
+    )(x)
+
+
+def _normalization(_draw, x, _others, name):
+    return layers.BatchNormalization(name=name)(x)
+
+
+def _separable(draw, x, _others, name):
+    return layers.SeparableConv2D(draw(st.integers(1, 4)), 2, padding="same", name=name)(x)
+
+
+def _addition(draw, x, others, name):
+    same = [tensor for tensor in others if tensor.shape == x.shape]
+    join = draw(st.sampled_from([layers.Add, layers.Multiply, layers.Maximum]))
+    return join(name=name)([x, draw(st.sampled_from(same))])
+
+
+def _concatenation(draw, x, others, name):
+    same = [tensor for tensor in others if tensor.shape[:3] == x.shape[:3]]
+    return layers.Concatenate(name=name)([x, draw(st.sampled_from(same))])
+
+
+def _gate(_draw, x, _others, name):
+    squeezed = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    gate = layers.Conv2D(x.shape[-1], 1, activation="sigmoid", name=name)(squeezed)
+    return layers.Multiply()([x, gate])
+
+
+_KINDS = [
+    _convolution,
+    _depthwise,
+    _normalization,
+    _separable,
+    _addition,
+    _concatenation,
+    _gate,
+]
+
+
+@settings(max_examples=25)
+@given(st.data())
+def test_random_graphs_answer_the_same(data):
+    """Whatever is zero: kernels at random, whole units, all that reads a channel."""
+    model = randomized(data.draw(graphs()))
+    generator = np.random.default_rng(data.draw(st.integers(0, 1000)))
+    for variable in model.weights:
+        if "kernel" in variable.path or "beta" in variable.path or "bias" in variable.path:
+            value = np.array(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable)))
+            value *= generator.random(value.shape) < 0.5
+            value *= generator.random(value.shape[-1:]) < 0.6
+            if value.ndim > 1:
+                value *= (generator.random(value.shape[-2]) < 0.7)[:, None]
+            variable.assign(value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        smaller = shrunk(model)
+    assert smaller.count_params() <= model.count_params() + 50  # biases may be new

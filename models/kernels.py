@@ -1,0 +1,226 @@
+"""The kernels of a Keras model: which weights can be pruned, and each as a matrix.
+
+A kernel counts as a matrix of shape (inputs, units), whatever its layer: the axes that are summed
+over come first, those that number what comes out last. Works on every backend of Keras.
+"""
+
+import contextlib
+import math
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+
+from ..utils import counted
+
+# Kernels that are called like this in their layers, and which of their axes number the units.
+_LAST, _LAST_BUT_ONE, _LAST_TWO = (-1,), (-2,), (-2, -1)
+CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+TRANSPOSED = (
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.Conv3DTranspose,
+)
+DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
+SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
+KERNELS = (
+    (keras.layers.Dense, {"kernel": _LAST}),
+    (TRANSPOSED, {"kernel": _LAST_BUT_ONE}),  # before Conv, whose subclasses some of them are
+    (CONVOLUTIONS, {"kernel": _LAST}),
+    (DEPTHWISE, {"kernel": _LAST_TWO}),
+    (SEPARABLE, {"depthwise_kernel": _LAST_TWO, "pointwise_kernel": _LAST}),
+)
+# Weights that are never pruned: there are few of them, or each is looked up on its own.
+NEVER_PRUNED = (
+    keras.layers.BatchNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.UnitNormalization,
+    keras.layers.SpectralNormalization,
+    keras.layers.Normalization,
+    keras.layers.Embedding,
+    keras.layers.PReLU,
+)
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel of a layer.
+
+    Attributes:
+        name: of the layer; where a layer has several kernels, with the kernel's own, as in
+            `sepconv/pointwise_kernel`.
+        layer: the Keras layer.
+        variable: the Keras variable.
+        units: the axes of the variable that number the units, in their order.
+    """
+
+    name: str
+    layer: keras.Layer
+    variable: keras.Variable = field(repr=False)
+    units: tuple[int, ...]
+
+    @property
+    def inputs(self):
+        """The axes of the variable that are summed over, in their order."""
+        return tuple(axis for axis in range(len(self.variable.shape)) if axis not in self.units)
+
+    @property
+    def shape(self):
+        """Of the matrix: (inputs, units)."""
+        sizes = self.variable.shape
+        return tuple(math.prod(sizes[a] for a in axes) for axes in (self.inputs, self.units))
+
+    @property
+    def size(self):
+        """The number of weights."""
+        return math.prod(self.variable.shape)
+
+    def matrix(self, array=None):
+        """The weights, or an array of the variable's shape, as one of shape (inputs, units)."""
+        array = value_of(self.variable) if array is None else array
+        return np.transpose(array, (*self.inputs, *self.units)).reshape(self.shape)
+
+    def array(self, matrix):
+        """A matrix of shape (inputs, units) as an array of the variable's shape."""
+        axes = (*self.inputs, *self.units)
+        array = np.reshape(matrix, [self.variable.shape[axis] for axis in axes])
+        return np.transpose(array, np.argsort(axes))
+
+
+def value_of(variable):
+    """A Keras variable's value as a float NumPy array, on every backend and device."""
+    return np.asarray(keras.ops.convert_to_numpy(variable.value))
+
+
+def all_kernels(model):
+    """The `Kernel`s of a built model, in the order of its layers; those of nested models and
+    shared layers too, each once.
+
+    Raises:
+        ValueError: if the model has not been built.
+    """
+    layers = leaves(model)
+    names = _unique_names(layers)
+    found = []
+    for layer in layers:
+        axes = kernel_axes(layer)
+        for attribute, units in axes.items():
+            name = names[id(layer)] if len(axes) == 1 else f"{names[id(layer)]}/{attribute}"
+            found.append(Kernel(name, layer, getattr(layer, _own(layer, attribute)), units))
+    return found
+
+
+def leaves(model):
+    """All layers of a model that hold weights of their own, each once, outer layers first.
+
+    Raises:
+        ValueError: if the model has not been built.
+    """
+    layers = [model, *model._flatten_layers(include_self=False, recursive=True)]
+    unbuilt = [layer.name for layer in layers if not layer.built and kernel_axes(layer)]
+    if unbuilt or not model.built:
+        name = unbuilt[0] if unbuilt else model.name
+        raise ValueError(
+            f"The layer {name!r} has no weights yet: build the model first, for example by calling "
+            "it on a batch of data."
+        )
+    return list({id(layer): layer for layer in layers if _own_variables(layer)}.values())
+
+
+def unknown_layers(model):
+    """Layers with weights of which this program does not know whether they can be pruned."""
+    known = tuple(NEVER_PRUNED)
+    return [
+        layer
+        for layer in leaves(model)
+        if not kernel_axes(layer)
+        and not isinstance(layer, known)
+        and any(variable.trainable for variable in _own_variables(layer))
+    ]
+
+
+def describe(layer):
+    """A layer for a message, such as "lstm (LSTM, 1,024 weights)"."""
+    number = sum(math.prod(variable.shape) for variable in layer.weights)
+    return f"{layer.name} ({type(layer).__name__}, {counted(number, 'weight')})"
+
+
+@contextlib.contextmanager
+def watched(layers, look):
+    """While it lasts, `look(layer, inputs, outputs)` is told of every call of these layers.
+
+    Only where layers are called one by one: outside of `fit` and `predict`.
+    """
+
+    def watching(layer, call):
+        def called(inputs, *args, **kwargs):
+            outputs = call(inputs, *args, **kwargs)
+            look(layer, inputs, outputs)
+            return outputs
+
+        return called
+
+    own = [(layer, layer.call) for layer in layers]
+    try:
+        for layer, call in own:
+            layer.call = watching(layer, call)
+        yield
+    finally:
+        for layer, _ in own:
+            del layer.call  # that of its class is there again
+
+
+def kernel_axes(layer):
+    """The names of a layer's kernels, each with the axes of its units as numbers from 0."""
+    if isinstance(layer, keras.layers.EinsumDense):
+        return {"kernel": einsum_units(layer)} if layer.built else {"kernel": ()}
+    for kind, kernels in KERNELS:
+        if isinstance(layer, kind):
+            return {
+                name: tuple(sorted(axis + _rank(layer, name) for axis in axes))
+                for name, axes in kernels.items()
+            }
+    return {}
+
+
+def _rank(layer, name):
+    return len(getattr(layer, _own(layer, name)).shape) if layer.built else 2
+
+
+def _own(layer, name):
+    """Where a layer keeps the variable of this name: `kernel` may be something computed of it."""
+    return f"_{name}" if isinstance(getattr(layer, f"_{name}", None), keras.Variable) else name
+
+
+def einsum_units(layer):
+    """The axes of an EinsumDense's kernel that appear in its output."""
+    operands, result = layer.equation.replace(" ", "").split("->")
+    kernel = operands.split(",")[1]
+    return tuple(axis for axis, letter in enumerate(kernel) if letter in result)
+
+
+def _own_variables(layer):
+    """The variables of a layer without those of layers in it."""
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def _unique_names(layers):
+    """A name for each layer, by id: its own, or its path where several have that name."""
+    names = [layer.name for layer in layers]
+    return {
+        id(layer): layer.name if names.count(layer.name) == 1 else layer.path for layer in layers
+    }
+
+
+def einsum_read(layer):
+    """The axes of an EinsumDense's input that are summed over, in the order of its kernel's."""
+    operands, result = layer.equation.replace(" ", "").split("->")
+    read, kernel = operands.split(",")
+    rank = len(layer.input_spec.shape or ()) or layer.input_spec.ndim
+    letters = [letter for letter in kernel if letter in read and letter not in result]
+    behind = read.split("...")[-1]
+    return tuple(
+        rank - len(behind) + behind.index(letter) if letter in behind else read.index(letter)
+        for letter in letters
+    )

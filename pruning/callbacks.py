@@ -1,0 +1,195 @@
+"""Callbacks for `fit`: prune any Keras model while it trains, or keep it pruned."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..compression.graph import function_of
+from ..config import ExperimentConfig, UsageError, check_fraction
+from ..models import kernels
+from ..models.kernels import value_of
+from .held import HeldMasks, release
+from .methods import schedule_rounds
+from .prunables import units_of
+from .prune import Pruner, checked_method
+
+
+class Pruning(keras.callbacks.Callback):
+    """Prunes a model while its own `fit` trains it; what is gone stays exactly zero.
+
+    The sparsity grows from step to step as the schedule says: `gradual` along
+    k + (k₀ - k)(1 - t)³ (Zhu & Gupta, 2017, arXiv:1710.01878), `iterative` by equal shares of what
+    is left, `oneshot` at once. Epochs end with `logs["sparsity"]`, the share of the prunable
+    weights that are zero, which `History` keeps too. Works with several calls of `fit` and with
+    `BackupAndRestore`: the place in the schedule follows from epoch and step.
+
+    Args:
+        sparsity: which share of the weights or units goes in the end, in [0, 1], or a dictionary
+            with that of some layers by name.
+        method: as for `prune`, with any schedule.
+        begin, end: the share of the training, in [0, 1], at which pruning begins and is complete.
+        every: how many steps there are from one pruning to the next.
+        data: training examples `(x, y)` for criteria that look at data.
+        exclude: names of layers that stay as they are, or patterns.
+        seed: for the criterion `random`.
+
+    Raises:
+        UsageError: (a ValueError) if an argument makes no sense.
+    """
+
+    def __init__(
+        self,
+        sparsity: float | Mapping[str, float],
+        method: str = "weight/gradual",
+        *,
+        begin: float = 0.0,
+        end: float = 0.75,
+        every: int = 100,
+        data: tuple[Any, Any] | None = None,
+        exclude: Sequence[str] = (),
+        seed: int = 0,
+    ):
+        super().__init__()
+        for name, share in (("begin", begin), ("end", end)):
+            check_fraction(name, share)
+        if begin > end:
+            raise UsageError(f"begin: {begin:g} is after end, {end:g}.")
+        if not isinstance(every, int) or every < 1:
+            raise UsageError(f"every: {every!r} is not a number of steps; give 1 or more.")
+        if not isinstance(sparsity, Mapping):
+            check_fraction("sparsity", sparsity)
+        self.method = checked_method(method, oneshot=False)
+        self.begin, self.end, self.every = begin, end, every
+        self._arguments = (sparsity, data, exclude, seed)
+        self._pruner = self._held = self._masks = None
+
+    def on_train_begin(self, logs=None):
+        """Finds what can be pruned."""
+        sparsity, data, exclude, seed = self._arguments
+        first = self._pruner is None or self._pruner.model is not self.model
+        self._pruner = Pruner(self.model, self.method, sparsity, data, exclude, seed)
+        if first:
+            self._pruner.warn(stacklevel=2)
+            self._masks = None
+        self._held, self._epoch, self._steps, self._complete = None, 0, 0, False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Notes the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Before the first step, holds what is zero already."""
+        if self._held is None:
+            # Not earlier: other callbacks may restore weights when a training begins.
+            self._masks = self._present()
+            self._held = HeldMasks(self.model, self._pruner.held_masks(self._masks))
+            self._prune(self._progress(batch))
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Prunes, every so many steps."""
+        self._steps += 1
+        progress = self._progress(batch + 1)
+        if self._steps >= self.every or progress >= self.end:
+            self._prune(progress)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Says how much is gone."""
+        if logs is not None:
+            logs["sparsity"] = self.sparsity
+
+    def on_train_end(self, logs=None):
+        """Leaves an ordinary model behind."""
+        if self._held is not None:
+            release(self.model)
+
+    @property
+    def sparsity(self) -> float:
+        """The share of the prunable weights that are gone."""
+        return self._pruner.sparsity(self._masks)
+
+    def _progress(self, batches):
+        """Which share of the training is done, after so many batches of this epoch."""
+        steps, epochs = self.params.get("steps"), self.params.get("epochs") or 1
+        # Before the end of the first epoch nobody knows how long a generator goes on.
+        return (self._epoch + (batches / steps if steps else 0)) / epochs
+
+    def _prune(self, progress):
+        if progress < self.begin or self._complete:
+            return
+        _fetch(self.model)
+        length = self.end - self.begin
+        way = min((progress - self.begin) / length, 1) if length else 1
+        self._masks = self._pruner.masks(lambda share: self._asked(share, way), self._masks)
+        self._pruner.remove(self._masks)
+        self._held.set(self._pruner.held_masks(self._masks))
+        self._steps, self._complete = 0, progress >= self.end
+
+    def _asked(self, share, way):
+        """The sparsity at a place in [0, 1] of the way to a share."""
+        rounds = schedule_rounds(self.method, 0.0, share, ExperimentConfig())
+        number = min(int(way * len(rounds)), len(rounds) - 1)
+        part = rounds[number]
+        return part.ramp(way * len(rounds) - number) if part.ramp else part.sparsity
+
+    def _present(self):
+        """Masks of what is not zero. A kernel of zeros only may be about to learn."""
+        known, found = self._masks, self._pruner.present()
+        return {
+            name: mask if mask.any() or known else np.ones_like(mask)
+            for name, mask in found.items()
+        }
+
+
+class KeepPruned(keras.callbacks.Callback):
+    """Weights that are zero when `fit` begins stay exactly zero: to fine-tune a pruned model.
+
+    Kernels of dense layers and convolutions are kept, the output layer's too, and with units of
+    which nothing is left their biases and normalizations.
+    """
+
+    def on_train_begin(self, logs=None):
+        """Waits for the first step: other callbacks may restore weights first."""
+        self._held = None
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Before the first step, holds what is zero."""
+        if self._held is None:
+            self._held = HeldMasks(self.model, present_masks(self.model))
+
+    def on_train_end(self, logs=None):
+        """Leaves an ordinary model behind."""
+        if self._held is not None:
+            release(self.model)
+
+
+def present_masks(model):
+    """What is not zero in a model's kernels and in the numbers of units that are gone, as pairs of
+    a variable and its mask."""
+    found = kernels.all_kernels(model)
+    masks = {id(k.variable): (k.variable, value_of(k.variable) != 0) for k in found}
+    for kernel in found:
+        bias = getattr(kernel.layer, "bias", None)
+        if isinstance(bias, keras.Variable) and bias.shape == kernel.shape[1:]:
+            _add(masks, bias, np.arange(kernel.shape[1])[np.newaxis], kernel.matrix())
+    if function_of(model) is not None:
+        for layer in units_of(model).values():
+            matrix = layer.stacked({k.name: k.matrix() for k in found})
+            for variable, places in layer.vectors:
+                _add(masks, variable, places, matrix)
+    return [(variable, mask) for variable, mask in masks.values() if variable.trainable]
+
+
+def _add(masks, variable, places, matrix):
+    """Masks the numbers of units without any weight that are zero now."""
+    value = value_of(variable)
+    mask = masks.setdefault(id(variable), (variable, np.ones(value.shape, bool)))[1]
+    dead = places[:, ~matrix.any(axis=0)]
+    mask.reshape(-1)[dead] = value.ravel()[dead] != 0
+
+
+def _fetch(model):
+    """Brings the state of a training on JAX back into the model, if it is elsewhere."""
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()

@@ -1,0 +1,127 @@
+"""What a Keras model does with data, for criteria that look at it; on every backend."""
+
+from functools import cached_property
+
+import keras
+import numpy as np
+
+from ..config import UsageError
+from ..models import kernels
+from .gradients import loss_gradients
+from .statistics import read_only
+
+# Examples that are computed with at once.
+BATCH = 64
+
+
+class ModelStatistics:
+    """Activations and gradients of a Keras model on a sample, computed when asked for.
+
+    Has what `Statistics` has for networks of dense layers: arrays by the kernel's name, of the
+    shape of its matrix.
+
+    Args:
+        model: a built Keras model, compiled for gradients.
+        found: the `Kernel`s that are asked about.
+        data: inputs and labels as a pair (x, y), as `fit` takes them, or None for no data.
+    """
+
+    def __init__(self, model, found, data):
+        self.model, self.kernels, self.data = model, found, data
+
+    @cached_property
+    def gradients(self):
+        """∂L/∂w, the mean over the sample."""
+        batches = list(self._batches(BATCH))
+        total = sum(_size(x) for x, _ in batches)
+        sums = self._summed((x, y, _size(x) / total) for x, y in batches)
+        return self._matrices(sums)
+
+    @cached_property
+    def squared_gradients(self):
+        """The mean of single examples' (∂L/∂w)²."""
+        examples = list(self._batches(1))
+        return self._matrices(self._summed(((x, y, 1 / len(examples)) for x, y in examples), 2))
+
+    @cached_property
+    def input_norms(self):
+        """L2 norm of each input over the sample and, in a convolution, all positions."""
+        sums, by_layer = {kernel.name: 0.0 for kernel in self.kernels}, {}
+        for kernel in self.kernels:
+            by_layer.setdefault(id(kernel.layer), []).append(kernel)
+
+        def add(layer, inputs, _outputs):
+            for kernel in by_layer[id(layer)]:
+                sums[kernel.name] += _squares(kernel, inputs)
+
+        layers = {id(kernel.layer): kernel.layer for kernel in self.kernels}.values()
+        with kernels.watched(layers, add):
+            for x, _ in self._batches(BATCH):
+                self.model(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
+        return {
+            kernel.name: read_only(_norms(kernel, np.sqrt(sums[kernel.name])))
+            for kernel in self.kernels
+        }
+
+    def _summed(self, batches, power=1):
+        if not self.model.compiled:
+            raise UsageError(
+                f"data: {self.model.name!r} is not compiled, so that it has no loss whose gradient "
+                "could be taken; compile it first."
+            )
+        variables = [kernel.variable for kernel in self.kernels]
+        gradients_of = loss_gradients(self.model, variables)
+        sums = [np.zeros(variable.shape, np.float64) for variable in variables]
+        for x, y, share in batches:
+            for total, gradient in zip(sums, gradients_of(x, y), strict=True):
+                total += share * gradient.astype(np.float64) ** power
+        return sums
+
+    def _matrices(self, arrays):
+        return {
+            kernel.name: read_only(kernel.matrix(array.astype(np.float32)))
+            for kernel, array in zip(self.kernels, arrays, strict=True)
+        }
+
+    def _batches(self, size):
+        if self.data is None:
+            raise UsageError(
+                "data: this criterion looks at data; give some training examples as data=(x, y)."
+            )
+        x, y = self.data
+        for start in range(0, _size(x), size):
+            yield tuple(
+                keras.tree.map_structure(lambda a, s=start: np.asarray(a[s : s + size]), part)
+                for part in (x, y)
+            )
+
+
+def _size(x):
+    return len(keras.tree.flatten(x)[0])
+
+
+def _squares(kernel, inputs):
+    """The sum of squares of each channel of a layer's inputs."""
+    inputs = np.asarray(keras.ops.convert_to_numpy(inputs), np.float64)
+    first = getattr(kernel.layer, "data_format", None) == "channels_first"
+    if first and inputs.ndim > 2:
+        inputs = np.moveaxis(inputs, 1, -1)
+    axes = kernels.einsum_read(kernel.layer) if _is_einsum(kernel) else (inputs.ndim - 1,)
+    others = tuple(axis for axis in range(inputs.ndim) if axis not in axes)
+    return np.square(inputs).sum(axis=others)
+
+
+def _is_einsum(kernel):
+    return isinstance(kernel.layer, keras.layers.EinsumDense)
+
+
+def _norms(kernel, norms):
+    """The norms of channels as norms of the inputs of the kernel's matrix."""
+    inputs, units = kernel.shape
+    if isinstance(kernel.layer, kernels.DEPTHWISE) or kernel.name.endswith("/depthwise_kernel"):
+        return np.repeat(norms, units // norms.size)[np.newaxis].astype(np.float32)
+    if kernel.name.endswith("/pointwise_kernel"):
+        # What the depthwise part makes of the inputs is not seen from outside: its norm is not
+        # known, and that of the channel stands for it.
+        norms = np.repeat(norms, inputs // norms.size)
+    return np.tile(norms.ravel(), inputs // norms.size).astype(np.float32)

@@ -1,0 +1,378 @@
+"""What of a Keras model competes: kernels on their own, or units with all that goes with them.
+
+Either way it becomes a matrix of shape (inputs, units) for criteria, granularities and scopes, and
+a mask of that matrix becomes masks of the model's variables.
+"""
+
+import fnmatch
+from collections import defaultdict
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import keras
+import numpy as np
+
+from ..compression.graph import Graph, function_of
+from ..compression.rules import Depthwise, Mixing, PerChannel, Separable
+from ..config import UsageError
+from ..models import kernels
+from ..models.kernels import Kernel
+
+
+@dataclass(frozen=True)
+class Part:
+    """Columns of a kernel's matrix that belong to a prunable.
+
+    Attributes:
+        kernel: the `Kernel`.
+        columns: their numbers, of shape (rows, units): in a depthwise convolution with several
+            filters for each channel a unit has several of them.
+    """
+
+    kernel: Kernel
+    columns: np.ndarray
+
+    def cut(self, matrix):
+        """These columns of a matrix of the kernel's shape, of shape (rows · inputs, units)."""
+        return matrix[:, self.columns].reshape(-1, self.columns.shape[1])
+
+    def put(self, matrix, part):
+        """Puts what `cut` returns back into a matrix of the kernel's shape."""
+        matrix[:, self.columns] = np.reshape(part, (len(matrix), *self.columns.shape))
+
+
+@dataclass(frozen=True)
+class Prunable:
+    """A layer, or several that lose their units together.
+
+    Attributes:
+        name: of its first kernel.
+        parts: of its matrix, one above the other.
+        readers: kernels that read its units, with the inputs of each that belong to each unit, as
+            arrays of shape (rows, units).
+        vectors: numbers that go with a unit, such as its bias: variables with the places of each
+            unit in them, of shape (times, units).
+    """
+
+    name: str
+    parts: list[Part]
+    readers: list[tuple[Kernel, np.ndarray]] = field(default_factory=list, repr=False)
+    vectors: list[tuple] = field(default_factory=list, repr=False)
+
+    @property
+    def shape(self):
+        """Of its matrix."""
+        rows = [part.columns.shape[0] * part.kernel.shape[0] for part in self.parts]
+        return sum(rows), self.parts[0].columns.shape[1]
+
+    def stacked(self, matrices):
+        """Its matrix, from those of the kernels, by their names."""
+        return np.concatenate([part.cut(matrices[part.kernel.name]) for part in self.parts])
+
+    def outgoing(self, matrices):
+        """What reads its units, of shape (units, anything)."""
+        found = [
+            np.moveaxis(matrices[kernel.name][rows], 1, 0).reshape(rows.shape[1], -1)
+            for kernel, rows in self.readers
+        ]
+        return np.concatenate(found, axis=1) if found else np.ones((self.shape[1], 1))
+
+    def split(self, mask):
+        """The parts of a mask of its matrix, for each of its `parts`."""
+        rows = [part.columns.shape[0] * part.kernel.shape[0] for part in self.parts]
+        return np.split(mask, np.cumsum(rows)[:-1])
+
+
+@dataclass(frozen=True)
+class Prunables:
+    """All that can be pruned of a model.
+
+    Attributes:
+        kernels: the `Kernel`s that may be pruned.
+        layers: the `Prunable`s by name.
+        left_alone: what cannot be pruned although it has weights, a phrase each.
+    """
+
+    kernels: list[Kernel]
+    layers: dict[str, Prunable]
+    left_alone: list[str]
+
+    @classmethod
+    def of(cls, model, by_unit=False, exclude=()):
+        """Those of a Keras model.
+
+        Args:
+            model: a built model.
+            by_unit: whether whole units go.
+            exclude: names of layers that are not to be pruned, or patterns such as `block1_*`.
+
+        Raises:
+            UsageError: if a name in `exclude` is of no layer, nothing is left to prune, or the
+                model is not a graph of layers and units are to go.
+            ValueError: if the model is not built.
+        """
+        found = without(hidden_kernels(model), exclude, model)
+        alone = [kernels.describe(layer) for layer in kernels.unknown_layers(model)]
+        if by_unit:
+            layers, others = _units(model, found)
+            alone += others
+        else:
+            layers = {kernel.name: Prunable(kernel.name, [_whole(kernel)]) for kernel in found}
+        if not layers:
+            raise UsageError(
+                f"{model.name!r} has nothing that can be pruned: dense layers or convolutions are "
+                "needed before the output layer."
+            )
+        return cls(found, layers, alone)
+
+    @cached_property
+    def by_kernel(self):
+        """The `Part`s of every kernel's matrix with their prunables' names, by its name."""
+        found = defaultdict(list)
+        for layer in self.layers.values():
+            for part in layer.parts:
+                found[part.kernel.name].append((layer.name, part))
+        return dict(found)
+
+    def masks(self, layer_masks):
+        """Masks of the kernels' variables, as a list of pairs, from those of the prunables."""
+        whole = {kernel.name: np.ones(kernel.shape, bool) for kernel in self.kernels}
+        for name, layer in self.layers.items():
+            for part, mask in zip(layer.parts, layer.split(layer_masks[name]), strict=True):
+                part.put(whole[part.kernel.name], mask)
+        return [(kernel.variable, kernel.array(whole[kernel.name])) for kernel in self.kernels]
+
+    def vector_masks(self, layer_masks):
+        """The same for the numbers that go with units."""
+        found = {}
+        for name, layer in self.layers.items():
+            alive = layer_masks[name].any(axis=0)
+            for variable, places in layer.vectors:
+                _, mask = found.setdefault(
+                    id(variable), (variable, np.ones(variable.shape, bool).ravel())
+                )
+                mask[places[:, ~alive]] = False
+        return [(variable, mask.reshape(variable.shape)) for variable, mask in found.values()]
+
+
+def _whole(kernel):
+    return Part(kernel, np.arange(kernel.shape[1])[np.newaxis])
+
+
+def without(found, exclude, model):
+    """Kernels whose layers are not excluded.
+
+    Raises:
+        UsageError: if a name or pattern is that of no layer.
+    """
+    names = {layer.name for layer in model._flatten_layers(include_self=False)}
+    names |= {kernel.name for kernel in found}
+    for pattern in exclude:
+        if not fnmatch.filter(names, pattern):
+            raise UsageError(f"exclude: {pattern!r} is the name of no layer of {model.name!r}.")
+    return [k for k in found if not any(_is_called(k, pattern) for pattern in exclude)]
+
+
+def _is_called(kernel, pattern):
+    return any(fnmatch.fnmatch(name, pattern) for name in (kernel.name, kernel.layer.name))
+
+
+def hidden_kernels(model):
+    """The kernels of all but the output layers: those with nothing prunable behind them."""
+    found = kernels.all_kernels(model)
+    if function_of(model) is None:
+        return found[:-1]  # of a subclassed model nobody knows more than the order of its layers
+    outputs = _last_layers(function_of(model))
+    return [kernel for kernel in found if id(kernel.layer) not in outputs]
+
+
+def _last_layers(function):
+    """The ids of the layers with kernels that are met first on the way back from the outputs."""
+    found, seen = set(), set()
+    ahead = list(function.outputs)
+    while ahead:
+        tensor = ahead.pop()
+        if id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        node = _producer(tensor)
+        if node is None or node.is_input:
+            continue
+        inner = function_of(node.operation)
+        if inner is not None:
+            ids = _last_layers(inner)
+            found |= ids
+            if not ids:
+                ahead += node.input_tensors
+            continue
+        layers = _layers_of(node.operation)
+        with_kernels = {id(layer) for layer in layers if kernels.kernel_axes(layer)}
+        found |= with_kernels
+        if not with_kernels:
+            ahead += node.input_tensors
+    return found
+
+
+def _producer(tensor):
+    history = tensor._keras_history
+    return history.operation._inbound_nodes[history.node_index] if history.operation else None
+
+
+def _layers_of(op):
+    if not isinstance(op, keras.Layer):
+        return []
+    return [op, *op._flatten_layers(include_self=False)]
+
+
+# --- Units ---------------------------------------------------------------------------------------
+
+
+def _units(model, found):
+    """The units of a model as `Prunable`s, and what has none that can be removed."""
+    if function_of(model) is None:
+        raise UsageError(
+            f"{model.name!r} is a subclassed model, so that nobody can see which units go "
+            "together; prune single weights (method='weight'), or build it as a functional model."
+        )
+    graph = Graph(model)
+    members = _members(graph, {(id(k.layer), id(k.variable)): k for k in found})
+    fixed = {**graph.atoms.kept, **dict.fromkeys(graph.atoms.ends, "")}
+    producers = defaultdict(dict)  # the columns of each kernel, by atom
+    for kernel, atoms in members:
+        for column, atom in enumerate(atoms.tolist()):
+            producers[atom].setdefault(kernel.name, []).append(column)
+    groups, reasons = defaultdict(list), {}
+    by_name = {kernel.name: kernel for kernel in found}
+    for atom, columns in producers.items():
+        kind = tuple((name, len(numbers)) for name, numbers in columns.items())
+        if atom not in fixed and _has_own_filter(by_name, columns):
+            groups[kind].append(atom)
+        else:
+            reasons.setdefault(next(iter(columns)), fixed.get(atom))
+    layers = {}
+    for kind, atoms in groups.items():
+        layer = _grouped(graph, kind, atoms, producers, by_name)
+        layers[_free(layer.name, layers)] = layer
+    done = {part.kernel.name for layer in layers.values() for part in layer.parts}
+    alone = [_reason(kernel, reasons) for kernel in found if kernel.name not in done]
+    return layers, alone
+
+
+def units_of(model):
+    """The units of a graph of layers as `Prunable`s by name, output layers' left out."""
+    return _units(model, hidden_kernels(model))[0]
+
+
+def _has_own_filter(by_name, columns):
+    """Whether some layer makes these channels, and not only passes them on."""
+    return any(not isinstance(by_name[name].layer, kernels.DEPTHWISE) for name in columns)
+
+
+def _reason(kernel, reasons):
+    why = reasons.get(kernel.name)
+    return f"{kernel.name} (because of {why})" if why else kernel.name
+
+
+def _free(name, taken):
+    number = 2
+    while name in taken:
+        name = f"{name.split('#')[0]}#{number}"
+        number += 1
+    return name
+
+
+def _members(graph, found):
+    """Kernels with the atom of each of their matrix's columns."""
+    members, seen = [], set()
+    for call in graph.calls:
+        if id(call.op) in seen:
+            continue
+        seen.add(id(call.op))
+        for name, side in _sides(call):
+            kernel = found.get((id(call.op), id(_variable(call.op, name))))
+            if kernel is not None:
+                atoms = graph.atoms.find(side.atoms)
+                members.append((kernel, np.repeat(atoms, kernel.shape[1] // len(atoms))))
+    return members
+
+
+def _sides(call):
+    """The kernels of a call by name, with the `Channels` that their columns are."""
+    if isinstance(call.rule, Separable):
+        return [("depthwise_kernel", call.inputs[0]), ("pointwise_kernel", call.outputs[0])]
+    if isinstance(call.rule, Mixing):
+        return [("kernel", call.outputs[0])]
+    if isinstance(call.rule, Depthwise):
+        return [("kernel", call.inputs[0])]
+    return []
+
+
+def _variable(layer, name):
+    own = getattr(layer, f"_{name}", None)
+    return own if isinstance(own, keras.Variable) else getattr(layer, name)
+
+
+def _grouped(graph, kind, atoms, producers, by_name):
+    parts = [
+        Part(by_name[name], np.array([producers[atom][name] for atom in atoms]).T)
+        for name, _ in kind
+    ]
+    own = [part for part in parts if not isinstance(part.kernel.layer, kernels.DEPTHWISE)]
+    name = own[0].kernel.name
+    place = {atom: number for number, atom in enumerate(atoms)}
+    return Prunable(name, parts, *_around(graph, place, by_name))
+
+
+def _around(graph, place, by_name):
+    """What reads the units of a group, and the numbers that go with them.
+
+    Args:
+        graph: the `Graph`.
+        place: the number of each unit by its atom.
+        by_name: the kernels by name.
+    """
+    readers, vectors, seen = [], [], set()
+    of_layer = {id(k.layer): k for k in by_name.values() if "/depthwise" not in k.name}
+    for call in graph.calls:
+        if id(call.op) in seen:
+            continue
+        seen.add(id(call.op))
+        for variable, channels in _vectors(call):
+            places = _places(graph, channels, place)
+            if places is not None:
+                vectors.append((variable, places))
+        if type(call.rule) is Mixing and id(call.op) in of_layer:
+            rows = _places(graph, call.inputs[0], place)
+            kernel = of_layer[id(call.op)]
+            if rows is not None:
+                step = len(call.inputs[0])
+                starts = np.arange(0, kernel.shape[0], step)
+                readers.append((kernel, (rows + starts[:, None, None]).reshape(-1, rows.shape[1])))
+    return readers, vectors
+
+
+def _places(graph, channels, place):
+    """Where the units are among some channels, of shape (times, units); None if they are not, or
+    not equally often."""
+    if not channels:
+        return None
+    found = [[] for _ in place]
+    for number, atom in enumerate(graph.atoms.find(channels.atoms).tolist()):
+        if atom in place:
+            found[place[atom]].append(number)
+    times = {len(numbers) for numbers in found}
+    return np.array(found).T if len(times) == 1 and times != {0} else None
+
+
+def _vectors(call):
+    """The variables with a number for each channel that a call's output depends on: all of them
+    zero make it zero."""
+    layer = call.op
+    if isinstance(call.rule, (Mixing, Depthwise)):
+        return [] if layer.bias is None else [(layer.bias, call.outputs[0])]
+    if isinstance(call.rule, PerChannel) and isinstance(layer, keras.layers.BatchNormalization):
+        # Without a factor, a dead channel must have a mean of zero to stay at zero.
+        names = ("gamma", "beta") if layer.gamma is not None else ("moving_mean", "beta")
+        variables = [getattr(layer, name, None) for name in names]
+        return [(variable, call.outputs[0]) for variable in variables if variable is not None]
+    return []

@@ -1,0 +1,274 @@
+"""Pruning any Keras model at once: `network_pruning.prune`."""
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..config import UsageError, check_fraction
+from . import methods
+from .criteria import Layer
+from .granularities import GRANULARITIES
+from .held import zero
+from .masks import layer_scores, make_masks, rank_layer
+from .model_statistics import ModelStatistics
+from .prunables import Prunables
+
+
+def prune(
+    model: keras.Model,
+    sparsity: float | Mapping[str, float],
+    method: str = "weight",
+    *,
+    data: tuple[Any, Any] | None = None,
+    exclude: Sequence[str] = (),
+    seed: int = 0,
+) -> keras.Model:
+    """A copy of a Keras model with the least important weights or units set to zero.
+
+    Dense layers and convolutions are pruned, those in nested models and attention too. Biases,
+    normalizations, embeddings and output layers are not. The given model is not changed.
+
+    Args:
+        model: any built Keras 3 model; a functional or sequential one to prune whole units.
+        sparsity: which share of the weights or units goes, in [0, 1], or a dictionary with that of
+            some layers by name; then no others are pruned.
+        method: what goes: granularity, criterion and scope in one text, as in `unit` or
+            `weight/lamp/global`; the default is the smallest absolute values of each layer.
+        data: training examples `(x, y)` for the criteria `gradient`, `activation` and `obd`.
+        exclude: names of layers that stay as they are, or patterns such as `block1_*`.
+        seed: for the criterion `random`.
+
+    Returns:
+        A model of the same architecture and size; `shrink` makes it smaller.
+
+    Raises:
+        UsageError: (a ValueError) if an argument makes no sense; the message says what to do.
+        ValueError: if the model is not built or cannot be copied.
+        RunError: if a criterion of yours returns no scores.
+
+    Warns:
+        UserWarning: names layers with weights that cannot be pruned.
+    """
+    method = checked_method(method, oneshot=True)
+    pruned = copy_of(model)
+    work = Pruner(pruned, method, sparsity, data, exclude, seed)
+    work.warn(stacklevel=3)
+    work.prune(1.0)
+    return pruned
+
+
+def copy_of(model: keras.Model) -> keras.Model:
+    """A model with the same weights, compiled as the other one is.
+
+    Raises:
+        ValueError: if that cannot be, as with a subclassed model without `get_config`.
+    """
+    if not model.built:
+        raise ValueError(
+            f"{model.name!r} has no weights yet: build it first, for example by calling it on a "
+            "batch of data."
+        )
+    try:
+        copy = keras.models.clone_model(model)
+        if not copy.built:
+            copy.build_from_config(model.get_build_config())
+        copy.set_weights(model.get_weights())
+    except (NotImplementedError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{model.name!r} ({type(model).__name__}) cannot be copied ({error}); a model class of "
+            "your own needs `get_config` and `from_config`, as for saving it."
+        ) from error
+    return copy
+
+
+def checked_method(text: str, oneshot: bool) -> methods.Method:
+    """The `Method` of a text, without a recovery.
+
+    Raises:
+        UsageError: if it is none, or not of the kind that is needed here.
+    """
+    try:
+        method = methods.parse(text)
+    except UsageError as error:
+        raise UsageError(str(error).replace("--methods:", "method:")) from None
+    if method.recovery != "none":
+        raise UsageError(
+            f"method: {text!r} names a recovery; train the pruned model with your own fit instead, "
+            "with the callback KeepPruned()."
+        )
+    if oneshot and method.schedule != "oneshot":
+        raise UsageError(
+            f"method: {text!r} prunes while training; give the callback "
+            f"network_pruning.Pruning(sparsity, {text!r}) to fit instead."
+        )
+    return method
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which share of each prunable goes in the end, those with the same share competing."""
+
+    by_share: dict[float, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, sparsity, prunables):
+        """Of a fraction, or a dictionary of them by layer name.
+
+        Raises:
+            UsageError: if it is something else, or a name is that of no layer.
+        """
+        if not isinstance(sparsity, Mapping):
+            return cls({_fraction("sparsity", sparsity): tuple(prunables.layers)})
+        shares = {}
+        for name, share in sparsity.items():
+            share = _fraction(f"sparsity of {name!r}", share)
+            for layer in _named(name, prunables):
+                if shares.setdefault(layer, share) != share:
+                    raise UsageError(
+                        f"sparsity: {name!r} loses its units together with {layer!r}; give both "
+                        "the same fraction."
+                    )
+        by_share = {}
+        for layer in prunables.layers:  # in the order of the model
+            if layer in shares:
+                by_share[shares[layer]] = (*by_share.get(shares[layer], ()), layer)
+        return cls(by_share)
+
+
+def _fraction(name, value):
+    if not isinstance(value, Real) or math.isnan(value):
+        raise UsageError(f"{name}: {value!r} is not a number; give a fraction such as 0.9.")
+    check_fraction(name, value)
+    return float(value)
+
+
+def _named(name, prunables):
+    found = [
+        layer
+        for layer, prunable in prunables.layers.items()
+        if any(name in (part.kernel.name, part.kernel.layer.name) for part in prunable.parts)
+    ]
+    if not found:
+        valid = ", ".join(prunables.layers)
+        raise UsageError(f"sparsity: {name!r} cannot be pruned; what can is: {valid}.")
+    return found
+
+
+class Pruner:
+    """Prunes a Keras model in place, once or again and again.
+
+    Args:
+        model, sparsity, data, exclude, seed: as for `prune`.
+        method: a `Method`.
+    """
+
+    def __init__(self, model, method, sparsity, data, exclude, seed):
+        self.model, self.method, self.data, self.seed = model, method, data, seed
+        self.prunables = Prunables.of(model, method.granularity.startswith("unit"), exclude)
+        self.wanted = Wanted.of(sparsity, self.prunables)
+
+    def warn(self, stacklevel):
+        """Warns of what has weights and cannot be pruned."""
+        if self.prunables.left_alone:
+            listed = ", ".join(self.prunables.left_alone)
+            warnings.warn(f"Not pruned: {listed}.", stacklevel=stacklevel + 1)
+
+    def prune(self, progress, previous=None):
+        """Sets to zero what goes at a progress in [0, 1] on the way to the sparsity.
+
+        Args:
+            progress: the share of the sparsity, as a function of it or a factor.
+            previous: masks of prunables by name, what is gone stays gone; None for the first time.
+
+        Returns:
+            The masks of the prunables.
+        """
+        masks = self.masks(progress, previous)
+        self.remove(masks)
+        return masks
+
+    def remove(self, masks):
+        """Sets to zero what masks of prunables by name do not keep."""
+        for variable, mask in (*self.prunables.masks(masks), *self.prunables.vector_masks(masks)):
+            zero(variable, mask)
+
+    def held_masks(self, masks):
+        """Masks of all trainable variables that these masks of prunables concern, as pairs."""
+        pairs = (*self.prunables.masks(masks), *self.prunables.vector_masks(masks))
+        return [(variable, mask) for variable, mask in pairs if variable.trainable]
+
+    def present(self):
+        """Masks of what is not zero now."""
+        matrices = {kernel.name: kernel.matrix() for kernel in self.prunables.kernels}
+        present = {n: layer.stacked(matrices) != 0 for n, layer in self.prunables.layers.items()}
+        if not self.method.granularity.startswith("unit"):
+            return present
+        return {n: np.broadcast_to(m.any(axis=0), m.shape) for n, m in present.items()}
+
+    def sparsity(self, masks):
+        """The share of the weights that masks of prunables do not keep."""
+        size = sum(mask.size for mask in masks.values())
+        return 1 - sum(int(np.count_nonzero(mask)) for mask in masks.values()) / size
+
+    def masks(self, progress, previous=None):
+        """The masks of all prunables by name, of their matrices' shapes."""
+        scores = self._scores()
+        found = {name: np.ones(layer.shape, bool) for name, layer in self.prunables.layers.items()}
+        for share, names in self.wanted.by_share.items():
+            rankings = {
+                name: self._ranking(
+                    self.prunables.layers[name], scores, previous and previous[name]
+                )
+                for name in names
+            }
+            k = progress(share) if callable(progress) else share * progress
+            for name, mask in make_masks(self.method, rankings, k).items():
+                found[name] = self._unpadded(self.prunables.layers[name], mask)
+        return found
+
+    def _scores(self):
+        kernels = self.prunables.kernels
+        statistics = ModelStatistics(self.model, kernels, self.data)
+        return {
+            kernel.name: layer_scores(
+                self.method.criterion, Layer(kernel.name, kernel.matrix(), self.seed, statistics)
+            )
+            for kernel in kernels
+        }
+
+    def _ranking(self, layer, scores, mask):
+        stacked, outgoing = layer.stacked(scores), layer.outgoing(scores)
+        rows = self._padded_rows(layer)
+        if rows is None:
+            return rank_layer(self.method, layer.name, stacked, outgoing, mask)
+        # Neighbours are of one position of the filter: channels are filled up with some that are
+        # gone already.
+        whole = np.zeros((len(rows), stacked.shape[1]), bool)
+        whole[rows >= 0] = True if mask is None else mask
+        padded = np.zeros(whole.shape, stacked.dtype)
+        padded[rows >= 0] = stacked
+        return rank_layer(
+            self.method, layer.name, padded, outgoing, whole, dense_shape=stacked.shape
+        )
+
+    def _padded_rows(self, layer):
+        """For each row of the padded matrix that of the matrix, -1 for what fills it up; None where
+        nothing has to be filled up."""
+        together = GRANULARITIES.get(self.method.granularity).inputs_together
+        kernel = layer.parts[0].kernel
+        channels = kernel.variable.shape[kernel.inputs[-1]] if kernel.inputs else 1
+        positions = layer.shape[0] // channels
+        if together == 1 or positions == 1 or channels % together == 0:
+            return None
+        rows = np.arange(layer.shape[0]).reshape(positions, channels)
+        return np.pad(rows, ((0, 0), (0, -channels % together)), constant_values=-1).ravel()
+
+    def _unpadded(self, layer, mask):
+        rows = self._padded_rows(layer)
+        return mask if rows is None else mask[rows >= 0]

@@ -1,0 +1,235 @@
+"""`Pruning` and `KeepPruned` in the user's own `fit`, on any backend."""
+
+import keras
+import network_pruning as npr
+import numpy as np
+import pytest
+from keras import layers
+from keras_models import kernels_of, mixed, randomized
+
+pytestmark = pytest.mark.backends
+BACKEND = keras.backend.backend()
+SIZES = (20 * 32, 32 * 16)  # of the kernels that can be pruned
+LEFT = (64, 52)  # of them at 90 %: 576 and 460 are gone
+
+
+def model(optimizer=None, constraint=None, **compiled):
+    keras.utils.set_random_seed(0)
+    made = keras.Sequential(
+        [
+            keras.Input((20,)),
+            layers.Dense(32, activation="relu", kernel_constraint=constraint),
+            layers.Dense(16, activation="relu"),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    made.compile(
+        keras.optimizers.Adam(0.01, **(optimizer or {})),
+        "sparse_categorical_crossentropy",
+        **compiled,
+    )
+    return made
+
+
+def examples(number=256):
+    x = np.random.default_rng(0).normal(size=(number, 20)).astype("float32")
+    return x, x[:, :3].argmax(axis=1)
+
+
+def fit(made, *callbacks, epochs=2, **settings):
+    settings = {"batch_size": 32, "verbose": 0, **settings}
+    return made.fit(*examples(), epochs=epochs, callbacks=list(callbacks), **settings)
+
+
+def nonzeros(made):
+    return tuple(int(np.count_nonzero(kernel)) for kernel in kernels_of(made)[:2])
+
+
+class EveryStep(keras.callbacks.Callback):
+    """Notes how many weights there are after every step."""
+
+    def on_train_begin(self, logs=None):
+        self.seen = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()
+        self.seen.append(nonzeros(self.model))
+
+
+WAYS = {
+    "plain": {},
+    "jit_compile": {"jit_compile": True},
+    "steps_per_execution": {"steps_per_execution": 4},
+    "average": {"optimizer": {"use_ema": True, "ema_momentum": 0.9}},
+    "average that takes over": {"optimizer": {"use_ema": True, "ema_overwrite_frequency": 3}},
+    "gradient accumulation": {"optimizer": {"gradient_accumulation_steps": 2}},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_masks_hold_after_every_step_and_grow(way):
+    """Masks that are made while training count too: on JAX they are no part of the step."""
+    if BACKEND == "torch" and way in ("steps_per_execution", "jit_compile"):
+        pytest.skip(f"Keras has no {way} on PyTorch without a compiler")
+    made, watch = model(**WAYS[way]), EveryStep()
+    history = fit(made, npr.Pruning(0.9, every=3), watch, epochs=3)
+    assert nonzeros(made) == LEFT
+    assert len(set(watch.seen)) >= 3
+    for before, after in zip(watch.seen, watch.seen[1:], strict=False):
+        assert all(a <= b for b, a in zip(before, after, strict=True))
+    expected = 1 - sum(LEFT) / sum(SIZES)
+    assert history.history["sparsity"][-1] == pytest.approx(expected)
+
+
+def test_mixed_precision():
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        made, watch = model(), EveryStep()
+        fit(made, npr.Pruning(0.9, every=3), watch)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    assert nonzeros(made) == LEFT
+    assert watch.seen[-1] == LEFT
+
+
+def test_the_users_constraint_is_kept():
+    made = model(constraint="non_neg")
+    own = made.layers[0].kernel.constraint
+    fit(made, npr.Pruning(0.5, every=2))
+    assert made.layers[0].kernel.constraint is own
+    kernel = kernels_of(made)[0]
+    assert (kernel >= 0).all()
+    assert np.count_nonzero(kernel) <= SIZES[0] / 2
+
+
+def test_several_fits_keep_what_is_gone_and_without_the_callback_all_is_free():
+    made, pruning = model(), npr.Pruning(0.9, every=2)
+    fit(made, pruning)
+    fit(made, pruning)
+    assert nonzeros(made) == LEFT
+    fit(made, npr.KeepPruned())
+    assert nonzeros(made) == LEFT
+    fit(made)
+    assert nonzeros(made) > LEFT
+
+
+def test_pruning_goes_on_from_a_pruned_model():
+    made = npr.prune(model(), 0.5)
+    watch = EveryStep()
+    fit(made, npr.Pruning(0.9, every=2), watch)
+    assert all(n <= size / 2 for n, size in zip(watch.seen[0], SIZES, strict=True))
+    assert nonzeros(made) == LEFT
+
+
+def test_begin_and_end_are_shares_of_the_training():
+    made, watch = model(), EveryStep()
+    fit(made, npr.Pruning(0.9, begin=0.5, end=0.75, every=1), watch, epochs=4)  # of 32 steps
+    full = max(watch.seen[:15])
+    assert all(seen == full for seen in watch.seen[:15])
+    assert watch.seen[23] == LEFT
+    assert watch.seen[20] > LEFT
+
+
+@pytest.mark.parametrize("method", ["weight/oneshot", "weight/iterative", "global/gradual"])
+def test_every_schedule_ends_at_the_sparsity(method):
+    made = model()
+    history = fit(made, npr.Pruning(0.9, method, every=2))
+    assert history.history["sparsity"][-1] == pytest.approx(0.9, abs=0.001)
+    assert sum(nonzeros(made)) == pytest.approx(0.1 * sum(SIZES), abs=2)
+
+
+def test_a_criterion_that_looks_at_data_while_training():
+    made = model()
+    fit(made, npr.Pruning(0.8, "weight/gradient/gradual", every=4, data=examples(32)))
+    assert sum(nonzeros(made)) == pytest.approx(0.2 * sum(SIZES), abs=2)
+
+
+def test_units_go_while_training_and_can_be_removed():
+    keras.utils.set_random_seed(0)
+    made = randomized(mixed())
+    made.compile("adam", "sparse_categorical_crossentropy")
+    x = np.random.default_rng(0).normal(size=(32, 8, 8, 2)).astype("float32")
+    made.fit(
+        x,
+        np.arange(32) % 3,
+        batch_size=8,
+        epochs=2,
+        verbose=0,
+        callbacks=[npr.Pruning(0.5, "unit/gradual", every=1)],
+    )
+    smaller = npr.shrink(made)
+    assert smaller.get_layer("stem").filters == 3
+    ours, theirs = (np.asarray(m.predict(x, verbose=0)) for m in (smaller, made))
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_nothing_of_ours_is_saved_while_training_nor_after(tmp_path):
+    """Neither in checkpoints nor in the model, which plain Keras goes on with."""
+    made = model()
+    checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
+    fit(made, npr.Pruning(0.9, every=2), checkpoint)
+    made.save(tmp_path / "end.keras")
+    plain = len(model().optimizer.variables)
+    for name in ("1", "2", "end"):
+        loaded = keras.models.load_model(tmp_path / f"{name}.keras")
+        assert loaded.get_config()["name"] == made.name
+        assert len(loaded.weights) == 6
+        assert len(loaded.optimizer.variables) in (plain, 14)
+        fit(loaded, epochs=1)
+    assert nonzeros(keras.models.load_model(tmp_path / "end.keras")) == LEFT
+
+
+class Killed(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+
+def test_a_training_that_was_killed_resumes_where_the_schedule_was(tmp_path):
+    def callbacks():
+        return npr.Pruning(0.9, every=1), keras.callbacks.BackupAndRestore(tmp_path / "backup")
+
+    made = model()
+    with pytest.raises(KeyboardInterrupt):
+        fit(made, *callbacks(), Killed(), epochs=4)
+    again, watch = model(), EveryStep()
+    history = fit(again, *callbacks(), watch, epochs=4)
+    assert len(history.history["sparsity"]) == 2
+    assert sum(watch.seen[0]) < 0.3 * sum(SIZES)  # half way, along the cube
+    assert nonzeros(again) == LEFT
+
+
+def test_zeros_of_a_layer_that_has_not_learned_yet_are_not_pruned():
+    made = model()
+    made.layers[1].kernel.assign(np.zeros(made.layers[1].kernel.shape))
+    made.layers[1].bias.assign(np.full(16, 0.1))  # or a ReLU would pass no gradient
+    fit(made, npr.Pruning(0.5, begin=0.5))
+    assert nonzeros(made)[1] == SIZES[1] / 2
+
+
+def test_kept_units_keep_their_biases_at_zero():
+    made = npr.prune(model(), 0.5, "unit")
+    fit(made, npr.KeepPruned())
+    for layer in made.layers[:2]:
+        kernel, bias = layer.get_weights()
+        dead = ~kernel.any(axis=0)
+        assert dead.sum() == len(bias) / 2
+        assert not bias[dead].any()
+        assert bias[~dead].all()
+
+
+BAD = [
+    ({"sparsity": 90}, "did you mean 0.9"),
+    ({"begin": 0.8, "end": 0.5}, "begin: 0.8 is after end"),
+    ({"every": 0}, "every: 0"),
+    ({"end": 7}, "end: 7 is not a fraction"),
+    ({"method": "gradually"}, "^method: 'gradually'"),
+    ({"method": "weight/gradual/finetune"}, "names a recovery"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), BAD)
+def test_bad_arguments_end_in_one_sentence(arguments, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        npr.Pruning(**{"sparsity": 0.5, **arguments})

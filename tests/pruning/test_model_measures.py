@@ -1,0 +1,119 @@
+"""`measure`: how much is left of a Keras model, on any backend."""
+
+import keras
+import network_pruning as npr
+import numpy as np
+import pytest
+from keras import layers
+from keras_models import attention, mixed, randomized
+
+pytestmark = pytest.mark.backends
+
+
+def test_by_hand():
+    model = keras.Sequential(
+        [
+            keras.Input((3,)),
+            layers.Dense(2, use_bias=False, name="a"),
+            layers.Dense(2, name="b"),
+        ]
+    )
+    weights = [[1, 0], [2, 0], [0, 0]], [[1, 0], [5, 6]], [7, 0]
+    model.set_weights([np.array(array, np.float32) for array in weights])
+    size = npr.measure(model)
+    assert size.sparsity == pytest.approx(4 / 6)
+    assert size.layer_sparsity == {"a": pytest.approx(4 / 6)}
+    assert size.parameters == 12
+    assert size.nonzero == 2 + 3 + 1
+    # The second unit of `a` is dead, and with it what reads it.
+    assert size.effective_sparsity == pytest.approx(4 / 6)
+    assert size.living == 2 + 1 + 1
+    assert size.multiply_adds == 2 + 1
+    assert size.speedup == pytest.approx(10 / 3)
+    assert size.compression_ratio == 12 / 4
+
+
+def test_multiply_adds_are_counted_at_every_position():
+    inputs = keras.Input((6, 6, 2))
+    x = layers.Conv2D(3, 3, name="conv")(inputs)  # 4 × 4 positions of 54 weights
+    x = layers.DepthwiseConv2D(2, name="depthwise")(x)  # 3 × 3 of 12
+    x = layers.SeparableConv2D(5, 2, name="separable")(x)  # 2 × 2 of 12 and 15
+    x = layers.Conv2DTranspose(2, 3, strides=2, name="up")(x)  # 2 × 2 inputs of 90
+    x = layers.Dense(4, name="dense")(layers.Flatten()(x))  # 5 × 5 × 2 inputs
+    model = randomized(keras.Model(inputs, x))
+    found = {layer.name: layer.multiply_adds for layer in npr.measure(model).layers}
+    assert found == {
+        "conv": 16 * 54,
+        "depthwise": 9 * 12,
+        "separable/depthwise_kernel": 4 * 12,
+        "separable/pointwise_kernel": 4 * 15,
+        "up": 4 * 90,
+        "dense": 50 * 4,
+    }
+
+
+def test_open_sizes_leave_multiply_adds_unknown():
+    inputs = keras.Input((None, None, 2))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(3, 3)(inputs))
+    size = npr.measure(randomized(keras.Model(inputs, layers.Dense(1)(x))))
+    assert size.multiply_adds is None
+    assert size.speedup is None
+    assert "multiply-adds:" not in str(size)
+
+
+def test_shrinking_removes_what_does_not_live():
+    pruned = npr.prune(randomized(mixed()), 0.5, "unit")
+    before, after = npr.measure(pruned), npr.measure(npr.shrink(pruned))
+    assert before.effective_sparsity > before.sparsity
+    assert after.sparsity == after.effective_sparsity == 0
+    assert after.multiply_adds == before.multiply_adds
+    assert sum(layer.living for layer in before.layers) == sum(
+        layer.weights for layer in after.layers
+    )
+
+
+def test_what_is_never_pruned_is_counted():
+    model = randomized(attention())
+    size = npr.measure(model)
+    assert size.parameters == model.count_params()
+    assert [layer.name for layer in size.layers if not layer.prunable] == ["out"]
+    assert size.multiply_adds is not None
+
+
+def test_subclassed_models_have_no_effective_sparsity():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = layers.Dense(4, name="first"), layers.Dense(2)
+
+        def call(self, inputs):
+            return self.last(self.first(inputs))
+
+    model = Own()
+    model(np.zeros((1, 3), np.float32))
+    size = npr.measure(model)
+    assert size.effective_sparsity is None
+    assert size.layer_sparsity == {"first": 0}
+
+
+def test_layers_that_cannot_be_pruned_are_named():
+    inputs = keras.Input((5, 3))
+    model = keras.Model(inputs, layers.Dense(1)(layers.GRU(3)(inputs)))
+    with pytest.warns(UserWarning, match=r"never pruned: gru_cell.*\(GRUCell, \d+ weights\)"):
+        npr.measure(model)
+
+
+def test_the_table_has_a_line_for_every_kernel_and_the_sums():
+    text = str(npr.measure(npr.prune(randomized(mixed()), 0.9)))
+    lines = text.splitlines()
+    assert lines[0].split() == [
+        "layer",
+        "shape",
+        "weights",
+        "nonzero",
+        "sparsity",
+        "multiply-adds",
+    ]
+    assert any(line.startswith("separable/pointwise_kernel") for line in lines)
+    assert any(line.startswith("sparsity 89.") for line in lines)
+    assert "parameters are not zero" in text

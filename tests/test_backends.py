@@ -1,0 +1,37 @@
+"""The library on the other backends of Keras: its tests again, in a process of their own."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+FILES = sorted(
+    str(file)
+    for file in TESTS.rglob("test_*.py")
+    if "pytest.mark.backends\n" in file.read_text(encoding="utf-8")
+)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_the_library_on_another_backend(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed; the development group in pyproject.toml has it")
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    environment.pop("PYTEST_XDIST_WORKER", None)  # one process, and none of xdist's
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-n", "0", "-q", "-p", "no:cacheprovider", *FILES],
+        cwd=TESTS.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout
+
+
+def test_there_are_such_tests():
+    assert len(FILES) >= 4
