@@ -24,11 +24,15 @@ def load_package():
     return package
 
 
-def run():
-    """Runs `train` of the package `network_pruning`, loaded from here if it is not there yet."""
+def run(command="train"):
+    """Runs a command of the package `network_pruning`, loaded from here if it is not there yet.
+
+    Args:
+        command: the module that has it, as `cli`.
+    """
     if __package__ != PACKAGE:
         load_package()
-    importlib.import_module(f"{PACKAGE}.train").cli()
+    importlib.import_module(f"{PACKAGE}.{command}").cli()
 
 
 if __name__ == "__main__":

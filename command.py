@@ -14,6 +14,8 @@ from .config import UsageError
 from .utils import RunError
 
 FAILED, BAD_USAGE = 1, 2
+OUT_OF_MEMORY = "Try a smaller --batch_size, or close other programs. The same command resumes."
+INTERRUPTED = "The same command resumes after what has been finished."
 
 
 class Answered(Exception):  # noqa: N818 - nothing is wrong
@@ -24,14 +26,16 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a run as Ctrl-C does, with a status of its own."""
 
 
-def launch(doc, define_flags, parse, work):
+def launch(doc, define_flags, parse, work, out_of_memory=OUT_OF_MEMORY, interrupted=INTERRUPTED):
     """Runs a command and exits.
 
     Args:
         doc: what `--help` prints above the flags.
-        define_flags: defines the absl flags under the module name it is given.
+        define_flags: defines the absl flags under the module name it is given, `version` too.
         parse: makes a config of the parsed flags; may raise a UsageError.
         work: does what the config says; may raise a RunError or UsageError.
+        out_of_memory: what to do if there is no memory left for it.
+        interrupted: what becomes of work that is interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # the model summary draws lines that ASCII lacks
@@ -40,13 +44,12 @@ def launch(doc, define_flags, parse, work):
     signal.signal(signal.SIGTERM, _terminate)
     try:
         app.run(
-            lambda config: status_of(work, config),
+            lambda config: status_of(work, config, out_of_memory),
             flags_parser=lambda argv: parsed(argv, parse),
         )
     except KeyboardInterrupt as interrupt:
         status = 143 if isinstance(interrupt, Terminated) else 130
-        message = "Interrupted. The same command resumes after what has been finished."
-        sys.exit(fail(message, status))
+        sys.exit(fail(f"Interrupted. {interrupted}", status))
 
 
 def parsed(argv, parse):
@@ -70,7 +73,7 @@ def parsed(argv, parse):
         sys.exit(0)
 
 
-def status_of(work, config):
+def status_of(work, config, out_of_memory=OUT_OF_MEMORY):
     """Does the work; a failure ends in one sentence on standard error.
 
     Returns:
@@ -85,11 +88,12 @@ def status_of(work, config):
     except ImportError as error:
         return fail(f"{error}. Install what is missing: pip install -r requirements.txt", FAILED)
     except OSError as error:
-        return fail(f"{error.filename or config.output_dir}: {error.strerror or error}", FAILED)
+        place = error.filename or getattr(config, "output_dir", None)
+        reason = error.strerror or error
+        return fail(f"{place}: {reason}" if place else reason, FAILED)
     except Exception as error:
         if _is_out_of_memory(error):
-            advice = "Try a smaller --batch_size, or close other programs."
-            return fail(f"Out of memory. {advice} The same command resumes.", FAILED)
+            return fail(f"Out of memory. {out_of_memory}", FAILED)
         raise
     return 0
 

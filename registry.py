@@ -1,10 +1,12 @@
 """Functions by name: what `--dataset`, `--model`, `--methods` and plugins choose from."""
 
+import functools
 import inspect
 import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from .config import UsageError, experiment_settings
 
@@ -21,6 +23,42 @@ class Entry:
     module: str
     pattern: re.Pattern | None = None
     settings: tuple[str, ...] | None = None
+
+
+def named(axis, text):
+    """What messages about a returned value call its function: criterion 'mine' (p.py, line 4, f).
+
+    Ours go without file, line and function.
+    """
+    for registry in REGISTRIES:
+        if registry.axis == axis and registry.knows(text):
+            return f"{axis} {text!r}{_place(definition(registry.function(text)))}"
+    return f"{axis} {text!r}"
+
+
+def _place(function):
+    if is_own(function.__module__ or "builtins"):
+        return ""
+    try:
+        line = inspect.getsourcelines(function)[1]
+        file = Path(inspect.getsourcefile(function)).name
+    except (OSError, TypeError):  # compiled code does not tell
+        return ""
+    return f" ({file}, line {line}, {function.__name__})"
+
+
+def is_own(module):
+    """Whether a module is one of this package, by its name."""
+    return module.partition(".")[0] == __package__.partition(".")[0]
+
+
+def definition(function):
+    """The function or class with the source: behind partials, wrappers and callable objects."""
+    if isinstance(function, functools.partial):
+        return definition(function.func)
+    function = inspect.unwrap(function)
+    has_source = hasattr(function, "__code__") or inspect.isclass(function)
+    return function if has_source else type(function)
 
 
 class Registry:
@@ -101,7 +139,7 @@ class Registry:
         found = self._find(text)
         if found is None:
             valid = ", ".join(self._values)
-            raise UsageError(f"{text!r} is not a {self.axis}; choose one of: {valid}.")
+            raise UsageError(f"{self.flag}: {text!r} is not known; choose one of: {valid}.")
         self.latest, entry, match = found
         if not match:
             return entry.function

@@ -1,4 +1,4 @@
-"""Trains a dense network on a data set, prunes it to every sparsity, and pictures the results.
+"""Trains a dense network, prunes it to every sparsity, and pictures the results.
 
 python -m network-pruning.train --dataset=digits
 """
@@ -23,7 +23,7 @@ from .utils import say
 # TensorFlow and matplotlib take seconds to import. `--help` and flag errors must not pay for them,
 # so that every stage below imports what it needs when it runs.
 
-VERSIONED_MODULES = ("tensorflow", "keras", "numpy", "matplotlib", "PIL")
+VERSIONED_MODULES = ("tensorflow", "keras", "numpy", "pandas", "matplotlib", "imageio", "PIL")
 
 
 @plugins.explained()

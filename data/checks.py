@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..registry import named
 from ..utils import RunError
 from .data_loaders.loader_utils import INPUT_SIZE, NUM_CLASSES, Dataset, Split
 
@@ -66,4 +67,4 @@ def _kind(value):
 
 
 def _refuse(name, reason):
-    raise RunError(f"The data set {name!r} cannot be used: {reason}.")
+    raise RunError(f"The {named('data set', name)} cannot be used: {reason}.")

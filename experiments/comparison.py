@@ -11,7 +11,7 @@ import time
 import pandas as pd
 
 from ..pruning import methods
-from ..utils import percent, progress, say
+from ..utils import counted, percent, progress, say
 from ..visualization.console import CLEARLY_LESS
 from . import recipes
 from .memory import Memory
@@ -55,11 +55,19 @@ def compare(config, dataset, dense, rankings, paths, checkpoint):
     left = [recipe for recipe in wanted if not _is_done(recipe, memory, paths)]
     if left:
         _make_and_test(left, memory, config, dataset, dense, rankings, paths)
-    say(f"Pruned and tested {len(wanted)} networks.")
+    say(_done(len(left), len(wanted)))
     rows = memory.rows(recipe.digest for recipe in wanted)
     for text in remarks(rows):
         say(text)
     return rows
+
+
+def _done(made, wanted):
+    """What is said of the networks of a run, of which so many have been made and tested now."""
+    if not made:
+        return f"{counted(wanted, 'network')}, all tested before."
+    before = f"; {wanted - made:,} more were tested before" if made < wanted else ""
+    return f"Pruned and tested {counted(made, 'network')}{before}."
 
 
 def _make_and_test(left, memory, config, dataset, dense, rankings, paths):
@@ -90,11 +98,12 @@ def _is_done(recipe, memory, paths):
 
 def _row(config, recipe, measured, seconds):
     """What is known of a network, and by what settings it was made."""
+    trained = {
+        f.name: getattr(config, f.name) for f in dataclasses.fields(config) if f.metadata["trains"]
+    }
     return {
         "experiment": config.experiment_id,
-        "dataset": config.dataset,
-        "model": config.model,
-        "seed": recipe.seed,
+        **trained,
         "method": recipe.method.name,
         **dataclasses.asdict(recipe.method),
         **recipe.columns(),
@@ -118,7 +127,7 @@ def remarks(rows):
         missed = group[group.apply(_is_missed, axis=1)]
         if len(missed):
             found.append(
-                f"Note: {method} was asked for {percent(missed['k'].max())} but removes at most "
+                f"Note: {method} was asked for {_listed(missed['k'])} but removes at most "
                 f"{100 * missed['sparsity'].max():.2f} % of the hidden weights: its pattern allows "
                 "no more."
             )
@@ -134,6 +143,12 @@ def remarks(rows):
                 "answers the same to all images."
             )
     return found
+
+
+def _listed(k_vals):
+    """ "90 %", "90 % and 100 %", "50 %, 90 % and 100 %"."""
+    *others, last = map(percent, sorted(k_vals))
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _is_missed(row):

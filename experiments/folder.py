@@ -212,7 +212,9 @@ def _move_out(paths):
 def _remove_networks_of_old_weights(paths):
     """Removes the trained networks that the new table does not know: their dense one is gone."""
     metrics = csv.read_metrics(paths.metrics)
-    rows = [] if metrics is None else metrics.to_dict("records")
+    if metrics is None:
+        return
+    rows = metrics.to_dict("records")
     known = {paths.network_of(row["method"], row["k"], row["recipe"]) for row in rows}
     paths.remove_networks_except(known)
 

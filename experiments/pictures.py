@@ -3,6 +3,13 @@
 Everything is drawn from arrays and tables; nothing here imports TensorFlow.
 """
 
+import multiprocessing
+import signal
+import sys
+import threading
+from contextlib import suppress
+from functools import partial
+
 from ..utils import say
 from ..visualization import console, csv, gifs, graph
 from . import recipes
@@ -12,24 +19,71 @@ from .comparison import chosen_methods
 def draw(config, dense, rankings, paths):
     """Writes the curves of the training, and pictures and animations of what is left at every `k`.
 
-    All that needs no test results, so that it can be done while networks are evaluated.
+    All that needs no test results, so that it can be done while networks are evaluated. If nothing
+    else is done, half of it is left to another process.
     """
+    drawings = {
+        method: partial(_frames, config, dense, method, layers)
+        for method, layers in rankings.items()
+    }
+    if _may_fork():
+        *_, last = drawings
+        drawings[last] = _in_another_process(drawings[last])
     history = csv.read_history(paths.history)
     figure = graph.loss_accuracy(history, kept_epoch(config, history), config.experiment_id)
     graph.save_png(figure, paths.loss_accuracy)
-    for method, layers in rankings.items():
-        granularity = method.granularity
-        values = {
-            name: dense.kernels[name] if granularity == "weight" else ranking.scores
-            for name, ranking in layers.items()
-        }
-        frames = gifs.in_few_colors(
-            graph.histogram_frames(granularity, values, layers, config.k_vals, config.experiment_id)
-        )
+    for method, drawing in drawings.items():
+        frames = drawing()
         for frame, k in zip(frames, config.k_vals, strict=True):
-            graph.save_png(frame, paths.histogram(granularity, k))
-        gifs.save_gif(frames, paths.animation(granularity))
+            graph.save_png(frame, paths.histogram(method.granularity, k))
+        gifs.save_gif(frames, paths.animation(method.granularity))
     paths.remove_stale_pictures(config.k_vals)
+
+
+def _frames(config, dense, method, layers):
+    """The images of what a method leaves, one for every `k`."""
+    values = {
+        name: dense.kernels[name] if method.granularity == "weight" else ranking.scores
+        for name, ranking in layers.items()
+    }
+    return gifs.in_few_colors(
+        graph.histogram_frames(
+            method.granularity, values, layers, config.k_vals, config.experiment_id
+        )
+    )
+
+
+def _may_fork():
+    """Whether a copy of this process will do: it lacks other threads, TensorFlow's among them."""
+    alone = threading.active_count() == 1 and "tensorflow" not in sys.modules
+    return alone and sys.platform == "linux"
+
+
+def _in_another_process(work):
+    """Begins the work in a copy of this process, and returns a function that waits for its result.
+
+    The copy writes no files: where this process is killed, nobody goes on writing. Where the copy
+    fails, the work is done here.
+    """
+    fork = multiprocessing.get_context("fork")
+    receiver, sender = fork.Pipe(duplex=False)
+    fork.Process(target=_send, args=(work, sender), daemon=True).start()
+    sender.close()
+
+    def result():
+        with receiver, suppress(EOFError, OSError):
+            return receiver.recv()
+        return work()
+
+    return result
+
+
+def _send(work, sender):
+    # Ctrl-C reaches both processes; the first one ends the other, and says so.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with suppress(Exception):
+        sender.send(work())
 
 
 def report(config, rows, paths):

@@ -7,12 +7,14 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 import traceback
+import warnings
 from pathlib import Path
 
 from ..config import UsageError
-from ..registry import REGISTRIES
+from ..registry import REGISTRIES, definition, is_own
 from ..utils import RunError
 
 _LOADED = []
@@ -38,13 +40,15 @@ def load(names):
         except (Exception, SystemExit) as error:  # somebody else's code: anything may happen
             raise UsageError(_cannot_import(name, error)) from error
         _LOADED.append(name)
+        # What NumPy would warn of there, with lines of source, is checked when it is returned.
+        warnings.filterwarnings("ignore", category=RuntimeWarning, module=f"{re.escape(name)}$")
     for module in _plugin_modules():
         _sources(module)
 
 
 def is_plugin(function):
     """Whether a registered function is somebody else's: defined or registered by a plugin."""
-    return not all(map(_is_own, _modules_of(function)))
+    return not all(map(is_own, _modules_of(function)))
 
 
 def source_digest(function):
@@ -54,7 +58,7 @@ def source_digest(function):
     a `functools.partial` or a callable object), and of all that they import from beside them, as it
     was when the plugin was loaded.
     """
-    modules = sorted(name for name in _modules_of(function) if not _is_own(name))
+    modules = sorted(name for name in _modules_of(function) if not is_own(name))
     content = sorted({source for name in modules for source in _sources(name).values()})
     return hashlib.sha256(repr(content).encode()).hexdigest()[:12] if modules else ""
 
@@ -135,15 +139,11 @@ def _said(error):
     return text
 
 
-def _is_own(module):
-    return module.partition(".")[0] == __package__.partition(".")[0]
-
-
 def _plugin_modules():
     """The modules that were loaded as plugins, and those that define or register their values."""
     functions = [entry.function for registry in REGISTRIES for entry in registry.entries().values()]
     names = {name for function in functions for name in _modules_of(function)}
-    return sorted(name for name in {*_LOADED, *names} if not _is_own(name))
+    return sorted(name for name in {*_LOADED, *names} if not is_own(name))
 
 
 def _modules_of(function):
@@ -155,25 +155,16 @@ def _modules_of(function):
         for entry in registry.entries().values()
         if entry.function is function or entry.function is type(function)
     ]
-    return {getattr(_definition(function), "__module__", None) or "builtins", *known}
-
-
-def _definition(function):
-    """The function or class with the source: behind partials, wrappers and callable objects."""
-    if isinstance(function, functools.partial):
-        return _definition(function.func)
-    function = inspect.unwrap(function)
-    has_source = hasattr(function, "__code__") or inspect.isclass(function)
-    return function if has_source else type(function)
+    return {getattr(definition(function), "__module__", None) or "builtins", *known}
 
 
 def _codes(function):
     """The code of a function, or of all methods of a class, and of the functions within."""
-    definition = _definition(function)
-    if inspect.isclass(definition):
-        members = [member for base in definition.__mro__ for member in vars(base).values()]
+    defined = definition(function)
+    if inspect.isclass(defined):
+        members = [member for base in defined.__mro__ for member in vars(base).values()]
     else:
-        members = [function, definition]
+        members = [function, defined]
     waiting = [getattr(getattr(member, "__func__", member), "__code__", None) for member in members]
     while waiting:
         code = waiting.pop()
@@ -203,7 +194,7 @@ def _sources(module):
             found[str(path)] = str(path.relative_to(root)), content
             for other in _imports(name, path, content):
                 file = _file_of(other, root)
-                if file and not _is_own(other) and only in (None, other.partition(".")[0]):
+                if file and not is_own(other) and only in (None, other.partition(".")[0]):
                     waiting.append((other, file))
     return found
 

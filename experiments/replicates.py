@@ -8,6 +8,7 @@ import json
 import pandas as pd
 
 from ..config import differences
+from ..data import registry
 from ..utils import say, write_text
 from ..visualization import console, csv, graph
 from . import folder, recipes
@@ -69,7 +70,9 @@ def report(config, paths):
     title = f"{config.experiment_id}, {len(seeds)} seeds"
     figure = graph.method_comparison(for_figure(summary), title, settings)
     graph.save_png(figure, paths.summary_figure)
-    say(console.summary_table(summary, ", ".join(filter(None, (title, settings)))))
+    # The unpruned control may be in the table without being asked for.
+    asked = summary[summary["k"].isin(config.k_vals)]
+    say(console.summary_table(asked, ", ".join(filter(None, (title, settings)))))
     others = set(seeds) - set(range(config.seed, config.seed + config.replicates))
     if others:
         say(f"Finished before with the same settings, and counted too: {_listed(others)}.")
@@ -111,37 +114,37 @@ def _listed(seeds):
 class _Forced:
     """Which seeds `--force_train` has trained anew, so that the same command goes on after a kill.
 
-    The list lies beside the replicates until the command is done.
+    The list lies beside the replicates until all of them are done, with the flag or without.
     """
 
     def __init__(self, config, paths):
         self.config, self.path, self.finished = config, paths.forced_seeds, []
-        # Only the same training is gone on with.
-        self.settings = {
-            f.name: getattr(config, f.name)
-            for f in dataclasses.fields(config)
-            if f.metadata["trains"]
-        }
         if config.force_train:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 kept = json.loads(self.path.read_text(encoding="utf-8"))
-                if kept["settings"] == self.settings:
-                    self.finished = list(kept["finished"])
+                self.finished = list(kept["finished"])
 
     def applied_to(self, config):
-        """The config of one seed, which is not trained anew twice."""
-        again = config.force_train and config.seed not in self.finished
-        return dataclasses.replace(config, force_train=again)
+        """The config of one seed, which is not trained anew twice in the same way."""
+        done = config.seed in self.finished and _is_unchanged(config)
+        return dataclasses.replace(config, force_train=config.force_train and not done)
 
     def finish(self, seed):
         if self.config.force_train and seed not in self.finished:
             self.finished.append(seed)
-            state = {"settings": self.settings, "finished": self.finished}
-            write_text(self.path, json.dumps(state) + "\n")
+            write_text(self.path, json.dumps({"finished": self.finished}) + "\n")
 
     def end(self):
-        if self.config.force_train:
-            self.path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+
+def _is_unchanged(config):
+    """Whether settings, data and plugins would train what is there already."""
+    record = folder.read_record(ArtifactPaths.of(config))
+    if record is None:
+        return False
+    dataset = registry.load(config.dataset, config.data_dir, config.num_valid)
+    return not folder.changes(config, dataset, record)
 
 
 def summarize(rows):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 from ..config import UsageError
-from ..registry import Registry
+from ..registry import Registry, named
 
 ARCHITECTURES = Registry("model", flag="--model", takes=())
 register_model = ARCHITECTURES.register
@@ -43,8 +43,9 @@ def architecture_of(name):
     fault = _fault(architecture)
     if fault:
         raise UsageError(
-            f"--model: {name!r} cannot be built: {fault}; an Architecture is needed with the units "
-            "of one hidden layer or more, such as Architecture((300, 100), use_bias=True)."
+            f"--model: the {named('model', name)} cannot be built: {fault}; an Architecture is "
+            "needed with the units of one hidden layer or more, such as Architecture((300, 100), "
+            "use_bias=True)."
         )
     return architecture
 

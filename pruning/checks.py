@@ -5,6 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from ..registry import named
 from ..utils import RunError
 from .recoveries import Recovery
 from .schedules import Round
@@ -20,7 +21,7 @@ def checked_scores(criterion, returned, layer):
     fault = _fault_of_numbers(returned, scores, layer.kernel.shape)
     if fault:
         raise RunError(
-            f"The criterion {criterion!r} must return finite scores of shape "
+            f"The {named('criterion', criterion)} must return finite scores of shape "
             f"{layer.kernel.shape}, not negative, for the layer {layer.name}, but what came "
             f"{fault}."
         )
@@ -36,7 +37,7 @@ def checked_granularity(name, granularity):
     missing = [part for part in ("scores", "mask", "removable") if not hasattr(granularity, part)]
     if missing:
         raise RunError(
-            f"The granularity {name!r} lacks {', '.join(missing)}; derive it from "
+            f"The {named('granularity', name)} lacks {', '.join(missing)}; derive it from "
             "network_pruning.pruning.granularities.Weight."
         )
     return granularity
@@ -52,8 +53,8 @@ def checked_items(granularity, name, returned):
     fault = _fault_of_numbers(returned, items, items.shape) or ("" if items.ndim else "is a number")
     if fault:
         raise RunError(
-            f"The granularity {granularity!r} must return an array of finite scores, not negative, "
-            f"for the layer {name}, but what came {fault}."
+            f"The {named('granularity', granularity)} must return an array of finite scores, "
+            f"not negative, for the layer {name}, but what came {fault}."
         )
     return items
 
@@ -67,8 +68,9 @@ def checked_mask(granularity, name, returned, shape):
     mask = _array(returned)
     if mask.dtype != bool or mask.shape != shape:
         raise RunError(
-            f"The granularity {granularity!r} must return a mask of booleans of shape {shape} for "
-            f"the layer {name}, but what came is of type {mask.dtype} and shape {mask.shape}."
+            f"The {named('granularity', granularity)} must return a mask of booleans of shape "
+            f"{shape} for the layer {name}, but what came is of type {mask.dtype} and shape "
+            f"{mask.shape}."
         )
     return mask
 
@@ -94,8 +96,8 @@ def checked_counts(scope, returned, rankings):
 
 def _refuse_counts(scope, came):
     raise RunError(
-        f"The scope {scope!r} must return how many items are gone as a dictionary with a whole "
-        f"number, or one for each unit, for every hidden layer, but {came}."
+        f"The {named('scope', scope)} must return how many items are gone as a dictionary "
+        f"with a whole number, or one for each unit, for every hidden layer, but {came}."
     )
 
 
@@ -110,8 +112,8 @@ def checked_rounds(schedule, returned, k):
     sound = rounds and all(map(_is_round, rounds)) and abs(rounds[-1].sparsity - k) < 1e-9
     if not sound:
         raise RunError(
-            f"The schedule {schedule!r} must return Rounds of sparsities in [0, 1], the last one "
-            f"of {k}, but what came is {_kind(returned)}."
+            f"The {named('schedule', schedule)} must return Rounds of sparsities in [0, 1], "
+            f"the last one of {k}, but what came is {_kind(returned)}."
         )
     return rounds
 
@@ -129,8 +131,8 @@ def checked_ramp(schedule, sparsity):
     """
     if not isinstance(sparsity, Real) or not 0 <= sparsity <= 1:
         raise RunError(
-            f"A ramp of the schedule {schedule!r} must return a sparsity in [0, 1], but what came "
-            f"is {_kind(sparsity)}."
+            f"A ramp of the {named('schedule', schedule)} must return a sparsity in [0, 1], but "
+            f"what came is {_kind(sparsity)}."
         )
     return sparsity
 
@@ -145,8 +147,9 @@ def checked_recovery(recovery, returned):
     sound = isinstance(returned, Recovery) and isinstance(returned.epochs, Integral)
     if not (sound and returned.epochs >= 0 and callable(returned.learning_rate)):
         raise RunError(
-            f"The recovery {recovery!r} must return a Recovery(epochs, learning_rate) of a whole "
-            f"number and a function of the progress, but what came is {_kind(returned)}."
+            f"The {named('recovery', recovery)} must return a Recovery(epochs, learning_rate) "
+            "of a whole number and a function of the progress, but what came is "
+            f"{_kind(returned)}."
         )
     return returned
 

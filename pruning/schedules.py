@@ -52,8 +52,8 @@ def gradual(previous, k, _config):
 def iterative(previous, k, config):
     """A share of what is left (`--prune_fraction`), recover, repeat (Han et al., 2015; Frankle &
     Carbin, 2019). Goes on from the sparsity before."""
-    # A round that would end where the last one does but for rounding is the last one.
-    end = max(1 - k, SMALLEST_REST) * (1 + 1e-9)
+    # What a `k` of few digits leaves after its last whole round is not worth a round of its own.
+    end = max(1 - k, SMALLEST_REST) / (1 - SMALLEST_ROUND)
     rounds, remaining = [], (1 - previous) * (1 - config.prune_fraction)
     while remaining > end:
         rounds.append(Round(1 - remaining))
@@ -61,5 +61,5 @@ def iterative(previous, k, config):
     return [*rounds, Round(k)]
 
 
-# Where everything goes in the end, rounds that remove next to nothing are of no use.
-SMALLEST_REST = 1e-5
+# Rounds that remove next to nothing are of no use: a smaller share of what is left, or of all.
+SMALLEST_ROUND, SMALLEST_REST = 0.02, 1e-5

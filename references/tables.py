@@ -3,8 +3,9 @@
 `python references/tables.py` writes them into the pages, between marks.
 """
 
-import csv
 from pathlib import Path
+
+import pandas as pd
 
 REFERENCES = Path(__file__).resolve().parent
 ROOT = REFERENCES.parent
@@ -41,10 +42,7 @@ STRONG_HEADER = """\
 
 def read_results(path):
     """The rows of a `results.csv` as lists of numbers: k, two accuracies, two losses."""
-    with path.open(newline="") as file:
-        rows = csv.reader(file)
-        next(rows)
-        return [[float(cell) for cell in row] for row in rows]
+    return pd.read_csv(path).to_numpy().tolist()
 
 
 def comparison(experiment_id, title):
@@ -99,24 +97,21 @@ def strong_tables():
 def strong_table(folder, shown):
     """One preset's run: mean over the seeds, beside one-shot magnitude and chance."""
     title, method = shown
-    with (REFERENCES / folder / "summary.csv").open(newline="") as file:
-        rows = {(row["method"], float(row["k"])): row for row in csv.DictReader(file)}
+    summary = pd.read_csv(REFERENCES / folder / "summary.csv")
+    rows = {name: group.set_index("k") for name, group in summary.groupby("method")}
     granularity = method.split("/")[0]
-    lines = []
-    for (name, k), row in rows.items():
-        if name == method:
-            plain, chance = rows[granularity, k], rows[f"{granularity}/random", k]
-            lines.append(_strong_row(k, row, plain, chance))
-    return f"{title}, {row['seeds']} seeds:\n\n{STRONG_HEADER}{''.join(lines)}"
+    strong, plain, chance = (rows[name] for name in (method, granularity, f"{granularity}/random"))
+    lines = [_strong_row(k, row, plain.loc[k], chance.loc[k]) for k, row in strong.iterrows()]
+    return f"{title}, {summary['seeds'].max()} seeds:\n\n{STRONG_HEADER}{''.join(lines)}"
 
 
 def _strong_row(k, row, plain, chance):
     def percent(column, source=row):
-        return f"{100 * float(source[column]):.2f}"
+        return f"{100 * source[column]:.2f}"
 
     cells = [
         f"{100 * k:.4g} %",
-        f"{float(row['compression_ratio_mean']):.0f}×",
+        f"{row['compression_ratio_mean']:.0f}×",
         percent("test_accuracy_mean"),
         percent("test_accuracy_sd"),
         f"{percent('test_accuracy_low')}–{percent('test_accuracy_high')}",

@@ -5,6 +5,7 @@ import fcntl
 import os
 import runpy
 import shutil
+import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -22,6 +23,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 # The checkout becomes `network_pruning`, whatever its folder is called.
 runpy.run_path(str(ROOT / "__main__.py"))["load_package"]()
+
+# Names the folder that all processes of one run of the tests share.
+SHARED = "NETWORK_PRUNING_TESTS"
 
 # Real data, few examples, so that the suite stays fast; commands find the plugin beside this file.
 SMALL_DATA = ("--dataset=few_digits", "--plugins=few_digits", "--num_valid=1000")
@@ -43,10 +47,12 @@ def cli():
     return run_command
 
 
-def shared_folder(tmp_path_factory):
-    """A folder that all processes of one run of the tests share."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+def pytest_configure(config):
+    """The process that starts the others makes a folder that all of them share."""
+    if SHARED not in os.environ:
+        folder = tempfile.TemporaryDirectory(prefix="network-pruning-tests-")
+        os.environ[SHARED] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 @contextlib.contextmanager
@@ -56,23 +62,25 @@ def locked(path, kind=fcntl.LOCK_EX):
         yield
 
 
-@pytest.fixture(autouse=True)
-def alone_or_beside_others(request, tmp_path_factory):
-    """Tests run beside each other, but those marked `alone`, which race or time something."""
-    folder = shared_folder(tmp_path_factory)
-    alone = request.node.get_closest_marker("alone")
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    """Tests run beside each other, but those marked `alone`, which race or time something.
+
+    Whoever goes into the room does so before any fixture is set up, and leaves it after the last.
+    """
+    folder = Path(os.environ[SHARED])
+    kind = fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH
     with contextlib.ExitStack() as held:
         # Who waits to be alone keeps the others from going in.
         with locked(folder / "door"):
-            kind = fcntl.LOCK_EX if alone else fcntl.LOCK_SH
             held.enter_context(locked(folder / "room", kind))
-        yield
+        return (yield)
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def finished():
     """The output folder of one small, finished experiment called `small`. Read only; see `copy`."""
-    output = shared_folder(tmp_path_factory) / "finished"
+    output = Path(os.environ[SHARED]) / "finished"
     with locked(f"{output}.lock"):
         if not (output / "stdout.txt").exists():  # the first who needs it makes it
             done = run_command(*SMALL, f"--output_dir={output}", "--experiment_id=small")

@@ -1,13 +1,31 @@
-"""Links in the pages lead somewhere, and the commands in them are understood."""
+"""Links in the pages lead somewhere, the commands in them are understood, numbers are counted."""
 
 import re
 import shlex
+import textwrap
 
 import pytest
+import test_bad_input
+import test_faults
+from commands import ROOT
 
-PAGES = ("README.md", "docs/methods.md", "docs/reliability.md", "docs/speed.md")
-LINKED = (*PAGES, "references/README.md")
-COMMAND = re.compile(r"^ {4}((?:network-pruning|python -m network-pruning\.train) --.*)$", re.M)
+PAGES = ("README.md", *sorted(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")))
+PAGES += ("references/README.md",)
+FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.M | re.S)
+# An indented line, or what stands between backticks, which may go on in the next line.
+CODE = re.compile(r"^ {4}(.*)$|`([^`]+)`", re.M)
+COMMAND = re.compile(r"(network-pruning|python -m network-pruning\.\w+|make)( |$)")
+# Of every program a flag that is wrong, and what is then said.
+WRONG = {"train": ("--seed=-1", "--seed must lie between")}
+# What the scripts behind targets of make ask for on their command line: flags, names of stages.
+SCRIPTS = {
+    "references": ("references/make_references.py", r'"(--\w+)" in sys\.argv'),
+    "bench": ("benchmarks/run.py", r'"(\w+)": \1\b'),
+}
+
+
+def read(root, page):
+    return (root / page).read_text(encoding="utf-8")
 
 
 def heading_anchor(heading):
@@ -15,11 +33,10 @@ def heading_anchor(heading):
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("page", LINKED)
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(root, page):
-    text = (root / page).read_text(encoding="utf-8")
-    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
-    for link in links:
+    links = re.findall(r"\]\(([^)\s]+)\)", read(root, page))
+    for link in (link for link in links if "://" not in link):
         name, _, anchor = link.partition("#")
         target = (root / page).parent / name if name else root / page
         assert target.exists(), link
@@ -28,31 +45,98 @@ def test_links_lead_somewhere(root, page):
             assert anchor in map(heading_anchor, headings), link
 
 
+def commands_in(text):
+    """The commands that a page gives, each as its words."""
+    text = FENCED.sub(lambda fenced: textwrap.indent(fenced[1], "    "), text)
+    code = (" ".join((line or inline).split()) for line, inline in CODE.findall(text))
+    return [shlex.split(command, comments=True) for command in code if COMMAND.match(command)]
+
+
+@pytest.fixture(scope="module")
 def commands(root):
-    return [
-        command.split("#")[0].strip()
-        for page in PAGES
-        for command in COMMAND.findall((root / page).read_text(encoding="utf-8"))
+    """The commands of all pages."""
+    return [command for page in PAGES for command in commands_in(read(root, page))]
+
+
+def test_commands_are_found_wherever_they_stand():
+    text = "`make\nlint` or `x`:\n\n    make run ARGS='--a --b=1'  # c\n\n```sh\nmake test\n```\n"
+    assert commands_in(text) == [
+        ["make", "lint"],
+        ["make", "run", "ARGS=--a --b=1"],
+        ["make", "test"],
     ]
 
 
-def test_commands_are_understood(root, cli, tmp_path):
+def targets_of(command):
+    """What `make` is asked for."""
+    return [word for word in command[1:] if command[0] == "make" and "=" not in word]
+
+
+def program_and_flags(command):
+    """The program that a command starts, and the flags that it gives to it."""
+    if command[0] == "make":
+        variables = dict(word.split("=", 1) for word in command[1:] if "=" in word)
+        (target,) = targets_of(command) or ["run"]
+        return {"run": "train"}.get(target, target), shlex.split(variables.get("ARGS", ""))
+    program = command[2].split(".")[1] if command[0] == "python" else "train"
+    return program, [word for word in command if word.startswith("--")]
+
+
+def flags_of(commands, program):
+    """What a program is given in the pages, the same flags once."""
+    found = [tuple(flags) for name, flags in map(program_and_flags, commands) if name == program]
+    return list(dict.fromkeys(found))
+
+
+def test_targets_of_make_exist(root, commands):
+    targets = set(re.findall(r"^(\w+):", (root / "Makefile").read_text(), re.M))
+    asked = {target for command in commands for target in targets_of(command)}
+    assert len(asked) >= 5
+    assert asked <= targets
+
+
+def test_programs_that_are_given_flags_are_tested_here(commands):
+    given = {program for program, flags in map(program_and_flags, commands) if flags}
+    assert given <= {*WRONG, *SCRIPTS}
+
+
+@pytest.mark.parametrize("program", WRONG)
+def test_commands_are_understood(root, cli, tmp_path, commands, program):
     """Every flag and value is accepted: what is complained of is only the last, which is wrong."""
-    found = commands(root)
-    assert len(found) >= 4
+    wrong, sentence = WRONG[program]
     (tmp_path / "my_criteria.py").write_text(
-        re.search(r"```python\n(from network_pruning import .*?)```", methods_page(root), re.S)[1]
+        re.search(
+            r"```python\n(from network_pruning import .*?)```", read(root, "docs/methods.md"), re.S
+        )[1]
     )
-    for command in dict.fromkeys(found):
-        flags = [word for word in shlex.split(command) if word.startswith("--")]
-        done = cli(*flags, "--seed=-1", cwd=tmp_path)
-        assert (done.returncode, done.stdout) == (2, ""), command
-        assert "--seed must lie between" in done.stderr, command
+    found = flags_of(commands, program)
+    assert len(found) >= 4
+    for flags in found:
+        done = cli(*flags, wrong, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, ""), flags
+        assert sentence in done.stderr, flags
 
 
-def methods_page(root):
-    return (root / "docs/methods.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("target", SCRIPTS)
+def test_arguments_of_scripts_exist(root, commands, target):
+    script, pattern = SCRIPTS[target]
+    given = {argument for arguments in flags_of(commands, target) for argument in arguments}
+    assert given
+    assert given <= set(re.findall(pattern, read(root, script)))
+
+
+@pytest.mark.parametrize(
+    ("promise", "cases"),
+    [
+        ("Bad flags end in one sentence", len(test_bad_input.BAD_FLAGS)),
+        ("Killed anywhere", test_faults.KILL_POINTS),
+        ("`--force_train` destroys nothing", test_faults.FORCED_KILL_POINTS),
+    ],
+)
+def test_cases_are_counted(root, promise, cases):
+    page = read(root, "docs/reliability.md")
+    assert re.search(rf"^\| {re.escape(promise)}.*\| {cases} \|$", page, re.M)
 
 
 def test_the_readme_is_no_book(root):
-    assert len((root / "README.md").read_text(encoding="utf-8").splitlines()) <= 300
+    assert len(read(root, "README.md").splitlines()) <= 300

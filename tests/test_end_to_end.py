@@ -1,11 +1,11 @@
 """The real command, in a subprocess, on real data."""
 
-import csv
 import json
 import os
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -21,9 +21,9 @@ PICTURES = {
 }
 
 
-def rows_of(path):
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+def table_of(path):
+    """A table as it is written: every cell a text."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def modified(path):
@@ -38,13 +38,14 @@ def test_every_file_is_there_and_nothing_else(finished):
 
 
 def test_the_network_learns_and_then_suffers(finished):
-    rows = rows_of(finished / "small" / "results.csv")
-    assert [row["Sparsity (%)"] for row in rows] == ["0.0000", "0.5000", "0.9000", "1.0000"]
-    assert rows[0]["Test Accuracy (Weight)"] == rows[0]["Test Accuracy (Unit)"]
-    assert float(rows[0]["Test Accuracy (Weight)"]) > 0.85
+    results = table_of(finished / "small" / "results.csv").set_index("Sparsity (%)")
+    assert list(results.index) == ["0.0000", "0.5000", "0.9000", "1.0000"]
+    dense, nothing = results.loc["0.0000"], results.loc["1.0000"]
+    assert dense["Test Accuracy (Weight)"] == dense["Test Accuracy (Unit)"]
+    assert float(dense["Test Accuracy (Weight)"]) > 0.85
     # Nothing is left: every image is called a zero, as 980 of the 10,000 are.
-    assert rows[3]["Test Accuracy (Weight)"] == rows[3]["Test Accuracy (Unit)"] == "0.0980"
-    assert rows[3]["Test Loss: (Weight)"] == "2.3026"
+    assert nothing["Test Accuracy (Weight)"] == nothing["Test Accuracy (Unit)"] == "0.0980"
+    assert nothing["Test Loss: (Weight)"] == "2.3026"
 
 
 def test_pictures_open_and_animations_have_a_frame_for_each_k(finished):
@@ -60,7 +61,7 @@ def test_config_json_holds_what_the_numbers_depend_on(finished):
     assert config["settings"]["seed"] == 0
     assert config["settings"]["num_valid"] == 1000
     assert config["settings"]["k_vals"] == list(K_VALS)
-    assert {"tensorflow", "keras", "numpy"} <= set(config["versions"])
+    assert {"tensorflow", "keras", "numpy", "pandas", "imageio"} <= set(config["versions"])
     assert len(config["dataset_sha256"]) == 64
     assert config["devices"]
 
@@ -75,7 +76,7 @@ def test_the_screen_shows_summary_progress_and_table(finished):
 
 
 def test_the_history_counts_epochs_from_one(finished):
-    assert [row["epoch"] for row in rows_of(finished / "small" / "history.csv")] == ["1", "2"]
+    assert list(table_of(finished / "small" / "history.csv")["epoch"]) == ["1", "2"]
 
 
 def test_a_finished_experiment_is_not_trained_again(cli, copy, small):
@@ -85,18 +86,21 @@ def test_a_finished_experiment_is_not_trained_again(cli, copy, small):
     assert done.returncode == 0, done.stderr
     assert "Not trained again" in done.stdout
     assert "epoch 1/2" not in done.stdout
+    assert "8 networks, all tested before." in done.stdout
+    assert "Pruned and tested" not in done.stdout
     assert modified(copy / "small/checkpoints/weights.best.hdf5") == before
     assert (copy / "small/results.csv").read_bytes() == results
 
 
 def test_other_sparsities_are_cheap_and_leave_no_stale_pictures(cli, copy, small):
-    expected = rows_of(copy / "small/results.csv")[2]
+    expected = table_of(copy / "small/results.csv").iloc[2]
     done = cli(*small, "--k_vals=0.9,0.3")
     assert done.returncode == 0, done.stderr
     assert "Not trained again" in done.stdout
-    rows = rows_of(copy / "small/results.csv")
-    assert [row["Sparsity (%)"] for row in rows] == ["0.3000", "0.9000"]
-    assert rows[1] == expected
+    assert "Pruned and tested 2 networks; 3 more were tested before." in done.stdout
+    results = table_of(copy / "small/results.csv")
+    assert list(results["Sparsity (%)"]) == ["0.3000", "0.9000"]
+    assert results.iloc[1].equals(expected)
     names = sorted(path.name for path in (copy / "small").glob("pruned_weights_l1*"))
     assert names == ["pruned_weights_l1_k=0.3.png", "pruned_weights_l1_k=0.9.png"]
 

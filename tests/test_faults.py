@@ -94,12 +94,10 @@ def test_killed_while_forced_neither_the_old_nor_the_new_is_lost(whole, whole_ot
     output, _ = whole
     old, new, expected_files = contents(output), contents(whole_other), files(output)
     forced = ("--force_train", "--seed=1")
-    base = tmp_path / "base"
-    assert run("none", base).returncode == 0
-    events = run("none", copied(base, tmp_path / "count"), *forced).events
+    events = run("none", copied(output, tmp_path / "count"), *forced).events
 
     def kill_twice(point):
-        folder = copied(base, tmp_path / str(point))
+        folder = copied(output, tmp_path / str(point))
         killed = run(f"kill:{point}", folder, *forced)
         assert killed.returncode == -signal.SIGKILL, (point, killed.stderr)
         # Without the flag the old experiment is found; unless all of the new one was complete.

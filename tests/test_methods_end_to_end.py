@@ -1,6 +1,5 @@
 """Methods, plugins and replicates: by the real command, and with a small network in `fault_run`."""
 
-import csv
 import os
 import re
 import shutil
@@ -8,6 +7,7 @@ import signal
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from fault_run import fault_run
 from network_pruning.models import model as models
@@ -33,20 +33,17 @@ def run(fault, output, *flags):
     return fault_run(fault, *FLAGS, f"--output_dir={output}", *flags)
 
 
-def rows_of(path):
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+def table_of(path):
+    """A table as it is written: every cell a text."""
+    return pd.read_csv(path, dtype=str, keep_default_na=False)
 
 
 def rows_by_method(experiment):
-    rows = {}
-    for row in rows_of(experiment / "metrics.csv"):
-        rows.setdefault(row["method"], []).append(row)
-    return rows
+    return dict(iter(table_of(experiment / "metrics.csv").groupby("method", sort=False)))
 
 
 def without_seconds(path):
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows_of(path)]
+    return table_of(path).drop(columns="seconds")
 
 
 def networks(experiment):
@@ -83,13 +80,13 @@ def test_a_method_that_trains_joins_the_tables_and_the_reference_stays(cli, copy
     rows = rows_by_method(copy / "small")
     assert set(rows) == {"weight", "unit", STRONG, "weight/random"}
     for method in rows.values():
-        assert [float(row["k"]) for row in method] == [0.0, 0.5, 0.9, 1.0]
+        assert list(method["k"]) == ["0.0", "0.5", "0.9", "1.0"]
     assert f"{STRONG} at 90 %" in done.stdout
-    trained, chance = rows[STRONG][2], rows["weight/random"][2]
+    trained, chance = rows[STRONG].iloc[2], rows["weight/random"].iloc[2]
     assert float(trained["test_accuracy"]) > float(chance["test_accuracy"])
     assert float(trained["effective_sparsity"]) >= float(trained["sparsity"])
     # The unpruned control is the same for all.
-    assert len({row[0]["test_accuracy"] for row in rows.values()}) == 1
+    assert len({method["test_accuracy"].iloc[0] for method in rows.values()}) == 1
     model = keras.models.load_model(networks(copy / "small")["0.9"])
     kernels = Weights.of(model).hidden.values()
     assert sum(int(np.count_nonzero(kernel == 0)) for kernel in kernels) == 2_145_600
@@ -107,17 +104,18 @@ def test_nothing_is_done_twice(mine):
 
 def test_other_settings_make_other_networks_beside_the_first(mine):
     before = {path: path.read_bytes() for path in network_files(mine / "x")}
-    table = rows_of(mine / "x/metrics.csv")
+    table = table_of(mine / "x/metrics.csv")
     done = run("none", mine, "--finetune_epochs=2", "--k_vals=0.5")
     assert done.returncode == 0, done.stderr
     assert f"{STRONG} at 50 %" in done.stdout
     assert f"{STRONG} at 90 %" not in done.stdout
-    after = rows_of(mine / "x/metrics.csv")
-    assert [row for row in after if row in table] == table
-    (new,) = (row for row in after if row not in table)
+    after = table_of(mine / "x/metrics.csv")
+    assert after[:-1].equals(table)
+    new = after.iloc[-1]
     assert (new["method"], new["k"], new["finetune_epochs"]) == (STRONG, "0.5", "2")
     assert (new["dataset"], new["model"], new["distillation"]) == ("digits", "mlp", "0.5")
     assert (new["earlier_k"], new["prune_fraction"], new["shift"]) == ("", "", "1")
+    assert (new["epochs"], new["batch_size"], new["keep_best"]) == ("2", "128", "True")
     files = network_files(mine / "x")
     assert len(files) == len(before) + 1
     assert {path: path.read_bytes() for path in before} == before
@@ -159,9 +157,22 @@ def test_without_a_table_networks_are_tested_again_not_trained_again(whole, mine
     done = run("none", mine)
     assert done.returncode == 0, done.stderr
     assert {path: path.stat().st_mtime_ns for path in network_files(mine / "x")} == before
-    assert without_seconds(mine / "x/metrics.csv") == without_seconds(whole[0] / "x/metrics.csv")
-    trained = [row for row in rows_of(mine / "x/metrics.csv") if row["method"] == STRONG]
-    assert [row["seconds"] == "" for row in trained] == [False, True, True]
+    again = without_seconds(mine / "x/metrics.csv")
+    assert again.equals(without_seconds(whole[0] / "x/metrics.csv"))
+    trained = rows_by_method(mine / "x")[STRONG]
+    assert list(trained["seconds"] == "") == [False, True, True]
+
+
+def test_rows_of_tables_without_the_settings_of_the_training_count(mine):
+    path = mine / "x/metrics.csv"
+    table = table_of(path).drop(columns=["epochs", "batch_size", "learning_rate", "keep_best"])
+    table.to_csv(path, index=False)
+    done = run("none", mine, "--k_vals=0.0,0.5,0.9,0.95", "--methods=weight")
+    assert done.returncode == 0, done.stderr
+    assert "Pruned and tested 2 networks; 6 more were tested before." in done.stdout
+    after = table_of(path)
+    assert after[: len(table)][list(table)].equals(table)
+    assert list(after["epochs"]) == [""] * len(table) + ["2", "2"]
 
 
 def test_a_method_that_removes_a_whole_layer_says_so_once(mine):
@@ -181,32 +192,30 @@ def test_the_unpruned_control_is_there_without_being_asked_for(tmp_path):
     done = fault_run("none", "--epochs=1", "--k_vals=0.5", f"--output_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
     (folder,) = tmp_path.iterdir()
-    rows = [(row["method"], row["k"]) for row in rows_of(folder / "metrics.csv")]
-    assert rows == [("weight", "0.0"), ("weight", "0.5"), ("unit", "0.5")]
-    assert len(rows_of(folder / "results.csv")) == 1
+    rows = table_of(folder / "metrics.csv")
+    assert list(rows["method"]) == ["weight", "weight", "unit"]
+    assert list(rows["k"]) == ["0.0", "0.5", "0.5"]
+    assert len(table_of(folder / "results.csv")) == 1
 
 
 def test_killed_anywhere_it_ends_the_same_but_for_the_seconds(whole, tmp_path):
     output, events = whole
     expected = without_seconds(output / "x/metrics.csv")
-    first = run("none", tmp_path / "dense", "--methods=weight")
-    assert first.returncode == 0, first.stderr
-    begin = first.events // 2  # the training has been killed enough elsewhere
     kept = 0
-    for point in np.linspace(begin, events - 1, KILL_POINTS, dtype=int):
+    # The training of the dense network, a third of the events, has been killed enough elsewhere.
+    for point in np.linspace(events // 3, events - 1, KILL_POINTS, dtype=int):
         folder = tmp_path / str(point)
         killed = run(f"kill:{point}", folder)
         assert killed.returncode == -signal.SIGKILL, (point, killed.stderr)
         done_before = {
             name: path.stat().st_mtime_ns for name, path in networks(folder / "x").items()
         }
-        known = rows_by_method(folder / "x").get(STRONG, []) if done_before else []
+        known = list(rows_by_method(folder / "x")[STRONG]["k"]) if done_before else []
         resumed = run("none", folder)
         assert resumed.returncode == 0, (point, resumed.stderr)
-        assert without_seconds(folder / "x/metrics.csv") == expected, point
-        for row in known[1:]:
-            now = networks(folder / "x")[row["k"]].stat().st_mtime_ns
-            assert now == done_before[row["k"]], point
+        assert without_seconds(folder / "x/metrics.csv").equals(expected), point
+        for k in known[1:]:
+            assert networks(folder / "x")[k].stat().st_mtime_ns == done_before[k], point
             kept += 1
     assert kept > 0
 
@@ -222,7 +231,7 @@ def test_a_network_that_is_gone_is_made_again_and_a_damaged_one_is_named(whole, 
     found["0.5"].unlink()
     assert run("none", mine).returncode == 0
     again = without_seconds(mine / "x/metrics.csv")
-    assert again == without_seconds(whole[0] / "x/metrics.csv")
+    assert again.equals(without_seconds(whole[0] / "x/metrics.csv"))
 
 
 def test_force_train_leaves_no_network_of_the_old_weights(mine):
@@ -232,7 +241,7 @@ def test_force_train_leaves_no_network_of_the_old_weights(mine):
     done = run("none", mine, *flags)
     assert done.returncode == 0, done.stderr
     assert not networks(mine / "x")
-    assert {row["seed"] for row in rows_of(mine / "x/metrics.csv")} == {"1"}
+    assert set(table_of(mine / "x/metrics.csv")["seed"]) == {"1"}
 
 
 def test_a_damaged_table_is_not_overwritten(mine):
@@ -256,12 +265,13 @@ def test_every_kind_of_schedule_and_recovery(mine):
     assert done.returncode == 0, done.stderr
     rows = rows_by_method(mine / "x")
     for name in methods:
-        (asked,) = (row for row in rows[name] if float(row["k"]) == 0.5)
+        sparsity = rows[name].set_index("k").loc["0.5", "sparsity"]
         # Half of the items, whose sizes differ where they are units of any layer.
-        assert 0.1 < float(asked["sparsity"]) < 0.7, name
+        assert 0.1 < float(sparsity) < 0.7, name
     # Of 30 inputs the last two are a group of their own; more than half it never removes, and
     # that is not called 75 %.
-    assert float(rows["2:4/obd/lr_rewind"][-1]["sparsity"]) == pytest.approx(0.5, abs=0.001)
+    last = rows["2:4/obd/lr_rewind"].iloc[-1]
+    assert float(last["sparsity"]) == pytest.approx(0.5, abs=0.001)
     assert "2:4/obd/lr_rewind at 75 %" not in done.stdout
     assert "2:4/obd/lr_rewind at 49.92 % instead of 75 %:" in done.stdout
     assert "Note: 2:4/obd/lr_rewind was asked for 75 % but removes at most 49.92 %" in done.stdout
@@ -302,31 +312,6 @@ def test_the_plugin_of_the_documentation(cli, copy, small, root):
         assert done.returncode == 0, done.stderr
 
 
-def test_replicates_are_experiments_of_their_own_with_a_summary(tmp_path):
-    flags = ("--epochs=1", "--k_vals=0.0,0.9", f"--output_dir={tmp_path}", "--experiment_id=two")
-    done = fault_run("none", *flags, "--replicates=2", "--seed=5")
-    assert done.returncode == 0, done.stderr
-    folder = tmp_path / "two/replicates"
-    names = {path.name for path in folder.iterdir()}
-    expected = {"two-seed=5", "two-seed=6", "metrics.csv", "summary.csv", "method_comparison.png"}
-    assert names == expected
-    summary = rows_of(folder / "summary.csv")
-    assert [(row["method"], row["k"], row["seeds"]) for row in summary] == [
-        ("weight", "0.0", "2"),
-        ("weight", "0.9", "2"),
-        ("unit", "0.0", "2"),
-        ("unit", "0.9", "2"),
-    ]
-    single = [rows_by_method(folder / f"two-seed={seed}")["weight"][1] for seed in (5, 6)]
-    mean = sum(float(row["test_accuracy"]) for row in single) / 2
-    assert float(summary[1]["test_accuracy_mean"]) == pytest.approx(mean)
-    # The single run of this name is another experiment, beside them.
-    done = fault_run("none", *flags, "--seed=5")
-    assert done.returncode == 0, done.stderr
-    ours, theirs = tmp_path / "two/results.csv", folder / "two-seed=5/results.csv"
-    assert ours.read_bytes() == theirs.read_bytes()
-
-
 TWO = ("--epochs=1", "--k_vals=0.0,0.9", "--experiment_id=two", "--replicates=2", "--seed=5")
 
 
@@ -339,14 +324,33 @@ def two(tmp_path_factory):
     return output / "two", done.stdout
 
 
+def test_replicates_are_experiments_of_their_own_with_a_summary(two, tmp_path):
+    shutil.copytree(two[0], tmp_path / "two")
+    folder = tmp_path / "two/replicates"
+    names = {path.name for path in folder.iterdir()}
+    expected = {"two-seed=5", "two-seed=6", "metrics.csv", "summary.csv", "method_comparison.png"}
+    assert names == expected
+    summary = table_of(folder / "summary.csv")
+    assert list(summary["method"]) == ["weight", "weight", "unit", "unit"]
+    assert list(summary["k"]) == ["0.0", "0.9", "0.0", "0.9"]
+    assert set(summary["seeds"]) == {"2"}
+    single = [rows_by_method(folder / f"two-seed={seed}")["weight"].iloc[1] for seed in (5, 6)]
+    mean = sum(float(row["test_accuracy"]) for row in single) / 2
+    assert float(summary["test_accuracy_mean"].iloc[1]) == pytest.approx(mean)
+    # The single run of this name is another experiment, beside them.
+    done = fault_run("none", *TWO, f"--output_dir={tmp_path}", "--replicates=1")
+    assert done.returncode == 0, done.stderr
+    ours, theirs = tmp_path / "two/results.csv", folder / "two-seed=5/results.csv"
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
 def test_mean_and_interval_of_every_method_are_shown(two):
     folder, said = two
-    summary = rows_of(folder / "replicates/summary.csv")
-    for row in summary:
+    for _, row in table_of(folder / "replicates/summary.csv").iterrows():
         low, high = (100 * float(row[f"test_accuracy_{end}"]) for end in ("low", "high"))
         assert f"({low:.2f}–{high:.2f})" in said
         assert 0 <= low <= high <= 100
-    assert "mean of 2 seeds" in said
+    assert "mean of 2 seeds (95 % interval), compression ratio:" in said
 
 
 def test_another_range_of_seeds_joins_the_summary(two, tmp_path):
@@ -357,11 +361,12 @@ def test_another_range_of_seeds_joins_the_summary(two, tmp_path):
     assert done.stdout.count("Not trained again") == 1
     assert "Finished before with the same settings, and counted too: 5." in done.stdout
     assert "The summary of seeds 5, 6, 7 is in" in done.stdout
-    rows = rows_of(tmp_path / "two/replicates/summary.csv")
-    assert {row["seeds"] for row in rows} == {"3"}
+    assert set(table_of(tmp_path / "two/replicates/summary.csv")["seeds"]) == {"3"}
     # Seeds that lack a network of these settings do not count.
     done = fault_run("none", *flags, "--k_vals=0.5")
     assert "The summary of seeds 5, 6 is in" in done.stdout
+    assert "\n    50 %" in done.stdout
+    assert "\n     0 %" not in done.stdout  # which was not asked for
 
 
 def test_a_forced_run_that_is_killed_in_the_second_seed_goes_on(two, tmp_path):
@@ -387,12 +392,10 @@ def test_a_forced_run_that_is_killed_in_the_second_seed_goes_on(two, tmp_path):
     assert "Not trained again" in resumed.stdout.split("Replicate 2 of 2")[0]
     assert checkpoint("killed", 5).stat().st_mtime_ns == before
     tables = [
-        rows_of(tmp_path / name / "two/replicates/metrics.csv") for name in ("whole", "killed")
+        without_seconds(tmp_path / name / "two/replicates/metrics.csv")
+        for name in ("whole", "killed")
     ]
-    for table in tables:
-        for row in table:
-            del row["seconds"]
-    assert tables[0] == tables[1]
+    assert tables[0].equals(tables[1])
     # Done: the next time the flag means what it says.
     names = {path.name for path in (tmp_path / "killed/two/replicates").iterdir()}
     assert not any("forced" in name for name in names)

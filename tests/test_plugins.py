@@ -265,8 +265,29 @@ RUNS = {
     "criterion with negative scores": (
         CRITERION.format("-1 - abs(layer.kernel)"),
         "--methods=mine",
-        "The criterion 'mine' must return finite scores of shape (784, 30), not negative, for the "
-        "layer hidden_1, but what came is negative in 23,520 of 23,520 places.",
+        "The criterion 'mine' (p.py, line 4, mine) must return finite scores of shape (784, 30), "
+        "not negative, for the layer hidden_1, but what came is negative in 23,520 of 23,520 "
+        "places.",
+    ),
+    "criterion that divides by zero": (
+        CRITERION.format("abs(layer.kernel) / 0"),
+        "--methods=mine",
+        "The criterion 'mine' (p.py, line 4, mine) must return finite scores of shape (784, 30), "
+        "not negative, for the layer hidden_1, but what came is not finite in 23,520 of 23,520 ",
+    ),
+    "mask of a granularity": (
+        """
+        from network_pruning.pruning.granularities import Weight, register_granularity
+
+        @register_granularity("mine")
+        class Mine(Weight):
+            @staticmethod
+            def mask(kept, shape):
+                return 1 * kept
+        """,
+        "--methods=mine",
+        "The granularity 'mine' (p.py, line 4, Mine) must return a mask of booleans of shape (784, "
+        "30) for the layer hidden_1, but what came is of type int64 and shape (784, 30).",
     ),
     "granularity": (
         """
@@ -347,7 +368,8 @@ RUNS = {
             return 3
         """,
         "--dataset=mine",
-        "The data set 'mine' cannot be used: its loader returned a int, but a Dataset is needed.",
+        "The data set 'mine' (p.py, line 4, mine) cannot be used: its loader returned a int, but a "
+        "Dataset is needed.",
     ),
 }
 FLAGS = ("--epochs=1", "--k_vals=0.5", "--experiment_id=x", "--plugins=p", "--prune_epochs=1")
@@ -386,7 +408,8 @@ def test_a_model_that_is_none_is_bad_usage_and_nothing_is_written(write, tmp_pat
     write("p", model)
     done = fault_run("none", *FLAGS, "--model=mine", f"--output_dir={tmp_path / 'out'}")
     assert done.returncode == 2, done.stderr
-    assert "--model: 'mine' cannot be built: its function returned (300,)" in done.stderr
+    place = "the model 'mine' (p.py, line 2, <lambda>)"
+    assert f"--model: {place} cannot be built: its function returned (300,)" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -7,7 +7,7 @@ from network_pruning.config import UsageError
 from network_pruning.data.registry import LOADERS, get_loader
 from network_pruning.models.architectures import ARCHITECTURES
 from network_pruning.pruning.methods import AXES
-from network_pruning.registry import Registry
+from network_pruning.registry import Registry, named
 
 pytestmark = pytest.mark.usefixtures("registries")
 
@@ -25,6 +25,16 @@ REGISTRIES = {**AXES, "model": ARCHITECTURES, "data set": LOADERS}
 
 def anything(*_):
     pass
+
+
+class Anything:
+    """Can be called, too."""
+
+    def __call__(self, *_):
+        pass
+
+
+ANYTHING_AT = anything.__code__.co_firstlineno
 
 
 @pytest.mark.parametrize("axis", TAKEN)
@@ -79,12 +89,29 @@ def test_all_that_can_be_called_will_do():
         assert AXES["criterion"].get(f"c{number}") is function
 
 
+@pytest.mark.parametrize(
+    ("function", "place"),
+    [
+        (anything, f" (test_registry.py, line {ANYTHING_AT}, anything)"),
+        (functools.partial(anything, 1), f" (test_registry.py, line {ANYTHING_AT}, anything)"),
+        (Anything(), f" (test_registry.py, line {ANYTHING_AT + 4}, Anything)"),
+        (abs, ""),
+        (functools.partial(named, "criterion"), ""),  # ours
+    ],
+)
+def test_messages_tell_where_a_plugins_function_is(function, place):
+    AXES["criterion"].register("mine")(function)
+    assert named("criterion", "mine") == f"criterion 'mine'{place}"
+    assert named("criterion", "magnitude") == "criterion 'magnitude'"
+    assert named("criterion", "nobody") == "criterion 'nobody'"
+
+
 def test_numbers_of_a_pattern():
     registry = Registry("power", flag="--powers")
     registry.register("P^Q", pattern=r"(\d+)\^(\d+)")(lambda p, q: p**q)
     assert registry.get("2^10") == 1024
     assert registry.names() == ["P^Q"]
-    with pytest.raises(UsageError, match="'2' is not a power"):
+    with pytest.raises(UsageError, match=r"--powers: '2' is not known; choose one of: P\^Q"):
         registry.get("2")
 
 

@@ -14,6 +14,12 @@ def test_every_line_of_a_run_fits_a_terminal(finished):
     assert max(map(len, lines)) <= COLUMNS
 
 
+def test_every_line_of_help_fits_a_terminal(cli):
+    lines = cli("--help").stdout.splitlines()
+    assert len(lines) > 50
+    assert max(map(len, lines)) <= COLUMNS
+
+
 @pytest.mark.parametrize(("loss", "shown"), [(0.01, "0.0100"), (12.3456, "12.346")])
 def test_the_line_of_an_epoch_fits_a_terminal(loss, shown):
     line = epoch_line(Epoch(100, loss, 0.98, loss, 0.97), 100, 123.4, True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+PACKAGE = "network_pruning"
 # From the bottom up; a room may import from those before it, and files in one room from each other
 # as long as they do not do so in a circle.
 ROOMS = (
@@ -33,18 +34,61 @@ def modules(root):
 
 def imported(root, file):
     """The modules of the package that a file imports, anywhere in it, as paths without suffix."""
-    here = file.parent.parts
     for node in ast.walk(ast.parse((root / file).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            base = Path(*here[: len(here) - node.level + 1], *(node.module or "").split("."))
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                package, *inside = alias.name.split(".")
+                if package == PACKAGE:
+                    yield Path(*inside) if inside else Path(FRONT_DOORS[0])
+        elif isinstance(node, ast.ImportFrom) and (base := imported_from(file, node)) is not None:
             for alias in node.names:
                 inside = base / alias.name
                 known = (root / inside).is_dir() or (root / inside).with_suffix(".py").exists()
                 yield inside if known else base if base.parts else Path(FRONT_DOORS[0])
 
 
+def imported_from(file, node):
+    """What a `from … import` names, as a path in the package; None for another package."""
+    module = (node.module or "").split(".")
+    if node.level:
+        here = file.parent.parts
+        return Path(*here[: len(here) - node.level + 1], *module)
+    return Path(*module[1:]) if module[0] == PACKAGE else None
+
+
 def room(path):
     return path.parts[0].removesuffix(".py")
+
+
+def test_every_room_is_known(root):
+    rooms = {folder.parent.name for folder in root.glob("*/__init__.py")} - {"tests"}
+    files = {file.stem for file in root.glob("*.py")} - {*FRONT_DOORS}
+    assert rooms | files == {*ROOMS}
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("from ..utils import say", ["utils"]),
+        ("from . import paths, nothing", ["experiments/paths", "experiments"]),
+        ("from .. import __version__", ["__init__"]),
+        ("def f():\n    from .paths import ArtifactPaths", ["experiments/paths"]),
+        ("import network_pruning", ["__init__"]),
+        ("import os, network_pruning.models.model as m", ["models/model"]),
+        ("from network_pruning import register_model, train", ["__init__", "train"]),
+        ("from network_pruning.models import model", ["models/model"]),
+        ("from network_pruning.models.model import build", ["models/model"]),
+        ("import numpy.random\nfrom keras.models import load_model", []),
+    ],
+)
+def test_imports_are_seen_however_they_are_written(tmp_path, statement, expected):
+    for folder in ("experiments", "models"):
+        (tmp_path / folder).mkdir()
+    for name in ("utils", "train", "experiments/paths", "models/model"):
+        (tmp_path / name).with_suffix(".py").touch()
+    file = Path("experiments/folder.py")
+    (tmp_path / file).write_text(statement)
+    assert list(map(str, imported(tmp_path, file))) == expected
 
 
 def test_imports_run_down_only(root):

@@ -21,45 +21,46 @@ def results_table(metrics, settings=""):
             `test_accuracy` and `test_loss`.
         settings: what the networks were made with.
     """
-    metrics = metrics.assign(less=metrics["sparsity"] < metrics["k"] - CLEARLY_LESS)
-    metrics["best"] = _is_best(metrics)
+    metrics = _marked(metrics)
     with_loss = metrics["method"].nunique() <= 2
     cells = {
         (row.method, row.k): _accuracy(row) + (f"{row.test_loss:9.4f}" if with_loss else "")
         for row in metrics.itertuples()
     }
     heading = "Test accuracy (%), compression ratio" + (", test loss" if with_loss else "")
-    return _text(f"{heading}:", *_made_with(settings), *_tables(cells), *_footnotes(metrics))
+    return _text(f"{heading}:", settings, metrics, cells)
 
 
 def summary_table(summary, settings=""):
-    """Mean test accuracy of every method at every sparsity, with its 95 % interval.
+    """Mean test accuracy, with its 95 % interval, and mean compression ratio of every method at
+    every sparsity. The best mean of each sparsity is marked as in `results_table`.
 
     Args:
         summary: a `DataFrame` with `method`, `granularity`, `k`, `seeds`, `sparsity_mean`,
-            `test_accuracy_mean`, `test_accuracy_low` and `test_accuracy_high`; the last two are
-            NaN for a single seed.
+            `compression_ratio_mean`, `test_accuracy_mean`, `test_accuracy_low` and
+            `test_accuracy_high`; the last two are NaN for a single seed.
         settings: what the networks were made with.
     """
-    summary = summary.assign(
-        less=summary["sparsity_mean"] < summary["k"] - CLEARLY_LESS, best=False
-    )
-    cells = {(row.method, row.k): _mean_and_interval(row) for row in summary.itertuples()}
-    heading = f"Test accuracy (%), mean of {summary['seeds'].max()} seeds (95 % interval):"
-    return _text(heading, *_made_with(settings), *_tables(cells), *_footnotes(summary))
+    means = _marked(summary.rename(columns=lambda column: column.removesuffix("_mean")))
+    cells = {(row.method, row.k): _accuracy(row, _interval(row)) for row in means.itertuples()}
+    seeds = summary["seeds"].max()
+    heading = f"Test accuracy (%), mean of {seeds} seeds (95 % interval), compression ratio:"
+    return _text(heading, settings, means, cells)
 
 
-def _is_best(metrics):
-    """Whether a network is the best at its sparsity; none is where all are equal."""
-    accuracy = metrics["test_accuracy"].where(~metrics["less"])
+def _marked(metrics):
+    """The table with `less`, whether clearly less is gone than asked, and `best`, whether a network
+    is the best at its sparsity of those that lost as much as asked; none is where all are equal."""
+    less = metrics["sparsity"] < metrics["k"] - CLEARLY_LESS
+    accuracy = metrics["test_accuracy"].where(~less)
     by_k = accuracy.groupby(metrics["k"])
     highest = by_k.transform("max")
-    return (accuracy == highest) & (by_k.transform("min") < highest)
+    return metrics.assign(less=less, best=(accuracy == highest) & (by_k.transform("min") < highest))
 
 
-def _accuracy(row):
+def _accuracy(row, interval=""):
     mark = LESS if row.less else BEST if row.best else " "
-    return f"{100 * row.test_accuracy:6.2f}{mark} {_ratio(row.compression_ratio):>6}"
+    return f"{100 * row.test_accuracy:6.2f}{mark}{interval} {_ratio(row.compression_ratio):>6}"
 
 
 def _ratio(ratio):
@@ -67,48 +68,50 @@ def _ratio(ratio):
     return "—" if math.isinf(ratio) else f"{ratio:.{int(ratio < 9.95)}f}×"
 
 
-def _mean_and_interval(row):
-    mean, low, high = (
-        100 * value
-        for value in (row.test_accuracy_mean, row.test_accuracy_low, row.test_accuracy_high)
-    )
-    interval = "" if math.isnan(low) else f"({low:.2f}–{high:.2f})"
-    return f"{mean:6.2f}{LESS if row.less else ' '}{interval:13}"
+def _interval(row):
+    low, high = 100 * row.test_accuracy_low, 100 * row.test_accuracy_high
+    return f"{'' if math.isnan(low) else f'({low:.2f}–{high:.2f})':14}"
 
 
-def _footnotes(metrics):
+def _footnotes(metrics, labels):
+    """What the marks mean, and what methods whose pattern allows no more have reached."""
     notes = [f"{BEST} best of its row"] if metrics["best"].any() else []
-    if metrics["less"].any():
-        is_pattern = metrics[metrics["less"]]["granularity"].str.contains(":")
-        reasons = ["the pattern allows no more"] if is_pattern.any() else []
-        reasons += [] if is_pattern.all() else ["units and blocks go whole"]
-        notes.append(f"{LESS} fewer weights removed than asked: {', or '.join(reasons)}")
-    return notes
+    less = metrics[metrics["less"]]
+    is_pattern = less["granularity"].str.contains(":").astype(bool)
+    if len(less):
+        reason = "" if is_pattern.all() else ": units and blocks go whole"
+        notes.append(f"{LESS} fewer weights removed than asked{reason}")
+    most = less[is_pattern].groupby("method", sort=False)["sparsity"].max()
+    return notes + [
+        f"{labels[method]} removes at most {100 * share:.2f} %: its pattern allows no more"
+        for method, share in most.items()
+    ]
 
 
-def _tables(cells):
-    """Tables with a column for each method and a row for each sparsity, and a legend if need be.
+def _tables(cells, labels):
+    """Tables with a column for each method and a row for each sparsity, an empty line above each.
 
     Args:
         cells: texts by method and sparsity.
+        labels: of the methods.
     """
-    methods = list(dict.fromkeys(method for method, _ in cells))
-    k_vals = sorted({k for _, k in cells})
+    methods, k_vals = list(labels), sorted({k for _, k in cells})
     first = ["sparsity", *map(percent, k_vals)]
     width = max(map(len, cells.values()))
-    labels, legend = _labels(methods, width)
-    num_shown = (COLUMNS - max(map(len, first))) // (width + 2)
+    num_shown, tables = (COLUMNS - max(map(len, first))) // (width + 2), []
     for begin in range(0, len(methods), num_shown):
         columns = [
             [labels[method].center(width), *(cells.get((method, k), "") for k in k_vals)]
             for method in methods[begin : begin + num_shown]
         ]
-        legend += ["", _aligned([first, *columns])]
-    return legend
+        tables += ["", _aligned([first, *columns])]
+    return tables
 
 
-def _labels(methods, width):
+def _labels(cells):
     """What stands above each column: the names where they fit, else numbers and their legend."""
+    methods = list(dict.fromkeys(method for method, _ in cells))
+    width = max(map(len, cells.values()))
     if all(len(method) <= width for method in methods):
         return {method: method for method in methods}, []
     numbers = {method: f"[{number}]" for number, method in enumerate(methods, start=1)}
@@ -129,10 +132,9 @@ def _aligned(columns):
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
-def _made_with(settings):
-    return [settings] if settings else []
-
-
-def _text(*lines):
-    """Lines under each other, between empty ones."""
-    return "\n".join(["", *lines, ""])
+def _text(heading, settings, metrics, cells):
+    """All of it, between empty lines."""
+    labels, legend = _labels(cells)
+    made_with = [settings] if settings else []
+    below = [*legend, *_tables(cells, labels), *_footnotes(metrics, labels)]
+    return "\n".join(["", heading, *made_with, *below, ""])

@@ -1,6 +1,8 @@
 """The CSV tables: `history.csv`, one row per epoch; `results.csv`, one row per sparsity; and
 `metrics.csv`, one row per network with all that is known of it. pandas' tables in memory."""
 
+from collections import defaultdict
+
 from ..utils import RunError, write_text
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
@@ -11,7 +13,7 @@ RESULTS_COLUMNS = (
     "Test Loss: (Weight)",
     "Test Loss: (Unit)",
 )
-# Of `metrics.csv`: what is not named is a number.
+# Of `metrics.csv`; what is not named is somebody else's, but for the sparsities of layers.
 METRICS_TEXTS = (
     "experiment",
     "dataset",
@@ -28,6 +30,9 @@ METRICS_TEXTS = (
     "checkpoint",
 )
 METRICS_COUNTS = (
+    "batch_size",
+    "epochs",
+    "num_valid",
     "seed",
     "prune_epochs",
     "finetune_epochs",
@@ -37,6 +42,31 @@ METRICS_COUNTS = (
     "living",
     "multiply_adds",
 )
+METRICS_NUMBERS = (
+    "learning_rate",
+    "l1_reg",
+    "l2_reg",
+    "k",
+    "prune_fraction",
+    "finetune_learning_rate",
+    "distillation",
+    "sparsity",
+    "effective_sparsity",
+    "compression_ratio",
+    "speedup",
+    "valid_accuracy",
+    "valid_cross_entropy",
+    "test_accuracy",
+    "test_cross_entropy",
+    "test_loss",
+    "seconds",
+)
+METRICS_TYPES = {
+    **dict.fromkeys(METRICS_TEXTS, object),
+    **dict.fromkeys(METRICS_COUNTS, "Int64"),
+    **dict.fromkeys(METRICS_NUMBERS, float),
+    "keep_best": "boolean",
+}
 
 
 def write_history(path, epochs):
@@ -96,13 +126,14 @@ def write_metrics(path, metrics):
 def read_metrics(path):
     """The table that `write_metrics` wrote, or None if there is no file.
 
-    Missing values are NaN, in columns of counts NA.
+    Missing values are NaN, in columns of counts and of `keep_best` NA. Columns that somebody has
+    added are texts as they stand in the file.
 
     Raises:
         RunError: if it is not such a table.
     """
     try:
-        metrics = _read(path, dtype=dict.fromkeys(METRICS_TEXTS, object))
+        metrics = _read(path, dtype=defaultdict(lambda: object, METRICS_TYPES))
         if not {"method", "k", "recipe", "checkpoint"} <= set(metrics.columns):
             raise ValueError("columns are missing")
         return typed(metrics)
@@ -116,16 +147,13 @@ def read_metrics(path):
 
 
 def typed(metrics):
-    """A table of networks with the types of its columns: texts, counts, else floating point."""
-    types = {
-        column: object
-        if column in METRICS_TEXTS
-        else "Int64"
-        if column in METRICS_COUNTS
-        else float
-        for column in metrics.columns
-    }
-    return metrics.astype(types)
+    """A table of networks with the types of its columns; those of others stay as they are."""
+    types = {column: _type_of(column) for column in metrics.columns}
+    return metrics.astype({column: kind for column, kind in types.items() if kind})
+
+
+def _type_of(column):
+    return float if column.startswith("sparsity_") else METRICS_TYPES.get(column)
 
 
 def _read(path, **options):

@@ -17,12 +17,10 @@ def in_few_colors(frames):
         frames: with a length of at least 1 and `draw(index)`, which gives an RGB image.
     """
     # First, middle and last frame together show every colour.
-    shown = [frames.draw(index) for index in (0, len(frames) // 2, len(frames) - 1)]
-    palette = _side_by_side(shown).quantize(COLORS)
-    return [
-        frames.draw(index).quantize(palette=palette, dither=Image.Dither.NONE)
-        for index in range(len(frames))
-    ]
+    shown = {index: frames.draw(index) for index in (0, len(frames) // 2, len(frames) - 1)}
+    palette = _side_by_side(list(shown.values())).quantize(COLORS)
+    drawn = (shown[index] if index in shown else frames.draw(index) for index in range(len(frames)))
+    return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in drawn]
 
 
 def save_gif(frames, path):

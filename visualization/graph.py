@@ -17,7 +17,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from matplotlib.transforms import ScaledTranslation
 from PIL import Image
 
-from ..utils import atomic_path, percent
+from ..utils import atomic_path, percent, shortened
 from .histograms import layer_histogram, spanning_edges, symmetric_edges
 
 matplotlib.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
@@ -36,13 +36,17 @@ METHOD_DASHES = (
     *("-", "--", (0, (8, 1, 1, 1)), (0, (4, 1)), (0, (10, 3)), "-."),
     *((0, (6, 1, 1, 1, 1, 1)), (0, (12, 2, 3, 2)), (0, (2, 1)), (0, (5, 3, 1, 3, 1, 3))),
 )
-# Of chance, the floor of each granularity.
-FLOOR_COLORS = (GREY, "#555555", "#BBBBBB", "#777777")
-FLOOR_MARKERS = ("x", "+", "1", "2", "|")
+# Of chance, the floor of each granularity: neighbours are far apart in tone.
+FLOOR_COLORS = ("#777777", "#222222", "#BBBBBB", "#4D4D4D")
+FLOOR_MARKERS = ("X", "d", "P", "H", "*")
 FLOOR_DASHES = (":", (0, (1, 3)), (0, (1, 1)))
+MARKER_SIZE, FLOOR_MARKER_SIZE = 5, 7
 LEGEND_ROW = 0.22  # inches
+# So many of the widest letters fit in a row.
+LEGEND_LETTERS = 70
+TITLE_ROW = 0.2  # inches
 # Compression ratios up to here have room for three labels in every decade.
-MANY_DECADES = 5_000
+MANY_DECADES = 300
 # More points than this are a line, and a marker here and there.
 MOST_MARKERS = 30
 # Sparsities at which an axis may carry a label, as far as they lie within the data.
@@ -144,10 +148,10 @@ def method_comparison(metrics, title, settings=""):
 
 def _method_styles(metrics):
     """Colour, marker and dashes of every method's line, no two alike."""
-    lines = map(itertools.cycle, (METHOD_COLORS, METHOD_MARKERS, METHOD_DASHES))
-    floors = map(itertools.cycle, (FLOOR_COLORS, FLOOR_MARKERS, FLOOR_DASHES))
-    lines, floors = zip(*lines, strict=False), zip(*floors, strict=False)
-    names = ("color", "marker", "linestyle")
+    lines = METHOD_COLORS, METHOD_MARKERS, METHOD_DASHES, (MARKER_SIZE,)
+    floors = FLOOR_COLORS, FLOOR_MARKERS, FLOOR_DASHES, (FLOOR_MARKER_SIZE,)
+    lines, floors = (zip(*map(itertools.cycle, looks), strict=False) for looks in (lines, floors))
+    names = ("color", "marker", "linestyle", "markersize")
     criteria = metrics.groupby("method", sort=False)["criterion"].first()
     return {
         method: dict(zip(names, next(floors if criterion == "random" else lines), strict=True))
@@ -165,7 +169,8 @@ def _from_control(metrics, method):
 
 def _plot_method(axes, points, label, style):
     x = points["compression_ratio"]
-    axes.plot(x, 100 * points["test_accuracy"], label=label, markersize=5, **style)
+    label = shortened(label, LEGEND_LETTERS)
+    axes.plot(x, 100 * points["test_accuracy"], label=label, **style)
     if "test_accuracy_low" in points and points["test_accuracy_low"].notna().any():
         band = (100 * points[f"test_accuracy_{end}"].astype(float) for end in ("low", "high"))
         axes.fill_between(x, *band, color=style["color"], alpha=0.18, linewidth=0)
@@ -234,15 +239,18 @@ class HistogramFrames:
         self.histograms, self.k_vals, self.what, self.title = histograms, k_vals, what, title
         columns = min(2, len(histograms))
         rows = math.ceil(len(histograms) / columns)
-        height = 0.6 + 2.9 * rows
-        self.figure = Figure(figsize=(9, height), dpi=DOTS_PER_INCH)
+        self.figure = Figure(figsize=(9, 0.6 + 2.9 * rows), dpi=DOTS_PER_INCH)
         self.canvas = FigureCanvasAgg(self.figure)
+        self.heading = self.figure.suptitle("")
+        title_rows = max(self._set_heading(k) for k in k_vals)
+        height = self.figure.get_figheight() + TITLE_ROW * (title_rows - 1)
+        self.figure.set_figheight(height)
         # Fixed margins, in inches: frames must not move, and fitting them takes most of the time.
         self.figure.subplots_adjust(
             left=0.75 / 9,
             right=1 - 0.2 / 9,
             bottom=0.55 / height,
-            top=1 - 0.8 / height,
+            top=1 - (0.8 + TITLE_ROW * (title_rows - 1)) / height,
             wspace=0.25,
             hspace=0.42,
         )
@@ -266,7 +274,7 @@ class HistogramFrames:
             axes.xaxis.set_major_locator(MaxNLocator(6))
         for axes in panels[len(histograms) :]:
             axes.set_axis_off()
-        self.panels, self.heading = panels, self.figure.suptitle("")
+        self.panels = panels
         self._show(0)
         # Axes, ticks and outlines are drawn once, for a tenth of the time; then only what moves.
         self.moving = [self.heading, *self.bars, *(axes.title for axes in panels)]
@@ -286,9 +294,13 @@ class HistogramFrames:
             self.figure.draw_artist(artist)
         return _image(self.canvas)
 
+    def _set_heading(self, k):
+        """Returns the number of its lines."""
+        heading = f"{self.title}: {self.what} left at {percent(k)} sparsity"
+        return _set_in_lines(self.heading, heading)
+
     def _show(self, index):
-        sparsity = percent(self.k_vals[index])
-        self.heading.set_text(f"{self.title}: {self.what} left at {sparsity} sparsity")
+        self._set_heading(self.k_vals[index])
         for axes, bars, histogram in zip(self.panels, self.bars, self.histograms, strict=False):
             # Empty bins sit on the baseline, below what the axis shows.
             bars.set_data(values=np.maximum(histogram.counts[index], 0.5))
@@ -320,9 +332,12 @@ def _two_panels(title, settings=""):
     figure = Figure(figsize=(11, 4.8), dpi=DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)  # which can measure text
     small_print = textwrap.wrap(settings, 160)
-    figure.suptitle(title + "\n" * len(small_print))
+    heading = figure.suptitle("")
+    more = TITLE_ROW * (_set_in_lines(heading, title) - 1)
+    figure.set_figheight(figure.get_figheight() + more)
+    heading.set_text(heading.get_text() + "\n" * len(small_print))
     # An inch measure, because the figure may grow.
-    below_title = ScaledTranslation(0, -0.28, figure.dpi_scale_trans)
+    below_title = ScaledTranslation(0, -0.28 - more, figure.dpi_scale_trans)
     figure.text(
         0.5,
         1,
@@ -337,6 +352,17 @@ def _two_panels(title, settings=""):
     for axes in panels:
         axes.grid(color="#DDDDDD", linewidth=0.6)
     return figure, panels
+
+
+def _set_in_lines(text, content):
+    """Sets a text of a figure, in lines that are no wider than the figure; returns their number."""
+    columns, lines = len(content), [content]
+    text.set_text(content)
+    while text.get_window_extent().width > 0.98 * text.figure.bbox.width:
+        columns = 9 * columns // 10
+        lines = textwrap.wrap(content, columns)
+        text.set_text("\n".join(lines))
+    return len(lines)
 
 
 def _legend_below(figure, axes, **options):

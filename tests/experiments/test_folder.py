@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from network_pruning.config import ExperimentConfig
+from network_pruning.data import registry
 from network_pruning.experiments import folder as experiment
 from network_pruning.experiments.paths import ArtifactPaths
 from network_pruning.utils import RunError
@@ -32,6 +33,7 @@ def made(root, k_vals=(0.5,), **values):
 
 @pytest.fixture
 def paths(tmp_path):
+    registry.names()  # imports the loaders, which a record may tell the code of
     return made(tmp_path / "x")
 
 
@@ -93,6 +95,16 @@ def test_a_replacement_that_was_cut_short_is_finished(paths):
     assert paths.histogram("weight", 0.9).exists()
     assert not paths.histogram("weight", 0.5).exists()
     assert not paths.retrained.root.exists()
+
+
+def test_without_the_new_table_no_trained_network_is_removed(paths):
+    network = paths.network_of("weight/finetune", 0.5, "recipe")
+    network.parent.mkdir(parents=True)
+    network.write_text("trained")
+    made(paths.retraining.root, seed=1)
+    experiment.replace(paths)
+    assert paths.results.read_text() == "results of seed 1"
+    assert network.read_text() == "trained"
 
 
 def test_leftovers_of_a_killed_write_are_removed(paths):

@@ -1,5 +1,12 @@
+import json
+from dataclasses import replace
+
 import pandas as pd
 import pytest
+from network_pruning.config import ExperimentConfig
+from network_pruning.data import registry
+from network_pruning.experiments import folder, replicates
+from network_pruning.experiments.paths import ArtifactPaths
 from network_pruning.experiments.replicates import BOUNDS, IDENTITY, WITHOUT_INTERVAL, summarize
 
 
@@ -54,3 +61,62 @@ def test_a_value_that_one_seed_lacks_has_no_mean(column):
     summary = summarize(rows)
     assert pd.isna(summary[f"{column}_mean"][0])
     assert summary[f"{column}_mean"][1] == 1
+
+
+class Data:
+    digest = "d1"
+
+
+@pytest.fixture
+def forced(tmp_path, monkeypatch):
+    """A command with `--force_train` that was killed when it had trained seed 0 anew, of two.
+
+    Returns a function that gives the command again, with other values maybe, and returns which
+    seeds are trained anew.
+    """
+    config = ExperimentConfig(
+        replicates=2, force_train=True, output_dir=str(tmp_path), experiment_id="x"
+    )
+    paths, seeds = ArtifactPaths.of(config), []
+    for seed in (0, 1):
+        single = replicates.replicate(config, paths, seed)
+        record = {"settings": single.to_dict(), "dataset_sha256": "d1", "checkpoint_sha256": "c"}
+        ArtifactPaths.of(single).root.mkdir(parents=True)
+        folder.write_record(ArtifactPaths.of(single), {**record, "code": {"--dataset": "c1"}})
+    paths.forced_seeds.write_text(json.dumps({"finished": [0]}))
+    monkeypatch.setattr(registry, "load", lambda *_: Data)
+    monkeypatch.setattr(folder, "code_of", lambda _: {"--dataset": "c1"})
+    monkeypatch.setattr(replicates, "report", lambda *_: None)
+
+    def again(**values):
+        def run(single, **_):
+            seeds.extend([single.seed] if single.force_train else [])
+
+        replicates.run_all(replace(config, **values), run)
+        assert not paths.forced_seeds.exists()
+        return seeds
+
+    return again
+
+
+def test_a_forced_command_goes_on_with_the_seeds_that_are_left(forced):
+    assert forced() == [1]
+
+
+def test_other_settings_are_trained_anew(forced):
+    assert forced(epochs=3) == [0, 1]
+
+
+def test_edited_plugins_are_trained_anew(forced, monkeypatch):
+    monkeypatch.setattr(folder, "code_of", lambda _: {"--dataset": "c2"})
+    assert forced() == [0, 1]
+
+
+def test_other_data_are_trained_anew(forced, monkeypatch):
+    monkeypatch.setattr(Data, "digest", "d2")
+    assert forced() == [0, 1]
+
+
+def test_a_complete_command_without_the_flag_ends_what_was_forced(forced):
+    assert forced(force_train=False) == []
+    assert forced() == [0, 1]

@@ -16,6 +16,8 @@ def test_every_value_of_every_axis_is_described():
     assert lines[at + 1] == (
         "  layer             (default) Every layer loses the share `k` of its items."
     )
+    (at,) = (at for at, line in enumerate(lines) if line.startswith("  activation "))
+    assert "meant for the scope `output`" in " ".join(" ".join(lines[at : at + 3]).split())
     (at,) = (at for at, line in enumerate(lines) if line.startswith("  global "))
     assert lines[at : at + 2] == [
         "  global            The least important items go, wherever they are; layers end",

@@ -3,7 +3,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from network_pruning.compression.shrink import useful
+from network_pruning.compression.dense import useful
 from network_pruning.config import ExperimentConfig
 from network_pruning.models import model as models
 from network_pruning.models.evaluation import Evaluator
@@ -170,6 +170,16 @@ def test_no_two_epochs_see_the_same_order(dense, dataset, spies):
     # of one, twice, and then two rounds of two epochs.
     assert len(firsts) == 2 * (8 + 2) + 4
     assert len(set(firsts)) == len(firsts)
+
+
+@pytest.mark.parametrize("batch_size", [128, 33, 500, 600])
+def test_the_last_batch_of_an_epoch_is_as_large_as_the_others(dense, dataset, spies, batch_size):
+    """Of 500 examples; another size would be compiled anew."""
+    retrained(dense, dataset, "weight/gradual/finetune", 0.5, batch_size=batch_size)
+    (spy,) = spies
+    assert {batches.shape[1] for batches in spy.seen} == {batch_size}
+    seen = np.concatenate([batches.ravel() for batches in spy.seen])
+    assert set(seen) == set(range(500))
 
 
 def test_the_generators_are_fixed_by_seed_method_k_and_epoch():

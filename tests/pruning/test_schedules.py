@@ -1,5 +1,6 @@
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from network_pruning.pruning.recoveries import RECOVERIES
 from network_pruning.pruning.schedules import SCHEDULES
@@ -40,6 +41,27 @@ def test_iterative_ends_without_a_round_too_many_at_its_canonical_sparsities(cou
     found = SCHEDULES.get("iterative")(0.0, k, config)
     assert len(found) == count
     assert found[-1].sparsity == k
+
+
+@pytest.mark.parametrize(
+    ("count", "digits"),
+    [*((count, 3) for count in range(1, 17)), *((count, 4) for count in range(1, 26))],
+)
+def test_nor_where_these_are_typed_with_few_digits(count, digits):
+    """0.673 for 0.67232, 0.8323 for 0.832228, say."""
+    config = SimpleNamespace(prune_fraction=0.2)
+    k = round(1 - 0.8**count, digits)
+    found = [part.sparsity for part in SCHEDULES.get("iterative")(0.0, k, config)]
+    assert len(found) == count
+    assert found[-1] == k
+
+
+def test_the_last_round_of_iterative_is_worth_a_recovery():
+    """It removes a fiftieth of what is left, or it is none."""
+    for k in np.linspace(0.01, 0.99, 981):
+        left = [1.0, *(1 - part.sparsity for part in rounds("iterative", 0, k))]
+        assert len(left) == 2 or left[-1] <= 0.98 * left[-2] + 1e-12
+        assert left[-1] >= 0.48 * left[-2]
 
 
 def test_iterative_halves_what_is_left():

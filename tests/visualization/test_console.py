@@ -63,13 +63,15 @@ def test_less_than_asked_is_marked_and_never_the_best():
     assert "97.00<   2.0×" in shown
     assert "95.00*    10×" in shown
     assert "20.00     10×" in shown
-    assert "< fewer weights removed than asked: the pattern allows no more" in shown
-    why = "the pattern allows no more, or units and blocks go whole"
-    rows.append(("unit/global", 0.9, 0.5, 0.97, 2.0))
-    assert console.results_table(metrics(*rows)).splitlines()[-1] == (
-        f"< fewer weights removed than asked: {why}"
-    )
-    shown = console.results_table(metrics(*rows[1:])).splitlines()[-1]
+    reached = "removes at most 50.00 %: its pattern allows no more"
+    assert shown.splitlines()[-2:] == ["< fewer weights removed than asked", f"2:4 {reached}"]
+    rows += [("2:4", 1.0, 0.5, 0.97, 2.0), ("2:4", 0.5, 0.5, 0.97, 2.0)]
+    rows.append(("unit/magnitude_small/global", 0.9, 0.5, 0.97, 2.0))
+    assert console.results_table(metrics(*rows)).splitlines()[-2:] == [
+        "< fewer weights removed than asked: units and blocks go whole",
+        f"[1] {reached}",
+    ]
+    shown = console.results_table(metrics(*rows[1:3], rows[-1])).splitlines()[-1]
     assert shown == "< fewer weights removed than asked: units and blocks go whole"
 
 
@@ -78,22 +80,31 @@ def test_nobody_is_best_of_one():
 
 
 def test_a_summary_gives_means_with_their_intervals():
-    names = ("weight", "weight/obd/global/gradual/finetune", "unit", "unit/random")
+    names = ("weight", "weight/obd/global/gradual/finetune", "2:4", "unit/random")
     values = {0.0: (0.98, 0.975, 1.0), 0.9: (0.5, 0.0, 0.995), 0.99: (0.1, math.nan, math.nan)}
     columns = ["method", "granularity", "k", "sparsity_mean", "seeds"]
     columns += [f"test_accuracy_{what}" for what in ("mean", "low", "high")]
     rows = [
-        (name, name.split("/")[0], k, 0.5 if name == "unit" and k == 0.9 else k, 3, *values[k])
+        (name, name.split("/")[0], k, 0.5 if name == "2:4" else k, 3, *values[k])
         for name in names
         for k in values
     ]
-    shown = console.summary_table(pd.DataFrame(rows, columns=columns), "shift=1").splitlines()
-    assert shown[1:3] == ["Test accuracy (%), mean of 3 seeds (95 % interval):", "shift=1"]
-    assert "    90 %   50.00 (0.00–99.50)     50.00 (0.00–99.50)     50.00<(0.00–99.50)" in shown
-    assert shown[-1] == "< fewer weights removed than asked: units and blocks go whole"
-    assert " 0 %   98.00 (97.50–100.00)" in "\n".join(shown)
-    assert "    99 %   10.00" in shown
+    summary = pd.DataFrame(rows, columns=columns)
+    summary["compression_ratio_mean"] = summary["k"].map({0.0: 1, 0.9: 12.4, 0.99: math.inf})
+    summary.loc[summary.index[4], "test_accuracy_mean"] = 0.9
+    shown = console.summary_table(summary, "shift=1").splitlines()
+    heading = "Test accuracy (%), mean of 3 seeds (95 % interval), compression ratio:"
+    assert shown[1:3] == [heading, "shift=1"]
+    assert "    90 %   50.00 (0.00–99.50)      12×   90.00*(0.00–99.50)      12×" in shown
+    assert "     0 %   98.00 (97.50–100.00)   1.0×   98.00 (97.50–100.00)   1.0×" in shown
+    assert "    90 %   50.00<(0.00–99.50)      12×   50.00 (0.00–99.50)      12×" in shown
+    assert "    99 %   10.00                     —   10.00                     —" in shown
     assert " [2] weight/obd/global/gradual/finetune" in shown
+    assert shown[-3:] == [
+        "* best of its row",
+        "< fewer weights removed than asked",
+        "[3] removes at most 50.00 %: its pattern allows no more",
+    ]
     assert max(map(len, shown)) <= 80
 
 

@@ -62,6 +62,8 @@ METRICS = {
     "seed": 3,
     "k": 0.1,
     "prune_epochs": None,
+    "keep_best": False,
+    "learning_rate": 0.001,
     "nonzero": 7,
     "multiply_adds": 8,
     "valid_accuracy": None,
@@ -71,12 +73,13 @@ METRICS = {
 
 def test_metrics_are_read_as_they_were_written(tmp_path):
     rows = [METRICS, {**METRICS, "k": 0.2, "valid_accuracy": 0.5, "prune_epochs": 4}]
+    rows.append({**METRICS, "keep_best": None, "learning_rate": None})
     rows.append({**METRICS, "experiment": "nan", "plugins": None, "seed": 2**32 - 1})
     table = csv.typed(pd.DataFrame(rows))
     csv.write_metrics(tmp_path / "metrics.csv", table)
     read = csv.read_metrics(tmp_path / "metrics.csv")
     pd.testing.assert_frame_equal(read, table)
-    assert read["experiment"][2] == "nan"
+    assert read["experiment"][3] == "nan"
     again = tmp_path / "again.csv"
     csv.write_metrics(again, read)
     assert again.read_bytes() == (tmp_path / "metrics.csv").read_bytes()
@@ -89,6 +92,26 @@ def test_columns_may_stand_in_any_order_and_more_may_come(tmp_path):
     csv.write_metrics(tmp_path / "metrics.csv", table[sorted(table)].assign(later=1.5))
     read = csv.read_metrics(tmp_path / "metrics.csv")
     pd.testing.assert_frame_equal(read[list(table)], table)
+
+
+def test_columns_of_others_stay_as_they_are(tmp_path):
+    path = tmp_path / "metrics.csv"
+    csv.write_metrics(path, csv.typed(pd.DataFrame([METRICS, METRICS])))
+    first, one, two = path.read_text().splitlines()
+    added = [f"{first},note,grade,code", f"{one},,,007", f'{two},"well done, all",1,1e3', ""]
+    path.write_text("\n".join(added))
+    read = csv.read_metrics(path)
+    assert read["note"][1] == "well done, all"
+    csv.write_metrics(path, csv.typed(pd.DataFrame(read.to_dict("records"))))
+    assert path.read_text().splitlines() == added[:-1]
+
+
+@pytest.mark.parametrize("column", ["k", "test_accuracy", "seed", "keep_best", "sparsity_hidden_1"])
+def test_columns_of_ours_are_what_they_should_be(tmp_path, column):
+    table = pd.DataFrame([{**METRICS, "sparsity_hidden_1": 0.5, column: "x"}])
+    csv.write_metrics(tmp_path / "metrics.csv", table)
+    with pytest.raises(RunError, match="is not a table of this program"):
+        csv.read_metrics(tmp_path / "metrics.csv")
 
 
 @pytest.mark.parametrize("text", ["nonsense\n1\n", ",".join(METRICS) + "\n" + "x," * 22, ""])

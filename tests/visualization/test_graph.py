@@ -6,6 +6,8 @@ import imageio.v3 as iio
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
 from network_pruning.pruning import masks
 from network_pruning.pruning.methods import Method
 from network_pruning.visualization import gifs, graph
@@ -204,6 +206,79 @@ def test_no_two_of_ten_methods_look_alike():
     assert {color for color, *_ in looks[:10]}.isdisjoint(color for color, *_ in looks[10:])
 
 
+def test_floors_can_be_told_apart():
+    """Three of them, which is what most runs have: by tone, and by markers that can be seen."""
+    figure = compared(*(rows(f"{name}/random", "random") for name in ("weight", "unit", "4x4")))
+    lines = lines_of(figure.axes[0])
+    tones = [to_rgb(line.get_color())[0] for line in lines]
+    assert all(abs(one - two) > 0.25 for one, two in itertools.combinations(tones, 2))
+    assert all(line.get_marker() in Line2D.filled_markers for line in lines)
+    assert all(line.get_markersize() > 5 for line in lines)
+
+
+def assert_inside(figure, artist):
+    box = artist.get_window_extent()
+    assert box.x0 >= 0
+    assert box.y0 >= 0
+    assert box.x1 <= figure.bbox.width
+    assert box.y1 <= figure.bbox.height
+
+
+def test_the_legend_shortens_what_is_too_long():
+    name = f"weight/{'W' * 163}"
+    figure = compared(rows("weight"), rows(name))
+    figure.canvas.draw()
+    assert legend_of(figure) == ["weight", "weight/…", "unpruned"]
+    assert_inside(figure, figure.legends[0])
+    figure = compared(rows(f"{'W' * 170}/lamp"), rows("W" * 170))
+    figure.canvas.draw()
+    assert_inside(figure, figure.legends[0])
+
+
+LONG_TITLES = ["x" * 110, "an id with spaces " * 11, "W" * 200]
+
+
+def drawn_with(title):
+    """Every figure that has the experiment's name in its title, drawn."""
+    history = pd.DataFrame({"epoch": [1.0, 2.0], "loss": 1.0, "accuracy": 0.5})
+    history[["val_loss", "val_accuracy"]] = np.nan
+    table = metrics((0.0, 0.9), (0, 1))
+    kernels = {"hidden_1": np.ones((3, 2)), "hidden_2": np.ones((2, 2))}
+    frames = graph.histogram_frames("weight", kernels, rank(kernels), K_VALS, title)
+    frames.draw(2)
+    figures = [
+        graph.loss_accuracy(history, 1, title),
+        graph.pruned_loss_accuracy(table, table, title),
+        compared(rows("weight"), title=title, settings="shift=1"),
+    ]
+    for figure in figures:
+        figure.canvas.draw()
+    return [*figures, frames.figure]
+
+
+@pytest.mark.parametrize("title", LONG_TITLES)
+def test_long_names_of_experiments_are_not_cut(title):
+    for figure, ordinary in zip(drawn_with(title), drawn_with("toy"), strict=True):
+        heading = figure._suptitle
+        assert "".join(title.split()) in "".join(heading.get_text().split())
+        assert_inside(figure, heading)
+        # What is below moves down, and is as large as ever.
+        assert heading.get_window_extent().y0 > figure.axes[0].title.get_window_extent().y1
+        now, before = (f.axes[0].get_window_extent().height for f in (figure, ordinary))
+        assert now == pytest.approx(before, rel=0.05)
+
+
+def test_small_print_is_below_a_long_title():
+    figure = compared(rows("weight"), title="W" * 200, settings="shift=1")
+    figure.canvas.draw()
+    (small,) = (text for text in figure.texts if text is not figure._suptitle)
+    lines = figure._suptitle.get_text().rstrip("\n").count("\n") + 1
+    box = figure._suptitle.get_window_extent()
+    last = box.y1 - lines * (box.height / (lines + 1))
+    assert figure.axes[0].title.get_window_extent().y1 < small.get_window_extent().y0
+    assert small.get_window_extent().y1 < last + 3
+
+
 def test_the_legend_stays_in_the_picture(tmp_path):
     figure = compared(*map(rows, LONG_NAMES), settings="prune_epochs=8, finetune_epochs=12")
     graph.save_png(figure, tmp_path / "a.png")
@@ -246,12 +321,25 @@ def test_where_nothing_lives_there_is_no_ratio_and_labels_keep_apart():
     (line,) = lines_of(compared(table).axes[0])
     assert len(line.get_xdata()) == 3
     table.loc[table["k"] == 1, "compression_ratio"] = 200_000
-    figure = compared(table)
+    assert_labels_keep_apart(compared(table))
+
+
+@pytest.mark.parametrize("ratio", [30, 120, 299, 300, 350, 800, 1000, 4999, 10**6])
+def test_labels_of_the_ratios_keep_apart(ratio):
+    table = rows("weight")
+    table.loc[table["k"] == 0.99, "compression_ratio"] = ratio
+    assert_labels_keep_apart(compared(table))
+
+
+def assert_labels_keep_apart(figure):
     figure.canvas.draw()
     for axes in figure.axes:
-        shown = [label for label in axes.get_xticklabels() if label.get_text()]
-        boxes = [label.get_window_extent() for label in shown]
-        assert all(one.x1 < two.x0 for one, two in itertools.pairwise(boxes))
+        limits = axes.get_window_extent()
+        shown = [label.get_window_extent() for label in axes.get_xticklabels()]
+        boxes = [box for box in shown if limits.x0 <= (box.x0 + box.x1) / 2 <= limits.x1]
+        assert boxes
+        # By half a digit: what touches reads as one number.
+        assert all(one.x1 + 4 < two.x0 for one, two in itertools.pairwise(boxes))
 
 
 def test_many_sparsities_are_lines_not_bands_of_markers():

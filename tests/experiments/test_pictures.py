@@ -1,0 +1,33 @@
+"""Drawing in two processes."""
+
+import os
+import signal
+
+import pytest
+from network_pruning.experiments.pictures import _in_another_process
+
+HERE = os.getpid()
+
+
+def test_another_process_does_the_work():
+    assert _in_another_process(os.getpid)() != HERE
+
+
+def killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def failed():
+    raise MemoryError
+
+
+@pytest.mark.parametrize("end", [killed, failed])
+def test_what_another_process_does_not_finish_is_done_here(capfd, end):
+    result = _in_another_process(lambda: "done" if os.getpid() == HERE else end())
+    assert result() == "done"
+    assert capfd.readouterr().err == ""
+
+
+def test_what_fails_in_both_fails_here():
+    with pytest.raises(MemoryError):
+        _in_another_process(failed)()

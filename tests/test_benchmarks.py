@@ -1,0 +1,38 @@
+"""The benchmark's table and picture, of numbers that have been measured before."""
+
+import importlib.util
+import json
+import sys
+
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def benchmark(root, tmp_path, monkeypatch):
+    """`benchmarks/run.py`, which writes into a folder of this test."""
+    monkeypatch.syspath_prepend(root / "benchmarks")  # where its neighbours are
+    spec = importlib.util.spec_from_file_location("benchmark", root / "benchmarks" / "run.py")
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look up the module that they are defined in.
+    monkeypatch.setitem(sys.modules, "benchmark", module)
+    spec.loader.exec_module(module)
+    (tmp_path / "docs").mkdir()
+    page = f"before\n{module.START}old\n{module.END}after\n"
+    (tmp_path / "docs" / "speed.md").write_text(page)
+    monkeypatch.setattr(module, "BENCHMARKS", tmp_path)
+    monkeypatch.setattr(module, "PACKAGE", tmp_path)
+    return module
+
+
+def test_stages_that_have_not_been_measured_are_left_out(benchmark, root, tmp_path):
+    results = json.loads((root / "benchmarks" / "results.json").read_text(encoding="utf-8"))
+    del results["epochs"]
+    benchmark.report(results)
+    table = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert "a bad flag (s)" in table
+    assert "one epoch (s)" not in table
+    page = (tmp_path / "docs" / "speed.md").read_text(encoding="utf-8")
+    assert page == f"before\n{benchmark.START}{table}{benchmark.END}after\n"
+    with Image.open(tmp_path / "results.png") as image:
+        image.verify()
