@@ -99,11 +99,16 @@ def prune_and_picture(config, dataset, dense, paths, checkpoint):
     from .pruning.methods import REFERENCE
 
     rankings = {method: rank(method, dense.kernels) for method in REFERENCE}
-    with ThreadPoolExecutor(1) as pool:
-        # Drawing is Python, evaluating is native code: side by side a tenth less time.
-        drawn = pool.submit(pictures.draw, config, dense, rankings, paths)
+    if comparison.is_known(config, paths, checkpoint):
+        # Without another thread, drawing may use two processes.
+        pictures.draw(config, dense, rankings, paths)
         rows = comparison.compare(config, dataset, dense, rankings, paths, checkpoint)
-        drawn.result()
+    else:
+        with ThreadPoolExecutor(1) as pool:
+            # Drawing is Python, evaluating is native code: side by side a tenth less time.
+            drawn = pool.submit(pictures.draw, config, dense, rankings, paths)
+            rows = comparison.compare(config, dataset, dense, rankings, paths, checkpoint)
+            drawn.result()
     pictures.report(config, rows, paths)
 
 

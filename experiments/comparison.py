@@ -37,6 +37,12 @@ def wanted_recipes(config, checkpoint):
     return [recipes.recipe(config, method, k, checkpoint) for method, k in wanted]
 
 
+def is_known(config, paths, checkpoint):
+    """Whether all networks of a run have been made and tested before."""
+    memory = Memory(paths.metrics)
+    return all(_is_done(recipe, memory, paths) for recipe in wanted_recipes(config, checkpoint))
+
+
 def compare(config, dataset, dense, rankings, paths, checkpoint):
     """Prunes to every sparsity by every method, and tests every network that is not known yet.
 

@@ -62,12 +62,12 @@ def _may_fork():
 def _in_another_process(work):
     """Begins the work in a copy of this process, and returns a function that waits for its result.
 
-    The copy writes no files: where this process is killed, nobody goes on writing. Where the copy
-    fails, the work is done here.
+    The copy writes no files: where this process is killed, nobody goes on writing, and the copy
+    ends with its work. Where the copy fails, the work is done here.
     """
     fork = multiprocessing.get_context("fork")
     receiver, sender = fork.Pipe(duplex=False)
-    fork.Process(target=_send, args=(work, sender), daemon=True).start()
+    fork.Process(target=_send, args=(work, sender, receiver), daemon=True).start()
     sender.close()
 
     def result():
@@ -78,7 +78,8 @@ def _in_another_process(work):
     return result
 
 
-def _send(work, sender):
+def _send(work, sender, receiver):
+    receiver.close()  # of the copy's own: sending to nobody must fail, not wait
     # Ctrl-C reaches both processes; the first one ends the other, and says so.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -11,7 +11,7 @@ import numpy as np
 from . import checks
 from .criteria import CRITERIA, Layer
 from .granularities import GRANULARITIES
-from .ranking import Ranking
+from .ranking import Ranking, ascending
 from .scopes import SCOPES
 
 
@@ -67,7 +67,7 @@ def rank_layer(method, name, scores, outgoing, mask=None, useful=None, dense_sha
     granularity = _granularity(method)
     items = checks.checked_items(method.granularity, name, granularity.scores(scores, outgoing))
     if mask is None:
-        order = granularity.removable(items, np.argsort(items, axis=None, kind="stable"))
+        order = granularity.removable(items, ascending(items))
         return Ranking(items, order, scores.shape)
     alive = _any_weight(granularity, mask, outgoing)
     if useful is not None:

@@ -16,6 +16,20 @@ def num_pruned(k, size):
     return int(Decimal(repr(float(k))) * size)
 
 
+def ascending(scores):
+    """Flat indices of scores, none of them negative, in ascending order; ties by position.
+
+    The bits of such `float32`s are whole numbers in the same order. With the positions behind them
+    NumPy sorts them several times as fast as it finds a stable order.
+    """
+    if scores.dtype != np.float32:
+        return np.argsort(scores, axis=None, kind="stable")
+    bits = (scores.ravel() + np.float32(0)).view(np.uint32)  # -0.0 becomes 0.0
+    keys = bits.astype(np.uint64) << np.uint64(32) | np.arange(bits.size, dtype=np.uint64)
+    keys.sort()
+    return (keys & np.uint64(0xFFFFFFFF)).astype(np.intp)
+
+
 @dataclass(frozen=True)
 class Ranking:
     """The items of one layer, from the least to the most important.

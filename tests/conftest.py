@@ -21,6 +21,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
+# Keras may import JAX, which would choose a level that shows more in all commands started here.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 # The checkout becomes `network_pruning`, whatever its folder is called.
 runpy.run_path(str(ROOT / "__main__.py"))["load_package"]()
 

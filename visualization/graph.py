@@ -20,7 +20,10 @@ from PIL import Image
 from ..utils import atomic_path, percent, shortened
 from .histograms import layer_histogram, spanning_edges, symmetric_edges
 
-matplotlib.rcParams.update({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False})
+# With a place of their own, titles are not kept clear of the ticks: a sixth of a rerun's time.
+matplotlib.rcParams.update(
+    {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False, "axes.titley": 1.0}
+)
 
 DOTS_PER_INCH = 100
 # From the palette of Okabe and Ito, which colour-blind readers can tell apart.

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import pytest
 from network_pruning.experiments.pictures import _in_another_process
@@ -11,6 +12,19 @@ HERE = os.getpid()
 
 def test_another_process_does_the_work():
     assert _in_another_process(os.getpid)() != HERE
+
+
+def test_the_other_process_does_not_outlive_its_work(cli, root):
+    """Where the first is killed the second cannot send what it has, and ends: its output ends."""
+    code = f"""
+import os, runpy, signal
+runpy.run_path({str(root / "__main__.py")!r})["load_package"]()
+from network_pruning.experiments.pictures import _in_another_process
+_in_another_process(lambda: bytes(10_000_000))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = cli(command=(sys.executable, "-c", code), timeout=60)
+    assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
 
 
 def killed():
