@@ -115,11 +115,10 @@ class Graph:
 
     def _bind(self, tensor, channels):
         """Gives a tensor its channels; those that it has from another call become the same."""
-        known = self.channels.get(id(tensor))
-        if known is None:
-            self.channels[id(tensor)] = channels
+        if id(tensor) in self.channels:
+            self._same(self.channels[id(tensor)], channels, f"{tensor.name} has several sources")
         else:
-            self._same(known, channels, "is used in several places")
+            self.channels[id(tensor)] = channels
 
     def _same(self, one, other, reason):
         if one and other and one.axis == other.axis and len(one) == len(other):

@@ -101,6 +101,7 @@ class Elementwise(Opaque):
         found = np.full(len(channels), np.nan)
         if known.any():
             found[known] = call.evaluate([np.nan_to_num(value) for value in values])[known]
+            found[~np.isfinite(found)] = np.nan
         if type(call.op).__name__ == "Multiply":  # nothing times anything finite
             found[np.any([value == 0 for value in values], axis=0)] = 0
         return [found]
@@ -124,7 +125,9 @@ class Through(Elementwise):
         self.only_zero = only_zero
 
     def trace(self, call, atoms):
-        (channels,), (tensor,) = call.inputs, call.tensors_out
+        channels, (tensor,) = call.inputs[0], call.tensors_out
+        if len(call.inputs) > 1:  # a mask, say
+            return None
         if channels is None or channels.axis != channel_axis(call.op, call.tensors_in[0]):
             return None
         return [Channels(channel_axis(call.op, tensor), channels.atoms)]
@@ -138,8 +141,8 @@ class Rearrange(Opaque):
     """Flatten, Reshape, Permute: run on the numbers of the channels, they say where each goes."""
 
     def trace(self, call, atoms):
-        (channels,), (tensor,) = call.inputs, call.tensors_out
-        found = channels and self._source(call, channels)
+        channels, (tensor,) = call.inputs[0], call.tensors_out
+        found = channels and len(call.inputs) == 1 and self._source(call, channels)
         if not found:
             return None
         axis, call.source = found
@@ -226,7 +229,7 @@ class Mixing(Opaque):
         channels = call.inputs[0]
         units = tensor.shape[channel_axis(layer, tensor)]
         fits = channels and channels.axis == channel_axis(layer, call.tensors_in[0])
-        if not fits or getattr(layer, "groups", 1) > 1:
+        if not fits or getattr(layer, "groups", 1) > 1 or _has_own_weights(layer.activation):
             return None
         made = atoms.new(units)
         if not is_elementwise(layer.activation):
@@ -245,7 +248,7 @@ class Mixing(Opaque):
         unknown = (kernel != 0).any(axis=0)[~foldable].any(axis=0)
         known = np.nan_to_num(np.where(foldable, values[0], 0)) @ kernel.sum(axis=0, dtype=float)
         found = activated(call.op, known + bias_of(call.op, len(known)))
-        return [np.where(unknown, np.nan, found)]
+        return [np.where(unknown | ~np.isfinite(found), np.nan, found)]
 
     def needed(self, call, needed, values):
         reads = (self.kernel(call.op)[:, :, needed[0]] != 0).any(axis=(0, 2))
@@ -312,8 +315,12 @@ class Depthwise(Opaque):
     """A filter, or several, for each channel on its own."""
 
     def trace(self, call, atoms):
-        layer, (channels,), (tensor,) = call.op, call.inputs, call.tensors_out
-        fits = channels and channels.axis == channel_axis(layer, call.tensors_in[0])
+        layer, channels, (tensor,) = call.op, call.inputs[0], call.tensors_out
+        fits = (
+            len(call.inputs) == 1
+            and channels
+            and channels.axis == channel_axis(layer, call.tensors_in[0])
+        )
         if not fits or not is_elementwise(layer.activation):
             return None
         call.source = np.repeat(np.arange(len(channels)), layer.depth_multiplier)
@@ -355,8 +362,8 @@ class PerChannel(Elementwise):
         axis = getattr(call.op, "axis", -1)
         rank = len(call.tensors_in[0].shape)
         fits = isinstance(axis, int) and channels and channels.axis == axis % rank
-        sizes = [math.prod(v.shape) for v in self._variables(call.op).values()]
-        if not fits or any(size != len(channels) for size in sizes):
+        shapes = [variable.shape for variable in self._variables(call.op).values()]
+        if not fits or any({math.prod(s), s[-1]} != {len(channels)} for s in shapes):
             return None
         return [Channels(channels.axis, channels.atoms)]
 
@@ -436,8 +443,13 @@ def is_elementwise(activation):
     if activation is None:
         return True
     if isinstance(activation, keras.layers.Layer):
-        return isinstance(rule_for(activation), Elementwise)
+        return type(rule_for(activation)) is Elementwise
     return activation_name(activation) in _ELEMENTWISE_ACTIVATIONS
+
+
+def _has_own_weights(activation):
+    """Whether an activation is a layer with weights, such as PReLU."""
+    return isinstance(activation, keras.layers.Layer) and bool(activation.variables)
 
 
 def activation_name(activation):
@@ -495,6 +507,8 @@ _OPERATIONS = frozenset(
 def rule_for(op):
     """The rule of a layer or operation, by exactly its class: a subclass may do anything."""
     kind = type(op)
+    if getattr(op, "lora_enabled", False) or getattr(op, "quantization_mode", None):
+        return Opaque()  # its kernel is not all that it multiplies with
     if kind in _RULES:
         return _RULES[kind]
     if kind is layers.Activation and is_elementwise(op.activation):

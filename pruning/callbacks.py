@@ -1,5 +1,6 @@
 """Callbacks for `fit`: prune any Keras model while it trains, or keep it pruned."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,6 +75,7 @@ class Pruning(keras.callbacks.Callback):
             self._pruner.warn(stacklevel=2)
             self._masks = None
         self._held, self._epoch, self._steps, self._complete = None, 0, 0, False
+        self._length = self.params.get("steps")
 
     def on_epoch_begin(self, epoch, logs=None):
         """Notes the epoch."""
@@ -86,23 +88,34 @@ class Pruning(keras.callbacks.Callback):
             self._masks = self._present()
             self._held = HeldMasks(self.model, self._pruner.held_masks(self._masks))
             self._prune(self._progress(batch))
+        self._first_of_step = batch
 
     def on_train_batch_end(self, batch, logs=None):
         """Prunes, every so many steps."""
-        self._steps += 1
+        self._steps += batch + 1 - self._first_of_step  # several, with `steps_per_execution`
+        self._batches = batch + 1
         progress = self._progress(batch + 1)
         if self._steps >= self.every or progress >= self.end:
             self._prune(progress)
 
     def on_epoch_end(self, epoch, logs=None):
         """Says how much is gone."""
+        self._length = self._length or self._batches  # a generator's is known only now
         if logs is not None:
             logs["sparsity"] = self.sparsity
 
     def on_train_end(self, logs=None):
         """Leaves an ordinary model behind."""
-        if self._held is not None:
-            release(self.model)
+        if self._held is None:
+            return
+        release(self.model)
+        if not self._complete:
+            warnings.warn(
+                f"The training ended with {100 * self.sparsity:.4g} % of the weights gone, before "
+                "pruning was complete: train for longer, let it `end` earlier, or give "
+                "`steps_per_epoch` where the data is a generator.",
+                stacklevel=2,
+            )
 
     @property
     def sparsity(self) -> float:
@@ -111,9 +124,9 @@ class Pruning(keras.callbacks.Callback):
 
     def _progress(self, batches):
         """Which share of the training is done, after so many batches of this epoch."""
-        steps, epochs = self.params.get("steps"), self.params.get("epochs") or 1
         # Before the end of the first epoch nobody knows how long a generator goes on.
-        return (self._epoch + (batches / steps if steps else 0)) / epochs
+        within = batches / self._length if self._length else 0
+        return (self._epoch + within) / (self.params.get("epochs") or 1)
 
     def _prune(self, progress):
         if progress < self.begin or self._complete:

@@ -157,6 +157,59 @@ def test_what_is_not_understood_is_left_alone_and_named():
         assert shrunk(model).get_layer("before").units == 4
 
 
+def own_prelu():
+    activation = layers.PReLU()
+    activation.build((None, 6))
+    return activation
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        lambda x: layers.Activation(own_prelu())(x),
+        lambda x: layers.Dense(4, activation=layers.LeakyReLU(0.3))(x),
+        lambda x: layers.PReLU()(x),
+        lambda x: 1 - x * 0.5,
+        lambda x: keras.ops.exp(x),
+    ],
+)
+def test_activations_of_all_kinds(behind):
+    inputs = keras.Input((5,))
+    x = behind(layers.Dense(6, name="before")(inputs))
+    model = randomized(keras.Model(inputs, layers.Dense(2)(x)))
+    set_kernel(model, "before", lambda kernel: kernel[:, :2].fill(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        shrunk(model)
+
+
+def test_layers_with_more_than_their_kernel_are_left_alone():
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(8, name="a"), layers.Dense(4)])
+    randomized(model)
+    model.get_layer("a").enable_lora(2)
+    set_kernel(model, "a", lambda kernel: kernel[:, :2].fill(0))
+    model.get_layer("a").lora_kernel_b.assign(np.ones((2, 8)))
+    shrunk(model)
+
+
+def test_numbers_shared_along_other_axes():
+    inputs = keras.Input((6, 5))
+    x = layers.PReLU(shared_axes=[2])(layers.Dense(6, name="a")(inputs))
+    model = randomized(keras.Model(inputs, layers.Dense(3)(x)))
+    set_kernel(model, "a", lambda kernel: kernel[:, :2].fill(0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        shrunk(model)
+
+
+def test_a_tensor_as_mask():
+    inputs, mask = keras.Input((6, 5)), keras.Input((6,))
+    x = layers.Dense(8, name="a")(inputs)
+    x = layers.GlobalAveragePooling1D()(x, mask=mask)
+    model = randomized(keras.Model([inputs, mask], layers.Dense(3)(x)))
+    assert npr.shrink(model).count_params() == model.count_params()
+
+
 def test_subclassed_models_are_refused():
     class Own(keras.Model):
         def call(self, inputs):

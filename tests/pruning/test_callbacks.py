@@ -219,6 +219,42 @@ def test_kept_units_keep_their_biases_at_zero():
         assert bias[~dead].all()
 
 
+def test_every_counts_steps_and_not_executions():
+    if BACKEND == "torch":
+        pytest.skip("Keras has no steps_per_execution on PyTorch")
+    made, watch = model(steps_per_execution=4), EveryStep()
+    fit(made, npr.Pruning(0.9, every=4, end=1.0), watch, batch_size=16)  # 16 steps, twice
+    assert len(set(watch.seen)) == 8
+
+
+def test_data_of_unknown_length():
+    def batches():
+        while True:
+            yield tuple(part[:32] for part in examples())
+
+    made = model()
+    made.fit(batches(), steps_per_epoch=8, epochs=2, verbose=0, callbacks=[npr.Pruning(0.9)])
+    assert nonzeros(made) == LEFT
+
+    def eight():
+        for _ in range(8):
+            yield tuple(part[:32] for part in examples())
+
+    made = model()
+    with pytest.warns(UserWarning, match="ended with 0 % of the weights gone"):
+        made.fit(eight(), epochs=1, verbose=0, callbacks=[npr.Pruning(0.9, every=2)])
+
+
+def test_a_training_that_ends_early_says_so():
+    with pytest.warns(UserWarning, match="before pruning was complete"):
+        fit(model(), npr.Pruning(0.9, every=2), Stopped())
+
+
+class Stopped(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        self.model.stop_training = True
+
+
 BAD = [
     ({"sparsity": 90}, "did you mean 0.9"),
     ({"begin": 0.8, "end": 0.5}, "begin: 0.8 is after end"),
