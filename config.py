@@ -206,6 +206,11 @@ def experiment_settings():
     return [f.name for f in _fields() if f.metadata["trains"] or f.metadata["retrains"]]
 
 
+def training_settings():
+    """The names of the settings that the dense network depends on."""
+    return [f.name for f in _fields() if f.metadata["trains"]]
+
+
 def retraining_settings():
     """The names of the settings that say how a network is trained while and after pruning."""
     return [f.name for f in _fields() if f.metadata["retrains"]]

@@ -75,7 +75,10 @@ class Atoms:
     @property
     def kept(self):
         """Why atoms may not be removed, by the numbers by which they go now."""
-        return self._by_root(self._kept)
+        found = {}
+        for atom, reason in self._kept.items():
+            found.setdefault(self._root(atom), reason)
+        return found
 
     @property
     def ends(self):
@@ -84,12 +87,6 @@ class Atoms:
 
     def __len__(self):
         return len(self._parent)
-
-    def _by_root(self, reasons):
-        found = {}
-        for atom, reason in reasons.items():
-            found.setdefault(self._root(atom), reason)
-        return found
 
     def _root(self, atom):
         while self._parent[atom] != atom:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from .channels import Atoms, Channels
-from .rules import Opaque, keep, rule_for
+from .channels import Atoms
+from .rules import Opaque, keep, new_channels, rule_for
 
 
 @dataclass
@@ -76,6 +76,7 @@ class Graph:
     Attributes:
         atoms: the `Atoms` of all channels.
         calls: the `Call`s in an order in which they can be made.
+        first_calls: the first of each layer or operation, by its id.
         channels: the `Channels` of every symbolic tensor, by id.
         entries: for each input within a nested model the tensors that it is called with, by ids.
         exits: for each output of a nested model the tensor within that it is, by ids.
@@ -86,7 +87,7 @@ class Graph:
 
     def __init__(self, model):
         self.model, self.atoms = model, Atoms()
-        self.calls, self.channels, self._first = [], {}, {}
+        self.calls, self.first_calls, self.channels, self._followed = [], {}, {}, set()
         self.entries, self.exits = {}, {}
         function = function_of(model)
         if function is None:
@@ -96,7 +97,7 @@ class Graph:
                 "keras.Model(inputs, outputs) or keras.Sequential."
             )
         for tensor in function.inputs:
-            self._bind(tensor, self._made(tensor))
+            self._bind(tensor, new_channels(self.atoms, tensor))
         self._follow(function)
         self.inputs = [self.channels[id(tensor)] for tensor in function.inputs]
         for channels in self.inputs:
@@ -107,11 +108,6 @@ class Graph:
             keep(self.atoms, channels, "the model's output")
             if channels:
                 self.atoms.keep_ends(channels.atoms)
-
-    def _made(self, tensor):
-        if len(tensor.shape) < 2 or tensor.shape[-1] is None:
-            return None
-        return Channels(len(tensor.shape) - 1, self.atoms.new(tensor.shape[-1]))
 
     def _bind(self, tensor, channels):
         """Gives a tensor its channels; those that it has from another call become the same."""
@@ -142,8 +138,8 @@ class Graph:
         for outside, inside in zip(node.input_tensors, inner.inputs, strict=True):
             self._bind(inside, self.channels[id(outside)])
             self.entries.setdefault(id(inside), []).append(id(outside))
-        if id(inner) not in self._first:
-            self._first[id(inner)] = True
+        if id(inner) not in self._followed:
+            self._followed.add(id(inner))
             self._follow(inner)
         for outside, inside in zip(node.output_tensors, inner.outputs, strict=True):
             self.channels[id(outside)] = self.channels[id(inside)]
@@ -157,13 +153,12 @@ class Graph:
         if call.outputs is None:
             call.rule = Opaque()
             call.outputs = call.rule.trace(call, self.atoms)
-        first = self._first.setdefault(id(node.operation), call)
+        first = self.first_calls.setdefault(id(node.operation), call)
         if first is not call:
             first.shared = call.shared = True
-            for ours, theirs in zip(call.inputs, first.inputs, strict=True):
-                self._same(ours, theirs, f"{node.operation.name} is used in several places")
-            for ours, theirs in zip(call.outputs, first.outputs, strict=True):
-                self._same(ours, theirs, f"{node.operation.name} is used in several places")
+            for sides in ((call.inputs, first.inputs), (call.outputs, first.outputs)):
+                for ours, theirs in zip(*sides, strict=True):
+                    self._same(ours, theirs, f"{node.operation.name} is used in several places")
         for tensor, channels in zip(node.output_tensors, call.outputs, strict=True):
             self._bind(tensor, channels)
         self.calls.append(call)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from ..models import kernels
-from ..models.kernels import value_of
+from ..models.kernels import own_variable, value_of
 from .channels import Channels
 
 layers = keras.layers
@@ -31,7 +31,10 @@ class Opaque:
         reason = f"{call.op.name} ({type(call.op).__name__})"
         for channels in call.inputs:
             keep(atoms, channels, reason)
-        return [new_kept(atoms, tensor, reason) for tensor in call.tensors_out]
+        outputs = [new_channels(atoms, tensor) for tensor in call.tensors_out]
+        for channels in outputs:
+            keep(atoms, channels, reason)
+        return outputs
 
     def constants(self, call, values):
         """The value of each channel of each output where it is always the same, else NaN.
@@ -173,9 +176,7 @@ class Rearrange(Opaque):
         return [values[0][call.source]]
 
     def needed(self, call, needed, values):
-        found = np.zeros(len(call.inputs[0]), bool)
-        np.logical_or.at(found, call.source, needed[0])
-        return [found]
+        return [_sources_of(call, needed[0])]
 
     def config(self, call, kept, fold):
         if not isinstance(call.op, layers.Reshape) or kept[1].all():
@@ -217,11 +218,9 @@ class Mixing(Opaque):
 
     def kernel(self, layer):
         """The weights as an array of shape (positions, channels, units)."""
-        kernel = value_of(own(layer, "kernel"))
-        if isinstance(layer, kernels.TRANSPOSED):
+        kernel = value_of(own_variable(layer, "kernel"))
+        if _is_turned(layer):
             kernel = np.swapaxes(kernel, -1, -2)
-        if isinstance(layer, layers.EinsumDense) and kernels.einsum_units(layer) == (0,):
-            kernel = kernel.T
         return kernel.reshape(-1, *kernel.shape[-2:])
 
     def trace(self, call, atoms):
@@ -245,13 +244,14 @@ class Mixing(Opaque):
 
     def constants(self, call, values):
         kernel, foldable = self.kernel(call.op), self.foldable(call, values[0])
-        unknown = (kernel != 0).any(axis=0)[~foldable].any(axis=0)
+        call.reads = (kernel != 0).any(axis=0)  # which units each channel goes into
+        unknown = call.reads[~foldable].any(axis=0)
         known = np.nan_to_num(np.where(foldable, values[0], 0)) @ kernel.sum(axis=0, dtype=float)
         found = activated(call.op, known + bias_of(call.op, len(known)))
         return [np.where(unknown | ~np.isfinite(found), np.nan, found)]
 
     def needed(self, call, needed, values):
-        reads = (self.kernel(call.op)[:, :, needed[0]] != 0).any(axis=(0, 2))
+        reads = call.reads[:, needed[0]].any(axis=1)
         return [reads & ~self.foldable(call, values[0]), *super().needed(call, needed, values)[1:]]
 
     def fold(self, call, gone, value):
@@ -275,11 +275,8 @@ class Mixing(Opaque):
 
     def weights(self, call, kept, fold):
         layer, (inputs, units) = call.op, kept
-        kernel = value_of(own(layer, "kernel"))
-        turned = isinstance(layer, kernels.TRANSPOSED) or (
-            isinstance(layer, layers.EinsumDense) and kernels.einsum_units(layer) == (0,)
-        )
-        first, last = (units, inputs) if turned else (inputs, units)
+        kernel = value_of(own_variable(layer, "kernel"))
+        first, last = (units, inputs) if _is_turned(layer) else (inputs, units)
         return {"kernel": kernel[..., first, :][..., last], **self._bias(layer, kept, fold)}
 
     def _bias(self, layer, kept, fold):
@@ -337,9 +334,7 @@ class Depthwise(Opaque):
         return [np.where(known, found, np.nan)]
 
     def needed(self, call, needed, values):
-        found = np.zeros(len(call.inputs[0]), bool)
-        np.logical_or.at(found, call.source, needed[0])
-        return [found]
+        return [_sources_of(call, needed[0])]
 
     def weights(self, call, kept, fold):
         layer = call.op
@@ -382,25 +377,32 @@ class PerChannel(Elementwise):
         return {name: variable for name, variable in found.items() if variable is not None}
 
 
-def own(layer, name):
-    """A layer's variable: what its attribute shows may be computed of it."""
-    variable = getattr(layer, f"_{name}", None)
-    return variable if isinstance(variable, keras.Variable) else getattr(layer, name)
-
-
 def keep(atoms, channels, reason):
     """Notes that all these channels stay."""
     if channels:
         atoms.keep(channels.atoms, reason)
 
 
-def new_kept(atoms, tensor, reason):
-    """New channels along the last axis of a tensor, all of which stay."""
+def new_channels(atoms, tensor):
+    """New channels along the last axis of a tensor; None where it has none or their number is
+    open."""
     if len(tensor.shape) < 2 or tensor.shape[-1] is None:
         return None
-    made = atoms.new(tensor.shape[-1])
-    atoms.keep(made, reason)
-    return Channels(len(tensor.shape) - 1, made)
+    return Channels(len(tensor.shape) - 1, atoms.new(tensor.shape[-1]))
+
+
+def _sources_of(call, needed):
+    """Which channels of a call's input these channels of its output come from."""
+    found = np.zeros(len(call.inputs[0]), bool)
+    np.logical_or.at(found, call.source, needed)
+    return found
+
+
+def _is_turned(layer):
+    """Whether the last two axes of a layer's kernel are units and inputs, in this order."""
+    if isinstance(layer, layers.EinsumDense):
+        return kernels.einsum_units(layer) == (0,)
+    return isinstance(layer, kernels.TRANSPOSED)
 
 
 def channel_axis(layer, tensor):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from ..models.kernels import own_variable
 from ..utils import counted
 from .channels import Channels
 from .graph import Graph, function_of
@@ -81,7 +82,7 @@ class Life:
 
     def values(self, call):
         """The constants of the inputs of a `Call`."""
-        return [self.constants[id(tensor)] for tensor in call.tensors_in]
+        return _values(self.constants, call)
 
     def remarks(self):
         """What has dead channels and could not be made smaller, a sentence each."""
@@ -99,6 +100,10 @@ class Life:
             f"{counted(len(atoms), 'dead channel')} cannot be removed because of {reason}."
             for reason, atoms in found.items()
         ]
+
+
+def _values(constants, call):
+    return [constants[id(tensor)] for tensor in call.tensors_in]
 
 
 def _constants(graph):
@@ -131,8 +136,6 @@ def _known_constants(graph, before):
             found[id(tensor)] = value
         for tensor, value in zip(call.tensors_in, values, strict=True):
             found[id(tensor)] = value
-    for inside in graph.entries:
-        found.setdefault(inside, None)
     return found
 
 
@@ -160,10 +163,7 @@ def _spread_need(graph, constants, needed):
         before = needed.sum()
         for call in reversed(graph.calls):
             outputs = [channels and needed[find(channels.atoms)] for channels in call.outputs]
-            values = [constants[id(tensor)] for tensor in call.tensors_in]
-            if isinstance(call.rule, Mixing) and outputs[0] is None:
-                continue
-            reads = call.rule.needed(call, outputs, values)
+            reads = call.rule.needed(call, outputs, _values(constants, call))
             for channels, read in zip(call.inputs, reads, strict=True):
                 if channels:
                     needed[find(channels.atoms[read])] = True
@@ -183,9 +183,6 @@ class _Surgery:
 
     def __init__(self, graph, life):
         self.graph, self.life, self.made = graph, life, {}
-        self.calls = {}
-        for call in graph.calls:
-            self.calls.setdefault(id(call.op), call)
 
     def operate(self):
         """The smaller model."""
@@ -196,13 +193,13 @@ class _Surgery:
         else:
             smaller = self._with_fewer_inputs(model, kept)
         for layer, weights in self._transplants():
-            layer_weights(self.made[id(layer)], layer, weights)
+            _give_weights(self.made[id(layer)], layer, weights)
         if model.compiled:
             smaller.compile_from_config(model.get_compile_config())
         return smaller
 
     def _transplants(self):
-        for identity, call in self.calls.items():
+        for identity, call in self.graph.first_calls.items():
             if identity in self.made and isinstance(call.op, keras.Layer):
                 yield call.op, call.rule.weights(call, self._kept(call), self._fold(call))
 
@@ -231,7 +228,7 @@ class _Surgery:
         if function_of(layer) is not None:
             return self._rebuilt(layer)
         config = layer.get_config()
-        call = self.calls.get(id(layer))
+        call = self.graph.first_calls.get(id(layer))
         if call:
             config |= call.rule.config(call, self._kept(call), self._fold(call))
         return type(layer).from_config(config)
@@ -242,22 +239,23 @@ class _Surgery:
         if isinstance(model, keras.Sequential):
             layers = [self._smaller(layer) for layer in model.layers]
             return keras.Sequential([*inputs, *layers], name=model.name)
-        packed = keras.tree.pack_sequence_as(function._inputs_struct, inputs)
-        return keras.Model(packed, self._run(function, inputs), name=model.name)
+        return self._functional(model, inputs, inputs)
 
-    def _run(self, function, inputs):
-        return function._run_through_graph(inputs, operation_fn=self._smaller)
+    def _functional(self, model, inputs, seen):
+        """A functional model with these inputs, of which the smaller layers see what is `seen`."""
+        function = function_of(model)
+        packed = keras.tree.pack_sequence_as(function._inputs_struct, inputs)
+        outputs = function._run_through_graph(seen, operation_fn=self._smaller)
+        return keras.Model(packed, outputs, name=model.name)
 
     def _with_fewer_inputs(self, model, kept):
         """Behind the same interface, only what is read goes on."""
-        function = function_of(model)
-        inputs = [self._new_input(tensor, whole=True) for tensor in function.inputs]
+        inputs = [self._new_input(tensor, whole=True) for tensor in function_of(model).inputs]
         chosen = [
             _chosen(tensor, channels, stays)
             for tensor, channels, stays in zip(inputs, self.graph.inputs, kept, strict=True)
         ]
-        packed = keras.tree.pack_sequence_as(function._inputs_struct, inputs)
-        return keras.Model(packed, self._run(function, chosen), name=model.name)
+        return self._functional(model, inputs, chosen)
 
     def _new_input(self, tensor, whole):
         shape, channels = list(tensor.shape), self.graph.channels[id(tensor)]
@@ -274,14 +272,11 @@ def _chosen(tensor, channels: Channels, stays):
     return keras.ops.take(tensor, np.flatnonzero(stays).tolist(), axis=channels.axis)
 
 
-def layer_weights(new, old, weights):
+def _give_weights(new, old, weights):
     """Gives a layer its weights: all of another's, or these by attribute."""
     if weights is None:
         for variable, value in zip(new.variables, old.variables, strict=True):
             variable.assign(value)
         return
     for attribute, value in weights.items():
-        variable = getattr(new, f"_{attribute}", None)
-        if not isinstance(variable, keras.Variable):
-            variable = getattr(new, attribute)
-        variable.assign(value)
+        own_variable(new, attribute).assign(value)

@@ -10,6 +10,7 @@ import time
 
 import pandas as pd
 
+from ..config import training_settings
 from ..pruning import methods
 from ..utils import counted, percent, progress, say
 from ..visualization.console import CLEARLY_LESS
@@ -39,8 +40,7 @@ def wanted_recipes(config, checkpoint):
 
 def is_known(config, paths, checkpoint):
     """Whether all networks of a run have been made and tested before."""
-    memory = Memory(paths.metrics)
-    return all(_is_done(recipe, memory, paths) for recipe in wanted_recipes(config, checkpoint))
+    return not _left(wanted_recipes(config, checkpoint), Memory(paths.metrics), paths)
 
 
 def compare(config, dataset, dense, rankings, paths, checkpoint):
@@ -58,7 +58,7 @@ def compare(config, dataset, dense, rankings, paths, checkpoint):
         The rows of `metrics.csv` that belong to this run, in the order of `wanted_recipes`.
     """
     memory, wanted = Memory(paths.metrics), wanted_recipes(config, checkpoint)
-    left = [recipe for recipe in wanted if not _is_done(recipe, memory, paths)]
+    left = _left(wanted, memory, paths)
     if left:
         _make_and_test(left, memory, config, dataset, dense, rankings, paths)
     say(_done(len(left), len(wanted)))
@@ -97,6 +97,11 @@ def _make_and_test(left, memory, config, dataset, dense, rankings, paths):
             bar.update()
 
 
+def _left(wanted, memory, paths):
+    """The recipes whose networks have to be made or tested."""
+    return [recipe for recipe in wanted if not _is_done(recipe, memory, paths)]
+
+
 def _is_done(recipe, memory, paths):
     """Whether a network has been tested, and is still there if it was trained."""
     return recipe.digest in memory and (not recipe.trains or paths.network(recipe).exists())
@@ -104,12 +109,9 @@ def _is_done(recipe, memory, paths):
 
 def _row(config, recipe, measured, seconds):
     """What is known of a network, and by what settings it was made."""
-    trained = {
-        f.name: getattr(config, f.name) for f in dataclasses.fields(config) if f.metadata["trains"]
-    }
     return {
         "experiment": config.experiment_id,
-        **trained,
+        **{name: getattr(config, name) for name in training_settings()},
         "method": recipe.method.name,
         **dataclasses.asdict(recipe.method),
         **recipe.columns(),

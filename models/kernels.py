@@ -76,6 +76,12 @@ class Kernel:
         """The number of weights."""
         return math.prod(self.variable.shape)
 
+    @property
+    def is_depthwise(self):
+        """Whether each unit reads a channel of its own: of a depthwise convolution, or of the
+        depthwise part of a separable one."""
+        return isinstance(self.layer, (*DEPTHWISE, *SEPARABLE)) and len(self.units) == 2
+
     def matrix(self, array=None):
         """The weights, or an array of the variable's shape, as one of shape (inputs, units)."""
         array = value_of(self.variable) if array is None else array
@@ -93,6 +99,12 @@ def value_of(variable):
     return np.asarray(keras.ops.convert_to_numpy(variable.value))
 
 
+def own_variable(layer, name):
+    """A layer's variable of this name: `kernel` may show something that is computed of it."""
+    variable = getattr(layer, f"_{name}", None)
+    return variable if isinstance(variable, keras.Variable) else getattr(layer, name)
+
+
 def all_kernels(model):
     """The `Kernel`s of a built model, in the order of its layers; those of nested models and
     shared layers too, each once.
@@ -107,7 +119,7 @@ def all_kernels(model):
         axes = kernel_axes(layer)
         for attribute, units in axes.items():
             name = names[id(layer)] if len(axes) == 1 else f"{names[id(layer)]}/{attribute}"
-            found.append(Kernel(name, layer, getattr(layer, _own(layer, attribute)), units))
+            found.append(Kernel(name, layer, own_variable(layer, attribute), units))
     return found
 
 
@@ -130,12 +142,11 @@ def leaves(model):
 
 def unknown_layers(model):
     """Layers with weights of which this program does not know whether they can be pruned."""
-    known = tuple(NEVER_PRUNED)
     return [
         layer
         for layer in leaves(model)
         if not kernel_axes(layer)
-        and not isinstance(layer, known)
+        and not isinstance(layer, NEVER_PRUNED)
         and any(variable.trainable for variable in _own_variables(layer))
     ]
 
@@ -147,27 +158,32 @@ def describe(layer):
 
 
 @contextlib.contextmanager
-def watched(layers, look):
-    """While it lasts, `look(layer, inputs, outputs)` is told of every call of these layers.
+def watched(found, look):
+    """While it lasts, `look(kernel, inputs, outputs)` is told of every call of the layers of these
+    `Kernel`s.
 
     Only where layers are called one by one: outside of `fit` and `predict`.
     """
 
-    def watching(layer, call):
+    def watching(kernels, call):
         def called(inputs, *args, **kwargs):
             outputs = call(inputs, *args, **kwargs)
-            look(layer, inputs, outputs)
+            for kernel in kernels:
+                look(kernel, inputs, outputs)
             return outputs
 
         return called
 
-    own = [(layer, layer.call) for layer in layers]
+    by_layer = {}
+    for kernel in found:
+        by_layer.setdefault(id(kernel.layer), []).append(kernel)
+    layers = [kernels[0].layer for kernels in by_layer.values()]
     try:
-        for layer, call in own:
-            layer.call = watching(layer, call)
+        for layer in layers:
+            layer.call = watching(by_layer[id(layer)], layer.call)
         yield
     finally:
-        for layer, _ in own:
+        for layer in layers:
             del layer.call  # that of its class is there again
 
 
@@ -185,12 +201,7 @@ def kernel_axes(layer):
 
 
 def _rank(layer, name):
-    return len(getattr(layer, _own(layer, name)).shape) if layer.built else 2
-
-
-def _own(layer, name):
-    """Where a layer keeps the variable of this name: `kernel` may be something computed of it."""
-    return f"_{name}" if isinstance(getattr(layer, f"_{name}", None), keras.Variable) else name
+    return len(own_variable(layer, name).shape) if layer.built else 2
 
 
 def einsum_units(layer):

@@ -8,13 +8,13 @@ import keras
 import numpy as np
 
 from ..compression.graph import function_of
-from ..config import ExperimentConfig, UsageError, check_fraction
+from ..config import ExperimentConfig, UsageError
 from ..models import kernels
 from ..models.kernels import value_of
 from .held import HeldMasks, release
 from .methods import schedule_rounds
 from .prunables import units_of
-from .prune import Pruner, checked_method
+from .prune import Pruner, checked_fraction, checked_method
 
 
 class Pruning(keras.callbacks.Callback):
@@ -54,13 +54,13 @@ class Pruning(keras.callbacks.Callback):
     ):
         super().__init__()
         for name, share in (("begin", begin), ("end", end)):
-            check_fraction(name, share)
+            checked_fraction(name, share)
         if begin > end:
             raise UsageError(f"begin: {begin:g} is after end, {end:g}.")
         if not isinstance(every, int) or every < 1:
             raise UsageError(f"every: {every!r} is not a number of steps; give 1 or more.")
         if not isinstance(sparsity, Mapping):
-            check_fraction("sparsity", sparsity)
+            checked_fraction("sparsity", sparsity)
         self.method = checked_method(method, oneshot=False)
         self.begin, self.end, self.every = begin, end, every
         self._arguments = (sparsity, data, exclude, seed)
@@ -86,7 +86,7 @@ class Pruning(keras.callbacks.Callback):
         if self._held is None:
             # Not earlier: other callbacks may restore weights when a training begins.
             self._masks = self._present()
-            self._held = HeldMasks(self.model, self._pruner.held_masks(self._masks))
+            self._held = HeldMasks(self.model, self._pruner.prunables.masks(self._masks))
             self._prune(self._progress(batch))
         self._first_of_step = batch
 
@@ -135,8 +135,7 @@ class Pruning(keras.callbacks.Callback):
         length = self.end - self.begin
         way = min((progress - self.begin) / length, 1) if length else 1
         self._masks = self._pruner.masks(lambda share: self._asked(share, way), self._masks)
-        self._pruner.remove(self._masks)
-        self._held.set(self._pruner.held_masks(self._masks))
+        self._held.set(self._pruner.prunables.masks(self._masks))
         self._steps, self._complete = 0, progress >= self.end
 
     def _asked(self, share, way):
@@ -181,17 +180,18 @@ def present_masks(model):
     """What is not zero in a model's kernels and in the numbers of units that are gone, as pairs of
     a variable and its mask."""
     found = kernels.all_kernels(model)
-    masks = {id(k.variable): (k.variable, value_of(k.variable) != 0) for k in found}
+    matrices = {kernel.name: kernel.matrix() for kernel in found}
+    masks = {id(k.variable): (k.variable, k.array(matrices[k.name] != 0)) for k in found}
     for kernel in found:
         bias = getattr(kernel.layer, "bias", None)
         if isinstance(bias, keras.Variable) and bias.shape == kernel.shape[1:]:
-            _add(masks, bias, np.arange(kernel.shape[1])[np.newaxis], kernel.matrix())
+            _add(masks, bias, np.arange(kernel.shape[1])[np.newaxis], matrices[kernel.name])
     if function_of(model) is not None:
         for layer in units_of(model).values():
-            matrix = layer.stacked({k.name: k.matrix() for k in found})
+            matrix = layer.stacked(matrices)
             for variable, places in layer.vectors:
                 _add(masks, variable, places, matrix)
-    return [(variable, mask) for variable, mask in masks.values() if variable.trainable]
+    return list(masks.values())
 
 
 def _add(masks, variable, places, matrix):

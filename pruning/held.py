@@ -17,8 +17,8 @@ class HeldMasks:
 
     Args:
         model: a compiled Keras model.
-        masks: pairs of a trainable Keras variable and an array of booleans, False for what is held
-            at exactly 0.0.
+        masks: pairs of a Keras variable and an array of booleans, False for what is held at exactly
+            0.0. Variables that are not trained need not be held.
     """
 
     def __init__(self, model, masks):
@@ -26,24 +26,26 @@ class HeldMasks:
         release(model)  # of a training that was interrupted
         if not self.optimizer.built:
             model.optimizer.build(model.trainable_variables)
+        trained = [(variable, mask) for variable, mask in masks if variable.trainable]
         self._masks = {}
-        for variable, mask in masks:
+        for variable, mask in trained:
             held = keras.Variable(mask, dtype="bool", trainable=False, name="pruning_mask")
             average = self._average(variable)
-            self._masks[id(variable)] = (variable, held, average)
+            self._masks[id(variable)] = (held, average)
             variable.constraint = _Masked(variable.constraint, held, average)
-        for _, held, _ in self._masks.values():
             self.optimizer._track_variable(held)
         self.optimizer.save_own_variables = _without_masks(self.optimizer, "save_own_variables")
         self.optimizer.load_own_variables = _without_masks(self.optimizer, "load_own_variables")
         model.make_train_function(force=True)
-        self.set(masks)
+        self.set(trained)
 
     def set(self, masks):
-        """Holds other masks from now on, and removes what they do not keep."""
+        """Holds other masks from now on, and sets to zero what they do not keep, of variables that
+        are not trained too."""
         for variable, mask in masks:
-            _, held, average = self._masks[id(variable)]
-            held.assign(mask)
+            held, average = self._masks.get(id(variable), (None, None))
+            if held is not None:
+                held.assign(mask)
             for value in (variable, average):
                 if value is not None:
                     zero(value, mask)

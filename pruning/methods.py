@@ -43,6 +43,11 @@ class Method:
         return "/".join((self.granularity, *values))
 
     @property
+    def by_unit(self):
+        """Whether whole units go."""
+        return self.granularity.startswith("unit")
+
+    @property
     def trains(self):
         """Whether networks are trained after or while they are pruned."""
         return (self.schedule, self.recovery) != ("oneshot", "none")
@@ -106,7 +111,7 @@ def parse(text):
         AXES[axis].get(value)  # complains of numbers that make no sense, such as 4:2
         chosen[axis] = value
     method = Method(**chosen)
-    if method.scope == "output" and method.granularity.startswith("unit"):
+    if method.scope == "output" and method.by_unit:
         raise UsageError(
             f"--methods: {text!r}: the scope output compares the inputs of one unit with each "
             "other, so that whole units cannot go; choose layer, global or erk."

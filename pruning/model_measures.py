@@ -212,14 +212,10 @@ def _positions(model, found):
         return {}
     total = {}
 
-    def add(layer, inputs, outputs):
-        for kernel in by_layer[id(layer)]:
-            total[kernel.name] = total.get(kernel.name, 0) + _places(kernel, inputs, outputs)
+    def add(kernel, inputs, outputs):
+        total[kernel.name] = total.get(kernel.name, 0) + _places(kernel, inputs, outputs)
 
-    by_layer = {}
-    for kernel in found:
-        by_layer.setdefault(id(kernel.layer), []).append(kernel)
-    with kernels.watched({id(k.layer): k.layer for k in found}.values(), add):
+    with kernels.watched(found, add):
         model(inputs, training=False)
     return total
 
@@ -254,10 +250,7 @@ class _Living:
     """Which channels of a graph of layers have an influence."""
 
     def __init__(self, graph):
-        self.life = Life.of(graph)
-        self.calls = {}
-        for call in graph.calls:
-            self.calls.setdefault(id(call.op), call)
+        self.life, self.first_calls = Life.of(graph), graph.first_calls
 
     @classmethod
     def of(cls, model):
@@ -275,12 +268,12 @@ class _Living:
 
     def _stay(self, kernel):
         """Which inputs and units of a kernel's matrix stay; None for all."""
-        call = self.calls.get(id(kernel.layer))
+        call = self.first_calls.get(id(kernel.layer))
         if call is None:  # within a layer that is left alone
             return None, None
         rows, columns = kernel.shape
         before, after = (self.life.stays(side[0]) for side in (call.inputs, call.outputs))
-        if isinstance(call.rule, Depthwise) or kernel.name.endswith("/depthwise_kernel"):
+        if kernel.is_depthwise and isinstance(call.rule, (Depthwise, Separable)):
             return None, np.repeat(before, columns // len(before))
         if isinstance(call.rule, Separable):
             return np.repeat(before, rows // len(before)), after

@@ -46,16 +46,12 @@ class ModelStatistics:
     @cached_property
     def input_norms(self):
         """L2 norm of each input over the sample and, in a convolution, all positions."""
-        sums, by_layer = {kernel.name: 0.0 for kernel in self.kernels}, {}
-        for kernel in self.kernels:
-            by_layer.setdefault(id(kernel.layer), []).append(kernel)
+        sums = {kernel.name: 0.0 for kernel in self.kernels}
 
-        def add(layer, inputs, _outputs):
-            for kernel in by_layer[id(layer)]:
-                sums[kernel.name] += _squares(kernel, inputs)
+        def add(kernel, inputs, _outputs):
+            sums[kernel.name] += _squares(kernel, inputs)
 
-        layers = {id(kernel.layer): kernel.layer for kernel in self.kernels}.values()
-        with kernels.watched(layers, add):
+        with kernels.watched(self.kernels, add):
             for x, _ in self._batches(BATCH):
                 self.model(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
         return {
@@ -118,7 +114,7 @@ def _is_einsum(kernel):
 def _norms(kernel, norms):
     """The norms of channels as norms of the inputs of the kernel's matrix."""
     inputs, units = kernel.shape
-    if isinstance(kernel.layer, kernels.DEPTHWISE) or kernel.name.endswith("/depthwise_kernel"):
+    if kernel.is_depthwise:
         return np.repeat(norms, units // norms.size)[np.newaxis].astype(np.float32)
     if kernel.name.endswith("/pointwise_kernel"):
         # What the depthwise part makes of the inputs is not seen from outside: its norm is not

@@ -7,7 +7,6 @@ a mask of that matrix becomes masks of the model's variables.
 import fnmatch
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import keras
 import numpy as np
@@ -16,7 +15,7 @@ from ..compression.graph import Graph, function_of
 from ..compression.rules import Depthwise, Mixing, PerChannel, Separable
 from ..config import UsageError
 from ..models import kernels
-from ..models.kernels import Kernel
+from ..models.kernels import Kernel, own_variable
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,11 @@ class Part:
 
     kernel: Kernel
     columns: np.ndarray
+
+    @property
+    def height(self):
+        """The number of rows of what `cut` returns."""
+        return len(self.columns) * self.kernel.shape[0]
 
     def cut(self, matrix):
         """These columns of a matrix of the kernel's shape, of shape (rows · inputs, units)."""
@@ -62,8 +66,7 @@ class Prunable:
     @property
     def shape(self):
         """Of its matrix."""
-        rows = [part.columns.shape[0] * part.kernel.shape[0] for part in self.parts]
-        return sum(rows), self.parts[0].columns.shape[1]
+        return sum(part.height for part in self.parts), self.parts[0].columns.shape[1]
 
     def stacked(self, matrices):
         """Its matrix, from those of the kernels, by their names."""
@@ -79,8 +82,7 @@ class Prunable:
 
     def split(self, mask):
         """The parts of a mask of its matrix, for each of its `parts`."""
-        rows = [part.columns.shape[0] * part.kernel.shape[0] for part in self.parts]
-        return np.split(mask, np.cumsum(rows)[:-1])
+        return np.split(mask, np.cumsum([part.height for part in self.parts])[:-1])
 
 
 @dataclass(frozen=True)
@@ -125,25 +127,18 @@ class Prunables:
             )
         return cls(found, layers, alone)
 
-    @cached_property
-    def by_kernel(self):
-        """The `Part`s of every kernel's matrix with their prunables' names, by its name."""
-        found = defaultdict(list)
-        for layer in self.layers.values():
-            for part in layer.parts:
-                found[part.kernel.name].append((layer.name, part))
-        return dict(found)
-
     def masks(self, layer_masks):
-        """Masks of the kernels' variables, as a list of pairs, from those of the prunables."""
+        """Masks of all variables concerned, as pairs, from those of the prunables by name."""
+        return [*self._kernel_masks(layer_masks), *self._vector_masks(layer_masks)]
+
+    def _kernel_masks(self, layer_masks):
         whole = {kernel.name: np.ones(kernel.shape, bool) for kernel in self.kernels}
         for name, layer in self.layers.items():
             for part, mask in zip(layer.parts, layer.split(layer_masks[name]), strict=True):
                 part.put(whole[part.kernel.name], mask)
         return [(kernel.variable, kernel.array(whole[kernel.name])) for kernel in self.kernels]
 
-    def vector_masks(self, layer_masks):
-        """The same for the numbers that go with units."""
+    def _vector_masks(self, layer_masks):
         found = {}
         for name, layer in self.layers.items():
             alive = layer_masks[name].any(axis=0)
@@ -283,13 +278,10 @@ def _free(name, taken):
 
 def _members(graph, found):
     """Kernels with the atom of each of their matrix's columns."""
-    members, seen = [], set()
-    for call in graph.calls:
-        if id(call.op) in seen:
-            continue
-        seen.add(id(call.op))
+    members = []
+    for call in graph.first_calls.values():
         for name, side in _sides(call):
-            kernel = found.get((id(call.op), id(_variable(call.op, name))))
+            kernel = found.get((id(call.op), id(own_variable(call.op, name))))
             if kernel is not None:
                 atoms = graph.atoms.find(side.atoms)
                 members.append((kernel, np.repeat(atoms, kernel.shape[1] // len(atoms))))
@@ -305,11 +297,6 @@ def _sides(call):
     if isinstance(call.rule, Depthwise):
         return [("kernel", call.inputs[0])]
     return []
-
-
-def _variable(layer, name):
-    own = getattr(layer, f"_{name}", None)
-    return own if isinstance(own, keras.Variable) else getattr(layer, name)
 
 
 def _grouped(graph, kind, atoms, producers, by_name):
@@ -331,12 +318,9 @@ def _around(graph, place, by_name):
         place: the number of each unit by its atom.
         by_name: the kernels by name.
     """
-    readers, vectors, seen = [], [], set()
-    of_layer = {id(k.layer): k for k in by_name.values() if "/depthwise" not in k.name}
-    for call in graph.calls:
-        if id(call.op) in seen:
-            continue
-        seen.add(id(call.op))
+    readers, vectors = [], []
+    of_layer = {id(k.layer): k for k in by_name.values() if not k.is_depthwise}
+    for call in graph.first_calls.values():
         for variable, channels in _vectors(call):
             places = _places(graph, channels, place)
             if places is not None:

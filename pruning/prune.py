@@ -59,7 +59,7 @@ def prune(
     pruned = copy_of(model)
     work = Pruner(pruned, method, sparsity, data, exclude, seed)
     work.warn(stacklevel=3)
-    work.prune(1.0)
+    work.remove(work.masks())
     return pruned
 
 
@@ -124,10 +124,10 @@ class Wanted:
             UsageError: if it is something else, or a name is that of no layer.
         """
         if not isinstance(sparsity, Mapping):
-            return cls({_fraction("sparsity", sparsity): tuple(prunables.layers)})
+            return cls({checked_fraction("sparsity", sparsity): tuple(prunables.layers)})
         shares = {}
         for name, share in sparsity.items():
-            share = _fraction(f"sparsity of {name!r}", share)
+            share = checked_fraction(f"sparsity of {name!r}", share)
             for layer in _named(name, prunables):
                 if shares.setdefault(layer, share) != share:
                     raise UsageError(
@@ -141,7 +141,12 @@ class Wanted:
         return cls(by_share)
 
 
-def _fraction(name, value):
+def checked_fraction(name, value):
+    """A fraction as a float; `name` is what the user calls it.
+
+    Raises:
+        UsageError: if it is none.
+    """
     if not isinstance(value, Real) or math.isnan(value):
         raise UsageError(f"{name}: {value!r} is not a number; give a fraction such as 0.9.")
     check_fraction(name, value)
@@ -170,7 +175,7 @@ class Pruner:
 
     def __init__(self, model, method, sparsity, data, exclude, seed):
         self.model, self.method, self.data, self.seed = model, method, data, seed
-        self.prunables = Prunables.of(model, method.granularity.startswith("unit"), exclude)
+        self.prunables = Prunables.of(model, method.by_unit, exclude)
         self.wanted = Wanted.of(sparsity, self.prunables)
 
     def warn(self, stacklevel):
@@ -179,35 +184,16 @@ class Pruner:
             listed = ", ".join(self.prunables.left_alone)
             warnings.warn(f"Not pruned: {listed}.", stacklevel=stacklevel + 1)
 
-    def prune(self, progress, previous=None):
-        """Sets to zero what goes at a progress in [0, 1] on the way to the sparsity.
-
-        Args:
-            progress: the share of the sparsity, as a function of it or a factor.
-            previous: masks of prunables by name, what is gone stays gone; None for the first time.
-
-        Returns:
-            The masks of the prunables.
-        """
-        masks = self.masks(progress, previous)
-        self.remove(masks)
-        return masks
-
     def remove(self, masks):
         """Sets to zero what masks of prunables by name do not keep."""
-        for variable, mask in (*self.prunables.masks(masks), *self.prunables.vector_masks(masks)):
+        for variable, mask in self.prunables.masks(masks):
             zero(variable, mask)
-
-    def held_masks(self, masks):
-        """Masks of all trainable variables that these masks of prunables concern, as pairs."""
-        pairs = (*self.prunables.masks(masks), *self.prunables.vector_masks(masks))
-        return [(variable, mask) for variable, mask in pairs if variable.trainable]
 
     def present(self):
         """Masks of what is not zero now."""
         matrices = {kernel.name: kernel.matrix() for kernel in self.prunables.kernels}
         present = {n: layer.stacked(matrices) != 0 for n, layer in self.prunables.layers.items()}
-        if not self.method.granularity.startswith("unit"):
+        if not self.method.by_unit:
             return present
         return {n: np.broadcast_to(m.any(axis=0), m.shape) for n, m in present.items()}
 
@@ -216,8 +202,13 @@ class Pruner:
         size = sum(mask.size for mask in masks.values())
         return 1 - sum(int(np.count_nonzero(mask)) for mask in masks.values()) / size
 
-    def masks(self, progress, previous=None):
-        """The masks of all prunables by name, of their matrices' shapes."""
+    def masks(self, asked=lambda share: share, previous=None):
+        """The masks of all prunables by name, of their matrices' shapes.
+
+        Args:
+            asked: the sparsity that is asked for now, for one that is wanted in the end.
+            previous: masks from before, what is gone stays gone; None for the first time.
+        """
         scores = self._scores()
         found = {name: np.ones(layer.shape, bool) for name, layer in self.prunables.layers.items()}
         for share, names in self.wanted.by_share.items():
@@ -227,8 +218,7 @@ class Pruner:
                 )
                 for name in names
             }
-            k = progress(share) if callable(progress) else share * progress
-            for name, mask in make_masks(self.method, rankings, k).items():
+            for name, mask in make_masks(self.method, rankings, asked(share)).items():
                 found[name] = self._unpadded(self.prunables.layers[name], mask)
         return found
 

@@ -32,6 +32,13 @@ def shrunk(model):
     return smaller
 
 
+def quietly_shrunk(model):
+    """The same where layers may be left alone."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return shrunk(model)
+
+
 def set_weights(model, *weights):
     model.set_weights([np.array(array, np.float32) for array in weights])
 
@@ -178,9 +185,7 @@ def test_activations_of_all_kinds(behind):
     x = behind(layers.Dense(6, name="before")(inputs))
     model = randomized(keras.Model(inputs, layers.Dense(2)(x)))
     set_kernel(model, "before", lambda kernel: kernel[:, :2].fill(0))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        shrunk(model)
+    quietly_shrunk(model)
 
 
 def test_layers_with_more_than_their_kernel_are_left_alone():
@@ -197,9 +202,7 @@ def test_numbers_shared_along_other_axes():
     x = layers.PReLU(shared_axes=[2])(layers.Dense(6, name="a")(inputs))
     model = randomized(keras.Model(inputs, layers.Dense(3)(x)))
     set_kernel(model, "a", lambda kernel: kernel[:, :2].fill(0))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        shrunk(model)
+    quietly_shrunk(model)
 
 
 def test_a_tensor_as_mask():
@@ -330,7 +333,5 @@ def test_random_graphs_answer_the_same(data):
             if value.ndim > 1:
                 value *= (generator.random(value.shape[-2]) < 0.7)[:, None]
             variable.assign(value)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        smaller = shrunk(model)
+    smaller = quietly_shrunk(model)
     assert smaller.count_params() <= model.count_params() + 50  # biases may be new
