@@ -6,15 +6,20 @@ Only the standard library and absl are imported here, so that `--help` and flag 
 import dataclasses
 import math
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from absl import flags
 
+from .utils import file_sha256
+
 PACKAGE_DIR = Path(__file__).resolve().parent
 DEFAULT_K_VALS = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99, 0.995, 0.999)
 # Both data sets have 60,000 training examples, and at least one must be left to train on.
-MAX_NUM_VALID = 59_999
+DEFAULT_NUM_VALID, MAX_NUM_VALID = 10_000, 59_999
+# What names a file instead of something registered: data, and models that Keras has saved.
+FILES = (".npz", ".keras", ".h5", ".hdf5")
 MAX_SEED = 2**32 - 1
 
 
@@ -50,16 +55,24 @@ class ExperimentConfig:
         UsageError: if a value is out of range; the message names the flag.
     """
 
-    dataset: str = _setting("digits", "Data set to train on: digits or fashion.", trains=True)
+    dataset: str = _setting(
+        "digits",
+        "Data set to train on: digits, fashion, or an .npz file with the arrays x_train, y_train, "
+        "x_test and y_test.",
+        trains=True,
+    )
     batch_size: int = _setting(128, "Training examples per step.", trains=True)
-    epochs: int = _setting(20, "Passes over the training data.", trains=True)
+    epochs: int = _setting(
+        20, "Passes over the training data; 0 prunes a saved model as it is.", trains=True
+    )
     learning_rate: float = _setting(0.001, "Learning rate of Adam.", trains=True)
     l1_reg: float = _setting(0.0, "L1 penalty on the hidden layers' weights.", trains=True)
     l2_reg: float = _setting(0.0, "L2 penalty on the hidden layers' weights.", trains=True)
-    num_valid: int = _setting(
-        10_000,
+    num_valid: int | None = _setting(
+        None,
         "Training examples held out for validation, taken from the front; with 0 the checkpoint "
-        "is chosen by training loss.",
+        "is chosen by training loss. (default: 10000, or a sixth of a file's training examples "
+        "where it has fewer than 60,000)",
         trains=True,
     )
     k_vals: tuple[float, ...] = _setting(
@@ -89,7 +102,12 @@ class ExperimentConfig:
         "Folder with the data files, raw or .gz, and where downloads are kept. "
         "(default: $NETWORK_PRUNING_DATA, else a per-user cache folder)",
     )
-    model: str = _setting("mlp", "Network to train: mlp or lenet_300_100.", trains=True)
+    model: str = _setting(
+        "mlp",
+        "Network to train: mlp, lenet_300_100, lenet_5, or a model that Keras has saved, a file "
+        "that ends in .keras, .h5 or .hdf5.",
+        trains=True,
+    )
     methods: tuple[str, ...] = _setting(
         ("weight", "unit"),
         "Pruning methods, separated by commas. Each names its granularity, criterion, scope, "
@@ -143,11 +161,17 @@ class ExperimentConfig:
 
     def __post_init__(self):
         _check_at_least(self, "batch_size", 1)
-        _check_at_least(self, "epochs", 1)
+        _check_at_least(self, "epochs", 0 if is_file(self.model) else 1)
         _check_positive(self, "learning_rate")
         for name in ("l1_reg", "l2_reg"):
             _check_at_least(self, name, 0)
-        _check_between(self, "num_valid", 0, MAX_NUM_VALID)
+        if is_file(self.dataset):
+            if self.num_valid is not None:
+                _check_at_least(self, "num_valid", 0)
+        elif self.num_valid is None:
+            object.__setattr__(self, "num_valid", DEFAULT_NUM_VALID)
+        else:
+            _check_between(self, "num_valid", 0, MAX_NUM_VALID)
         _check_between(self, "seed", 0, MAX_SEED)
         for name in ("prune_epochs", "finetune_epochs", "replicates"):
             _check_at_least(self, name, 1)
@@ -174,13 +198,42 @@ def default_experiment_id(config):
     """`digits-20-lr=0.001-l1=0.0-l2=0.0` and the like.
 
     A setting added later joins the name only when it differs from its default, so that old
-    names keep.
+    names keep. Files are called by their names and the first digits of their contents' digests.
+
+    Raises:
+        UsageError: if a file cannot be read.
     """
     name = (
-        f"{config.dataset}-{config.epochs}-lr={config.learning_rate}"
+        f"{_called(config, 'dataset')}-{config.epochs}-lr={config.learning_rate}"
         f"-l1={config.l1_reg}-l2={config.l2_reg}"
     )
-    return name if config.model == "mlp" else f"{name}-{config.model}"
+    return name if config.model == "mlp" else f"{name}-{_called(config, 'model')}"
+
+
+def is_file(value):
+    """Whether a value of `--dataset` or `--model` names a file."""
+    return value.lower().endswith(FILES)
+
+
+def short_name(value):
+    """What tables call a data set or model: a file goes without its folder."""
+    return Path(value).name if is_file(value) else value
+
+
+def _called(config, setting):
+    value = getattr(config, setting)
+    if not is_file(value):
+        return value
+    path = Path(value).expanduser()
+    try:
+        digest = file_sha256(path)
+    except OSError as error:
+        raise UsageError(
+            f"--{setting}: {value} cannot be read ({error.strerror or error}); name a file that is "
+            "there."
+        ) from error
+    stem = re.sub(r"[^\w.=+-]|\.\.|^[.-]", "_", path.stem)[:60]
+    return f"{stem}-{digest[:8]}"
 
 
 def differences(config, stored):
@@ -196,9 +249,14 @@ def differences(config, stored):
     found = []
     for f in _fields():
         value, old = getattr(config, f.name), stored.get(f.name, f.default)
-        if f.metadata["trains"] and value != old:
+        if f.metadata["trains"] and value != old and not _are_files(value, old):
             found.append(f"--{f.name}={value} instead of {old}")
     return found
+
+
+def _are_files(*values):
+    """Whether all name files: these are compared by their contents, wherever they are."""
+    return all(isinstance(value, str) and is_file(value) for value in values)
 
 
 def experiment_settings():
@@ -298,6 +356,7 @@ _DEFINERS = {
     str | None: flags.DEFINE_string,
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
+    int | None: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     float | None: flags.DEFINE_float,
     tuple[float, ...]: _define_list,

@@ -10,12 +10,13 @@ if __name__ == "__main__" and __package__ != "network_pruning":
 
     run()
 
+import dataclasses
 import platform
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 
 from . import __version__, command
-from .config import ExperimentConfig, config_from_flags, define_flags
+from .config import ExperimentConfig, config_from_flags, define_flags, is_file
 from .experiments import folder, plugins
 from .experiments.paths import ArtifactPaths
 from .utils import say
@@ -38,16 +39,18 @@ def run(config, show_model=True):
         RunError: if it cannot be done; the message says why and what to do.
     """
     from .data import registry
+    from .experiments.network_kinds import networks_of
 
     dataset = registry.load(config.dataset, config.data_dir, config.num_valid)
+    networks = networks_of(config, dataset)
     paths = ArtifactPaths.of(config)
     with folder.locked(paths):
         folder.tidy(paths)
         work, record = folder.workplace(config, dataset, paths)
         record = updated_record(config, dataset, record)
         folder.write_record(work, record)
-        dense, checkpoint = trained_weights(config, dataset, work, record, show_model)
-        prune_and_picture(config, dataset, dense, work, checkpoint)
+        dense, checkpoint = trained_weights(config, networks, work, record, show_model)
+        prune_and_picture(config, networks, dense, work, checkpoint)
         if work != paths:
             folder.replace(paths)
     say(f"Tables and figures are in {paths.root}")
@@ -60,6 +63,7 @@ def updated_record(config, dataset, record):
 
         record = {
             "dataset_sha256": dataset.digest,
+            **({"model_sha256": folder.model_sha256(config)} if is_file(config.model) else {}),
             "code": folder.code_of(config),
             "checkpoint_sha256": None,
             "versions": {
@@ -73,41 +77,43 @@ def updated_record(config, dataset, record):
     return {**record, "settings": config.to_dict()}
 
 
-def trained_weights(config, dataset, paths, record, show_model):
-    """The `Weights` of the kept checkpoint, of a finished training or trained now; its digest."""
-    from .models.weights import read_weights
+def trained_weights(config, networks, paths, record, show_model):
+    """The weights of the kept checkpoint, of a finished training or trained now; its digest."""
     from .visualization import csv
 
     if folder.is_finished(record):
         folder.check_checkpoint(paths, record)
-        csv.read_history(paths.history)  # the pictures need it: complain before the work
+        if config.epochs:
+            csv.read_history(paths.history)  # the pictures need it: complain before the work
         say("Not trained again: this experiment is finished (--force_train retrains).")
     else:
         from .experiments.training import train
 
-        train(config, dataset, paths, show_model)
-        record = {**record, "checkpoint_sha256": folder.file_sha256(paths.best_weights)}
+        train(config, networks, paths, show_model)
+        record = {**record, "checkpoint_sha256": folder.checkpoint_sha256(paths.best_weights)}
         folder.write_record(paths, record)
     paths.training_state.unlink(missing_ok=True)
-    return read_weights(paths.best_weights), record["checkpoint_sha256"]
+    return networks.read(paths.best_weights), record["checkpoint_sha256"]
 
 
-def prune_and_picture(config, dataset, dense, paths, checkpoint):
+def prune_and_picture(config, networks, dense, paths, checkpoint):
     """Prunes by every method to every `k`, tests the networks, and writes tables and pictures."""
     from .experiments import comparison, pictures
-    from .pruning.masks import rank
     from .pruning.methods import REFERENCE
 
-    rankings = {method: rank(method, dense.kernels) for method in REFERENCE}
+    for remark in networks.remarks():
+        say(remark)
+    rankings = {method: networks.rank(method, dense) for method in REFERENCE}
+    values = {method: networks.values(method, dense, rankings[method]) for method in REFERENCE}
     if comparison.is_known(config, paths, checkpoint):
         # Without another thread, drawing may use two processes.
-        pictures.draw(config, dense, rankings, paths)
-        rows = comparison.compare(config, dataset, dense, rankings, paths, checkpoint)
+        pictures.draw(config, values, rankings, paths)
+        rows = comparison.compare(config, networks, dense, rankings, paths, checkpoint)
     else:
         with ThreadPoolExecutor(1) as pool:
             # Drawing is Python, evaluating is native code: side by side a tenth less time.
-            drawn = pool.submit(pictures.draw, config, dense, rankings, paths)
-            rows = comparison.compare(config, dataset, dense, rankings, paths, checkpoint)
+            drawn = pool.submit(pictures.draw, config, values, rankings, paths)
+            rows = comparison.compare(config, networks, dense, rankings, paths, checkpoint)
             drawn.result()
     pictures.report(config, rows, paths)
 
@@ -130,7 +136,7 @@ def main(config):
 @plugins.explained()
 def parse(flag_values):
     """The `ExperimentConfig` of parsed flags, of a data set, a model and methods that exist."""
-    from .data import registry
+    from .data import files, registry
     from .models.architectures import architecture_of
 
     plugins.load(flag_values.plugins)
@@ -138,9 +144,12 @@ def parse(flag_values):
         from .pruning.catalogue import catalogue
 
         raise command.Answered(catalogue())
-    registry.get_loader(flag_values.dataset)
+    registry.check(flag_values.dataset)
     config = config_from_flags(flag_values)
-    architecture_of(config.model)
+    if config.num_valid is None:
+        config = dataclasses.replace(config, num_valid=files.default_num_valid(config.dataset))
+    if not is_file(config.model):
+        architecture_of(config.model)
     if config.plugins or config.methods != ExperimentConfig.methods:
         from .pruning import methods  # all five axes: what a plugin adds must not clash with any
 

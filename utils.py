@@ -1,6 +1,7 @@
 """Atomic writes, and what is said on the screen."""
 
 import contextlib
+import hashlib
 import os
 import sys
 import tempfile
@@ -83,6 +84,15 @@ def write_bytes(path, content):
     """Writes `content` to `path`, whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
+
+
+def file_sha256(path):
+    """The SHA-256 of a file's content, as hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        digest = hashlib.sha256()
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def _flush_to_disk(path):

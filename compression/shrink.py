@@ -5,15 +5,14 @@ the bias of what reads them, and what is not understood is left alone.
 """
 
 import warnings
-from dataclasses import dataclass
 
 import keras
 import numpy as np
 
 from ..models.kernels import own_variable
-from ..utils import counted
 from .channels import Channels
 from .graph import Graph, function_of
+from .life import Life
 from .rules import Mixing
 
 
@@ -45,137 +44,6 @@ def shrink(model):
     for sentence in life.remarks():
         warnings.warn(sentence, stacklevel=2)
     return _Surgery(graph, life).operate()
-
-
-@dataclass(frozen=True)
-class Life:
-    """What of a model has an influence on its answers.
-
-    Attributes:
-        graph: the `Graph`.
-        needed: whether each atom stays, an array of booleans.
-        constants: what each channel of each tensor is where it is constant, else NaN; by the
-            tensor's id.
-    """
-
-    graph: Graph
-    needed: np.ndarray
-    constants: dict
-
-    @classmethod
-    def of(cls, graph):
-        """What of a `Graph` has an influence, from its weights."""
-        constants = _constants(graph)
-        needed = np.zeros(len(graph.atoms), bool)
-        needed[list(graph.atoms.kept)] = True
-        while True:
-            _spread_need(graph, constants, needed)
-            empty = _without_channels(graph, needed)
-            if not empty:
-                return cls(graph, needed, constants)
-            for channels in empty:  # no layer can do without any
-                needed[graph.atoms.find(channels.atoms[:1])] = True
-
-    def stays(self, channels):
-        """Which of these `Channels` stay: booleans; None for None."""
-        return channels and self.needed[self.graph.atoms.find(channels.atoms)]
-
-    def values(self, call):
-        """The constants of the inputs of a `Call`."""
-        return _values(self.constants, call)
-
-    def remarks(self):
-        """What has dead channels and could not be made smaller, a sentence each."""
-        found = {}
-        kept = self.graph.atoms.kept
-        for call in self.graph.calls:
-            for channels, value in zip(call.inputs, self.values(call), strict=True):
-                if not channels or value is None:
-                    continue
-                atoms = self.graph.atoms.find(channels.atoms[value == 0]).tolist()
-                for atom in atoms:
-                    if atom in kept and atom not in self.graph.atoms.ends:
-                        found.setdefault(kept[atom], set()).add(atom)
-        return [
-            f"{counted(len(atoms), 'dead channel')} cannot be removed because of {reason}."
-            for reason, atoms in found.items()
-        ]
-
-
-def _values(constants, call):
-    return [constants[id(tensor)] for tensor in call.tensors_in]
-
-
-def _constants(graph):
-    """What is constant, by the id of the tensor."""
-    found = {}
-    while True:
-        before, found = found, _known_constants(graph, found)
-        if all(_as_known(found[tensor], before.get(tensor)) for tensor in graph.entries):
-            return found
-
-
-def _as_known(now, before):
-    return now is None or (before is not None and np.array_equal(now, before, equal_nan=True))
-
-
-def _known_constants(graph, before):
-    """One pass through the calls.
-
-    Args:
-        graph: the `Graph`.
-        before: what the pass before has found, of what goes into nested models; they may be called
-            several times, with other tensors each time.
-    """
-    found = {}
-    for inside, outsides in graph.entries.items():
-        found[inside] = _common([before.get(tensor) for tensor in outsides])
-    for call in graph.calls:
-        values = [_value(graph, found, tensor) for tensor in call.tensors_in]
-        for tensor, value in zip(call.tensors_out, call.rule.constants(call, values), strict=True):
-            found[id(tensor)] = value
-        for tensor, value in zip(call.tensors_in, values, strict=True):
-            found[id(tensor)] = value
-    return found
-
-
-def _common(values):
-    """What all of these constants agree on; None if some are not known."""
-    if any(value is None for value in values):
-        return None
-    return np.where(np.all([value == values[0] for value in values], axis=0), values[0], np.nan)
-
-
-def _value(graph, found, tensor):
-    """The constants of a tensor, with NaN where nothing is known."""
-    channels = graph.channels[id(tensor)]
-    if channels is None:
-        return None
-    value = found.get(graph.exits.get(id(tensor), id(tensor)))
-    return np.full(len(channels), np.nan) if value is None else value
-
-
-def _spread_need(graph, constants, needed):
-    """Marks all that is needed for what is marked, in place."""
-    find = graph.atoms.find
-    before = -1
-    while before != needed.sum():
-        before = needed.sum()
-        for call in reversed(graph.calls):
-            outputs = [channels and needed[find(channels.atoms)] for channels in call.outputs]
-            reads = call.rule.needed(call, outputs, _values(constants, call))
-            for channels, read in zip(call.inputs, reads, strict=True):
-                if channels:
-                    needed[find(channels.atoms[read])] = True
-
-
-def _without_channels(graph, needed):
-    """The `Channels` of tensors of which none would be left."""
-    return [
-        channels
-        for channels in graph.channels.values()
-        if channels and not needed[graph.atoms.find(channels.atoms)].any()
-    ]
 
 
 class _Surgery:

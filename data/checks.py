@@ -6,15 +6,15 @@ import numpy as np
 
 from ..registry import named
 from ..utils import RunError
-from .data_loaders.loader_utils import INPUT_SIZE, NUM_CLASSES, Dataset, Split
+from .data_loaders.loader_utils import Dataset, Split
 
 
 def check_dataset(dataset, name):
     """The data set that a loader has returned, its labels as int32.
 
     Args:
-        dataset: should be a `Dataset` whose splits have uint8 pixels of shape (n, 784) and integer
-            labels 0 to 9 of shape (n,).
+        dataset: should be a `Dataset` whose splits have uint8 or finite float32 pixels of shape
+            (n, …), the same for all, and integer labels of shape (n,), from 0 on.
         name: of the data set, for the message.
 
     Raises:
@@ -27,18 +27,25 @@ def check_dataset(dataset, name):
     splits = {"train": dataset.train, "valid": dataset.valid, "test": dataset.test}
     if dataset.valid is None:
         del splits["valid"]
-    return replace(dataset, **{part: _checked(split, part, name) for part, split in splits.items()})
+    checked = {
+        part: _checked(split, part, name, dataset.num_classes) for part, split in splits.items()
+    }
+    for part, split in checked.items():
+        if split.pixels.shape[1:] != checked["train"].pixels.shape[1:]:
+            needed = f"{_kind(checked['train'].pixels)} as those of 'train' are needed"
+            _refuse(name, f"the pixels of its split {part!r} are {_kind(split.pixels)}, {needed}")
+    return replace(dataset, **checked)
 
 
-def _checked(split, part, name):
+def _checked(split, part, name, num_classes):
     what = f"its split {part!r}"
     if not isinstance(split, Split):
         _refuse(name, f"{what} is {_kind(split)}, but a Split is needed")
     pixels, labels = split.pixels, split.labels
-    if not _is_array(pixels, np.uint8, 2) or pixels.shape[1] != INPUT_SIZE:
-        needed = f"uint8 of shape (n, {INPUT_SIZE}) is needed, one row for each image"
+    if not _are_pixels(pixels):
+        needed = "uint8 or finite float32 of shape (n, …) is needed, n the number of examples"
         _refuse(name, f"the pixels of {what} are {_kind(pixels)}, but {needed}")
-    if not _is_array(labels, np.integer, 1):
+    if not _is_array(labels, np.integer) or labels.ndim != 1:
         needed = "integers of shape (n,) are needed"
         _refuse(name, f"the labels of {what} are {_kind(labels)}, but {needed}")
     if len(pixels) != len(labels):
@@ -46,16 +53,21 @@ def _checked(split, part, name):
         _refuse(name, f"{what} has {numbers}, but one label for each image is needed")
     if not len(labels):
         _refuse(name, f"{what} is empty, but examples are needed (valid may be None)")
-    if labels.min() < 0 or labels.max() >= NUM_CLASSES:
+    if labels.min() < 0 or labels.max() >= num_classes:
         came = f"go from {labels.min()} to {labels.max()}"
-        needed = f"the classes 0 to {NUM_CLASSES - 1} are needed"
+        needed = f"the classes 0 to {num_classes - 1} are needed"
         _refuse(name, f"the labels of {what} {came}, but {needed}")
     return Split(pixels, labels.astype(np.int32, copy=False))
 
 
-def _is_array(value, dtype, rank):
-    is_array = isinstance(value, np.ndarray) and np.issubdtype(value.dtype, dtype)
-    return is_array and value.ndim == rank
+def _are_pixels(value):
+    if _is_array(value, np.uint8):
+        return value.ndim > 1
+    return _is_array(value, np.float32) and value.ndim > 1 and bool(np.isfinite(value).all())
+
+
+def _is_array(value, dtype):
+    return isinstance(value, np.ndarray) and np.issubdtype(value.dtype, dtype)
 
 
 def _kind(value):

@@ -3,8 +3,9 @@
 import importlib
 import pkgutil
 
+from ..config import is_file
 from ..registry import Registry
-from . import data_loaders
+from . import data_loaders, files
 
 # A loader is a function `(data_dir, num_valid) -> Dataset`.
 LOADERS = Registry("data set", flag="--dataset", takes=("data_dir", "num_valid"))
@@ -18,6 +19,19 @@ def names():
     return sorted(LOADERS.names())
 
 
+def check(name):
+    """Makes sure that there is a data set of this name, or such a file.
+
+    Raises:
+        UsageError: if there is none.
+        RunError: if the file is none of a data set.
+    """
+    if is_file(name):
+        files.check(name)
+    else:
+        get_loader(name)
+
+
 def get_loader(name):
     """The loader registered as `name`.
 
@@ -29,12 +43,14 @@ def get_loader(name):
 
 
 def load(name, data_dir, num_valid):
-    """The `Dataset` registered as `name`, checked, with int32 labels.
+    """The `Dataset` registered as `name`, or of the file `name`, checked, with int32 labels.
 
     Raises:
         UsageError: if there is none of this name, or `num_valid` does not fit it.
         RunError: if it cannot be had, or is not what networks here can be trained on.
     """
+    if is_file(name):
+        return files.load(name, num_valid)
     from .checks import check_dataset
 
     return check_dataset(get_loader(name)(data_dir, num_valid), name)

@@ -10,7 +10,7 @@ import time
 
 import pandas as pd
 
-from ..config import training_settings
+from ..config import short_name, training_settings
 from ..pruning import methods
 from ..utils import counted, percent, progress, say
 from ..visualization.console import CLEARLY_LESS
@@ -43,13 +43,13 @@ def is_known(config, paths, checkpoint):
     return not _left(wanted_recipes(config, checkpoint), Memory(paths.metrics), paths)
 
 
-def compare(config, dataset, dense, rankings, paths, checkpoint):
+def compare(config, networks, dense, rankings, paths, checkpoint):
     """Prunes to every sparsity by every method, and tests every network that is not known yet.
 
     Args:
         config: the `ExperimentConfig`.
-        dataset: the `Dataset`.
-        dense: the `Weights` of the kept checkpoint.
+        networks: of the kind that the experiment is about.
+        dense: the weights of the kept checkpoint.
         rankings: those of the reference methods, by `Method`.
         paths: where the table and the networks are kept.
         checkpoint: SHA-256 of the kept checkpoint.
@@ -60,7 +60,7 @@ def compare(config, dataset, dense, rankings, paths, checkpoint):
     memory, wanted = Memory(paths.metrics), wanted_recipes(config, checkpoint)
     left = _left(wanted, memory, paths)
     if left:
-        _make_and_test(left, memory, config, dataset, dense, rankings, paths)
+        _make_and_test(left, memory, config, networks, dense, rankings, paths)
     say(_done(len(left), len(wanted)))
     rows = memory.rows(recipe.digest for recipe in wanted)
     for text in remarks(rows):
@@ -76,19 +76,19 @@ def _done(made, wanted):
     return f"Pruned and tested {counted(made, 'network')}{before}."
 
 
-def _make_and_test(left, memory, config, dataset, dense, rankings, paths):
+def _make_and_test(left, memory, config, networks, dense, rankings, paths):
     """Makes and tests the networks of these recipes; each is remembered at once."""
     # Only here TensorFlow is needed: a rerun that only draws does without.
     from .network_tests import NetworkTests
     from .pruned_networks import PrunedNetworks
 
-    networks = PrunedNetworks(config, dataset, dense, rankings, paths)
-    test = NetworkTests(config, dataset, dense)
+    made = PrunedNetworks(config, networks, dense, rankings, paths)
+    test = NetworkTests(networks, dense)
     with progress(total=len(left), unit="network") as bar:
         for recipe in left:
             bar.set_description(recipe.method.name, refresh=False)
-            begun, kept = time.perf_counter(), networks.is_kept(recipe)
-            measured = test(networks.pruned(recipe))
+            begun, kept = time.perf_counter(), made.is_kept(recipe)
+            measured = test(made.pruned(recipe))
             # What was trained in another run took a time that nobody knows any more.
             seconds = None if kept else time.perf_counter() - begun
             memory.add(_row(config, recipe, measured, seconds))
@@ -112,6 +112,8 @@ def _row(config, recipe, measured, seconds):
     return {
         "experiment": config.experiment_id,
         **{name: getattr(config, name) for name in training_settings()},
+        "dataset": short_name(config.dataset),
+        "model": short_name(config.model),
         "method": recipe.method.name,
         **dataclasses.asdict(recipe.method),
         **recipe.columns(),
@@ -140,15 +142,15 @@ def remarks(rows):
                 "no more."
             )
         gone = [
-            (k, layer.removeprefix("sparsity_"))
+            (row.k, layer.removeprefix("sparsity_"), row.effective_sparsity == 1)
             for layer in layers
-            for k in group["k"][(group[layer] == 1) & (group["k"] < 1)]
+            for row in group[(group[layer] == 1) & (group["k"] < 1)].itertuples()
         ]
         if gone:
-            k, layer = min(gone)
+            k, layer, nothing_left = min(gone)
             found.append(
-                f"Warning: {method} removes the whole layer {layer} at {percent(k)}: the network "
-                "answers the same to all images."
+                f"Warning: {method} removes the whole layer {layer} at {percent(k)}"
+                f"{': the network answers the same to all images' if nothing_left else ''}."
             )
     return found
 

@@ -11,14 +11,14 @@ The rules that keep everything safe from crashes and other runs:
 """
 
 import contextlib
-import hashlib
 import json
 from datetime import datetime
+from pathlib import Path
 
-from ..config import differences
+from ..config import differences, is_file
 from ..data.registry import LOADERS
 from ..models.architectures import ARCHITECTURES
-from ..utils import RunError, write_text
+from ..utils import RunError, file_sha256, write_text
 from ..visualization import csv
 from . import plugins
 
@@ -123,18 +123,38 @@ def is_finished(record):
 
 def changes(config, dataset, record):
     """What would train differently now than when the record was written, as texts."""
-    now = {"dataset_sha256": dataset.digest, "code": code_of(config)}
+    now = {
+        "dataset_sha256": dataset.digest,
+        "model_sha256": model_sha256(config),
+        "code": code_of(config),
+    }
     return differences(config, record["settings"]) + other_sources(now, record)
 
 
 def code_of(config):
     """Digests of the plugins' code that data set and model come from, by flag; none of ours."""
-    chosen = {"--dataset": (LOADERS, config.dataset), "--model": (ARCHITECTURES, config.model)}
-    digests = {
-        flag: plugins.source_digest(registry.function(name))
-        for flag, (registry, name) in chosen.items()
-    }
+    digests = {}
+    if not is_file(config.dataset):
+        digests["--dataset"] = plugins.source_digest(LOADERS.function(config.dataset))
+    if is_file(config.model):
+        digests["--model"] = plugins.digest_of_all()
+    else:
+        digests["--model"] = plugins.source_digest(ARCHITECTURES.function(config.model))
     return {flag: digest for flag, digest in digests.items() if digest}
+
+
+def model_sha256(config):
+    """The digest of the file that the model comes from; None where it comes from none.
+
+    Raises:
+        RunError: if it cannot be read.
+    """
+    if not is_file(config.model):
+        return None
+    try:
+        return file_sha256(Path(config.model).expanduser())
+    except OSError as error:
+        raise RunError(f"--model: {config.model} cannot be read ({error.strerror}).") from error
 
 
 def other_sources(now, record):
@@ -147,6 +167,8 @@ def other_sources(now, record):
     changed = []
     if record.get("dataset_sha256") != now["dataset_sha256"]:
         changed.append("another version of the data set")
+    if record.get("model_sha256") != now.get("model_sha256"):
+        changed.append("another version of the model")
     codes = now.get("code", {}), record.get("code", {})
     for flag in sorted(codes[0].keys() & codes[1].keys()):
         if codes[0][flag] != codes[1][flag]:
@@ -219,14 +241,14 @@ def _remove_networks_of_old_weights(paths):
     paths.remove_networks_except(known)
 
 
-def file_sha256(path):
-    """The SHA-256 of a file's content.
+def checkpoint_sha256(path):
+    """The SHA-256 of a checkpoint.
 
     Raises:
         RunError: if it cannot be read.
     """
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise RunError(
             f"{path} cannot be read ({error.strerror}); restore it, or train anew with "
@@ -240,7 +262,7 @@ def check_checkpoint(paths, record):
     Raises:
         RunError: if it is missing, damaged or another file.
     """
-    if file_sha256(paths.best_weights) != record["checkpoint_sha256"]:
+    if checkpoint_sha256(paths.best_weights) != record["checkpoint_sha256"]:
         raise RunError(
             f"{paths.best_weights} is not the checkpoint that training ended with: it is damaged "
             "or another file. Restore it, or train anew with --force_train."

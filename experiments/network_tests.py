@@ -1,17 +1,18 @@
 """What is measured of a pruned network: its size, and how good it is on both splits."""
 
-import dataclasses
 from functools import cached_property
-
-from ..models.evaluation import Evaluator
-from ..pruning.measures import measure
 
 
 class NetworkTests:
-    """Everything that is measured of a network; what is compiled and copied is shared."""
+    """Everything that is measured of a network; the dense one is measured once.
 
-    def __init__(self, config, dataset, dense):
-        self.config, self.dataset, self.dense = config, dataset, dense
+    Args:
+        networks: of the kind that the experiment is about.
+        dense: the weights of the dense network.
+    """
+
+    def __init__(self, networks, dense):
+        self.networks, self.dense = networks, dense
 
     def __call__(self, weights):
         return self._of_dense if weights is self.dense else self._measure(weights)
@@ -20,16 +21,9 @@ class NetworkTests:
     def _of_dense(self):
         return self._measure(self.dense)
 
-    @cached_property
-    def _evaluators(self):
-        penalties = self.config.l1_reg, self.config.l2_reg
-        valid = self.dataset.valid and Evaluator(self.dataset.valid, *penalties)
-        return valid, Evaluator(self.dataset.test, *penalties)
-
     def _measure(self, weights):
-        evaluate_valid, evaluate_test = self._evaluators
-        valid, test = evaluate_valid and evaluate_valid(weights), evaluate_test(weights)
-        size = dataclasses.asdict(measure(weights))
+        valid, test = self.networks.test(weights)
+        size = self.networks.measure(weights)
         layers = size.pop("layer_sparsity")
         return {
             **size,

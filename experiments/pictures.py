@@ -16,22 +16,29 @@ from . import recipes
 from .comparison import chosen_methods
 
 
-def draw(config, dense, rankings, paths):
+def draw(config, values, rankings, paths):
     """Writes the curves of the training, and pictures and animations of what is left at every `k`.
 
     All that needs no test results, so that it can be done while networks are evaluated. If nothing
     else is done, half of it is left to another process.
+
+    Args:
+        config: the `ExperimentConfig`.
+        values: what each of the reference methods removes, as arrays by layer name.
+        rankings: of the same, by layer name.
+        paths: where the experiment is.
     """
     drawings = {
-        method: partial(_frames, config, dense, method, layers)
+        method: partial(_frames, config, values[method], method, layers)
         for method, layers in rankings.items()
     }
     if _may_fork():
         *_, last = drawings
         drawings[last] = _in_another_process(drawings[last])
-    history = csv.read_history(paths.history)
-    figure = graph.loss_accuracy(history, kept_epoch(config, history), config.experiment_id)
-    graph.save_png(figure, paths.loss_accuracy)
+    if config.epochs:
+        history = csv.read_history(paths.history)
+        figure = graph.loss_accuracy(history, kept_epoch(config, history), config.experiment_id)
+        graph.save_png(figure, paths.loss_accuracy)
     for method, drawing in drawings.items():
         frames = drawing()
         for frame, k in zip(frames, config.k_vals, strict=True):
@@ -40,12 +47,8 @@ def draw(config, dense, rankings, paths):
     paths.remove_stale_pictures(config.k_vals)
 
 
-def _frames(config, dense, method, layers):
+def _frames(config, values, method, layers):
     """The images of what a method leaves, one for every `k`."""
-    values = {
-        name: dense.kernels[name] if method.granularity == "weight" else ranking.scores
-        for name, ranking in layers.items()
-    }
     return gifs.in_few_colors(
         graph.histogram_frames(
             method.granularity, values, layers, config.k_vals, config.experiment_id

@@ -63,6 +63,12 @@ def source_digest(function):
     return hashlib.sha256(repr(content).encode()).hexdigest()[:12] if modules else ""
 
 
+def digest_of_all():
+    """The same of all plugins that were loaded: any may define what a saved model is made of."""
+    content = sorted({source for name in _LOADED for source in _sources(name).values()})
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:12] if content else ""
+
+
 @contextlib.contextmanager
 def explained():
     """Makes a sentence of what goes wrong in a plugin; a decorator, too.

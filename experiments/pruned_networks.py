@@ -3,12 +3,6 @@
 from functools import cached_property
 
 from ..models import checkpoints
-from ..models import model as models
-from ..models.training import train
-from ..models.weights import Weights, read_weights
-from ..pruning.masks import make_masks, rank
-from ..pruning.retraining import Retrainer
-from ..pruning.statistics import Statistics
 from ..utils import RunError, progress
 from .recipes import recipe
 
@@ -18,14 +12,14 @@ class PrunedNetworks:
 
     Args:
         config: the `ExperimentConfig`.
-        dataset: the `Dataset`.
-        dense: the `Weights` of the dense network.
+        networks: of the kind that the experiment is about.
+        dense: the weights of the dense network.
         rankings: those already made, by `Method`.
         paths: where networks that were trained are kept.
     """
 
-    def __init__(self, config, dataset, dense, rankings, paths):
-        self.config, self.dataset, self.dense, self.paths = config, dataset, dense, paths
+    def __init__(self, config, networks, dense, rankings, paths):
+        self.config, self.networks, self.dense, self.paths = config, networks, dense, paths
         self.rankings = dict(rankings)
 
     def is_kept(self, recipe):
@@ -33,7 +27,7 @@ class PrunedNetworks:
         return recipe.trains and self.paths.network(recipe).exists()
 
     def pruned(self, recipe):
-        """The `Weights` of the network of a `Recipe`.
+        """The weights of the network of a `Recipe`.
 
         At `k` = 0 that is the dense network itself, the unpruned control.
 
@@ -48,13 +42,8 @@ class PrunedNetworks:
 
     def _at_once(self, method, k):
         if method not in self.rankings:
-            self.rankings[method] = rank(
-                method,
-                self.dense.kernels,
-                Statistics.on_sample(self.dense, self.dataset.train, self.config.seed),
-                self.config.seed,
-            )
-        return self.dense.masked(make_masks(method, self.rankings[method], k))
+            self.rankings[method] = self.networks.rank(method, self.dense)
+        return self.networks.pruned(method, self.dense, self.rankings[method], k)
 
     def _trained(self, wanted):
         """Trained from the sparsity before, which has been done already, and kept."""
@@ -73,7 +62,7 @@ class PrunedNetworks:
     def _read(self, wanted):
         path = self.paths.network(wanted)
         try:
-            weights = read_weights(path)
+            weights = self.networks.read(path)
             weights.put_into(self._model)
         except (RunError, KeyError, ValueError) as error:
             raise RunError(
@@ -83,20 +72,18 @@ class PrunedNetworks:
 
     @cached_property
     def _model(self):
-        return models.build_for(self.config)
+        return self.networks.new_model()
 
     @cached_property
     def _retrainer(self):
-        return Retrainer(self.dense, self.dataset, self.config, lambda: self._early)
+        return self.networks.retrainer(self.dense, lambda: self._early)
 
     @cached_property
     def _early(self):
         """The dense network after `--rewind_epoch` epochs, trained again: the seed fixes it."""
-        model = models.build_for(self.config)
-        train(
-            model, self.dataset, self.config, _ignore, _ignore, last_epoch=self.config.rewind_epoch
-        )
-        return Weights.of(model)
+        model = self.networks.new_model()
+        self.networks.train(model, _ignore, _ignore, last_epoch=self.config.rewind_epoch)
+        return self.networks.weights_of(model)
 
 
 def _ignore(_):

@@ -3,27 +3,31 @@
 import math
 import time
 
-from ..models import checkpoints, training
-from ..models import model as models
+from ..models import checkpoints
 from ..models.backend import device_names
 from ..utils import COLUMNS, counted, progress, say
 from ..visualization import csv
 
 
-def train(config, dataset, paths, show_model):
+def train(config, networks, paths, show_model):
     """Trains the network to the end, from the last finished epoch if a run was cut short.
 
     Writes the kept checkpoint, the history, and after every epoch the state to go on from.
 
     Args:
         config: the `ExperimentConfig`.
-        dataset: the `Dataset`.
+        networks: of the kind that the experiment is about.
         paths: where the experiment is.
         show_model: whether to print the network's summary.
     """
-    model = models.build_for(config)
+    model, dataset = networks.new_model(), networks.dataset
     if show_model:
         model.summary(line_length=COLUMNS, print_fn=say)
+    if not config.epochs:
+        say("Not trained: --epochs=0 takes the model as it is.")
+        checkpoints.save(model, paths.best_weights)
+        csv.write_history(paths.history, [])
+        return
     if dataset.valid is None:
         say("No validation set: the checkpoint is chosen by training loss.")
     say(
@@ -55,7 +59,7 @@ def train(config, dataset, paths, show_model):
             bar.reset()
 
     with bar:
-        training.train(model, dataset, config, bar.update, on_epoch, 1 + len(history))
+        networks.train(model, bar.update, on_epoch, 1 + len(history))
 
 
 def _device_name(devices):

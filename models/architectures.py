@@ -1,9 +1,15 @@
-"""The networks' shapes: one registered function per architecture, for `--model`."""
+"""The networks' shapes: one registered function per architecture, for `--model`.
 
+It returns an `Architecture` of dense layers, or for any other network a function that builds it: of
+the shape of an example and the number of classes, that returns a Keras model which answers with a
+probability or a logit for each class.
+"""
+
+import math
 from dataclasses import dataclass
 from numbers import Integral
 
-from ..config import UsageError
+from ..config import UsageError, is_file
 from ..registry import Registry, named
 
 ARCHITECTURES = Registry("model", flag="--model", takes=())
@@ -33,19 +39,73 @@ def lenet_300_100():
     return Architecture((300, 100), use_bias=True)
 
 
+@register_model("lenet_5")
+def lenet_5():
+    """The convolutional network of the pruning literature, LeNet-5 as in Caffe, 20-50-500-10 with
+    biases: 431,080 of them and weights on 28×28 images (LeCun et al., 1998). With ReLU after every
+    layer but the last."""
+    return _lenet_5
+
+
+def _lenet_5(shape, num_classes):
+    from .backend import keras
+
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(image_shape(shape), name="images"),
+            layers.Conv2D(20, 5, activation="relu", name="conv_1"),
+            layers.MaxPooling2D(name="pool_1"),
+            layers.Conv2D(50, 5, activation="relu", name="conv_2"),
+            layers.MaxPooling2D(name="pool_2"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(500, activation="relu", name="hidden"),
+            layers.Dense(num_classes, activation="softmax", name="output"),
+        ],
+        name="lenet_5",
+    )
+
+
+def image_shape(shape):
+    """The shape (height, width, channels) of examples that are images, flat ones square and grey.
+
+    Raises:
+        UsageError: if they are not.
+    """
+    if len(shape) == 1 and math.isqrt(shape[0]) ** 2 == shape[0]:
+        return (math.isqrt(shape[0]),) * 2 + (1,)
+    if len(shape) in (2, 3):
+        return (*shape, 1)[:3]
+    raise UsageError(
+        f"--dataset: its examples are of shape {shape}, but images are needed: of shape (height, "
+        "width), with channels or without."
+    )
+
+
+def is_dense(name):
+    """Whether `--model` names an architecture of dense layers, which needs no Keras to be read.
+
+    Raises:
+        UsageError: as `architecture_of`.
+    """
+    return not is_file(name) and isinstance(architecture_of(name), Architecture)
+
+
 def architecture_of(name):
-    """The `Architecture` registered as `name`.
+    """What is registered as `name`: an `Architecture`, or a function that builds a model.
 
     Raises:
         UsageError: if there is none, or what its function returns describes no network.
     """
     architecture = ARCHITECTURES.get(name)()
+    if callable(architecture) and not isinstance(architecture, type):
+        return architecture
     fault = _fault(architecture)
     if fault:
         raise UsageError(
             f"--model: the {named('model', name)} cannot be built: {fault}; an Architecture is "
             "needed with the units of one hidden layer or more, such as Architecture((300, 100), "
-            "use_bias=True)."
+            "use_bias=True), or a function of shape and classes that returns a Keras model."
         )
     return architecture
 

@@ -1,38 +1,79 @@
-"""The networks: architectures by name, build, clone."""
+"""The networks: architectures by name or models from files; build, compile, clone."""
 
-from ..data.data_loaders.loader_utils import INPUT_SIZE, NUM_CLASSES
-from .architectures import architecture_of
+import math
+from pathlib import Path
+
+import numpy as np
+
+from ..config import UsageError, is_file
+from ..data.data_loaders.loader_utils import NUM_CLASSES
+from ..registry import named
+from ..utils import RunError, quiet_stderr
+from .architectures import Architecture, architecture_of
 from .backend import keras
 
 
-def build(learning_rate=0.001, l1_reg=0.0, l2_reg=0.0, seed=0, name="mlp"):
-    """A dense network with ReLU and softmax, compiled.
+def build(
+    learning_rate=0.001,
+    l1_reg=0.0,
+    l2_reg=0.0,
+    seed=0,
+    name="mlp",
+    shape=(784,),
+    num_classes=NUM_CLASSES,
+):
+    """A network, compiled.
 
     Args:
         learning_rate: of Adam, whose other settings are Keras' defaults.
-        l1_reg: factor of the sum of absolute hidden weights in the loss.
-        l2_reg: factor of the sum of squared hidden weights in the loss.
+        l1_reg: factor of the sum of absolute hidden weights in the loss, of dense architectures.
+        l2_reg: factor of the sum of squared hidden weights in the loss, of dense architectures.
         seed: of the Glorot uniform initial weights. Sets Python's, NumPy's and TensorFlow's too.
-        name: of the architecture; the default is 784-1000-1000-500-200-10 without biases.
+        name: of the architecture; the default is 784-1000-1000-500-200-10 without biases. Or the
+            path of a model that Keras has saved.
+        shape: of an example.
+        num_classes: how many probabilities the network answers with.
 
     Returns:
-        A `keras.Sequential` with the layers `hidden_1` … and `output`; it maps images
-        of shape (n, 784) to class probabilities of shape (n, 10).
+        A Keras model that maps examples to class probabilities, or logits, of shape
+        (n, num_classes). That of an `Architecture` is a `keras.Sequential` with ReLU, softmax and
+        the layers `hidden_1` … and `output`.
 
     Raises:
-        UsageError: if there is no such architecture, or it describes no network.
+        UsageError: if there is no such architecture or file, or it describes no network for such
+            examples.
     """
     keras.utils.set_random_seed(seed)
-    return assemble(architecture_of(name), INPUT_SIZE, learning_rate, l1_reg, l2_reg, name)
+    architecture = None if is_file(name) else architecture_of(name)
+    if isinstance(architecture, Architecture):
+        size = math.prod(shape)
+        return assemble(architecture, size, learning_rate, l1_reg, l2_reg, name, num_classes)
+    if architecture is None:
+        model, called = load(name), f"the model in {name}"
+    else:
+        model, called = architecture(shape, num_classes), f"the {named('model', name)}"
+    check_classifier(model, called, shape, num_classes)
+    compile_model(model, learning_rate, not _answers_probabilities(model, shape))
+    return model
 
 
-def build_for(config):
-    """The network of an `ExperimentConfig`, compiled."""
-    return build(config.learning_rate, config.l1_reg, config.l2_reg, config.seed, config.model)
+def build_for(config, dataset):
+    """The network of an `ExperimentConfig` for a `Dataset`, compiled."""
+    return build(
+        config.learning_rate,
+        config.l1_reg,
+        config.l2_reg,
+        config.seed,
+        config.model,
+        dataset.shape,
+        dataset.num_classes,
+    )
 
 
-def assemble(architecture, input_size, learning_rate, l1_reg, l2_reg, name=None):
-    """A compiled network of this `Architecture`, for images of shape (n, input_size)."""
+def assemble(
+    architecture, input_size, learning_rate, l1_reg, l2_reg, name=None, num_classes=NUM_CLASSES
+):
+    """A compiled network of this `Architecture`, for examples of shape (n, input_size)."""
     layers = [keras.Input((input_size,), name="images")]
     for number, units in enumerate(architecture.hidden_units, start=1):
         layers.append(
@@ -46,7 +87,7 @@ def assemble(architecture, input_size, learning_rate, l1_reg, l2_reg, name=None)
         )
     layers.append(
         keras.layers.Dense(
-            NUM_CLASSES, activation="softmax", use_bias=architecture.use_bias, name="output"
+            num_classes, activation="softmax", use_bias=architecture.use_bias, name="output"
         )
     )
     model = keras.Sequential(layers, name=name)
@@ -54,18 +95,134 @@ def assemble(architecture, input_size, learning_rate, l1_reg, l2_reg, name=None)
     return model
 
 
-def compile_model(model, learning_rate):
+def load(path):
+    """A model that Keras has saved as a whole, without its optimizer and loss.
+
+    Read in Keras' safe mode: no code in the file is run.
+
+    Raises:
+        UsageError: if it is not there, is no such file, or needs code that is not there.
+    """
+    place = Path(path).expanduser()
+    if not place.is_file():
+        raise UsageError(f"--model: there is no file {path}.")
+    try:
+        with quiet_stderr():
+            return keras.saving.load_model(place, compile=False, safe_mode=True)
+    except Exception as error:
+        raise UsageError(f"--model: {path} {_why_not_loaded(error)}.") from error
+
+
+def _why_not_loaded(error):
+    text = " ".join(str(error).split())
+    if "ambda" in text or "unsafe" in text:
+        return (
+            "holds Python code (a Lambda layer), which is not run from files; save the model with "
+            "a layer class of your own instead and name its module with --plugins"
+        )
+    if any(
+        sign in text for sign in ("ould not locate", "nknown layer", "nknown object", "egister")
+    ):
+        return (
+            f"needs code that is not there ({_cut(text)}); decorate the class or function with "
+            "keras.saving.register_keras_serializable() and name its module with --plugins"
+        )
+    return f"is not a model that keras.Model.save has written ({_cut(text)})"
+
+
+def _cut(text):
+    return text if len(text) <= 120 else f"{text[:119]}…"
+
+
+def check_classifier(model, called, shape, num_classes):
+    """Makes sure that a model takes such examples and tells so many classes apart.
+
+    Raises:
+        UsageError: if it does not.
+        RunError: if it is no Keras model.
+    """
+    if not isinstance(model, keras.Model):
+        raise RunError(
+            f"{called[0].upper()}{called[1:]} is a {type(model).__name__}, not a Keras model."
+        )
+    if not model.built:
+        raise UsageError(f"--model: {called} has no weights yet; build it, then save it.")
+    fault = _fault_of_ends(model, shape, num_classes)
+    if fault:
+        raise UsageError(f"--model: {called} {fault}.")
+
+
+def _fault_of_ends(model, shape, num_classes):
+    """What of a model's inputs and outputs does not fit; None if all does."""
+    if example_shape(model, shape) is None:
+        return f"takes {_of_shape(model, 'input_shape')}, but examples are of shape {shape}"
+    outputs = getattr(model, "output_shape", (None, num_classes))
+    if isinstance(outputs, (list, dict)) or len(outputs) != 2:
+        return (
+            f"answers with {_of_shape(model, 'output_shape')}, but a probability or logit for each "
+            "class is needed, of shape (None, classes); prune others with network_pruning.prune"
+        )
+    if outputs[1] is not None and outputs[1] < num_classes:
+        return f"tells {outputs[1]} classes apart, but the data has {num_classes}"
+    return None
+
+
+def _of_shape(model, which):
+    shape = getattr(model, which)
+    several = isinstance(shape, (list, dict))
+    return f"{len(shape)} arrays" if several else f"arrays of shape {shape}"
+
+
+def example_shape(model, shape):
+    """The shape in which a model takes examples of this one; None if it takes no such.
+
+    Examples with as many numbers are given its shape: flat images a height and a width, grey ones
+    a channel.
+    """
+    try:
+        taken = model.input_shape
+    except (AttributeError, ValueError):  # of a subclassed model nobody knows
+        return tuple(shape)
+    if isinstance(taken, (list, dict)):
+        return None
+    taken = tuple(taken[1:])
+    if None not in taken:
+        return taken if math.prod(taken) == math.prod(shape) else None
+    with_channel = (*shape, 1)
+    for candidate in (tuple(shape), with_channel):
+        fits = (want in (None, size) for want, size in zip(taken, candidate, strict=False))
+        if len(candidate) == len(taken) and all(fits):
+            return candidate
+    return None
+
+
+def _answers_probabilities(model, shape):
+    """Whether answers are probabilities: seen from some, because the softmax may be anywhere."""
+    examples = np.random.default_rng(0).random((8, *example_shape(model, shape)), np.float32)
+    answers = np.asarray(model(examples, training=False), np.float32)
+    return bool((answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-2))
+
+
+def compile_model(model, learning_rate, from_logits=False):
     """Gives `model` a new Adam optimizer, cross-entropy on integer labels, and accuracy."""
+    loss = "sparse_categorical_crossentropy"
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate),
-        loss="sparse_categorical_crossentropy",
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True) if from_logits else loss,
         metrics=["accuracy"],
     )
+
+
+def answers_logits(model):
+    """Whether a compiled model answers with logits instead of probabilities."""
+    return getattr(model.loss, "from_logits", False)
 
 
 def clone(model):
     """A new, compiled model with the same architecture and a copy of the weights."""
     copy = keras.models.clone_model(model)
+    if not copy.built:
+        copy.build_from_config(model.get_build_config())
     copy.set_weights(model.get_weights())
-    compile_model(copy, float(model.optimizer.learning_rate))
+    compile_model(copy, float(model.optimizer.learning_rate), answers_logits(model))
     return copy

@@ -8,6 +8,7 @@ import numpy as np
 from ..utils import RunError
 from .backend import keras, tf
 from .evaluation import Evaluator
+from .model import answers_logits
 from .weights import Weights
 
 # How often the progress bar moves, and how long an interrupt waits at most.
@@ -33,7 +34,18 @@ class Epoch:
         return self.loss if self.val_loss is None else self.val_loss
 
 
-def train(model, dataset, config, on_steps, on_epoch, first_epoch=1, last_epoch=None):
+def train(
+    model,
+    dataset,
+    config,
+    on_steps,
+    on_epoch,
+    first_epoch=1,
+    last_epoch=None,
+    evaluate=None,
+    penalty=None,
+    compiled=True,
+):
     """Trains `model` in place.
 
     Args:
@@ -44,17 +56,22 @@ def train(model, dataset, config, on_steps, on_epoch, first_epoch=1, last_epoch=
         on_epoch: called with the `Epoch` at its end.
         first_epoch: where to begin, for a model that has been trained up to there.
         last_epoch: where to end, if not after `config.epochs`.
+        evaluate: gives the `Metrics` of the model on the validation split; by default for networks
+            of dense layers.
+        penalty, compiled: as for `compile_steps`.
 
     Raises:
         RunError: if the loss is not finite any more.
     """
-    run_steps = compile_steps(model, dataset.train)
-    evaluate = dataset.valid and Evaluator(dataset.valid, config.l1_reg, config.l2_reg)
+    run_steps = compile_steps(model, dataset.train, penalty=penalty, compiled=compiled)
+    if evaluate is None and dataset.valid is not None:
+        evaluator = Evaluator(dataset.valid, config.l1_reg, config.l2_reg)
+        evaluate = lambda model: evaluator(Weights.of(model))  # noqa: E731
     last_epoch = config.epochs if last_epoch is None else last_epoch
     for number in range(first_epoch, last_epoch + 1):
         order = epoch_order(config.seed, number, len(dataset.train))
         loss, accuracy = _run_epoch(run_steps, order, config.batch_size, number, on_steps)
-        validation = evaluate and evaluate(Weights.of(model))
+        validation = evaluate and evaluate(model)
         epoch = Epoch(
             epoch=number,
             loss=loss,
@@ -92,7 +109,7 @@ def in_batches(order, batch_size):
         yield order[None, full * batch_size :]
 
 
-def compile_steps(model, split, masks=(), targets=None):
+def compile_steps(model, split, masks=(), targets=None, penalty=None, compiled=True):
     """One function that trains on groups of batches, given as indices of shape (steps, batch).
 
     Args:
@@ -100,7 +117,10 @@ def compile_steps(model, split, masks=(), targets=None):
         split: the examples; its pixels may be a variable, whose value may change between calls.
         masks: pairs of a trainable variable and a variable of ones and zeros that it is multiplied
             with after every step.
-        targets: probabilities of the classes to learn instead of the labels, of shape (n, 10).
+        targets: probabilities of the classes to learn instead of the labels, of shape
+            (n, classes).
+        penalty: a function without arguments that returns a tensor, which is added to the loss.
+        compiled: whether XLA compiles a step as a whole.
 
     Returns:
         A function of the indices that returns the sums of loss and correct answers.
@@ -111,6 +131,7 @@ def compile_steps(model, split, masks=(), targets=None):
     """
     # A table, because XLA would multiply by 1/255, which rounds otherwise than `Split.images`.
     levels = tf.constant(np.arange(256, dtype=np.uint8) / np.float32(255))
+    are_bytes = split.pixels.dtype in (np.uint8, tf.uint8)
     changing = isinstance(split.pixels, tf.Variable)
     all_pixels = split.pixels if changing else tf.constant(split.pixels)
     all_labels = tf.constant(split.labels)
@@ -118,13 +139,17 @@ def compile_steps(model, split, masks=(), targets=None):
     variables = model.trainable_variables
     model.optimizer.build(variables)
 
-    @tf.function(jit_compile=True)
+    @tf.function(jit_compile=compiled)
     def step(indices):
         labels = tf.gather(all_labels, indices)
-        images = tf.gather(levels, tf.cast(tf.gather(all_pixels, indices), tf.int32))
+        images = tf.gather(all_pixels, indices)
+        if are_bytes:
+            images = tf.gather(levels, tf.cast(images, tf.int32))
         with tf.GradientTape() as tape:
             probabilities = model(images, training=True)
             loss = _loss(model, images, tf.gather(all_targets, indices), probabilities)
+            if penalty is not None:
+                loss += penalty()
         gradients = tape.gradient(loss, variables)
         model.optimizer.apply(gradients, variables)
         for variable, mask in masks:
@@ -149,7 +174,9 @@ def _loss(model, images, targets, probabilities):
     """Cross-entropy with labels, or with probabilities, and the penalty."""
     if targets.dtype.is_integer:
         return model.compute_loss(images, targets, probabilities)
-    cross_entropy = keras.losses.categorical_crossentropy(targets, probabilities)
+    cross_entropy = keras.losses.categorical_crossentropy(
+        targets, probabilities, from_logits=answers_logits(model)
+    )
     return tf.reduce_mean(cross_entropy) + sum(model.losses)
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from ..compression.graph import Graph, function_of
-from ..compression.rules import Depthwise, Mixing, Separable
-from ..compression.shrink import Life
+from ..compression.graph import function_of
+from ..compression.life import Living
 from ..models import kernels
 from ..models.kernels import value_of
 from .prunables import hidden_kernels
@@ -176,7 +175,7 @@ def measure(model: keras.Model) -> ModelSize:
         listed = ", ".join(map(kernels.describe, unknown))
         warnings.warn(f"Counted, but never pruned: {listed}.", stacklevel=2)
     prunable = {kernel.name for kernel in hidden_kernels(model)}
-    life, positions = _Living.of(model), _positions(model, found)
+    life, positions = Living.of(model), _positions(model, found)
     layers = tuple(
         _layer_size(kernel, kernel.name in prunable, life, positions.get(kernel.name))
         for kernel in found
@@ -189,7 +188,7 @@ def measure(model: keras.Model) -> ModelSize:
 
 def _layer_size(kernel, prunable, life, positions):
     present = kernel.matrix() != 0
-    living = life and life.of_kernel(kernel, present)
+    living = life and int(np.count_nonzero(life.of_kernel(kernel, present)))
     nonzero, size = int(np.count_nonzero(present)), kernel.size
     left = nonzero if living is None else living
     return LayerSize(
@@ -244,39 +243,3 @@ def _zeros_for(model):
         lambda tensor: keras.ops.zeros((1, *tensor.shape[1:]), tensor.dtype),
         function._inputs_struct,
     )
-
-
-class _Living:
-    """Which channels of a graph of layers have an influence."""
-
-    def __init__(self, graph):
-        self.life, self.first_calls = Life.of(graph), graph.first_calls
-
-    @classmethod
-    def of(cls, model):
-        """Of a model; None for a subclassed one."""
-        return None if function_of(model) is None else cls(Graph(model))
-
-    def of_kernel(self, kernel, present):
-        """How many weights of a kernel live, of those in `present`, a matrix."""
-        inputs, units = self._stay(kernel)
-        if inputs is not None:
-            present = present & inputs[:, np.newaxis]
-        if units is not None:
-            present = present & units
-        return int(np.count_nonzero(present))
-
-    def _stay(self, kernel):
-        """Which inputs and units of a kernel's matrix stay; None for all."""
-        call = self.first_calls.get(id(kernel.layer))
-        if call is None:  # within a layer that is left alone
-            return None, None
-        rows, columns = kernel.shape
-        before, after = (self.life.stays(side[0]) for side in (call.inputs, call.outputs))
-        if kernel.is_depthwise and isinstance(call.rule, (Depthwise, Separable)):
-            return None, np.repeat(before, columns // len(before))
-        if isinstance(call.rule, Separable):
-            return np.repeat(before, rows // len(before)), after
-        if isinstance(call.rule, Mixing):
-            return np.tile(before, rows // len(before)), after
-        return None, None

@@ -7,7 +7,6 @@ import numpy as np
 
 from ..config import UsageError
 from ..models import kernels
-from .gradients import loss_gradients
 from .statistics import read_only
 
 # Examples that are computed with at once.
@@ -24,24 +23,22 @@ class ModelStatistics:
         model: a built Keras model, compiled for gradients.
         found: the `Kernel`s that are asked about.
         data: inputs and labels as a pair (x, y), as `fit` takes them, or None for no data.
+        loss_gradients: a function that returns the `LossGradients` of the kernels' variables.
     """
 
-    def __init__(self, model, found, data):
+    def __init__(self, model, found, data, loss_gradients):
         self.model, self.kernels, self.data = model, found, data
+        self._loss_gradients = loss_gradients
 
     @cached_property
     def gradients(self):
         """∂L/∂w, the mean over the sample."""
-        batches = list(self._batches(BATCH))
-        total = sum(_size(x) for x, _ in batches)
-        sums = self._summed((x, y, _size(x) / total) for x, y in batches)
-        return self._matrices(sums)
+        return self._summed(lambda x, y: [_size(x) * g for g in self._loss_gradients().mean(x, y)])
 
     @cached_property
     def squared_gradients(self):
         """The mean of single examples' (∂L/∂w)²."""
-        examples = list(self._batches(1))
-        return self._matrices(self._summed(((x, y, 1 / len(examples)) for x, y in examples), 2))
+        return self._summed(lambda x, y: self._loss_gradients().squares(x, y))
 
     @cached_property
     def input_norms(self):
@@ -52,26 +49,28 @@ class ModelStatistics:
             sums[kernel.name] += _squares(kernel, inputs)
 
         with kernels.watched(self.kernels, add):
-            for x, _ in self._batches(BATCH):
+            for x, _ in self._batches():
                 self.model(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
         return {
             kernel.name: read_only(_norms(kernel, np.sqrt(sums[kernel.name])))
             for kernel in self.kernels
         }
 
-    def _summed(self, batches, power=1):
+    def _summed(self, of_batch):
+        """The mean over the sample of what is summed over each batch."""
+        self._checked_data()
         if not self.model.compiled:
             raise UsageError(
                 f"data: {self.model.name!r} is not compiled, so that it has no loss whose gradient "
                 "could be taken; compile it first."
             )
-        variables = [kernel.variable for kernel in self.kernels]
-        gradients_of = loss_gradients(self.model, variables)
-        sums = [np.zeros(variable.shape, np.float64) for variable in variables]
-        for x, y, share in batches:
-            for total, gradient in zip(sums, gradients_of(x, y), strict=True):
-                total += share * gradient.astype(np.float64) ** power
-        return sums
+        sums = [np.zeros(kernel.variable.shape, np.float64) for kernel in self.kernels]
+        size = 0
+        for x, y in self._batches():
+            size += _size(x)
+            for total, array in zip(sums, of_batch(x, y), strict=True):
+                total += array
+        return self._matrices(total / size for total in sums)
 
     def _matrices(self, arrays):
         return {
@@ -79,15 +78,18 @@ class ModelStatistics:
             for kernel, array in zip(self.kernels, arrays, strict=True)
         }
 
-    def _batches(self, size):
+    def _checked_data(self):
         if self.data is None:
             raise UsageError(
                 "data: this criterion looks at data; give some training examples as data=(x, y)."
             )
-        x, y = self.data
-        for start in range(0, _size(x), size):
+        return self.data
+
+    def _batches(self):
+        x, y = self._checked_data()
+        for start in range(0, _size(x), BATCH):
             yield tuple(
-                keras.tree.map_structure(lambda a, s=start: np.asarray(a[s : s + size]), part)
+                keras.tree.map_structure(lambda a, s=start: np.asarray(a[s : s + BATCH]), part)
                 for part in (x, y)
             )
 

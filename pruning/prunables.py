@@ -127,6 +127,11 @@ class Prunables:
             )
         return cls(found, layers, alone)
 
+    def matrices(self):
+        """The weights as they are now, by name."""
+        found = {kernel.name: kernel.matrix() for kernel in self.kernels}
+        return {name: layer.stacked(found) for name, layer in self.layers.items()}
+
     def masks(self, layer_masks):
         """Masks of all variables concerned, as pairs, from those of the prunables by name."""
         return [*self._kernel_masks(layer_masks), *self._vector_masks(layer_masks)]

@@ -4,15 +4,18 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Real
 from typing import Any
 
 import keras
 import numpy as np
 
+from ..compression.life import Living
 from ..config import UsageError, check_fraction
 from . import methods
 from .criteria import Layer
+from .gradients import LossGradients
 from .granularities import GRANULARITIES
 from .held import zero
 from .masks import layer_scores, make_masks, rank_layer
@@ -191,11 +194,20 @@ class Pruner:
 
     def present(self):
         """Masks of what is not zero now."""
-        matrices = {kernel.name: kernel.matrix() for kernel in self.prunables.kernels}
-        present = {n: layer.stacked(matrices) != 0 for n, layer in self.prunables.layers.items()}
+        present = {name: matrix != 0 for name, matrix in self.prunables.matrices().items()}
         if not self.method.by_unit:
             return present
         return {n: np.broadcast_to(m.any(axis=0), m.shape) for n, m in present.items()}
+
+    def useful(self):
+        """Masks of what is not zero and has an influence; None where nobody can know, in subclassed
+        models."""
+        living = Living.of(self.model)
+        if living is None:
+            return None
+        kernels = self.prunables.kernels
+        masks = {kernel.name: living.of_kernel(kernel, kernel.matrix() != 0) for kernel in kernels}
+        return {name: layer.stacked(masks) for name, layer in self.prunables.layers.items()}
 
     def sparsity(self, masks):
         """The share of the weights that masks of prunables do not keep."""
@@ -209,22 +221,43 @@ class Pruner:
             asked: the sparsity that is asked for now, for one that is wanted in the end.
             previous: masks from before, what is gone stays gone; None for the first time.
         """
-        scores = self._scores()
+        rankings = self.rankings(previous)
         found = {name: np.ones(layer.shape, bool) for name, layer in self.prunables.layers.items()}
         for share, names in self.wanted.by_share.items():
-            rankings = {
-                name: self._ranking(
-                    self.prunables.layers[name], scores, previous and previous[name]
-                )
-                for name in names
-            }
-            for name, mask in make_masks(self.method, rankings, asked(share)).items():
-                found[name] = self._unpadded(self.prunables.layers[name], mask)
+            found |= self.masks_at({name: rankings[name] for name in names}, asked(share))
         return found
+
+    def masks_at(self, rankings, k):
+        """The masks of prunables that compete with each other, at sparsity `k`."""
+        masks = make_masks(self.method, rankings, k)
+        return {n: self._unpadded(self.prunables.layers[n], mask) for n, mask in masks.items()}
+
+    def rankings(self, previous=None, useful=None):
+        """The `Ranking` of each prunable that is to lose something, by name.
+
+        Args:
+            previous: masks from before, what is gone stays gone; None for the first time.
+            useful: masks of what has an influence, the rest goes first; None for no matter.
+        """
+        scores = self._scores()
+        return {
+            name: self._ranking(
+                self.prunables.layers[name],
+                scores,
+                previous and previous[name],
+                useful and useful[name],
+            )
+            for names in self.wanted.by_share.values()
+            for name in names
+        }
+
+    @cached_property
+    def _loss_gradients(self):
+        return LossGradients(self.model, [kernel.variable for kernel in self.prunables.kernels])
 
     def _scores(self):
         kernels = self.prunables.kernels
-        statistics = ModelStatistics(self.model, kernels, self.data)
+        statistics = ModelStatistics(self.model, kernels, self.data, lambda: self._loss_gradients)
         return {
             kernel.name: layer_scores(
                 self.method.criterion, Layer(kernel.name, kernel.matrix(), self.seed, statistics)
@@ -232,20 +265,21 @@ class Pruner:
             for kernel in kernels
         }
 
-    def _ranking(self, layer, scores, mask):
+    def _ranking(self, layer, scores, mask, useful):
         stacked, outgoing = layer.stacked(scores), layer.outgoing(scores)
         rows = self._padded_rows(layer)
         if rows is None:
-            return rank_layer(self.method, layer.name, stacked, outgoing, mask)
+            return rank_layer(self.method, layer.name, stacked, outgoing, mask, useful)
         # Neighbours are of one position of the filter: channels are filled up with some that are
         # gone already.
         whole = np.zeros((len(rows), stacked.shape[1]), bool)
         whole[rows >= 0] = True if mask is None else mask
         padded = np.zeros(whole.shape, stacked.dtype)
         padded[rows >= 0] = stacked
-        return rank_layer(
-            self.method, layer.name, padded, outgoing, whole, dense_shape=stacked.shape
-        )
+        if useful is not None:
+            useful, among = np.zeros_like(whole), useful
+            useful[rows >= 0] = among
+        return rank_layer(self.method, layer.name, padded, outgoing, whole, useful, stacked.shape)
 
     def _padded_rows(self, layer):
         """For each row of the padded matrix that of the matrix, -1 for what fills it up; None where

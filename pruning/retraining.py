@@ -21,40 +21,44 @@ PRUNINGS_PER_RAMP = 40
 class Retrainer:
     """Takes a network from one sparsity to the next by a method that trains.
 
+    What it does with a network depends on its kind, and is left to the classes derived from this.
+
     Args:
-        dense: the `Weights` of the dense network, which is also the teacher.
+        dense: the weights of the dense network, which is also the teacher.
         dataset: with the split `train`.
         config: with the settings of training, pruning and recovery.
-        rewound: a function without arguments that returns the `Weights` to rewind to.
+        rewound: a function without arguments that returns the weights to rewind to.
     """
 
     def __init__(self, dense, dataset, config, rewound):
         self.dense, self.split, self.config, self.rewound = dense, dataset.train, config, rewound
-        self.targets = _targets(dense, dataset.train, config.distillation)
-        self.sample = sample(dataset.train, config.seed)
-        self.dense_shapes = {name: kernel.shape for name, kernel in dense.kernels.items()}
+        self.targets = None
+        if config.distillation:
+            self.targets = targets(self._teacher(), self.split.labels, config.distillation)
+        self.sample = sample(self.split, config.seed)
 
     def __call__(self, method, weights, previous, k, on_steps):
-        """The `Weights` at sparsity `k`, from those at sparsity `previous`.
+        """The weights at sparsity `k`, from those at sparsity `previous`.
 
         `on_steps` is called with the number of training steps just done.
         """
         recovery = recovery_of(method, self.config)
         generators = epoch_generators(self.config.seed, method, k)
-        masks = {name: kernel != 0 for name, kernel in weights.hidden.items()}
+        masks = self._present(method, weights)
         living = None
         for part in schedule_rounds(method, previous, k, self.config):
             if part.from_dense:
                 weights = self.dense
                 masks = {name: np.ones(mask.shape, bool) for name, mask in masks.items()}
             if part.ramp:
-                living = self._living(living, weights, masks)
+                living = self._living(method, living, weights, masks)
                 self._ramp(method, living, part.ramp, generators, on_steps)
                 weights, masks = living.grown()
             masks = self._masks(method, weights, masks, part.sparsity)
-            weights = (self.rewound() if recovery.rewinds else weights).masked(masks)
+            weights = self.rewound() if recovery.rewinds else weights
+            weights = self._masked(method, weights, masks)
             if recovery.epochs:
-                living = self._living(living, weights, masks)
+                living = self._living(method, living, weights, masks)
                 living.train(recovery.epochs, recovery.learning_rate, generators, on_steps)
                 weights, masks = living.grown()
         return weights
@@ -65,13 +69,6 @@ class Retrainer:
         recovery = recovery_of(method, self.config).epochs
         epochs = sum(recovery + (self.config.prune_epochs if r.ramp else 0) for r in rounds)
         return epochs * -(-len(self.split) // self.config.batch_size)
-
-    def _living(self, living, weights, masks):
-        """A `LivingNetwork` with these weights: the one that there is, as long as it pays."""
-        if living is None or not living.serves(weights, masks):
-            return LivingNetwork(weights, masks, self.split, self.config, self.targets)
-        living.load(weights, masks)
-        return living
 
     def _ramp(self, method, living, ramp, generators, on_steps):
         """Trains while the sparsity grows."""
@@ -84,8 +81,61 @@ class Retrainer:
         epochs = self.config.prune_epochs
         living.train(epochs, lambda _: rate, generators, on_steps, prune, PRUNINGS_PER_RAMP)
 
+    def _teacher(self):
+        """What the dense network answers to the training examples, of shape (n, classes)."""
+        raise NotImplementedError
+
+    def _present(self, method, weights):
+        """The masks of what is not zero."""
+        raise NotImplementedError
+
+    def _masked(self, method, weights, masks):
+        """The weights without what masks do not keep."""
+        raise NotImplementedError
+
+    def _masks(self, method, weights, masks, k):
+        """The masks of the whole network at sparsity `k`, exactly; what is useless goes first."""
+        raise NotImplementedError
+
+    def _living(self, method, living, weights, masks):
+        """A `Trainee` with these weights: the one that there is, or a new one."""
+        raise NotImplementedError
+
     def _living_masks(self, method, living, k):
-        """The masks of the living part at sparsity `k`: only what is alive is scored."""
+        """The masks of a `Trainee` at sparsity `k`."""
+        raise NotImplementedError
+
+
+class DenseRetrainer(Retrainer):
+    """That of networks of dense layers, whose weights are `Weights`.
+
+    Args:
+        dense, dataset, config, rewound: as for `Retrainer`.
+        shape: of an example as an image, (height, width, channels); needed to shift them.
+    """
+
+    def __init__(self, dense, dataset, config, rewound, shape=(28, 28, 1)):
+        super().__init__(dense, dataset, config, rewound)
+        self.shape = shape
+        self.dense_shapes = {name: kernel.shape for name, kernel in dense.kernels.items()}
+
+    def _teacher(self):
+        return probabilities(self.dense, self.split)
+
+    def _present(self, _method, weights):
+        return {name: kernel != 0 for name, kernel in weights.hidden.items()}
+
+    def _masked(self, _method, weights, masks):
+        return weights.masked(masks)
+
+    def _living(self, _method, living, weights, masks):
+        if living is None or not living.serves(weights, masks):
+            return LivingNetwork(weights, masks, self.split, self.config, self.targets, self.shape)
+        living.load(weights, masks)
+        return living
+
+    def _living_masks(self, method, living, k):
+        # Only what is alive is scored, where that makes no difference.
         if by_position(GRANULARITIES.get(method.granularity)):
             return living.compact.smaller_masks(self._masks(method, *living.grown(), k))
         weights, images = living.weights, self.sample.images[:, living.compact.kept[0]]
@@ -101,7 +151,6 @@ class Retrainer:
         return make_masks(method, rankings, k)
 
     def _masks(self, method, weights, masks, k):
-        """The masks of the whole network at sparsity `k`, exactly; what is useless goes first."""
         statistics = Statistics(weights, self.sample.images, self.sample.labels)
         useful_masks = useful(weights.masked(masks))
         rankings = rank(method, weights.kernels, statistics, self.config.seed, masks, useful_masks)
@@ -118,10 +167,7 @@ def epoch_generators(seed, method, k):
     return (np.random.default_rng((seed, way, epoch)) for epoch in itertools.count(1))
 
 
-def _targets(dense, split, share):
-    """What a network learns: labels mixed with the teacher's answers; None for labels alone."""
-    if not share:
-        return None
-    teacher = probabilities(dense, split)
-    labels = np.eye(teacher.shape[1], dtype=np.float32)[split.labels]
+def targets(teacher, labels, share):
+    """What a network learns: labels mixed with a share of the teacher's answers."""
+    labels = np.eye(teacher.shape[1], dtype=np.float32)[labels]
     return np.float32(1 - share) * labels + np.float32(share) * teacher

@@ -7,6 +7,7 @@ nothing is shared between figures.
 import itertools
 import math
 import textwrap
+from dataclasses import dataclass
 from functools import partial
 
 import matplotlib
@@ -50,6 +51,8 @@ LEGEND_LETTERS = 70
 TITLE_ROW = 0.2  # inches
 # Compression ratios up to here have room for three labels in every decade.
 MANY_DECADES = 300
+# More layers than this are shown in small.
+MANY_PANELS = 8
 # More points than this are a line, and a marker here and there.
 MOST_MARKERS = 30
 # Sparsities at which an axis may carry a label, as far as they lie within the data.
@@ -224,6 +227,45 @@ _HISTOGRAM_STYLES = {
 }
 
 
+@dataclass(frozen=True)
+class _Panels:
+    """How the panels of histograms are laid out, in inches, and what is written on each."""
+
+    columns: int
+    width: float
+    height: float  # of a row
+    left: float
+    right: float
+    bottom: float
+    top: float  # of one line of title
+    between: tuple[float, float]  # as shares of a panel
+    title_size: int
+    tick_size: int
+    ticks: int
+    labelled: bool  # whether every panel names its axes; else the figure does, once
+
+    @classmethod
+    def of(cls, number):
+        """Large for as many as fit on a screen, small for all others."""
+        if number <= MANY_PANELS:
+            return cls(
+                *(min(2, number), 9, 2.9, 0.75, 0.2, 0.55, 0.8, (0.25, 0.42)), 10, 10, 6, True
+            )
+        return cls(6, 15, 1.5, 0.7, 0.15, 0.6, 0.75, (0.22, 0.62), 8, 7, 3, False)
+
+    def title(self, layer, removed, size):
+        """Of a panel."""
+        if self.labelled:
+            return f"{layer}: {removed:,} of {size:,} removed"
+        return f"{_middle_cut(layer, 24)}: −{percent(round(removed / size, 4))}"
+
+
+def _middle_cut(name, length):
+    """A layer's name in at most so many letters; both ends tell layers apart."""
+    half = (length - 1) // 2
+    return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"
+
+
 class HistogramFrames:
     """The histograms of all layers at one sparsity after the other, on one reused figure.
 
@@ -240,9 +282,10 @@ class HistogramFrames:
 
     def __init__(self, histograms, k_vals, what, value, color, title):
         self.histograms, self.k_vals, self.what, self.title = histograms, k_vals, what, title
-        columns = min(2, len(histograms))
-        rows = math.ceil(len(histograms) / columns)
-        self.figure = Figure(figsize=(9, 0.6 + 2.9 * rows), dpi=DOTS_PER_INCH)
+        self.look = look = _Panels.of(len(histograms))
+        rows = math.ceil(len(histograms) / look.columns)
+        figure_size = look.width, 0.6 + look.height * rows
+        self.figure = Figure(figsize=figure_size, dpi=DOTS_PER_INCH)
         self.canvas = FigureCanvasAgg(self.figure)
         self.heading = self.figure.suptitle("")
         title_rows = max(self._set_heading(k) for k in k_vals)
@@ -250,14 +293,14 @@ class HistogramFrames:
         self.figure.set_figheight(height)
         # Fixed margins, in inches: frames must not move, and fitting them takes most of the time.
         self.figure.subplots_adjust(
-            left=0.75 / 9,
-            right=1 - 0.2 / 9,
-            bottom=0.55 / height,
-            top=1 - (0.8 + TITLE_ROW * (title_rows - 1)) / height,
-            wspace=0.25,
-            hspace=0.42,
+            left=look.left / look.width,
+            right=1 - look.right / look.width,
+            bottom=look.bottom / height,
+            top=1 - (look.top + TITLE_ROW * (title_rows - 1)) / height,
+            wspace=look.between[0],
+            hspace=look.between[1],
         )
-        panels = self.figure.subplots(rows, columns, squeeze=False).ravel()
+        panels = self.figure.subplots(rows, look.columns, squeeze=False).ravel()
         self.bars = []
         for axes, histogram in zip(panels, histograms, strict=False):
             dense = np.maximum(histogram.dense, 0.5)
@@ -273,8 +316,15 @@ class HistogramFrames:
                 ticks = [number for number in (1, 2, 5) if number <= highest]
                 axes.set_yticks(ticks, labels=map(str, ticks))
                 axes.yaxis.set_minor_locator(NullLocator())
-            axes.set(xlabel=value, ylabel=f"{what} per bin")
-            axes.xaxis.set_major_locator(MaxNLocator(6))
+            axes.xaxis.set_major_locator(MaxNLocator(look.ticks))
+            if look.labelled:
+                axes.set(xlabel=value, ylabel=f"{what} per bin")
+            else:
+                axes.tick_params(labelsize=look.tick_size)
+                axes.yaxis.set_minor_locator(NullLocator())
+        if not look.labelled:
+            self.figure.supxlabel(value, y=0.1 / height, va="bottom", fontsize=10)
+            self.figure.supylabel(f"{what} per bin", x=0.1 / look.width, fontsize=10)
         for axes in panels[len(histograms) :]:
             axes.set_axis_off()
         self.panels = panels
@@ -307,10 +357,8 @@ class HistogramFrames:
         for axes, bars, histogram in zip(self.panels, self.bars, self.histograms, strict=False):
             # Empty bins sit on the baseline, below what the axis shows.
             bars.set_data(values=np.maximum(histogram.counts[index], 0.5))
-            axes.set_title(
-                f"{histogram.layer}: {histogram.removed[index]:,} of {histogram.size:,} removed",
-                fontsize=10,
-            )
+            title = self.look.title(histogram.layer, histogram.removed[index], histogram.size)
+            axes.set_title(title, fontsize=self.look.title_size)
 
 
 def save_png(picture, path):

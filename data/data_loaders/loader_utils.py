@@ -1,7 +1,7 @@
 """What the loaders share: IDX files in, arrays out."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ...config import UsageError
@@ -12,16 +12,16 @@ from ..sources import fetch_files
 if TYPE_CHECKING:
     import numpy as np
 
-INPUT_SIZE = 784
 NUM_CLASSES = 10
 UNSIGNED_BYTE = 0x08
 
 
 @dataclass(frozen=True)
 class Split:
-    """Examples: `pixels` uint8 of shape (n, 784) and `labels` int32 of shape (n,).
+    """Examples: `pixels` of shape (n, …) and `labels` int32 of shape (n,).
 
-    They stay bytes until they are used: a quarter of the memory.
+    Pixels are uint8, which stand for 0 to 1 and stay bytes until they are used: a quarter of the
+    memory. Numbers of any other kind are float32 and taken as they are.
     """
 
     pixels: "np.ndarray"
@@ -29,10 +29,16 @@ class Split:
 
     @property
     def images(self):
-        """The pixels as the network sees them: a new float32 array in [0, 1]."""
+        """The pixels as the network sees them: float32, bytes in [0, 1]."""
         import numpy as np
 
+        if self.pixels.dtype == np.float32:
+            return self.pixels
         return self.pixels / np.float32(255)
+
+    def shaped(self, shape):
+        """The same examples with another shape of as many numbers each."""
+        return Split(self.pixels.reshape(len(self), *shape), self.labels)
 
     def __getitem__(self, part):
         """The examples of a slice or of an array of indices."""
@@ -44,13 +50,31 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set in three splits; `valid` is None where nothing is held out."""
+    """A data set in three splits; `valid` is None where nothing is held out.
+
+    Its labels are 0 to `num_classes` - 1.
+    """
 
     name: str
     digest: str
     train: Split
     valid: Split | None
     test: Split
+    num_classes: int = NUM_CLASSES
+
+    @property
+    def shape(self):
+        """Of an example."""
+        return self.train.pixels.shape[1:]
+
+    def shaped(self, shape):
+        """The same examples with another shape of as many numbers each."""
+        splits = {
+            "train": self.train.shaped(shape),
+            "valid": self.valid and self.valid.shaped(shape),
+            "test": self.test.shaped(shape),
+        }
+        return replace(self, **splits)
 
 
 def load_idx_dataset(files, sources, data_dir, num_valid):

@@ -21,17 +21,16 @@ def nan(values):
     return values
 
 
-PIXELS_NEEDED = r"but uint8 of shape \(n, 784\) is needed"
+PIXELS_NEEDED = r"but uint8 or finite float32 of shape \(n, …\) is needed"
 LABELS_NEEDED = r"but integers of shape \(n,\) are needed"
 
 
 @pytest.mark.parametrize(
     ("pixels", "labels", "sentence"),
     [
-        (np.zeros((3, 100), np.uint8), LABELS, rf"uint8 of shape \(3, 100\), {PIXELS_NEEDED}"),
-        (np.zeros((3, 28, 28), np.uint8), LABELS, rf"shape \(3, 28, 28\), {PIXELS_NEEDED}"),
         (PIXELS[0], LABELS, PIXELS_NEEDED),
         (PIXELS / 255, LABELS, rf"float64 of shape \(3, 784\), {PIXELS_NEEDED}"),
+        (nan(PIXELS).astype(np.float32), LABELS, rf"float32 .* with NaN, {PIXELS_NEEDED}"),
         (nan(PIXELS), LABELS, rf"float64 of shape \(3, 784\) with NaN, {PIXELS_NEEDED}"),
         (PIXELS.astype(np.int64), LABELS, rf"int64 of shape \(3, 784\), {PIXELS_NEEDED}"),
         (PIXELS.tolist(), LABELS, rf"are a list, {PIXELS_NEEDED}"),
@@ -75,6 +74,19 @@ def test_labels_of_any_integer_type_become_int32(dtype):
     checked = check_dataset(dataset(train=Split(PIXELS, LABELS.astype(dtype))), "mine")
     assert checked.train.labels.dtype == np.int32
     np.testing.assert_array_equal(checked.train.labels, LABELS)
+
+
+def test_all_splits_are_of_one_shape():
+    other = Split(np.zeros((3, 28, 28), np.uint8), LABELS)
+    assert check_dataset(dataset(other, other, other), "mine").shape == (28, 28)
+    with pytest.raises(RunError, match=r"its split 'test' are uint8 of shape .3, 784., uint8 of"):
+        check_dataset(dataset(other, other), "mine")
+
+
+def test_numbers_and_classes_of_other_kinds():
+    split = Split(np.full((3, 2), -1.5, np.float32), LABELS + 7)
+    many = Dataset("mine", "abc", split, None, split, num_classes=17)
+    assert check_dataset(many, "mine").test.images.min() == -1.5
 
 
 def test_no_validation_split_is_fine():

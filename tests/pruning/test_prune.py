@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 from keras_models import attention, branches, kernels_of, mixed, randomized
+from network_pruning.pruning.gradients import LossGradients
 
 pytestmark = pytest.mark.backends
 
@@ -198,7 +199,9 @@ def test_gradient_and_activation_by_hand():
     from network_pruning.pruning.model_statistics import ModelStatistics
 
     found = all_kernels(model)
-    statistics = ModelStatistics(model, found, (x, y))
+    statistics = ModelStatistics(
+        model, found, (x, y), lambda: LossGradients(model, [kernel.variable for kernel in found])
+    )
     np.testing.assert_allclose(statistics.gradients["d0"], [[-10, -10], [10, 10]], rtol=1e-5)
     np.testing.assert_allclose(statistics.squared_gradients["d0"], 100, rtol=1e-5)
     np.testing.assert_allclose(statistics.gradients["out"], [[20], [20]], rtol=1e-5)

@@ -11,7 +11,7 @@ from network_pruning.models.weights import Weights
 from network_pruning.pruning import methods, retraining
 from network_pruning.pruning.living import LivingNetwork, MovedImages
 from network_pruning.pruning.masks import make_masks, rank
-from network_pruning.pruning.retraining import Retrainer
+from network_pruning.pruning.retraining import DenseRetrainer
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def config(**settings):
 def retrained(dense, dataset, method, k, **settings):
     steps = []
     settings = config(**settings)
-    retrainer = Retrainer(dense, dataset, settings, lambda: dense)
+    retrainer = DenseRetrainer(dense, dataset, settings, lambda: dense)
     method = methods.parse(method)
     weights = retrainer(method, dense, 0.0, k, steps.append)
     assert sum(steps) == retrainer.num_steps(method, 0.0, k)
@@ -73,7 +73,7 @@ def test_units_go_with_their_biases(dense, dataset):
 
 def test_one_shot_with_recovery_starts_from_the_dense_network(dense, dataset):
     """What an earlier sparsity has left does not matter."""
-    retrainer = Retrainer(dense, dataset, config(), lambda: dense)
+    retrainer = DenseRetrainer(dense, dataset, config(), lambda: dense)
     method = methods.parse("weight/finetune")
     one = retrainer(method, dense, 0.0, 0.9, lambda _: None)
     nothing = dense.masked({name: kernel * 0 > 0 for name, kernel in dense.hidden.items()})
@@ -87,7 +87,7 @@ def test_weights_rewind_to_their_early_values_under_the_mask_of_the_late_ones(de
         {name: np.full_like(kernel, 0.01) for name, kernel in dense.kernels.items()}, dense.biases
     )
     settings = config(learning_rate=1e-12)  # it stays where it begins
-    retrainer = Retrainer(dense, dataset, settings, lambda: early)
+    retrainer = DenseRetrainer(dense, dataset, settings, lambda: early)
     weights = retrainer(methods.parse("weight_rewind"), dense, 0.0, 0.75, lambda _: None)
     method = methods.parse("weight")
     masks = make_masks(method, rank(method, dense.kernels), 0.75)
@@ -96,11 +96,11 @@ def test_weights_rewind_to_their_early_values_under_the_mask_of_the_late_ones(de
 
 
 def test_distillation_learns_the_answers_of_the_dense_network(dense, dataset):
-    targets = retraining._targets(dense, dataset.train, 0.25)
+    targets = DenseRetrainer(dense, dataset, config(distillation=0.25), lambda: dense).targets
     np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-5)
     rows = np.arange(len(targets))
     assert (targets[rows, dataset.train.labels] >= 0.75).all()
-    assert retraining._targets(dense, dataset.train, 0.0) is None
+    assert DenseRetrainer(dense, dataset, config(distillation=0.0), lambda: dense).targets is None
 
 
 def test_the_same_seed_gives_the_same_network(dense, dataset):
@@ -114,17 +114,17 @@ def test_the_same_seed_gives_the_same_network(dense, dataset):
 def test_a_pruned_weight_that_comes_back_is_noticed(dense, dataset):
     masks = {name: kernel > 0 for name, kernel in dense.hidden.items()}
     living = LivingNetwork(dense, masks, dataset.train, config(), None)
-    living._check_masks(1)
+    living.check_masks(1)
     layer = living.model.layers[0]
     layer.kernel.assign(layer.kernel + 1)
     with pytest.raises(AssertionError, match="hidden_1 has come back"):
-        living._check_masks(1)
+        living.check_masks(1)
 
 
 def test_images_are_moved_by_every_shift_and_black_comes_in():
     image = np.arange(1, 10, dtype=np.uint8)  # 1 2 3 / 4 5 6 / 7 8 9
     images = np.tile(image, (200, 1))
-    moved = MovedImages(images, np.arange(9), 1)(np.random.default_rng(0))
+    moved = MovedImages(images, (3, 3, 1), 1)(np.random.default_rng(0))
     found = {tuple(pixels) for pixels in moved}
     assert len(found) == 9
     assert tuple(image) in found
@@ -132,8 +132,21 @@ def test_images_are_moved_by_every_shift_and_black_comes_in():
     assert (4, 5, 6, 7, 8, 9, 0, 0, 0) in found
     assert moved.dtype == np.uint8
     # Of what is looked at only: the same moves.
-    some = MovedImages(images, np.array([0, 4, 8]), 1)(np.random.default_rng(0))
+    some = MovedImages(images, (3, 3, 1), 1, np.array([0, 4, 8]))(np.random.default_rng(0))
     np.testing.assert_array_equal(some, moved[:, [0, 4, 8]])
+
+
+def test_images_of_several_channels_move_as_a_whole():
+    """All channels together; what moves in is the least number of those that are no bytes."""
+    generator = np.random.default_rng(5)
+    images = generator.normal(size=(50, 4, 5, 3)).astype(np.float32)
+    moved = MovedImages(images, (4, 5, 3), 2)(np.random.default_rng(0)).reshape(images.shape)
+    down, right = np.random.default_rng(0).integers(5, size=(2, 50))
+    framed = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=images.min())
+    for number in range(50):
+        first, left = down[number], right[number]
+        expected = framed[number, first : first + 4, left : left + 5]
+        np.testing.assert_array_equal(moved[number], expected)
 
 
 class Spy(LivingNetwork):
@@ -203,7 +216,7 @@ def test_a_ramp_prunes_often_enough_whatever_the_batches(dense, dataset, spies, 
     settings = config(batch_size=batch_size)
     settings = replace(settings, prune_epochs=epochs)
     method = methods.parse("weight/gradual")
-    Retrainer(dense, dataset, settings, lambda: dense)(method, dense, 0.0, 0.9, lambda _: None)
+    DenseRetrainer(dense, dataset, settings, lambda: dense)(method, dense, 0.0, 0.9, lambda _: None)
     (spy,) = spies
     steps = epochs * 500 // batch_size
     assert len(spy.prunings) == min(steps, retraining.PRUNINGS_PER_RAMP)
@@ -235,7 +248,7 @@ def test_what_leads_nowhere_goes_first(dense, dataset):
     """A unit whose outgoing weights are gone is of no use: its incoming ones are removed next."""
     masks = {name: np.ones(kernel.shape, bool) for name, kernel in dense.hidden.items()}
     masks["hidden_2"][7] = False
-    retrainer = Retrainer(dense, dataset, config(), lambda: dense)
+    retrainer = DenseRetrainer(dense, dataset, config(), lambda: dense)
     found = retrainer._masks(methods.parse("weight"), dense, masks, 784 / 235_200)
     assert not found["hidden_1"][:, 7].any()
     assert found["hidden_1"].sum() == 235_200 - 784
@@ -254,7 +267,7 @@ def test_the_living_part_is_pruned_as_the_whole_network(dense, dataset, method):
     # Dead inputs of the second layer are gone too.
     alive = useful(weights)
     weights = weights.masked(alive)
-    retrainer = Retrainer(dense, dataset, config(), lambda: dense)
+    retrainer = DenseRetrainer(dense, dataset, config(), lambda: dense)
     living = LivingNetwork(weights, alive, dataset.train, config(), None)
     small = retrainer._living_masks(method, living, 0.9)
     whole = living.compact.larger_masks(small, alive)

@@ -1,0 +1,185 @@
+"""Data sets of the user's own: `.npz` files as Keras ships them, for `--dataset`."""
+
+import pickle
+import zipfile
+import zlib
+from pathlib import Path
+
+from ..config import DEFAULT_NUM_VALID, UsageError
+from ..utils import RunError, counted, file_sha256, say
+from .data_loaders.loader_utils import Dataset, Split
+
+# NumPy is imported where it is needed: `--help` and flag errors come by here.
+
+KEYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+def load(path, num_valid):
+    """The `Dataset` of an `.npz` file with the arrays KEYS; says how its numbers are taken.
+
+    Args:
+        path: of the file. `x_…` are numbers of shape (n, …): uint8 stand for 0 to 1, all others
+            are taken as they are. `y_…` are integers of shape (n,), or one-hot rows.
+        num_valid: how many training examples to hold out, from the front.
+
+    Raises:
+        RunError: if it is no such file, or numbers in it are not finite.
+        UsageError: if no training example would be left.
+    """
+    arrays = _read(path)
+    num_classes, (train_labels, test_labels) = _labels(path, arrays["y_train"], arrays["y_test"])
+    train, test = (_pixels(path, name, arrays[name]) for name in ("x_train", "x_test"))
+    for name, pixels, labels in (("train", train, train_labels), ("test", test, test_labels)):
+        if len(pixels) != len(labels):
+            numbers = f"x_{name} has {counted(len(pixels), 'example')}, y_{name} {len(labels):,}"
+            _refuse(path, f"{numbers}, but there must be a label for each")
+    if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
+        kinds = " and ".join(f"{pixels.dtype} of shape {pixels.shape}" for pixels in (train, test))
+        _refuse(path, f"x_train and x_test are {kinds}, but examples must be of one kind")
+    if not 0 <= num_valid < len(train):
+        raise UsageError(f"--num_valid must lie between 0 and {len(train) - 1}, not {num_valid}.")
+    say(_how_taken(path, arrays["x_train"]))
+    dataset = Dataset(
+        name=Path(path).name,
+        digest=file_sha256(Path(path).expanduser()),
+        train=Split(train[num_valid:], train_labels[num_valid:]),
+        valid=Split(train[:num_valid], train_labels[:num_valid]) if num_valid else None,
+        test=Split(test, test_labels),
+        num_classes=num_classes,
+    )
+    _warn_of_order(dataset)
+    return dataset
+
+
+def check(path):
+    """Makes sure that a file is there and has the arrays, without reading them.
+
+    Raises:
+        UsageError: if it is not there.
+        RunError: if it is no such file.
+    """
+    with _opened(path):
+        pass
+
+
+def default_num_valid(path):
+    """How many training examples are held out if nobody says: a sixth, but no more than of the
+    data sets here.
+
+    Raises:
+        RunError: if it is no such file.
+    """
+    return min(DEFAULT_NUM_VALID, len(_read(path, ("y_train",))["y_train"]) // 6)
+
+
+def _opened(path):
+    import numpy as np
+
+    try:
+        file = np.load(Path(path).expanduser(), allow_pickle=False)
+    except OSError as error:
+        raise UsageError(
+            f"--dataset: {path} cannot be read ({error.strerror or error}); name an .npz file, or "
+            "a data set such as digits."
+        ) from error
+    except (ValueError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+        raise RunError(_advice(path, "it is not an .npz file")) from error
+    if not hasattr(file, "files"):
+        _refuse(path, "it is a single array")
+    missing = [key for key in KEYS if key not in file.files]
+    if missing:
+        there = ", ".join(file.files) or "nothing"
+        _refuse(path, f"it lacks {', '.join(missing)} (there is {there})")
+    return file
+
+
+def _read(path, keys=KEYS):
+    with _opened(path) as file:
+        try:
+            return {key: file[key] for key in keys}
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            if "pickle" in str(error) or "Object arrays" in str(error):
+                _refuse(path, "it holds Python objects, which are not read for safety's sake")
+            raise RunError(_advice(path, "it is damaged")) from error
+
+
+def _pixels(path, name, array):
+    """Examples as uint8 or float32."""
+    import numpy as np
+
+    if array.ndim < 2 or not array.size:
+        _refuse(path, f"{name} is of shape {array.shape}, but (examples, …) is needed")
+    if array.dtype.kind not in "buif":
+        _refuse(path, f"{name} is of type {array.dtype}, but numbers are needed")
+    if array.dtype == np.uint8:
+        return array
+    with np.errstate(over="ignore"):
+        pixels = array.astype(np.float32, copy=False)
+    wrong = int(np.size(pixels) - np.count_nonzero(np.isfinite(pixels)))
+    if wrong:
+        _refuse(path, f"{name} is not finite (NaN, infinite) in {counted(wrong, 'place')}")
+    return pixels
+
+
+def _labels(path, *arrays):
+    """The number of classes, and all labels as int32."""
+    import numpy as np
+
+    found = [
+        _as_integers(path, name, array) for name, array in zip(KEYS[1::2], arrays, strict=True)
+    ]
+    wide = {array.shape[1] for array in arrays if array.ndim == 2 and array.shape[1] > 1}
+    num_classes = max(*wide, 2) if wide else 1 + max(int(labels.max()) for labels in found)
+    if num_classes < 2 or max(int(labels.max()) for labels in found) >= num_classes:
+        _refuse(path, "y_train and y_test do not have the same two or more classes")
+    return num_classes, [labels.astype(np.int32) for labels in found]
+
+
+def _as_integers(path, name, array):
+    import numpy as np
+
+    if array.dtype.kind not in "buif" or array.ndim not in (1, 2) or not array.size:
+        _refuse(
+            path,
+            f"{name} is {array.dtype} of shape {array.shape}, but integers of shape (n,) or "
+            "one-hot rows are needed",
+        )
+    if array.ndim == 2 and array.shape[1] > 1:
+        if not (np.isin(array, (0, 1)).all() and (array.sum(axis=1) == 1).all()):
+            _refuse(path, f"{name} has two axes, but not a single 1 in every row: not one-hot")
+        return array.argmax(axis=1)
+    labels = array.reshape(-1)
+    whole = np.isfinite(labels).all() and (labels == np.floor(labels)).all()
+    if not whole or labels.min() < 0 or labels.max() > 2**24:
+        _refuse(path, f"{name} holds something else than the classes 0, 1, 2 …")
+    return labels
+
+
+def _how_taken(path, array):
+    how = "scaled by 1/255" if str(array.dtype) == "uint8" else "taken as they are"
+    return f"{Path(path).name}: examples are {array.dtype} of shape {array.shape[1:]}, {how}."
+
+
+def _warn_of_order(dataset):
+    """Says so if what is held out lacks classes: files are often sorted by class."""
+    import numpy as np
+
+    if dataset.valid is None:
+        return
+    lacking = np.setdiff1d(dataset.train.labels, dataset.valid.labels)
+    if len(lacking) and len(dataset.valid) >= 10 * dataset.num_classes:
+        say(
+            f"Note: the first {counted(len(dataset.valid), 'example')}, held out for validation, "
+            f"lack {len(lacking)} of {dataset.num_classes} classes; shuffle the file."
+        )
+
+
+def _refuse(path, reason):
+    raise RunError(_advice(path, reason))
+
+
+def _advice(path, reason):
+    return (
+        f"--dataset: {path} cannot be used: {reason}. Needed are the arrays {', '.join(KEYS)}, as "
+        "numpy.savez writes them."
+    )

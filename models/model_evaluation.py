@@ -1,0 +1,81 @@
+"""How good is any Keras model: cross-entropy, penalty and accuracy, its weights given as arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..utils import RunError
+from .backend import keras, tf
+from .evaluation import Metrics
+from .model import answers_logits
+
+# Little enough for the activations of large models on large images.
+ROWS_AT_ONCE = 128
+
+
+@dataclass(frozen=True)
+class ModelWeights:
+    """All weights of a Keras model, in its order: what is trained and what is not."""
+
+    arrays: tuple
+
+    @classmethod
+    def of(cls, model):
+        """Copies of a model's weights."""
+        return cls(tuple(np.array(variable) for variable in model.weights))
+
+    def are_finite(self):
+        """Whether all are."""
+        return all(np.isfinite(array).all() for array in self.arrays)
+
+    def put_into(self, model):
+        """Gives these weights to a model of the same architecture."""
+        for variable, array in zip(model.weights, self.arrays, strict=True):
+            variable.assign(array)
+
+
+class ModelEvaluator:
+    """Evaluates the weights of one Keras model; what is compiled serves all of them.
+
+    Args:
+        model: a compiled Keras model that answers with probabilities or logits.
+        penalty: as for `training.compile_steps`; None for none.
+    """
+
+    def __init__(self, model, penalty):
+        self.model, self.penalty = model, penalty
+        self._answer = tf.function(lambda images: model(images, training=False))
+
+    def __call__(self, split):
+        """The `Metrics` of the model as it is, on the examples of a split.
+
+        Raises:
+            RunError: if the loss is not finite.
+        """
+        sums = np.zeros(2)
+        for part in _parts(split):
+            answers = self._answer(part.images)
+            loss = keras.losses.sparse_categorical_crossentropy(
+                part.labels, answers, from_logits=answers_logits(self.model)
+            )
+            correct = np.argmax(answers, axis=1) == part.labels
+            sums += float(tf.reduce_sum(loss)), np.count_nonzero(correct)
+        cross_entropy, correct = sums / len(split)
+        penalties = [*self.model.losses, *([self.penalty()] if self.penalty else [])]
+        loss = cross_entropy + sum(map(float, penalties))
+        if not np.isfinite(loss):
+            raise RunError(
+                f"The loss of this network is {loss}; train with a lower --learning_rate."
+            )
+        return Metrics(float(loss), float(correct), float(cross_entropy))
+
+    def probabilities(self, split):
+        """What the model answers, of shape (n, classes), as float32."""
+        answers = np.concatenate([self._answer(part.images) for part in _parts(split)])
+        if answers_logits(self.model):
+            answers = tf.nn.softmax(answers).numpy()
+        return answers.astype(np.float32)
+
+
+def _parts(split):
+    return (split[start : start + ROWS_AT_ONCE] for start in range(0, len(split), ROWS_AT_ONCE))

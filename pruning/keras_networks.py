@@ -1,0 +1,173 @@
+"""Any Keras model, as the runner trains, prunes and tests it."""
+
+import warnings
+
+from ..models import model as models
+from ..models.backend import tf
+from ..models.model_evaluation import ModelEvaluator, ModelWeights
+from ..models.training import train
+from ..utils import RunError
+from .methods import REFERENCE
+from .model_measures import measure
+from .prunables import hidden_kernels
+from .prune import Pruner
+from .statistics import sample
+
+
+class KerasNetworks:
+    """All networks of one experiment with a Keras model of any kind.
+
+    Args:
+        config: the settings of training, pruning and recovery.
+        dataset: the `Dataset`; examples are given the shape that the model takes.
+
+    Raises:
+        UsageError: if the model cannot be had, or does not fit the data.
+    """
+
+    def __init__(self, config, dataset):
+        self.config = config
+        # Only a place to put weights into: no network lives here.
+        self.model = models.build_for(config, dataset)
+        self.dataset = dataset.shaped(models.example_shape(self.model, dataset.shape))
+        self.initial = ModelWeights.of(self.model)
+        self._evaluate = ModelEvaluator(self.model, self.penalty_of(self.model))
+        self._pruners = {}
+        for method in REFERENCE:
+            self.pruner(method)  # complains before the work
+        # XLA knows fewer operations than models may have, and is no faster at convolutions.
+        self.compiled = False
+
+    def new_model(self):
+        """A new Keras model with the initial weights, compiled."""
+        models.keras.utils.set_random_seed(self.config.seed)  # of dropout and the like
+        model = models.clone(self.model)
+        self.initial.put_into(model)
+        return model
+
+    def penalty_of(self, model):
+        """A function that returns the penalty of the hidden kernels; None if there is none."""
+        l1_reg, l2_reg = self.config.l1_reg, self.config.l2_reg
+        if not (l1_reg or l2_reg):
+            return None
+        variables = [kernel.variable for kernel in hidden_kernels(model)]
+
+        def penalty():
+            l1 = tf.add_n([tf.reduce_sum(tf.abs(variable)) for variable in variables])
+            l2 = tf.add_n([tf.reduce_sum(tf.square(variable)) for variable in variables])
+            return l1_reg * l1 + l2_reg * l2
+
+        return penalty
+
+    def weights_of(self, model):
+        """The `ModelWeights` of a Keras model."""
+        return ModelWeights.of(model)
+
+    def read(self, path):
+        """The `ModelWeights` in a checkpoint.
+
+        Raises:
+            RunError: if it is none, or holds weights that are not finite.
+        """
+        try:
+            self.model.load_weights(path)
+        except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+            raise RunError(
+                f"{path} is not a checkpoint of this program; restore it, or train anew with "
+                "--force_train."
+            ) from error
+        weights = ModelWeights.of(self.model)
+        if not weights.are_finite():
+            raise RunError(
+                f"{path} holds weights that are not finite; restore it, or train anew with "
+                "--force_train."
+            )
+        return weights
+
+    def train(self, model, on_steps, on_epoch, first_epoch=1, last_epoch=None):
+        """Trains a model in place; see `training.train`."""
+        train(
+            model,
+            self.dataset,
+            self.config,
+            on_steps,
+            on_epoch,
+            first_epoch,
+            last_epoch,
+            self.dataset.valid and (lambda trained: self._tested(trained, self.dataset.valid)),
+            self.penalty_of(model),
+            self.compiled,
+        )
+
+    def _tested(self, model, split):
+        ModelWeights.of(model).put_into(self.model)
+        return self._evaluate(split)
+
+    def pruner(self, method):
+        """The `Pruner` of a method, of the model that weights are put into."""
+        if method not in self._pruners:
+            self._pruners[method] = self.new_pruner(self.model, method)
+        return self._pruners[method]
+
+    def new_pruner(self, model, method):
+        """A `Pruner` of another model of the same architecture."""
+        chosen = sample(self.dataset.train, self.config.seed)
+        data = chosen.images, chosen.labels
+        return Pruner(model, method, 0.0, data, (), self.config.seed)
+
+    def rank(self, method, dense):
+        """The rankings of a method, by layer name."""
+        dense.put_into(self.model)
+        return self.pruner(method).rankings()
+
+    def values(self, method, dense, rankings):
+        """What a method removes, by layer name: weights, or the norms of units."""
+        if method.by_unit:
+            return {name: ranking.scores for name, ranking in rankings.items()}
+        dense.put_into(self.model)
+        return self.pruner(method).prunables.matrices()
+
+    def pruned(self, method, dense, rankings, k):
+        """The `ModelWeights` without what a method removes at sparsity `k`."""
+        pruner = self.pruner(method)
+        dense.put_into(self.model)
+        pruner.remove(pruner.masks_at(rankings, k))
+        return ModelWeights.of(self.model)
+
+    def test(self, weights):
+        """The `Metrics` of a network on validation data (None without) and on test data."""
+        weights.put_into(self.model)
+        valid = self.dataset.valid and self._evaluate(self.dataset.valid)
+        return valid, self._evaluate(self.dataset.test)
+
+    def probabilities(self, weights, split):
+        """What a network answers to a split, of shape (n, classes)."""
+        weights.put_into(self.model)
+        return self._evaluate.probabilities(split)
+
+    def measure(self, weights):
+        """How much is left of a network, as a dictionary; see `ModelSize`."""
+        weights.put_into(self.model)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said once, not for every network
+            size = measure(self.model)
+        names = (
+            *("sparsity", "layer_sparsity", "effective_sparsity", "nonzero", "living"),
+            *("compression_ratio", "multiply_adds", "speedup"),
+        )
+        return {name: getattr(size, name) for name in names}
+
+    def retrainer(self, dense, rewound):
+        """A `Retrainer` of these networks."""
+        from .model_retraining import ModelRetrainer
+
+        return ModelRetrainer(self, dense, rewound)
+
+    def remarks(self):
+        """What must be said of what cannot be pruned, a sentence each."""
+        found = []
+        for method in REFERENCE:
+            alone = self.pruner(method).prunables.left_alone
+            if alone:
+                found.append(f"Not pruned by {method.name}: {', '.join(alone)}.")
+        return found

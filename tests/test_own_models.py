@@ -1,0 +1,365 @@
+"""The command line with models and data of the user's own, on real digits."""
+
+import json
+import random
+import re
+import signal
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from fault_run import fault_run
+from keras import layers
+from network_pruning.config import ExperimentConfig, UsageError
+from network_pruning.models import model as models
+from network_pruning.pruning.keras_networks import KerasNetworks
+from PIL import Image
+
+TRAIN, TEST = 900, 300
+QUICK = ("--epochs=1", "--k_vals=0,0.5,0.9", "--prune_epochs=1", "--finetune_epochs=1")
+EVERYTHING = (
+    "--methods=weight/obd/global/gradual/finetune,unit/gradient,unit_in_out,2:4/activation/output,"
+    "weight/iterative/weight_rewind,4x4/lamp/erk,unit/gradual/lr_rewind",
+    *("--prune_fraction=0.6", "--shift=1", "--distillation=0.5", "--l2_reg=0.0001"),
+)
+
+
+def residual_network():
+    """With a residual connection, normalization, dropout and a depthwise convolution."""
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((28, 28, 1))
+    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="stem")(inputs)
+    x = a = layers.ReLU()(layers.BatchNormalization(momentum=0.5)(x))
+    x = layers.DepthwiseConv2D(3, padding="same", name="depthwise")(x)
+    x = layers.Conv2D(8, 1, activation="relu", name="project")(x)
+    x = layers.Add()([a, x])
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(16, 3, strides=2, name="conv")(x))
+    x = layers.Dropout(0.1)(layers.Dense(24, activation="relu", name="dense")(x))
+    return keras.Model(inputs, layers.Dense(10, name="logits")(x), name="mine")
+
+
+@pytest.fixture(scope="module")
+def arrays(digits):
+    images, labels = digits.valid.pixels.reshape(-1, 28, 28), digits.valid.labels
+    return {
+        "x_train": images[:TRAIN],
+        "y_train": labels[:TRAIN],
+        "x_test": images[-TEST:],
+        "y_test": labels[-TEST:],
+    }
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory, arrays):
+    """A folder with a model and data."""
+    folder = tmp_path_factory.mktemp("own")
+    residual_network().save(folder / "my model.keras")
+    np.savez(folder / "few.npz", **arrays)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def files(own):
+    return f"--model={own / 'my model.keras'}", f"--dataset={own / 'few.npz'}"
+
+
+@pytest.fixture(scope="module")
+def done(cli, files, tmp_path_factory):
+    """One run with methods of all kinds: its folder and what it said."""
+    output = tmp_path_factory.mktemp("results")
+    process = cli(*files, *QUICK, *EVERYTHING, f"--output_dir={output}")
+    assert process.returncode == 0, process.stderr
+    (folder,) = output.iterdir()
+    return folder, process.stdout
+
+
+def test_names_and_digests_come_from_the_files(done, own):
+    from network_pruning.utils import file_sha256
+
+    folder, said = done
+    model, data = (file_sha256(own / name) for name in ("my model.keras", "few.npz"))
+    assert folder.name == f"few-{data[:8]}-1-lr=0.001-l1=0.0-l2=0.0001-my_model-{model[:8]}"
+    record = json.loads((folder / "config.json").read_text())
+    assert (record["dataset_sha256"], record["model_sha256"]) == (data, model)
+    assert record["settings"]["num_valid"] == TRAIN // 6
+    assert "few.npz: examples are uint8 of shape (28, 28), scaled by 1/255." in said
+    rows = pd.read_csv(folder / "metrics.csv")
+    assert set(rows["dataset"]) == {"few.npz"}
+    assert set(rows["model"]) == {"my model.keras"}
+
+
+def test_every_file_is_there(done):
+    folder, said = done
+    for name in ("history.csv", "results.csv", "metrics.csv", "loss_accuracy.png"):
+        assert (folder / name).is_file()
+    for k in (0.0, 0.5, 0.9):
+        assert (folder / f"pruned_weights_l1_k={k}.png").is_file()
+        assert (folder / f"pruned_units_l2_k={k}.png").is_file()
+    assert Image.open(folder / "pruned_units.gif").n_frames == 3
+    assert "Traceback" not in said
+
+
+def test_the_tables_are_what_plain_keras_finds(done, arrays):
+    """Networks that were trained are files that plain Keras loads and evaluates."""
+    folder, _ = done
+    rows = pd.read_csv(folder / "metrics.csv")
+    trained = rows[(rows["schedule"] + rows["recovery"] != "oneshotnone") & (rows["k"] > 0)]
+    assert len(trained) == 6
+    x = arrays["x_test"][..., None] / np.float32(255)
+    for row in trained.itertuples():
+        method = row.method.replace("/", "-").replace(":", "of")
+        path = folder / "networks" / method / f"weights_k={row.k}-{row.recipe}.hdf5"
+        model = keras.models.load_model(path, compile=False)
+        answers = model.predict(x, verbose=0)
+        accuracy = (answers.argmax(axis=1) == arrays["y_test"]).mean()
+        assert accuracy == pytest.approx(row.test_accuracy, abs=1 / TEST)
+        loss = keras.losses.sparse_categorical_crossentropy(arrays["y_test"], answers, True)
+        assert float(np.mean(loss)) == pytest.approx(row.test_cross_entropy, rel=1e-3)
+        hidden = [layer.kernel for layer in model.layers if hasattr(layer, "kernel")][:-1]
+        zeros = sum(int((np.array(kernel) == 0).sum()) for kernel in hidden)
+        size = sum(int(np.prod(kernel.shape)) for kernel in hidden)
+        assert zeros / size == pytest.approx(row.sparsity, abs=1e-9)
+        if row.granularity == "weight":
+            assert row.k - 0.01 < row.sparsity <= row.k
+
+
+def test_the_rows_say_what_is_left(done):
+    folder, _ = done
+    rows = pd.read_csv(folder / "metrics.csv")
+    whole = rows[rows["k"] == 0].iloc[0]
+    assert whole["speedup"] == 1
+    assert whole["compression_ratio"] == pytest.approx(1, rel=0.01)  # some biases are zero
+    assert whole["multiply_adds"] > 10_000
+    names = [name for name in rows if name.startswith("sparsity_")]
+    assert names == [f"sparsity_{n}" for n in ("stem", "depthwise", "project", "conv", "dense")]
+    half = rows[(rows["method"] == "unit") & (rows["k"] == 0.5)].iloc[0]
+    assert half["speedup"] > 2
+    assert (rows["test_loss"] > rows["test_cross_entropy"]).all()  # the penalty is in it
+
+
+def test_a_second_run_makes_nothing_new(cli, done, files):
+    folder, _ = done
+    before = {file: file.read_bytes() for file in folder.rglob("*.*") if file.is_file()}
+    process = cli(*files, *QUICK, *EVERYTHING, f"--output_dir={folder.parent}")
+    assert process.returncode == 0, process.stderr
+    assert "Not trained again" in process.stdout
+    assert "all tested before" in process.stdout
+    assert {file: file.read_bytes() for file in before} == before
+
+
+def test_the_same_files_elsewhere_are_the_same_experiment(cli, done, own, tmp_path):
+    folder, _ = done
+    for name in ("my model.keras", "few.npz"):
+        (tmp_path / name).write_bytes((own / name).read_bytes())
+    here = f"--model={tmp_path / 'my model.keras'}", f"--dataset={tmp_path / 'few.npz'}"
+    process = cli(*here, *QUICK, *EVERYTHING, f"--output_dir={folder.parent}")
+    assert process.returncode == 0, process.stderr
+    assert "all tested before" in process.stdout
+
+
+def test_other_files_of_the_same_names_are_not(cli, arrays, own, files, tmp_path):
+    (tmp_path / "few.npz").write_bytes((own / "few.npz").read_bytes())
+    flags = (files[0], f"--dataset={tmp_path / 'few.npz'}", *QUICK, f"--output_dir={tmp_path}")
+    flags += ("--experiment_id=x",)
+    assert cli(*flags).returncode == 0
+    np.savez(tmp_path / "few.npz", **arrays | {"y_test": arrays["y_test"][::-1]})
+    process = cli(*flags)
+    assert process.returncode != 0
+    assert "another version of the data set" in process.stderr
+
+
+def test_a_trained_model_is_pruned_as_it_is(cli, own, arrays, tmp_path):
+    """Without an epoch, the unpruned control answers as the file does; .h5 files are read too."""
+    model = residual_network()
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    x = arrays["x_train"][..., None] / 255
+    model.fit(x, arrays["y_train"], epochs=4, verbose=0)
+    model.save(tmp_path / "trained.h5")
+    test = arrays["x_test"][..., None] / 255
+    expected = (model.predict(test, verbose=0).argmax(axis=1) == arrays["y_test"]).mean()
+    flags = (f"--model={tmp_path / 'trained.h5'}", f"--dataset={own / 'few.npz'}")
+    process = cli(*flags, "--epochs=0", "--k_vals=0,0.5", f"--output_dir={tmp_path / 'results'}")
+    assert process.returncode == 0, process.stderr
+    assert "takes the model as it is" in process.stdout
+    (folder,) = (tmp_path / "results").iterdir()
+    rows = pd.read_csv(folder / "metrics.csv")
+    assert rows["test_accuracy"][0] == pytest.approx(expected, abs=1 / TEST)
+    assert not (folder / "loss_accuracy.png").exists()
+    kept = keras.models.load_model(folder / "checkpoints" / "weights.best.hdf5", compile=False)
+    for ours, theirs in zip(kept.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_killed_anywhere_the_same_command_ends_the_same(files, tmp_path):
+    flags = (*files, "--epochs=2", "--k_vals=0.5,0.8", "--prune_epochs=1", "--finetune_epochs=1")
+    flags += ("--methods=weight/gradual/finetune", "--shift=1", "--experiment_id=x")
+    whole = fault_run("none", *flags, f"--output_dir={tmp_path / 'whole'}")
+    assert whole.returncode == 0, whole.stderr
+    chance = random.Random(0)
+    for part in range(2):
+        point = 1 + int((part + chance.random()) * whole.events / 2)
+        output = f"--output_dir={tmp_path / str(point)}"
+        assert fault_run(f"kill:{point}", *flags, output).returncode == -signal.SIGKILL
+        resumed = fault_run("none", *flags, output)
+        assert resumed.returncode == 0, resumed.stderr
+        for name in ("results.csv", "history.csv"):
+            expected = (tmp_path / "whole" / "x" / name).read_bytes()
+            assert (tmp_path / str(point) / "x" / name).read_bytes() == expected, (point, name)
+        networks = sorted(Path(tmp_path / str(point) / "x" / "networks").rglob("*.hdf5"))
+        for network in networks:
+            same = tmp_path / "whole" / network.relative_to(tmp_path / str(point))
+            first, second = (keras.models.load_model(p, compile=False) for p in (network, same))
+            for ours, theirs in zip(first.weights, second.weights, strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+def test_replicates_are_summarized(cli, files, tmp_path):
+    process = cli(
+        *files, "--epochs=1", "--k_vals=0.5", "--replicates=2", f"--output_dir={tmp_path}"
+    )
+    assert process.returncode == 0, process.stderr
+    (summary,) = tmp_path.rglob("summary.csv")
+    rows = pd.read_csv(summary)
+    assert set(rows["seeds"]) == {2}
+    assert rows["speedup_mean"].notna().all()
+
+
+def test_dense_networks_fit_data_of_any_shape(cli, tmp_path):
+    """The reference network for other numbers of inputs and classes; floats as they are."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(4, size=700)
+    x = (generator.normal(size=(700, 3, 5)) + labels[:, None, None]).astype(np.float32)
+    one_hot = np.eye(4)[labels]
+    np.savez(
+        tmp_path / "blobs.npz",
+        x_train=x[:600],
+        y_train=one_hot[:600],
+        x_test=x[600:],
+        y_test=one_hot[600:],
+    )
+    process = cli(
+        f"--dataset={tmp_path / 'blobs.npz'}",
+        *("--model=lenet_300_100", "--epochs=3", "--batch_size=16", "--k_vals=0,0.5"),
+        *("--methods=weight/gradual/finetune", "--prune_epochs=1", "--finetune_epochs=1"),
+        f"--output_dir={tmp_path}",
+    )
+    assert process.returncode == 0, process.stderr
+    assert "float32 of shape (3, 5), taken as they are" in process.stdout
+    (metrics,) = tmp_path.rglob("metrics.csv")
+    rows = pd.read_csv(metrics)
+    assert rows["test_accuracy"][0] > 0.7
+    assert rows["multiply_adds"].max() == 15 * 300 + 300 * 100 + 100 * 4
+
+
+def test_lenet_5_is_registered(cli, tmp_path, small_data):
+    process = cli(
+        *small_data, "--model=lenet_5", "--epochs=1", "--k_vals=0,0.5", f"--output_dir={tmp_path}"
+    )
+    assert process.returncode == 0, process.stderr
+    assert "431,080" in process.stdout
+    (folder,) = tmp_path.iterdir()
+    assert folder.name == "few_digits-1-lr=0.001-l1=0.0-l2=0.0-lenet_5"
+    rows = pd.read_csv(folder / "metrics.csv")
+    assert rows["multiply_adds"].max() == 20 * 25 * 24**2 + 50 * 500 * 8**2 + 800 * 500 + 5000
+    assert rows["test_accuracy"][0] > 0.7
+
+
+class Scaled(layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+PLUGIN = """
+import keras
+
+@keras.saving.register_keras_serializable("test")
+class Scaled(keras.layers.Layer):
+    def call(self, x):
+        return 2 * x
+"""
+
+
+def test_models_with_code_of_their_own_need_a_plugin(cli, own, tmp_path):
+    (tmp_path / "scaling.py").write_text(PLUGIN)
+    registered = keras.saving.register_keras_serializable("test")(Scaled)
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28)),
+            layers.Flatten(),
+            registered(),
+            layers.Dense(8, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.save(tmp_path / "scaled.keras")
+    flags = (f"--model={tmp_path / 'scaled.keras'}", f"--dataset={own / 'few.npz'}", "--epochs=0")
+    flags += ("--k_vals=0.5", f"--output_dir={tmp_path / 'results'}")
+    process = cli(*flags)
+    assert process.returncode == 2
+    assert "needs code that is not there" in process.stderr
+    assert "--plugins" in process.stderr
+    assert not (tmp_path / "results").exists()
+    process = cli(*flags, "--plugins=scaling", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+
+
+def wrong_models():
+    """Models that cannot be used, each with what is said of it."""
+    inputs = keras.Input((28, 28))
+    flat = layers.Dense(10, activation="softmax")(layers.Flatten()(inputs))
+    wide = layers.Dense(3, activation="softmax")(layers.Flatten()(inputs))
+    squared = layers.Lambda(lambda x: x * x)(inputs)
+    yield keras.Model([inputs, keras.Input((3,))], flat), "takes 2 arrays"
+    yield keras.Model(inputs, [flat, wide]), "answers with 2 arrays"
+    yield keras.Model(inputs, wide), "tells 3 classes apart, but the data has 10"
+    yield keras.Model(inputs, layers.Dense(10)(inputs)), "a probability or logit for each class"
+    larger = keras.Input((32, 32, 3))
+    large = layers.Dense(10)(layers.Flatten()(larger))
+    yield keras.Model(larger, large), "examples are of shape (28, 28)"
+    yield keras.Model(inputs, layers.Dense(10)(layers.Flatten()(squared))), "Lambda"
+    yield keras.Model(inputs, flat), "has nothing that can be pruned"
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_models_that_cannot_be_used(digits, tmp_path, number):
+    model, sentence = list(wrong_models())[number]
+    model.save(tmp_path / "wrong.keras")
+    config = ExperimentConfig(model=str(tmp_path / "wrong.keras"), epochs=0)
+    with pytest.raises(UsageError, match=re.escape(sentence)) as error:
+        KerasNetworks(config, digits.shaped((28, 28)))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("missing.keras", "there is no file"),
+        ("text.keras", "is not a model that keras.Model.save has written"),
+        ("folder.keras", "there is no file"),
+        ("only.weights.h5", "is not a model that keras.Model.save has written"),
+    ],
+)
+def test_files_that_are_no_models(tmp_path, name, sentence):
+    (tmp_path / "text.keras").write_text("nothing")
+    (tmp_path / "folder.keras").mkdir()
+    residual_network().save_weights(tmp_path / "only.weights.h5")
+    with pytest.raises(UsageError, match=sentence):
+        models.load(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [("missing.keras", "No such file"), ("only.weights.h5", "is not a model that keras.Model")],
+)
+def test_commands_end_in_one_sentence(cli, own, tmp_path, model, sentence):
+    residual_network().save_weights(tmp_path / "only.weights.h5")
+    process = cli(
+        *(f"--model={tmp_path / model}", f"--dataset={own / 'few.npz'}", "--epochs=0"),
+        *("--k_vals=0.5", f"--output_dir={tmp_path / 'results'}"),
+    )
+    assert process.returncode == 2
+    assert sentence in process.stderr
+    assert len(process.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "results").exists()
