@@ -13,7 +13,10 @@ import time
 from concurrent.futures import Future
 from pathlib import Path
 
-IMPORTS = ("experiments.network_tests", "experiments.pruned_networks", "experiments.training")
+IMPORTS = (
+    *("experiments.network_tests", "experiments.pruned_networks", "experiments.training"),
+    *("models.evaluation", "models.training", "pruning.dense_networks", "pruning.retraining"),
+)
 
 
 class InTurn:

@@ -173,7 +173,7 @@ RETRAINING = (
 
 def earlier(folder, _data):
     """Reruns that only draw, and retraining from 95 to 99.9 %, against the earlier version."""
-    programs = {"ours": PACKAGE, "theirs": _earlier_version(folder / "network_pruning")}
+    programs = {"ours": PACKAGE, "theirs": _version(EARLIER, folder / "network_pruning")}
     flags = {name: (f"--output_dir={folder / name}", "--epochs=1") for name in programs}
     for name, program in programs.items():
         measure(program, *flags[name])
@@ -197,9 +197,41 @@ def _against_earlier(seconds):
     return seconds["ours"], "this program before", seconds["theirs"]
 
 
-def _earlier_version(folder):
+# The last version that knew networks of dense layers only.
+BEFORE_OWN_MODELS = "3f5e382"
+
+
+def own(folder, _data):
+    """The reference network, against the version before any model could be taken."""
+    before = _version(BEFORE_OWN_MODELS, folder / "network_pruning")
+    programs = {"ours": BENCHMARKS, "theirs": before / "benchmarks"}
+    epochs, reruns = ({name: [] for name in programs} for _ in range(2))
+    for number in range(ROUNDS):
+        for name, program in programs.items():
+            flags = (f"--output_dir={folder / name}", f"--experiment_id={number}")
+            done = measure(program / "ours.py", *flags, f"--epochs={EPOCHS}")
+            epochs[name] += done.printed["epochs"][1:]
+    for _ in range(3 * ROUNDS):
+        for name, program in programs.items():
+            flags = (f"--output_dir={folder / name}", "--experiment_id=0", f"--epochs={EPOCHS}")
+            reruns[name].append(measure(program.parent, *flags).seconds)
+    against = "before own models"
+    yield Row("one epoch (s)", epochs["ours"], against, epochs["theirs"], 1.03)
+    yield Row("a rerun that only draws (s)", reruns["ours"], against, reruns["theirs"], 1.03)
+
+
+def callback(_folder, _data):
+    """Epochs of Keras' `fit` after the first, with the callback that prunes and without."""
+    seconds = {"pruning": [], "plain": []}
+    for _ in range(ROUNDS):
+        for how, taken in seconds.items():
+            taken += measure(BENCHMARKS / "fit.py", how).printed["epochs"][1:]
+    yield Row("`fit` with `Pruning` (s)", seconds["pruning"], "`fit`", seconds["plain"], 1.1)
+
+
+def _version(commit, folder):
     """The program as it was, from the repository's history, in `folder`."""
-    command = ("git", "-C", str(PACKAGE), "archive", EARLIER)
+    command = ("git", "-C", str(PACKAGE), "archive", commit)
     archive = subprocess.run(command, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(folder, filter="data")
@@ -270,7 +302,14 @@ def report(results):
     put_into_page(text)
 
 
-STAGES = {"start": start, "epochs": epochs, "jobs": jobs, "earlier": earlier}
+STAGES = {
+    "start": start,
+    "epochs": epochs,
+    "jobs": jobs,
+    "earlier": earlier,
+    "own": own,
+    "callback": callback,
+}
 
 
 def put_into_page(text):

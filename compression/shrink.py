@@ -9,6 +9,7 @@ import warnings
 import keras
 import numpy as np
 
+from ..models.copies import copy_of_layer, knowing
 from ..models.kernels import own_variable
 from .channels import Channels
 from .graph import Graph, function_of
@@ -43,7 +44,8 @@ def shrink(model):
     life = Life.of(graph)
     for sentence in life.remarks():
         warnings.warn(sentence, stacklevel=2)
-    return _Surgery(graph, life).operate()
+    with knowing(model):
+        return _Surgery(graph, life).operate()
 
 
 class _Surgery:
@@ -99,7 +101,7 @@ class _Surgery:
         call = self.graph.first_calls.get(id(layer))
         if call:
             config |= call.rule.config(call, self._kept(call), self._fold(call))
-        return type(layer).from_config(config)
+        return copy_of_layer(layer, config)
 
     def _rebuilt(self, model, outermost=False):
         function = function_of(model)

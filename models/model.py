@@ -11,6 +11,7 @@ from ..registry import named
 from ..utils import RunError, quiet_stderr
 from .architectures import Architecture, architecture_of
 from .backend import keras
+from .copies import copy_of_model
 
 
 def build(
@@ -220,9 +221,6 @@ def answers_logits(model):
 
 def clone(model):
     """A new, compiled model with the same architecture and a copy of the weights."""
-    copy = keras.models.clone_model(model)
-    if not copy.built:
-        copy.build_from_config(model.get_build_config())
-    copy.set_weights(model.get_weights())
+    copy = copy_of_model(model)
     compile_model(copy, float(model.optimizer.learning_rate), answers_logits(model))
     return copy

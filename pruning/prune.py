@@ -13,6 +13,7 @@ import numpy as np
 
 from ..compression.life import Living
 from ..config import UsageError, check_fraction
+from ..models.copies import copy_of_model
 from . import methods
 from .criteria import Layer
 from .gradients import LossGradients
@@ -77,17 +78,7 @@ def copy_of(model: keras.Model) -> keras.Model:
             f"{model.name!r} has no weights yet: build it first, for example by calling it on a "
             "batch of data."
         )
-    try:
-        copy = keras.models.clone_model(model)
-        if not copy.built:
-            copy.build_from_config(model.get_build_config())
-        copy.set_weights(model.get_weights())
-    except (NotImplementedError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{model.name!r} ({type(model).__name__}) cannot be copied ({error}); a model class of "
-            "your own needs `get_config` and `from_config`, as for saving it."
-        ) from error
-    return copy
+    return copy_of_model(model)
 
 
 def checked_method(text: str, oneshot: bool) -> methods.Method:

@@ -335,3 +335,55 @@ def test_random_graphs_answer_the_same(data):
             variable.assign(value)
     smaller = quietly_shrunk(model)
     assert smaller.count_params() <= model.count_params() + 50  # biases may be new
+
+
+def halved(x):
+    return x / 2
+
+
+class Tripled(layers.Layer):
+    def call(self, x):
+        return 3 * x
+
+
+def own_loss(y, answers):
+    return keras.ops.mean(keras.ops.square(y - answers))
+
+
+def with_code_of_its_own():
+    """A model with functions and classes that nobody has registered."""
+    inputs = keras.Input((6,))
+    x = layers.Dense(5, activation=halved, name="first")(inputs)
+    x = layers.Lambda(lambda x, by: by * x, arguments={"by": 2.0}, output_shape=(5,))(x)
+    x = Tripled()(layers.Dense(4, activation="relu", name="second")(x))
+    inner = keras.Sequential(
+        [keras.Input((4,)), layers.Lambda(halved), layers.Dense(4, name="third")]
+    )
+    model = randomized(keras.Model(inputs, layers.Dense(2, name="out")(inner(x))))
+    model.compile("sgd", own_loss, metrics=[own_loss])
+    return model
+
+
+def test_code_of_ones_own_needs_not_be_registered():
+    model = with_code_of_its_own()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # layers of one's own are left alone
+        pruned = npr.prune(model, {"third": 0.5}, "unit")
+    small = quietly_shrunk(pruned)
+    assert small.count_params() < model.count_params()
+    for same in (pruned, small):
+        same.fit(np.ones((4, 6)), np.ones((4, 2)), verbose=0)
+    assert not any((weight == 0).all() for weight in model.get_weights())
+
+
+def test_what_cannot_be_copied_ends_in_one_sentence():
+    class Stubborn(layers.Dense):
+        def __init__(self, secret):
+            super().__init__(3, name="stubborn")
+            self.secret = secret
+
+    model = keras.Sequential([keras.Input((2,)), Stubborn("x"), layers.Dense(1)])
+    for refused in (lambda: npr.prune(model, 0.5), lambda: npr.shrink(model)):
+        with pytest.raises(ValueError, match="get_config") as error:
+            refused()
+        assert "\n" not in str(error.value)

@@ -1,0 +1,100 @@
+"""Copies of Keras layers and models, also of those that are made with code of the user's own."""
+
+import contextlib
+import inspect
+
+import keras
+
+
+@contextlib.contextmanager
+def knowing(model):
+    """While it lasts, Keras finds the classes and functions that a model is made with.
+
+    To copy a layer Keras looks them up by name, which only those find that are registered.
+    """
+    values = [*_values(model), *_compiled_with(model)]
+    for layer in model._flatten_layers(include_self=False):
+        values += _values(layer)
+    kinds = {
+        each.__name__: each
+        for value in values
+        for each in (value, type(value))
+        if inspect.isfunction(each) or inspect.isclass(each)
+    }
+    own = {name: each for name, each in kinds.items() if not _is_known(each)}
+    with keras.saving.CustomObjectScope(own):
+        yield
+
+
+def _values(layer):
+    return [layer, *(value for value in vars(layer).values() if callable(value))]
+
+
+def _compiled_with(model):
+    """Loss, metrics and the like, wherever they are in what was given to `compile`."""
+    if not model.compiled or not hasattr(model, "_compile_config"):
+        return []
+    return keras.tree.flatten(model._compile_config.config)
+
+
+def _is_known(kind):
+    """Whether Keras or Python bring it."""
+    return (kind.__module__ or "builtins").partition(".")[0] in ("keras", "builtins", "functools")
+
+
+def copy_of_layer(layer, config=None):
+    """A new layer of the same kind, without weights.
+
+    Args:
+        layer: any Keras layer.
+        config: what it is made with, if not as `layer` was.
+
+    Raises:
+        ValueError: if that cannot be.
+    """
+    if isinstance(layer, keras.layers.Lambda):
+        # Its config holds code, which Keras does not run without being asked to.
+        return keras.layers.Lambda(
+            layer.function,
+            output_shape=layer._output_shape,
+            mask=layer.mask,
+            arguments=layer.arguments,
+            name=layer.name,
+            dtype=layer.dtype_policy,
+        )
+    with _explained(layer):
+        return type(layer).from_config(layer.get_config() if config is None else config)
+
+
+@contextlib.contextmanager
+def _explained(thing):
+    """Makes one sentence of what Keras says where a layer or model cannot be copied."""
+    try:
+        yield
+    except (NotImplementedError, TypeError, ValueError) as error:
+        if isinstance(error, ValueError) and "cannot be copied" in str(error):
+            raise
+        reason = " ".join(str(error).split())
+        reason = reason if len(reason) <= 200 else f"{reason[:199]}…"
+        raise ValueError(
+            f"{thing.name!r} ({type(thing).__name__}) cannot be copied ({reason}); a class of your "
+            "own needs `get_config` and `from_config`, as for saving it."
+        ) from error
+
+
+def copy_of_model(model):
+    """A model of the same architecture with the same weights, compiled as the other one is.
+
+    Raises:
+        ValueError: if that cannot be, as with a subclassed model without `get_config`.
+    """
+    layers = model._flatten_layers(include_self=False)
+    has_code = any(isinstance(layer, keras.layers.Lambda) for layer in layers)
+    # Only where it is needed: subclassed models take no function.
+    how = {"clone_function": copy_of_layer, "recursive": True} if has_code else {}
+    with knowing(model), _explained(model):
+        copy = keras.models.clone_model(model, **how)
+        if not copy.built:
+            copy.build_from_config(model.get_build_config())
+        copy.set_weights(model.get_weights())
+    return copy
