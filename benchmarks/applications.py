@@ -7,6 +7,7 @@ goes to `docs/library.md`: `python benchmarks/applications.py`, ten minutes alon
 
 import json
 import os
+import re
 import runpy
 import statistics
 import subprocess
@@ -63,7 +64,8 @@ def measured(name):
         pruned = npr.prune(model, 0.5, "unit")
         small = npr.shrink(pruned)
         seconds = time.perf_counter() - begun
-    left_alone = [str(w.message) for w in said if "Not pruned" in str(w.message)]
+    remarks = "".join(str(warning.message) for warning in said)
+    reasons = sorted(set(re.findall(r"because of [^(]+\((\w+)\)", remarks)))
     images = np.random.default_rng(0).normal(size=(2, *shape)).astype("float32")
     expected, answers = (m.predict(images, verbose=0) for m in (pruned, small))
     np.testing.assert_allclose(answers, expected, atol=1e-5 * np.abs(expected).max())
@@ -88,8 +90,9 @@ def measured(name):
     ]
     row = f"| {name} | {' | '.join(cells)} |\n"
     print(row, end="", flush=True)
-    remark = f"- {name}: {'; '.join(left_alone)}\n" if left_alone else ""
-    return row, remark
+    whole = remarks.count("because of")
+    remark = f"- {name}: {whole} layers are left whole, because of {', '.join(reasons)}.\n"
+    return row, remark if reasons else ""
 
 
 def total(size):
@@ -99,7 +102,8 @@ def total(size):
 
 def pair(before, after):
     """ "25.6 → 7.1, 3.6×"."""
-    return f"{before:.3g} → {after:.3g}, {before / after:.2f}×"
+    shown = [f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in (before, after)]
+    return f"{' → '.join(shown)}, {before / after:.2f}×"
 
 
 def with_statistics(model):

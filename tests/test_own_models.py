@@ -12,9 +12,13 @@ import pandas as pd
 import pytest
 from fault_run import fault_run
 from keras import layers
+from network_pruning import register_model
 from network_pruning.config import ExperimentConfig, UsageError
+from network_pruning.experiments import network_kinds
 from network_pruning.models import model as models
 from network_pruning.pruning.keras_networks import KerasNetworks
+from network_pruning.pruning.methods import Method
+from network_pruning.utils import RunError
 from PIL import Image
 
 TRAIN, TEST = 900, 300
@@ -264,6 +268,32 @@ def test_lenet_5_is_registered(cli, tmp_path, small_data):
     rows = pd.read_csv(folder / "metrics.csv")
     assert rows["multiply_adds"].max() == 20 * 25 * 24**2 + 50 * 500 * 8**2 + 800 * 500 + 5000
     assert rows["test_accuracy"][0] > 0.7
+
+
+@pytest.mark.usefixtures("registries")
+def test_plugins_may_register_any_keras_model(digits):
+    @register_model("wide")
+    def wide():
+        return lambda shape, classes: keras.Sequential(
+            [
+                keras.Input(shape),
+                layers.Dense(12, activation="relu"),
+                layers.Dense(classes, activation="softmax"),
+            ]
+        )
+
+    networks = network_kinds.networks_of(ExperimentConfig(model="wide"), digits)
+    model = networks.new_model()
+    assert model.count_params() == 785 * 12 + 13 * 10
+    rankings = networks.rank(Method("unit"), networks.weights_of(model))
+    assert [len(ranking.order) for ranking in rankings.values()] == [12]
+
+    @register_model("broken")
+    def broken():
+        return lambda _shape, _classes: "nothing"
+
+    with pytest.raises(RunError, match=r"The model 'broken' .* is a str, not a Keras model"):
+        network_kinds.networks_of(ExperimentConfig(model="broken"), digits)
 
 
 class Scaled(layers.Layer):

@@ -351,3 +351,23 @@ def test_many_sparsities_are_lines_not_bands_of_markers():
     figure = graph.pruned_loss_accuracy(many, many, "toy")
     assert all(line.get_markevery() is not None for line in figure.axes[0].lines)
     assert compared(rows("weight")).axes[0].lines[0].get_markevery() is None
+
+
+def test_many_layers_are_shown_in_small():
+    """54 layers, as of a large convolutional network: one figure of a screen's width."""
+    generator = np.random.default_rng(0)
+    kernels = {
+        f"conv{number}_block_with_a_long_name_{number}": generator.normal(size=(20, 30))
+        for number in range(54)
+    }
+    frames = graph.histogram_frames("weight", kernels, rank(kernels), (0.0, 0.9), "large")
+    width, height = frames.draw(1).size
+    assert (width, height) == (1500, 60 + 150 * 9)
+    titles = [axes.get_title() for axes in frames.panels[:54]]
+    assert titles[7] == "conv7_block…long_name_7: −90 %"
+    assert len(set(titles)) == 54
+    renderer = frames.canvas.get_renderer()
+    boxes = [axes.title.get_window_extent(renderer) for axes in frames.panels[:54]]
+    for start in range(0, 54, 6):
+        for left, right in itertools.pairwise(boxes[start : start + 6]):
+            assert left.x1 < right.x0  # titles do not run into each other
