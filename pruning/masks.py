@@ -90,7 +90,7 @@ def by_position(granularity):
 def _order_of_the_living(granularity, items, alive):
     """The order of removal of what is alive: only that is sorted."""
     left = np.flatnonzero(alive)
-    order = left[np.argsort(items.ravel()[left], kind="stable")]
+    order = left[ascending(items.ravel()[left])]
     if not by_position(granularity):
         return order
     # A pattern looks at all positions, those that are gone first.

@@ -17,14 +17,17 @@ def num_pruned(k, size):
 
 
 def ascending(scores):
-    """Flat indices of scores, none of them negative, in ascending order; ties by position.
+    """Flat indices of scores in ascending order; ties by position.
+
+    None of them is negative but those that go first, which are all the same.
 
     The bits of such `float32`s are whole numbers in the same order. With the positions behind them
     NumPy sorts them several times as fast as it finds a stable order.
     """
     if scores.dtype != np.float32:
         return np.argsort(scores, axis=None, kind="stable")
-    bits = (scores.ravel() + np.float32(0)).view(np.uint32)  # -0.0 becomes 0.0
+    flat = scores.ravel() + np.float32(0)  # -0.0 becomes 0.0
+    bits = np.where(flat < 0, np.uint32(0), flat.view(np.uint32) + np.uint32(1))
     keys = bits.astype(np.uint64) << np.uint64(32) | np.arange(bits.size, dtype=np.uint64)
     keys.sort()
     return (keys & np.uint64(0xFFFFFFFF)).astype(np.intp)

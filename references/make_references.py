@@ -2,7 +2,7 @@
 
 Experiments that have finished training are not trained again; remove them from `results/` first
 to start from nothing. Twenty minutes on two cores, twenty-five more with `--repeats`, the further
-runs by which `README.md` here tells how much of a difference is chance, and an hour and a half with
+runs by which `README.md` here tells how much of a difference is chance, and three hours with
 `--strong`, the presets with three seeds each.
 """
 
@@ -35,6 +35,8 @@ STRONG = {
         "--k_vals=0,0.9,0.98,0.985,0.99,0.994",
     ),
     "strong-units": ("--preset=strong_units", "--k_vals=0,0.5,0.8,0.9,0.95"),
+    "strong-lenet_5": ("--model=lenet_5", "--preset=strong", "--k_vals=0,0.99,0.996"),
+    "strong-lenet_5-units": ("--model=lenet_5", "--preset=strong_units", "--k_vals=0,0.8"),
 }
 KEPT = (
     "results.csv",

@@ -32,6 +32,14 @@ STRONG = {
         "weight/obd/global/gradual/finetune",
     ),
     "strong-units": ("MNIST digits, `--preset=strong_units`", "unit/gradual/finetune"),
+    "strong-lenet_5": (
+        "MNIST digits, `--preset=strong --model=lenet_5`",
+        "weight/obd/global/gradual/finetune",
+    ),
+    "strong-lenet_5-units": (
+        "MNIST digits, `--preset=strong_units --model=lenet_5`",
+        "unit/gradual/finetune",
+    ),
 }
 STRONG_HEADER = """\
 | sparsity of the hidden weights | compression | test accuracy (%) | sd | 95 % interval \
