@@ -73,16 +73,15 @@ class LivingModel(Trainee):
             (variable, tf.Variable(tf.ones(variable.shape, variable.dtype)))
             for variable, _ in self.prunables.masks(masks)
         ]
-        shape, shift = split.pixels.shape[1:], self.config.shift
-        self.moving = None
-        if shift:
-            move = MovedImages(split.pixels, image_shape(shape), shift)
+        self.moving, shape = None, split.pixels.shape[1:]
+        if self.config.shift:
+            move = MovedImages(split.pixels, image_shape(shape), self.config.shift)
             self.moving = lambda generator: move(generator).reshape(-1, *shape)
-        self.pixels = tf.Variable(split.pixels, trainable=False)
-        moved = Split(self.pixels, split.labels) if shift else split
+            self.pixels = tf.Variable(split.pixels, trainable=False)
+            split = Split(self.pixels, split.labels)
         self.run_steps = compile_steps(
             self.model,
-            moved,
+            split,
             self.mask_variables,
             targets,
             networks.penalty_of(self.model),

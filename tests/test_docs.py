@@ -4,6 +4,7 @@ import re
 import shlex
 import textwrap
 
+import numpy as np
 import pytest
 import test_bad_input
 import test_faults
@@ -109,6 +110,9 @@ def test_commands_are_understood(root, cli, tmp_path, commands, program):
             r"```python\n(from network_pruning import .*?)```", read(root, "docs/methods.md"), re.S
         )[1]
     )
+    labels = np.arange(12) % 2
+    arrays = dict.fromkeys(("x_train", "x_test"), np.zeros((12, 3)))
+    np.savez(tmp_path / "my_data.npz", **arrays, y_train=labels, y_test=labels)
     found = flags_of(commands, program)
     assert len(found) >= 4
     for flags in found:
