@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from ..models.copies import copy_of_layer, knowing
-from ..models.kernels import own_variable
+from ..models.kernels import own_variable, value_of
 from .channels import Channels
 from .graph import Graph, function_of
 from .life import Life
@@ -45,10 +45,10 @@ def shrink(model):
     for sentence in life.remarks():
         warnings.warn(sentence, stacklevel=2)
     with knowing(model):
-        return _Surgery(graph, life).operate()
+        return Surgery(graph, life).operate()
 
 
-class _Surgery:
+class Surgery:
     """Builds the smaller model of a `Graph` and its `Life`."""
 
     def __init__(self, graph, life):
@@ -68,10 +68,33 @@ class _Surgery:
             smaller.compile_from_config(model.get_compile_config())
         return smaller
 
+    def folds(self):
+        """Whether anything is added to biases."""
+        folds = (self._fold(call) for call in self._calls())
+        return any(fold is not None and np.any(fold) for fold in folds)
+
+    def transplanted(self):
+        """The new and the old variable of everything that was transplanted, with what of the old
+        one, as it is now, goes into the new one; where nothing is folded."""
+        for call in self._calls():
+            new, old = self.made[id(call.op)], call.op
+            weights = call.rule.weights(call, self._kept(call), None)
+            if weights is None:
+                for smaller, larger in zip(new.variables, old.variables, strict=True):
+                    yield smaller, larger, value_of(larger)
+            else:
+                for attribute, value in weights.items():
+                    yield own_variable(new, attribute), own_variable(old, attribute), value
+
     def _transplants(self):
+        for call in self._calls():
+            yield call.op, call.rule.weights(call, self._kept(call), self._fold(call))
+
+    def _calls(self):
+        """The first call of every layer that was made anew."""
         for identity, call in self.graph.first_calls.items():
             if identity in self.made and isinstance(call.op, keras.Layer):
-                yield call.op, call.rule.weights(call, self._kept(call), self._fold(call))
+                yield call
 
     def _kept(self, call):
         """Which channels of the first input and output stay."""

@@ -17,7 +17,8 @@ def networks_of(config, dataset):
         from ..pruning.dense_networks import DenseNetworks
 
         return DenseNetworks(config, dataset)
-    # Imports TensorFlow, which a rerun of dense networks does without.
+    # TensorFlow, quietly and whatever backend is set; a rerun of dense networks does without it.
+    from ..models import backend  # noqa: F401, I001 - before anything else imports Keras
     from ..pruning.keras_networks import KerasNetworks
 
     return KerasNetworks(config, dataset)

@@ -8,9 +8,9 @@ import numpy as np
 from ..config import UsageError, is_file
 from ..data.data_loaders.loader_utils import NUM_CLASSES
 from ..registry import named
-from ..utils import RunError, quiet_stderr
+from ..utils import RunError
 from .architectures import Architecture, architecture_of
-from .backend import keras
+from .backend import device_names, keras
 from .copies import copy_of_model
 
 
@@ -107,9 +107,9 @@ def load(path):
     place = Path(path).expanduser()
     if not place.is_file():
         raise UsageError(f"--model: there is no file {path}.")
+    device_names()  # the first look at the devices is not quiet otherwise
     try:
-        with quiet_stderr():
-            return keras.saving.load_model(place, compile=False, safe_mode=True)
+        return keras.saving.load_model(place, compile=False, safe_mode=True)
     except Exception as error:
         raise UsageError(f"--model: {path} {_why_not_loaded(error)}.") from error
 

@@ -2,6 +2,9 @@
 
 import warnings
 
+import numpy as np
+
+from ..compression.part import Part
 from ..models import model as models
 from ..models.backend import tf
 from ..models.model_evaluation import ModelEvaluator, ModelWeights
@@ -114,6 +117,27 @@ class KerasNetworks:
         chosen = sample(self.dataset.train, self.config.seed)
         data = chosen.images, chosen.labels
         return Pruner(model, method, 0.0, data, (), self.config.seed)
+
+    def variable_masks(self, method, masks):
+        """Masks of a method's prunables as masks of the model's weights, by their numbers."""
+        numbers = {id(variable): number for number, variable in enumerate(self.model.weights)}
+        pairs = self.pruner(method).prunables.masks(masks)
+        return {numbers[id(variable)]: mask for variable, mask in pairs}
+
+    def whole_masks(self, method):
+        """The masks of a method's prunables that keep everything, by name."""
+        layers = self.pruner(method).prunables.layers
+        return {name: np.ones(layer.shape, bool) for name, layer in layers.items()}
+
+    def living_part(self, weights):
+        """The `Part` of the network with these weights that lives, compiled."""
+        weights.put_into(self.model)
+        models.keras.utils.set_random_seed(self.config.seed)  # of dropout and the like
+        part = Part.living(self.model)
+        models.compile_model(
+            part.model, self.config.learning_rate, models.answers_logits(self.model)
+        )
+        return part
 
     def rank(self, method, dense):
         """The rankings of a method, by layer name."""

@@ -186,6 +186,14 @@ def measure(model: keras.Model) -> ModelSize:
     )
 
 
+def multiply_adds(model):
+    """Those of a model's kernels for one example if nothing is zero; their weights where sizes are
+    open."""
+    found = kernels.all_kernels(model)
+    positions = _positions(model, found)
+    return sum(positions.get(kernel.name, 1) * kernel.size for kernel in found)
+
+
 def _layer_size(kernel, prunable, life, positions):
     present = kernel.matrix() != 0
     living = life and int(np.count_nonzero(life.of_kernel(kernel, present)))

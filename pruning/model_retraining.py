@@ -7,7 +7,8 @@ from ..models.architectures import image_shape
 from ..models.backend import tf
 from ..models.model_evaluation import ModelWeights
 from ..models.training import check_finite, compile_steps
-from .living import MovedImages, Trainee
+from .living import WORTH_COMPILING, MovedImages, Trainee
+from .model_measures import multiply_adds
 from .retraining import Retrainer
 
 
@@ -20,7 +21,7 @@ class ModelRetrainer(Retrainer):
     """
 
     def __init__(self, networks, dense, rewound):
-        self.networks, self._trained = networks, {}
+        self.networks = networks
         super().__init__(dense, networks.dataset, networks.config, rewound)
 
     def _teacher(self):
@@ -41,38 +42,36 @@ class ModelRetrainer(Retrainer):
         rankings = pruner.rankings(masks, pruner.useful())
         return pruner.masks_at(rankings, k)
 
-    def _living(self, method, _living, weights, masks):
-        # Compiled once for each method: it takes as long as an epoch or two.
-        if method not in self._trained:
-            self._trained[method] = LivingModel(
-                self.networks, method, self.split, masks, self.targets
-            )
-        self._trained[method].load(weights, masks)
-        return self._trained[method]
+    def _living(self, method, living, weights, masks):
+        part = self.networks.living_part(weights)
+        if living is None or not living.serves(part):
+            living = LivingModel(self.networks, part, method, self.split, self.targets)
+        living.load(weights, masks)
+        return living
 
     def _living_masks(self, method, living, k):
         return self._masks(method, *living.grown(), k)
 
 
 class LivingModel(Trainee):
-    """A Keras model under masks, compiled to be trained on one split.
+    """The living part of a Keras model under masks, compiled to be trained on one split.
 
     Args:
         networks: the `KerasNetworks`.
+        part: the `Part` of their model.
         method: whose masks they are.
         split: what to train on.
-        masks: of the method's prunables, by name.
         targets: as for `compile_steps`.
     """
 
-    def __init__(self, networks, method, split, masks, targets):
+    def __init__(self, networks, part, method, split, targets):
         self.config, self.size = networks.config, len(split)
-        self.model = networks.new_model()
-        self.prunables = networks.new_pruner(self.model, method).prunables
-        self.mask_variables = [
-            (variable, tf.Variable(tf.ones(variable.shape, variable.dtype)))
-            for variable, _ in self.prunables.masks(masks)
-        ]
+        self.part, self.model, self.work = part, part.model, multiply_adds(part.model)
+        self.networks, self.method = networks, method
+        self.held = {
+            place: tf.Variable(tf.ones(self.model.weights[place].shape))
+            for place in self._small(networks.whole_masks(method))
+        }
         self.moving, shape = None, split.pixels.shape[1:]
         if self.config.shift:
             move = MovedImages(split.pixels, image_shape(shape), self.config.shift)
@@ -82,45 +81,64 @@ class LivingModel(Trainee):
         self.run_steps = compile_steps(
             self.model,
             split,
-            self.mask_variables,
+            [(self.model.weights[place], held) for place, held in self.held.items()],
             targets,
             networks.penalty_of(self.model),
             networks.compiled,
         )
         weights = {id(variable) for variable in self.model.weights}
-        # Seeds of dropout and the like: every network sees the same, whatever was trained before.
+        # Seeds of dropout and the like: every network begins with the same.
         self.states = [
             (variable, variable.numpy())
             for variable in self.model.variables
             if id(variable) not in weights
         ]
 
+    def serves(self, part):
+        """Whether it may train this part too: one within its own, and not a much smaller one."""
+        worth = multiply_adds(part.model) > WORTH_COMPILING * self.work
+        return worth and self.part.contains(part)
+
     def load(self, weights, masks):
         """Begins anew with these `ModelWeights` and masks, and a fresh Adam."""
-        weights.put_into(self.model)
+        self.whole = weights
+        small = self.part.smaller(weights.arrays)
+        for variable, array in zip(self.model.weights, small, strict=True):
+            variable.assign(array)
         self.forget()
         for variable, value in self.states:
             variable.assign(value)
         self.prune(masks)
 
     def prune(self, masks):
-        """Removes what these masks do not keep."""
+        """Removes what these masks of the whole network do not keep."""
         self.masks = masks
-        for (variable, held), (_, mask) in self._pairs():
-            held.assign(mask.astype(held.dtype.as_numpy_dtype))
+        for place, mask in self._small(masks).items():
+            self.held[place].assign(mask.astype(np.float32))
+            variable = self.model.weights[place]
             variable.assign(np.where(mask, variable.numpy(), 0))
 
+    def _small(self, masks):
+        """Masks of the small model's weights, by their places."""
+        large = self.networks.variable_masks(self.method, masks)
+        return {
+            place: np.ravel(large[number])[indices]
+            for place, (number, indices) in enumerate(self.part.sources)
+            if number in large
+        }
+
     def grown(self):
-        """The `ModelWeights` and the masks."""
-        return ModelWeights.of(self.model), self.masks
+        """The `ModelWeights` and the masks of the whole network."""
+        arrays = self.part.larger([v.numpy() for v in self.model.weights], self.whole.arrays)
+        for number, mask in self.networks.variable_masks(self.method, self.masks).items():
+            arrays[number] = np.where(mask, arrays[number], np.zeros((), arrays[number].dtype))
+        return ModelWeights(tuple(arrays)), self.masks
 
     def check_masks(self, epoch):
         """Makes sure that weights are finite, and pruned ones exactly 0.0."""
-        for (variable, _), (_, mask) in self._pairs():
+        for place, mask in self._small(self.masks).items():
+            variable = self.model.weights[place]
             value = variable.numpy()
             check_finite(float(value.sum(dtype=np.float64)), epoch)
             if value[~mask].any():
                 raise AssertionError(f"a pruned weight of {variable.path} has come back")
-
-    def _pairs(self):
-        return zip(self.mask_variables, self.prunables.masks(self.masks), strict=True)
