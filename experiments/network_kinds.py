@@ -18,7 +18,7 @@ def networks_of(config, dataset):
 
         return DenseNetworks(config, dataset)
     # TensorFlow, quietly and whatever backend is set; a rerun of dense networks does without it.
-    from ..models import backend  # noqa: F401, I001 - before anything else imports Keras
+    from ..models import backend  # noqa: F401 - before anything else imports Keras
     from ..pruning.keras_networks import KerasNetworks
 
     return KerasNetworks(config, dataset)
