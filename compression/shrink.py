@@ -9,7 +9,7 @@ import warnings
 import keras
 import numpy as np
 
-from ..models.copies import copy_of_layer, knowing
+from ..models.copies import copy_of_layer, knowing, refresh
 from ..models.kernels import own_variable, value_of
 from .channels import Channels
 from .graph import Graph, function_of
@@ -64,6 +64,7 @@ class Surgery:
             smaller = self._with_fewer_inputs(model, kept)
         for layer, weights in self._transplants():
             _give_weights(self.made[id(layer)], layer, weights)
+        refresh(smaller)
         if model.compiled:
             smaller.compile_from_config(model.get_compile_config())
         return smaller

@@ -1,5 +1,6 @@
 """Data sets of the user's own: `.npz` files as Keras ships them, for `--dataset`."""
 
+import lzma
 import pickle
 import zipfile
 import zlib
@@ -11,6 +12,8 @@ from .data_loaders.loader_utils import Dataset, Split
 
 # NumPy is imported where it is needed: `--help` and flag errors come by here.
 
+DAMAGES = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+DAMAGES += (lzma.LZMAError,)
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -97,7 +100,7 @@ def _read(path, keys=KEYS):
     with _opened(path) as file:
         try:
             return {key: file[key] for key in keys}
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except DAMAGES as error:
             if "pickle" in str(error) or "Object arrays" in str(error):
                 _refuse(path, "it holds Python objects, which are not read for safety's sake")
             raise RunError(_advice(path, "it is damaged")) from error
@@ -130,7 +133,11 @@ def _labels(path, *arrays):
     ]
     wide = {array.shape[1] for array in arrays if array.ndim == 2 and array.shape[1] > 1}
     num_classes = max(*wide, 2) if wide else 1 + max(int(labels.max()) for labels in found)
-    if num_classes < 2 or max(int(labels.max()) for labels in found) >= num_classes:
+    if (
+        len(wide) > 1
+        or num_classes < 2
+        or max(int(labels.max()) for labels in found) >= num_classes
+    ):
         _refuse(path, "y_train and y_test do not have the same two or more classes")
     return num_classes, [labels.astype(np.int32) for labels in found]
 

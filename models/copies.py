@@ -97,4 +97,12 @@ def copy_of_model(model):
         if not copy.built:
             copy.build_from_config(model.get_build_config())
         copy.set_weights(model.get_weights())
+    refresh(copy)
     return copy
+
+
+def refresh(model):
+    """Makes layers compute with the weights that they have been given: some hold copies of them."""
+    for layer in model._flatten_layers(include_self=False):
+        if hasattr(layer, "finalize_state"):  # Normalization
+            layer.finalize_state()

@@ -188,7 +188,7 @@ def example_shape(model, shape):
         return None
     taken = tuple(taken[1:])
     if None not in taken:
-        return taken if math.prod(taken) == math.prod(shape) else None
+        return taken if _are_the_same(taken, shape) else None
     with_channel = (*shape, 1)
     for candidate in (tuple(shape), with_channel):
         fits = (want in (None, size) for want, size in zip(taken, candidate, strict=False))
@@ -197,10 +197,20 @@ def example_shape(model, shape):
     return None
 
 
+def _are_the_same(taken, shape):
+    """Whether examples of one shape can be given the other: where either is flat, or they differ by
+    axes of length 1."""
+    if 1 in (len(taken), len(shape)):
+        return math.prod(taken) == math.prod(shape)
+    return [n for n in taken if n > 1] == [n for n in shape if n > 1]
+
+
 def _answers_probabilities(model, shape):
     """Whether answers are probabilities: seen from some, because the softmax may be anywhere."""
     examples = np.random.default_rng(0).random((8, *example_shape(model, shape)), np.float32)
     answers = np.asarray(model(examples, training=False), np.float32)
+    if not np.isfinite(answers).all():
+        raise UsageError("--model: its answers are not finite; it holds NaN or infinite weights.")
     return bool((answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-2))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..utils import RunError
 from .backend import keras, tf
+from .copies import refresh
 from .evaluation import Metrics
 from .model import answers_logits
 
@@ -32,6 +33,7 @@ class ModelWeights:
         """Gives these weights to a model of the same architecture."""
         for variable, array in zip(model.weights, self.arrays, strict=True):
             variable.assign(array)
+        refresh(model)
 
 
 class ModelEvaluator:

@@ -103,8 +103,7 @@ class LivingModel(Trainee):
         """Begins anew with these `ModelWeights` and masks, and a fresh Adam."""
         self.whole = weights
         small = self.part.smaller(weights.arrays)
-        for variable, array in zip(self.model.weights, small, strict=True):
-            variable.assign(array)
+        ModelWeights(tuple(small)).put_into(self.model)
         self.forget()
         for variable, value in self.states:
             variable.assign(value)

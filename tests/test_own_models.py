@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import keras
+import network_pruning as npr
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from network_pruning import register_model
 from network_pruning.config import ExperimentConfig, UsageError
 from network_pruning.experiments import network_kinds
 from network_pruning.models import model as models
+from network_pruning.models.model_evaluation import ModelWeights
 from network_pruning.pruning.keras_networks import KerasNetworks
 from network_pruning.pruning.methods import Method
 from network_pruning.utils import RunError
@@ -386,3 +388,29 @@ def test_commands_end_in_one_sentence(cli, own, tmp_path, model, sentence):
     assert sentence in process.stderr
     assert len(process.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "results").exists()
+
+
+def test_examples_are_not_scrambled():
+    """Shapes with as many numbers are not the same: channels first are not channels last."""
+    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(2)])
+    assert models.example_shape(model, (192,)) == (8, 8, 3)
+    assert models.example_shape(model, (3, 8, 8)) is None
+    grey = keras.Sequential([keras.Input((4, 6, 1)), layers.Flatten(), layers.Dense(2)])
+    assert models.example_shape(grey, (4, 6)) == (4, 6, 1)
+    assert models.example_shape(grey, (6, 4)) is None
+
+
+def test_copies_of_normalizations_compute_with_their_statistics():
+    normalization = layers.Normalization()
+    normalization.adapt(np.random.default_rng(0).normal(50, 9, size=(99, 4)))
+    model = keras.Sequential(
+        [keras.Input((4,)), normalization, layers.Dense(5, activation="relu"), layers.Dense(2)]
+    )
+    x = np.full((1, 4), 60, np.float32)
+    expected = np.array(model(x))
+    for copy in (npr.prune(model, 0.0), npr.shrink(model), models.copy_of_model(model)):
+        np.testing.assert_allclose(copy(x), expected, rtol=1e-5)
+    weights = ModelWeights.of(model)
+    other = keras.models.clone_model(model)
+    weights.put_into(other)
+    np.testing.assert_allclose(other(x), expected, rtol=1e-5)
