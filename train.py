@@ -1,4 +1,4 @@
-"""Trains a dense network, prunes it to every sparsity, and pictures the results.
+"""Trains a network, prunes it to every sparsity, and pictures the results.
 
 python -m network-pruning.train --dataset=digits
 """
