@@ -36,7 +36,7 @@ class Part:
         All of it where no part has the same answers: of a subclassed model, or where what goes
         would have to be folded into biases.
         """
-        if function_of(model) is None:
+        if function_of(model) is None or not _hold_indices(model.weights):
             return cls.whole(model)
         if max(int(np.prod(variable.shape)) for variable in model.weights) > MOST_INDICES:
             return cls.whole(model)
@@ -79,6 +79,11 @@ class Part:
             number in own and np.isin(indices, own[number], kind="table").all()
             for number, indices in other.sources
         )
+
+
+def _hold_indices(variables):
+    """Whether these can hold indices exactly."""
+    return all(str(variable.dtype) in ("float32", "float64") for variable in variables)
 
 
 def _indices(shape):

@@ -46,7 +46,9 @@ class ModelEvaluator:
 
     def __init__(self, model, penalty):
         self.model, self.penalty = model, penalty
-        self._answer = tf.function(lambda images: model(images, training=False))
+        self._answer = tf.function(
+            lambda images: (model(images, training=False), _sum(model.losses))
+        )
 
     def __call__(self, split):
         """The `Metrics` of the model as it is, on the examples of a split.
@@ -54,17 +56,18 @@ class ModelEvaluator:
         Raises:
             RunError: if the loss is not finite.
         """
-        sums = np.zeros(2)
+        sums = np.zeros(3)
         for part in _parts(split):
-            answers = self._answer(part.images)
+            answers, regularization = self._answer(part.images)
             loss = keras.losses.sparse_categorical_crossentropy(
                 part.labels, answers, from_logits=answers_logits(self.model)
             )
             correct = np.argmax(answers, axis=1) == part.labels
-            sums += float(tf.reduce_sum(loss)), np.count_nonzero(correct)
-        cross_entropy, correct = sums / len(split)
-        penalties = [*self.model.losses, *([self.penalty()] if self.penalty else [])]
-        loss = cross_entropy + sum(map(float, penalties))
+            regularization = float(regularization) * len(part)
+            sums += float(tf.reduce_sum(loss)), np.count_nonzero(correct), regularization
+        cross_entropy, correct, regularization = sums / len(split)
+        penalty = float(self.penalty()) if self.penalty else 0.0
+        loss = cross_entropy + regularization + penalty
         if not np.isfinite(loss):
             raise RunError(
                 f"The loss of this network is {loss}; train with a lower --learning_rate."
@@ -73,10 +76,15 @@ class ModelEvaluator:
 
     def probabilities(self, split):
         """What the model answers, of shape (n, classes), as float32."""
-        answers = np.concatenate([self._answer(part.images) for part in _parts(split)])
+        answers = np.concatenate([self._answer(part.images)[0] for part in _parts(split)])
         if answers_logits(self.model):
             answers = tf.nn.softmax(answers).numpy()
         return answers.astype(np.float32)
+
+
+def _sum(losses):
+    """The sum of a model's own losses; they are known only while it is called."""
+    return tf.add_n(losses) if losses else tf.constant(0.0)
 
 
 def _parts(split):

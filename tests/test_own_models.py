@@ -17,7 +17,7 @@ from network_pruning import register_model
 from network_pruning.config import ExperimentConfig, UsageError
 from network_pruning.experiments import network_kinds
 from network_pruning.models import model as models
-from network_pruning.models.model_evaluation import ModelWeights
+from network_pruning.models.model_evaluation import ModelEvaluator, ModelWeights
 from network_pruning.pruning.keras_networks import KerasNetworks
 from network_pruning.pruning.methods import Method
 from network_pruning.utils import RunError
@@ -414,3 +414,20 @@ def test_copies_of_normalizations_compute_with_their_statistics():
     other = keras.models.clone_model(model)
     weights.put_into(other)
     np.testing.assert_allclose(other(x), expected, rtol=1e-5)
+
+
+def test_regularizers_of_activities_count(digits):
+    """The loss is what Keras' own evaluation finds."""
+    model = keras.Sequential(
+        [
+            keras.Input((784,)),
+            layers.Dense(8, "relu", activity_regularizer="l2", kernel_regularizer="l2"),
+            layers.Dense(10, "softmax"),
+        ]
+    )
+    models.compile_model(model, 0.001)
+    part = digits.train[:256]
+    metrics = ModelEvaluator(model, None)(part)
+    expected, accuracy = model.evaluate(part.images, part.labels, batch_size=128, verbose=0)
+    assert metrics.loss == pytest.approx(expected, rel=1e-5)
+    assert metrics.accuracy == pytest.approx(accuracy)
