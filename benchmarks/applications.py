@@ -42,9 +42,9 @@ def main():
     table = HEAD + "".join(rows) + "\n" + "".join(filter(None, remarks))
     print(table)
     if tuple(names) == NAMES:
-        page = PAGE.read_text(encoding="utf-8")
-        begin, end = page.index(START) + len(START), page.index(END)
-        PAGE.write_text(page[:begin] + described() + table + page[end:], encoding="utf-8")
+        from run import put_into_page
+
+        put_into_page(described() + table, PAGE, START, END)
 
 
 def measured(name):

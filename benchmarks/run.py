@@ -296,7 +296,7 @@ def report(results):
     text = "\n".join(lines) + "\n"
     (BENCHMARKS / "results.md").write_text(text, encoding="utf-8")
     save_plot(rows, BENCHMARKS / "results.png")
-    put_into_page(text)
+    put_into_page(text, PACKAGE / "docs" / "speed.md", START, END)
 
 
 STAGES = {
@@ -309,12 +309,11 @@ STAGES = {
 }
 
 
-def put_into_page(text):
-    """Replaces what stands between the marks."""
-    page = PACKAGE / "docs" / "speed.md"
-    before, rest = page.read_text(encoding="utf-8").split(START)
-    after = rest.split(END)[1]
-    page.write_text(before + START + text + END + after, encoding="utf-8")
+def put_into_page(text, page, start, end):
+    """Replaces what stands between the marks of a page."""
+    before, rest = page.read_text(encoding="utf-8").split(start)
+    after = rest.split(end)[1]
+    page.write_text(before + start + text + end + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

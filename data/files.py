@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..config import DEFAULT_NUM_VALID, UsageError
 from ..utils import RunError, counted, file_sha256, say
-from .data_loaders.loader_utils import Dataset, Split
+from .data_loaders.loader_utils import Dataset, Split, held_out
 
 # NumPy is imported where it is needed: `--help` and flag errors come by here.
 
@@ -39,14 +39,13 @@ def load(path, num_valid):
     if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
         kinds = " and ".join(f"{pixels.dtype} of shape {pixels.shape}" for pixels in (train, test))
         _refuse(path, f"x_train and x_test are {kinds}, but examples must be of one kind")
-    if not 0 <= num_valid < len(train):
-        raise UsageError(f"--num_valid must lie between 0 and {len(train) - 1}, not {num_valid}.")
+    to_train, valid = held_out(Split(train, train_labels), num_valid)
     say(_how_taken(path, arrays["x_train"]))
     dataset = Dataset(
         name=Path(path).name,
         digest=file_sha256(Path(path).expanduser()),
-        train=Split(train[num_valid:], train_labels[num_valid:]),
-        valid=Split(train[:num_valid], train_labels[:num_valid]) if num_valid else None,
+        train=to_train,
+        valid=valid,
         test=Split(test, test_labels),
         num_classes=num_classes,
     )

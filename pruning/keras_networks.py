@@ -1,6 +1,7 @@
 """Any Keras model, as the runner trains, prunes and tests it."""
 
 import warnings
+from functools import cached_property
 
 import numpy as np
 
@@ -109,14 +110,15 @@ class KerasNetworks:
     def pruner(self, method):
         """The `Pruner` of a method, of the model that weights are put into."""
         if method not in self._pruners:
-            self._pruners[method] = self.new_pruner(self.model, method)
+            self._pruners[method] = Pruner(
+                self.model, method, 0.0, self._sample, (), self.config.seed
+            )
         return self._pruners[method]
 
-    def new_pruner(self, model, method):
-        """A `Pruner` of another model of the same architecture."""
+    @cached_property
+    def _sample(self):
         chosen = sample(self.dataset.train, self.config.seed)
-        data = chosen.images, chosen.labels
-        return Pruner(model, method, 0.0, data, (), self.config.seed)
+        return chosen.images, chosen.labels
 
     def variable_masks(self, method, masks):
         """Masks of a method's prunables as masks of the model's weights, by their numbers."""

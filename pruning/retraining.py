@@ -35,7 +35,6 @@ class Retrainer:
         self.targets = None
         if config.distillation:
             self.targets = targets(self._teacher(), self.split.labels, config.distillation)
-        self.sample = sample(self.split, config.seed)
 
     def __call__(self, method, weights, previous, k, on_steps):
         """The weights at sparsity `k`, from those at sparsity `previous`.
@@ -117,6 +116,7 @@ class DenseRetrainer(Retrainer):
     def __init__(self, dense, dataset, config, rewound, shape=(28, 28, 1)):
         super().__init__(dense, dataset, config, rewound)
         self.shape = shape
+        self.sample = sample(self.split, config.seed)
         self.dense_shapes = {name: kernel.shape for name, kernel in dense.kernels.items()}
 
     def _teacher(self):

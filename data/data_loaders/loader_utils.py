@@ -98,17 +98,22 @@ def load_idx_dataset(files, sources, data_dir, num_valid):
     train_images, train_labels, test_images, test_labels = (
         parse_idx(content[filename]) for filename in files.sha256
     )
-    if not 0 <= num_valid < len(train_labels):
+    train, valid = held_out(_split(train_images, train_labels), num_valid)
+    test = _split(test_images, test_labels)
+    return Dataset(name=files.name, digest=files.digest, train=train, valid=valid, test=test)
+
+
+def held_out(examples, num_valid):
+    """What is left to train on of a `Split`, and the first `num_valid` examples; None for 0.
+
+    Raises:
+        UsageError: if no example would be left.
+    """
+    if not 0 <= num_valid < len(examples):
         raise UsageError(
-            f"--num_valid must lie between 0 and {len(train_labels) - 1}, not {num_valid}."
+            f"--num_valid must lie between 0 and {len(examples) - 1}, not {num_valid}."
         )
-    return Dataset(
-        name=files.name,
-        digest=files.digest,
-        train=_split(train_images[num_valid:], train_labels[num_valid:]),
-        valid=_split(train_images[:num_valid], train_labels[:num_valid]) if num_valid else None,
-        test=_split(test_images, test_labels),
-    )
+    return examples[num_valid:], examples[:num_valid] if num_valid else None
 
 
 def parse_idx(content):
