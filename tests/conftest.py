@@ -5,6 +5,7 @@ import fcntl
 import os
 import runpy
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -78,6 +79,14 @@ def pytest_runtest_protocol(item):
         with locked(folder / "door"):
             held.enter_context(locked(folder / "room", kind))
         return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """What is random does not depend on the tests before; where the runner's backend is loaded,
+    TensorFlow refuses random operations without a seed."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
 
 
 @pytest.fixture(scope="session")
