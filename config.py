@@ -19,7 +19,8 @@ DEFAULT_K_VALS = (0.0, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99, 0.995, 0
 # Both data sets have 60,000 training examples, and at least one must be left to train on.
 DEFAULT_NUM_VALID, MAX_NUM_VALID = 10_000, 59_999
 # What names a file instead of something registered: data, and models that Keras has saved.
-FILES = (".npz", ".keras", ".h5", ".hdf5")
+DATA_FILES, MODEL_FILES = (".npz",), (".keras", ".h5", ".hdf5")
+FILES = (*DATA_FILES, *MODEL_FILES)
 MAX_SEED = 2**32 - 1
 
 
@@ -96,7 +97,11 @@ class ExperimentConfig:
         "Folder in which experiments are written: results/ of the checkout or, where the program "
         "is installed, of the folder that you stand in.",
     )
-    seed: int = _setting(0, "Seed of the initial weights and of the data order.", trains=True)
+    seed: int = _setting(
+        0,
+        "Seed of the initial weights, of the data order, and of what is random in pruning.",
+        trains=True,
+    )
     data_dir: str | None = _setting(
         None,
         "Folder with the data files, raw or .gz, and where downloads are kept. "
@@ -161,7 +166,12 @@ class ExperimentConfig:
 
     def __post_init__(self):
         _check_at_least(self, "batch_size", 1)
-        _check_at_least(self, "epochs", 0 if is_file(self.model) else 1)
+        if self.epochs == 0 and not is_file(self.model):
+            raise UsageError(
+                f"--epochs=0 prunes a saved model as it is, but --model={self.model} is none; give "
+                f"a file that ends in {', '.join(MODEL_FILES)}, or train for 1 epoch or more."
+            )
+        _check_at_least(self, "epochs", 0)
         _check_positive(self, "learning_rate")
         for name in ("l1_reg", "l2_reg"):
             _check_at_least(self, name, 0)
@@ -247,8 +257,12 @@ def differences(config, stored):
         One text for each difference, such as "--seed=1 instead of 0".
     """
     found = []
+    # A model that is taken as it is comes from no seed; the pruned networks know theirs.
+    irrelevant = ("seed",) if config.epochs == stored.get("epochs") == 0 else ()
     for f in _fields():
         value, old = getattr(config, f.name), stored.get(f.name, f.default)
+        if f.name in irrelevant:
+            continue
         if f.metadata["trains"] and value != old and not _are_files(value, old):
             found.append(f"--{f.name}={value} instead of {old}")
     return found

@@ -70,8 +70,8 @@ class Registry:
         takes: names of the arguments that every function is called with; None where that differs.
     """
 
-    def __init__(self, axis, flag="--methods", takes=None):
-        self.axis, self.flag, self.takes = axis, flag, takes
+    def __init__(self, axis, flag="--methods", takes=None, also=()):
+        self.axis, self.flag, self.takes, self.also = axis, flag, takes, also
         self._values = {}
         self.latest = None  # the name that was asked for last
         REGISTRIES.append(self)
@@ -138,7 +138,7 @@ class Registry:
         """
         found = self._find(text)
         if found is None:
-            valid = ", ".join(self._values)
+            valid = ", ".join((*self._values, *self.also))
             raise UsageError(f"{self.flag}: {text!r} is not known; choose one of: {valid}.")
         self.latest, entry, match = found
         if not match:

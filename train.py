@@ -35,6 +35,9 @@ def run(config, show_model=True):
         config: the `ExperimentConfig`.
         show_model: whether to print the network's summary, which replicates share.
 
+    Returns:
+        The reference methods that the network can be pruned by.
+
     Raises:
         RunError: if it cannot be done; the message says why and what to do.
     """
@@ -54,6 +57,7 @@ def run(config, show_model=True):
         if work != paths:
             folder.replace(paths)
     say(f"Tables and figures are in {paths.root}")
+    return networks.reference
 
 
 def updated_record(config, dataset, record):
@@ -99,20 +103,21 @@ def trained_weights(config, networks, paths, record, show_model):
 def prune_and_picture(config, networks, dense, paths, checkpoint):
     """Prunes by every method to every `k`, tests the networks, and writes tables and pictures."""
     from .experiments import comparison, pictures
-    from .pruning.methods import REFERENCE
 
     for remark in networks.remarks():
         say(remark)
-    rankings = {method: networks.rank(method, dense) for method in REFERENCE}
-    values = {method: networks.values(method, dense, rankings[method]) for method in REFERENCE}
-    if comparison.is_known(config, paths, checkpoint):
+    reference = networks.reference
+    rankings = {method: networks.rank(method, dense) for method in reference}
+    values = {method: networks.values(method, dense, rankings[method]) for method in reference}
+    labels = {method: networks.labels(method) for method in reference}
+    if comparison.is_known(config, reference, paths, checkpoint):
         # Without another thread, drawing may use two processes.
-        pictures.draw(config, values, rankings, paths)
+        pictures.draw(config, values, rankings, labels, paths)
         rows = comparison.compare(config, networks, dense, rankings, paths, checkpoint)
     else:
         with ThreadPoolExecutor(1) as pool:
             # Drawing is Python, evaluating is native code: side by side a tenth less time.
-            drawn = pool.submit(pictures.draw, config, values, rankings, paths)
+            drawn = pool.submit(pictures.draw, config, values, rankings, labels, paths)
             rows = comparison.compare(config, networks, dense, rankings, paths, checkpoint)
             drawn.result()
     pictures.report(config, rows, paths)

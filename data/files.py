@@ -14,6 +14,7 @@ from .data_loaders.loader_utils import Dataset, Split, held_out
 
 DAMAGES = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 DAMAGES += (lzma.LZMAError,)
+NUMBERING = "numpy.unique(labels, return_inverse=True)[1] numbers them"
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -23,7 +24,8 @@ def load(path, num_valid):
     Args:
         path: of the file. `x_…` are numbers of shape (n, …): uint8 stand for 0 to 1, all others
             are taken as they are. `y_…` are integers of shape (n,), or one-hot rows.
-        num_valid: how many training examples to hold out, from the front.
+        num_valid: how many training examples to hold out, from the front; None for a sixth, but no
+            more than of the data sets here.
 
     Raises:
         RunError: if it is no such file, or numbers in it are not finite.
@@ -39,6 +41,8 @@ def load(path, num_valid):
     if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
         kinds = " and ".join(f"{pixels.dtype} of shape {pixels.shape}" for pixels in (train, test))
         _refuse(path, f"x_train and x_test are {kinds}, but examples must be of one kind")
+    if num_valid is None:
+        num_valid = _default_num_valid(train_labels)
     to_train, valid = held_out(Split(train, train_labels), num_valid)
     say(_how_taken(path, arrays["x_train"]))
     dataset = Dataset(
@@ -71,7 +75,11 @@ def default_num_valid(path):
     Raises:
         RunError: if it is no such file.
     """
-    return min(DEFAULT_NUM_VALID, len(_read(path, ("y_train",))["y_train"]) // 6)
+    return _default_num_valid(_read(path, ("y_train",))["y_train"])
+
+
+def _default_num_valid(labels):
+    return min(DEFAULT_NUM_VALID, len(labels) // 6)
 
 
 def _opened(path):
@@ -109,7 +117,9 @@ def _pixels(path, name, array):
     """Examples as uint8 or float32."""
     import numpy as np
 
-    if array.ndim < 2 or not array.size:
+    if not array.size:
+        _refuse(path, f"{name} is empty, of shape {array.shape}")
+    if array.ndim < 2:
         _refuse(path, f"{name} is of shape {array.shape}, but (examples, …) is needed")
     if array.dtype.kind not in "buif":
         _refuse(path, f"{name} is of type {array.dtype}, but numbers are needed")
@@ -138,13 +148,28 @@ def _labels(path, *arrays):
         or max(int(labels.max()) for labels in found) >= num_classes
     ):
         _refuse(path, "y_train and y_test do not have the same two or more classes")
+    if not wide and num_classes > len(found[0]):
+        _refuse(
+            path,
+            f"its labels go up to {num_classes - 1:,}, more classes than there are training "
+            f"examples; number the classes 0, 1, 2 … ({NUMBERING})",
+        )
+    if not wide and min(int(labels.min()) for labels in found) == 1:
+        say(
+            f"Note: {Path(path).name}: no label is 0; if the classes are numbered from 1, subtract "
+            "1 from y_train and y_test."
+        )
     return num_classes, [labels.astype(np.int32) for labels in found]
 
 
 def _as_integers(path, name, array):
     import numpy as np
 
-    if array.dtype.kind not in "buif" or array.ndim not in (1, 2) or not array.size:
+    if not array.size:
+        _refuse(path, f"{name} is empty, of shape {array.shape}")
+    if array.dtype.kind in "SU":
+        _refuse(path, f"{name} holds texts, but numbers of classes are needed ({NUMBERING})")
+    if array.dtype.kind not in "buif" or array.ndim not in (1, 2):
         _refuse(
             path,
             f"{name} is {array.dtype} of shape {array.shape}, but integers of shape (n,) or "
@@ -157,7 +182,9 @@ def _as_integers(path, name, array):
     labels = array.reshape(-1)
     whole = np.isfinite(labels).all() and (labels == np.floor(labels)).all()
     if not whole or labels.min() < 0 or labels.max() > 2**24:
-        _refuse(path, f"{name} holds something else than the classes 0, 1, 2 …")
+        wrong = labels[(labels < 0) | (labels != np.floor(labels)) | (labels > 2**24)]
+        such = f", such as {wrong[0]:g}" if len(wrong) else ""
+        _refuse(path, f"{name} holds something else than the classes 0, 1, 2 …{such}")
     return labels
 
 

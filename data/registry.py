@@ -3,12 +3,17 @@
 import importlib
 import pkgutil
 
-from ..config import is_file
+from ..config import DATA_FILES, is_file
 from ..registry import Registry
 from . import data_loaders, files
 
 # A loader is a function `(data_dir, num_valid) -> Dataset`.
-LOADERS = Registry("data set", flag="--dataset", takes=("data_dir", "num_valid"))
+LOADERS = Registry(
+    "data set",
+    flag="--dataset",
+    takes=("data_dir", "num_valid"),
+    also=[f"a file that ends in {', '.join(DATA_FILES)}"],
+)
 register = LOADERS.register
 
 

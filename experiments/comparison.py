@@ -18,29 +18,30 @@ from . import recipes
 from .memory import Memory
 
 
-def chosen_methods(config):
-    """The methods of a run: the reference first, and chance as a floor where there are others."""
+def chosen_methods(config, reference=methods.REFERENCE):
+    """The methods of a run: the reference first, as far as the network can be pruned by it, and
+    chance as a floor where there are others."""
     asked = [methods.parse(text) for text in config.methods]
     others = [method for method in asked if method not in methods.REFERENCE]
     floors = [methods.Method(method.granularity, "random") for method in others]
-    return list(dict.fromkeys((*methods.REFERENCE, *others, *floors)))
+    return list(dict.fromkeys((*reference, *others, *floors)))
 
 
-def wanted_recipes(config, checkpoint):
+def wanted_recipes(config, reference, checkpoint):
     """The `Recipe`s of all networks of a run, for each method and in it for each `k`.
 
     The first is that of the unpruned network, asked for or not.
     """
-    chosen = chosen_methods(config)
+    chosen = chosen_methods(config, reference)
     wanted = [(method, k) for method in chosen for k in config.k_vals]
     if 0 not in config.k_vals:
         wanted.insert(0, (chosen[0], 0.0))
     return [recipes.recipe(config, method, k, checkpoint) for method, k in wanted]
 
 
-def is_known(config, paths, checkpoint):
+def is_known(config, reference, paths, checkpoint):
     """Whether all networks of a run have been made and tested before."""
-    return not _left(wanted_recipes(config, checkpoint), Memory(paths.metrics), paths)
+    return not _left(wanted_recipes(config, reference, checkpoint), Memory(paths.metrics), paths)
 
 
 def compare(config, networks, dense, rankings, paths, checkpoint):
@@ -57,15 +58,30 @@ def compare(config, networks, dense, rankings, paths, checkpoint):
     Returns:
         The rows of `metrics.csv` that belong to this run, in the order of `wanted_recipes`.
     """
-    memory, wanted = Memory(paths.metrics), wanted_recipes(config, checkpoint)
+    memory = Memory(paths.metrics)
+    wanted = wanted_recipes(config, networks.reference, checkpoint)
     left = _left(wanted, memory, paths)
     if left:
         _make_and_test(left, memory, config, networks, dense, rankings, paths)
     say(_done(len(left), len(wanted)))
     rows = memory.rows(recipe.digest for recipe in wanted)
-    for text in remarks(rows):
+    for text in [*remarks(rows), *_chance(config, rows, networks.dataset)]:
         say(text)
     return rows
+
+
+def _chance(config, rows, dataset):
+    """What must be said of a model that was taken as it is and does not know the data."""
+    from numpy import bincount
+
+    accuracy = rows[rows["k"] == 0]["test_accuracy"].max()
+    commonest = bincount(dataset.test.labels).max() / len(dataset.test)
+    if config.epochs or accuracy > 1.1 * commonest:
+        return []
+    return [
+        f"Note: the model as it is has {100 * accuracy:.2f} % right, no more than chance; are the "
+        "examples scaled, and the classes numbered, as when it was trained?"
+    ]
 
 
 def _done(made, wanted):

@@ -137,7 +137,7 @@ def code_of(config):
     if not is_file(config.dataset):
         digests["--dataset"] = plugins.source_digest(LOADERS.function(config.dataset))
     if is_file(config.model):
-        digests["--model"] = plugins.digest_of_all()
+        digests["--model"] = plugins.digest_of_layers()
     else:
         digests["--model"] = plugins.source_digest(ARCHITECTURES.function(config.model))
     return {flag: digest for flag, digest in digests.items() if digest}
@@ -224,7 +224,7 @@ def _move_out(paths):
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
     paths.training_state.unlink(missing_ok=True)
-    paths.remove_stale_pictures(settings["k_vals"])
+    paths.remove_stale_pictures(settings["k_vals"], settings["epochs"])
     _remove_networks_of_old_weights(paths)
     # The record goes last: while it lies in `retrained`, the move is not complete.
     new.config.replace(paths.config)

@@ -132,8 +132,11 @@ class ArtifactPaths:
             with contextlib.suppress(OSError):  # it is not there, or somebody else uses it
                 folder.rmdir()
 
-    def remove_stale_pictures(self, k_vals):
-        """Removes the histograms of sparsities that are not among `k_vals` any more."""
+    def remove_stale_pictures(self, k_vals, epochs):
+        """Removes the histograms of sparsities that are not among `k_vals` any more, and the curves
+        of a training where there was none."""
+        if not epochs:
+            self.loss_accuracy.unlink(missing_ok=True)
         wanted = {self.histogram(g, float(k)) for g in _HISTOGRAM_PREFIX for k in k_vals}
         for picture in set(self._histograms()) - wanted:
             picture.unlink()

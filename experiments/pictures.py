@@ -16,7 +16,7 @@ from . import recipes
 from .comparison import chosen_methods
 
 
-def draw(config, values, rankings, paths):
+def draw(config, values, rankings, labels, paths):
     """Writes the curves of the training, and pictures and animations of what is left at every `k`.
 
     All that needs no test results, so that it can be done while networks are evaluated. If nothing
@@ -26,10 +26,11 @@ def draw(config, values, rankings, paths):
         config: the `ExperimentConfig`.
         values: what each of the reference methods removes, as arrays by layer name.
         rankings: of the same, by layer name.
+        labels: of the same, what layers are called where that is not their name.
         paths: where the experiment is.
     """
     drawings = {
-        method: partial(_frames, config, values[method], method, layers)
+        method: partial(_frames, config, values[method], method, layers, labels[method])
         for method, layers in rankings.items()
     }
     if _may_fork():
@@ -44,14 +45,14 @@ def draw(config, values, rankings, paths):
         for frame, k in zip(frames, config.k_vals, strict=True):
             graph.save_png(frame, paths.histogram(method.granularity, k))
         gifs.save_gif(frames, paths.animation(method.granularity))
-    paths.remove_stale_pictures(config.k_vals)
+    paths.remove_stale_pictures(config.k_vals, config.epochs)
 
 
-def _frames(config, values, method, layers):
+def _frames(config, values, method, layers, labels):
     """The images of what a method leaves, one for every `k`."""
     return gifs.in_few_colors(
         graph.histogram_frames(
-            method.granularity, values, layers, config.k_vals, config.experiment_id
+            method.granularity, values, layers, config.k_vals, config.experiment_id, labels
         )
     )
 

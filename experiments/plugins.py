@@ -63,9 +63,15 @@ def source_digest(function):
     return hashlib.sha256(repr(content).encode()).hexdigest()[:12] if modules else ""
 
 
-def digest_of_all():
-    """The same of all plugins that were loaded: any may define what a saved model is made of."""
-    content = sorted({source for name in _LOADED for source in _sources(name).values()})
+def digest_of_layers():
+    """The same of all plugins that were loaded and bring what a saved model may be made of: classes
+    and functions that are registered with Keras."""
+    keras = sys.modules.get("keras")
+    kinds = keras.saving.get_custom_objects().values() if keras else ()
+    modules = {sys.modules.get(kind.__module__) for kind in kinds}
+    files = {str(getattr(module, "__file__", None)) for module in modules}
+    sources = [_sources(name) for name in _LOADED]
+    content = sorted({s for found in sources if files & set(found) for s in found.values()})
     return hashlib.sha256(repr(content).encode()).hexdigest()[:12] if content else ""
 
 

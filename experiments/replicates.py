@@ -35,16 +35,21 @@ def run_all(config, run):
 
     Args:
         config: an `ExperimentConfig` with `replicates` greater than 1.
-        run: runs a single experiment.
+        run: runs a single experiment, and returns by which reference methods.
     """
     paths = ArtifactPaths.of(config)
     forced = _Forced(config, paths)
+    if not config.epochs:
+        say(
+            "All seeds begin with the same trained model (--epochs=0): they differ only in what is "
+            "random when it is pruned and retrained."
+        )
     for number in range(config.replicates):
         single = replicate(config, paths, config.seed + number)
         say(f"Replicate {number + 1} of {config.replicates}: seed {single.seed}")
-        run(forced.applied_to(single), show_model=number == 0)
+        reference = run(forced.applied_to(single), show_model=number == 0)
         forced.finish(single.seed)
-    report(config, paths)
+    report(config, reference, paths)
     forced.end()
 
 
@@ -59,9 +64,9 @@ def replicate(config, paths, seed):
     )
 
 
-def report(config, paths):
+def report(config, reference, paths):
     """Summarizes all seeds that have been finished with these settings: tables, figure, screen."""
-    rows = finished_rows(config, paths)
+    rows = finished_rows(config, reference, paths)
     summary = summarize(rows)
     csv.write_metrics(paths.all_metrics, rows)
     csv.write_metrics(paths.summary, summary)
@@ -79,19 +84,20 @@ def report(config, paths):
     say(f"The summary of seeds {_listed(seeds)} is in {paths.replicates}")
 
 
-def finished_rows(config, paths):
+def finished_rows(config, reference, paths):
     """The rows of all seeds that have every network of these settings, in one table."""
     found, first = {}, folder.read_record(ArtifactPaths.of(replicate(config, paths, config.seed)))
     for place in paths.replicates.glob(f"{glob.escape(config.experiment_id)}-seed=*"):
         seed = place.name.rpartition("=")[2]
         if seed.isdecimal():
-            rows = _rows_of(replicate(config, paths, int(seed)), ArtifactPaths(place), first)
+            single = replicate(config, paths, int(seed))
+            rows = _rows_of(single, reference, ArtifactPaths(place), first)
             if rows is not None:
                 found[int(seed)] = rows
     return csv.typed(pd.concat([found[seed] for seed in sorted(found)], ignore_index=True))
 
 
-def _rows_of(config, paths, first):
+def _rows_of(config, reference, paths, first):
     """The rows of one seed's experiment; None if it is not finished or was made otherwise than the
     one with the record `first`."""
     record = folder.read_record(paths)
@@ -102,7 +108,8 @@ def _rows_of(config, paths, first):
     metrics = csv.read_metrics(paths.metrics)
     if metrics is None:
         return None
-    wanted = [recipe.digest for recipe in wanted_recipes(config, record["checkpoint_sha256"])]
+    recipes_of_run = wanted_recipes(config, reference, record["checkpoint_sha256"])
+    wanted = [recipe.digest for recipe in recipes_of_run]
     by_recipe = metrics.set_index("recipe", drop=False)
     return by_recipe.loc[wanted] if set(wanted) <= set(by_recipe.index) else None
 

@@ -9,10 +9,15 @@ import math
 from dataclasses import dataclass
 from numbers import Integral
 
-from ..config import UsageError, is_file
+from ..config import MODEL_FILES, UsageError, is_file
 from ..registry import Registry, named
 
-ARCHITECTURES = Registry("model", flag="--model", takes=())
+ARCHITECTURES = Registry(
+    "model",
+    flag="--model",
+    takes=(),
+    also=[f"a file that ends in {', '.join(MODEL_FILES)}"],
+)
 register_model = ARCHITECTURES.register
 
 MLP_UNITS = (1000, 1000, 500, 200)
@@ -50,10 +55,14 @@ def lenet_5():
 def _lenet_5(shape, num_classes):
     from .backend import keras
 
-    layers = keras.layers
+    layers, shape = keras.layers, image_shape(shape)
+    if min(shape[:2]) < 16:
+        raise UsageError(
+            f"--model: lenet_5 needs images of 16×16 pixels or more, not {shape[0]}×{shape[1]}."
+        )
     return keras.Sequential(
         [
-            keras.Input(image_shape(shape), name="images"),
+            keras.Input(shape, name="images"),
             layers.Conv2D(20, 5, activation="relu", name="conv_1"),
             layers.MaxPooling2D(name="pool_1"),
             layers.Conv2D(50, 5, activation="relu", name="conv_2"),

@@ -4,6 +4,7 @@ Everything that needs them says `from .backend import keras, tf`.
 """
 
 import os
+import warnings
 
 from absl import logging
 
@@ -15,6 +16,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with quiet_stderr():
     import keras
     import tensorflow as tf
+
+# A model with one input takes it with or without its name.
+warnings.filterwarnings("ignore", message="(The structure of|When providing) `inputs`")
 
 # Keras warns that HDF5 is an old format, which is what the checkpoint is meant to be.
 logging.set_verbosity(logging.ERROR)

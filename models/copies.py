@@ -11,19 +11,37 @@ def knowing(model):
     """While it lasts, Keras finds the classes and functions that a model is made with.
 
     To copy a layer Keras looks them up by name, which only those find that are registered.
+
+    Raises:
+        ValueError: if two go by one name, so that one would stand in for the other.
     """
+    with keras.saving.CustomObjectScope(_unregistered(model)):
+        yield
+
+
+def _unregistered(model):
+    """The classes and functions of a model that neither Keras nor its register knows, by name."""
     values = [*_values(model), *_compiled_with(model)]
     for layer in model._flatten_layers(include_self=False):
         values += _values(layer)
-    kinds = {
-        each.__name__: each
-        for value in values
-        for each in (value, type(value))
-        if inspect.isfunction(each) or inspect.isclass(each)
+    by_name = {}
+    for each in (each for value in values for each in (value, type(value))):
+        if inspect.isfunction(each) or inspect.isclass(each):
+            by_name.setdefault(each.__name__, set()).add(each)
+    # Functions without a name of their own are not looked up.
+    own = {
+        name: {each for each in kinds if not _is_known(each)}
+        for name, kinds in by_name.items()
+        if name != "<lambda>"
     }
-    own = {name: each for name, each in kinds.items() if not _is_known(each)}
-    with keras.saving.CustomObjectScope(own):
-        yield
+    clashing = [name for name, kinds in own.items() if kinds and len(by_name[name]) > 1]
+    if clashing:
+        raise ValueError(
+            f"{model.name!r} cannot be copied: two of the classes and functions that it is made "
+            f"with are called {clashing[0]!r}; decorate your own with "
+            "keras.saving.register_keras_serializable(), or rename it."
+        )
+    return {name: kinds.pop() for name, kinds in own.items() if kinds}
 
 
 def _values(layer):
@@ -38,8 +56,13 @@ def _compiled_with(model):
 
 
 def _is_known(kind):
-    """Whether Keras or Python bring it."""
-    return (kind.__module__ or "builtins").partition(".")[0] in ("keras", "builtins", "functools")
+    """Whether Keras or Python bring it, or it has been registered with Keras."""
+    brought = (kind.__module__ or "builtins").partition(".")[0] in (
+        "keras",
+        "builtins",
+        "functools",
+    )
+    return brought or keras.saving.get_registered_name(kind) != kind.__name__
 
 
 def copy_of_layer(layer, config=None):

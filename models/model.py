@@ -1,6 +1,7 @@
 """The networks: architectures by name or models from files; build, compile, clone."""
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,9 @@ import numpy as np
 from ..config import UsageError, is_file
 from ..data.data_loaders.loader_utils import NUM_CLASSES
 from ..registry import named
-from ..utils import RunError
+from ..utils import RunError, counted
 from .architectures import Architecture, architecture_of
-from .backend import device_names, keras
+from .backend import device_names, keras, tf
 from .copies import copy_of_model
 
 
@@ -54,7 +55,7 @@ def build(
     else:
         model, called = architecture(shape, num_classes), f"the {named('model', name)}"
     check_classifier(model, called, shape, num_classes)
-    compile_model(model, learning_rate, not _answers_probabilities(model, shape))
+    compile_model(model, learning_rate, not _answers_probabilities(model, called, shape))
     return model
 
 
@@ -155,23 +156,45 @@ def check_classifier(model, called, shape, num_classes):
 
 def _fault_of_ends(model, shape, num_classes):
     """What of a model's inputs and outputs does not fit; None if all does."""
+    taken, outputs = _shape(model, "input_shape"), _shape(model, "output_shape")
     if example_shape(model, shape) is None:
-        return f"takes {_of_shape(model, 'input_shape')}, but examples are of shape {shape}"
-    outputs = getattr(model, "output_shape", (None, num_classes))
-    if isinstance(outputs, (list, dict)) or len(outputs) != 2:
         return (
-            f"answers with {_of_shape(model, 'output_shape')}, but a probability or logit for each "
-            "class is needed, of shape (None, classes); prune others with network_pruning.prune"
+            f"takes {_described(taken)}, but examples are of shape {shape}; prune models of "
+            "several inputs with network_pruning.prune"
+            if _are_several(taken)
+            else f"takes {_described(taken)}, but examples are of shape {shape}"
         )
-    if outputs[1] is not None and outputs[1] < num_classes:
+    if outputs is not None and (_are_several(outputs) or len(outputs) != 2):
+        return (
+            f"answers with {_described(outputs)}, but a probability or logit for each class is "
+            "needed, of shape (None, classes); prune others with network_pruning.prune"
+        )
+    if outputs and outputs[1] == 1:
+        return (
+            "answers with a single number, but one for each of two or more classes is needed; end "
+            "it with Dense(2, activation='softmax')"
+        )
+    if outputs and outputs[1] is not None and outputs[1] < num_classes:
         return f"tells {outputs[1]} classes apart, but the data has {num_classes}"
     return None
 
 
-def _of_shape(model, which):
-    shape = getattr(model, which)
-    several = isinstance(shape, (list, dict))
-    return f"{len(shape)} arrays" if several else f"arrays of shape {shape}"
+def _shape(model, which):
+    """`input_shape` or `output_shape`; None of a subclassed model, of which nobody knows."""
+    try:
+        return getattr(model, which)
+    except (AttributeError, ValueError):
+        return None
+
+
+def _are_several(shapes):
+    """Whether they are those of several arrays, or of one by name: not a plain tuple of sizes."""
+    return not isinstance(shapes, tuple) or any(isinstance(size, tuple) for size in shapes)
+
+
+def _described(shapes):
+    several = _are_several(shapes)
+    return counted(len(shapes), "array") if several else f"arrays of shape {shapes}"
 
 
 def example_shape(model, shape):
@@ -180,11 +203,10 @@ def example_shape(model, shape):
     Examples with as many numbers are given its shape: flat images a height and a width, grey ones
     a channel.
     """
-    try:
-        taken = model.input_shape
-    except (AttributeError, ValueError):  # of a subclassed model nobody knows
+    taken = _shape(model, "input_shape")
+    if taken is None:
         return tuple(shape)
-    if isinstance(taken, (list, dict)):
+    if _are_several(taken):
         return None
     taken = tuple(taken[1:])
     if None not in taken:
@@ -205,13 +227,44 @@ def _are_the_same(taken, shape):
     return [n for n in taken if n > 1] == [n for n in shape if n > 1]
 
 
-def _answers_probabilities(model, shape):
-    """Whether answers are probabilities: seen from some, because the softmax may be anywhere."""
+def _answers_probabilities(model, called, shape):
+    """Whether answers are probabilities: seen from some, because the softmax may be anywhere.
+
+    Raises:
+        UsageError: if it cannot answer, or answers with neither probabilities nor logits.
+    """
     examples = np.random.default_rng(0).random((8, *example_shape(model, shape)), np.float32)
-    answers = np.asarray(model(examples, training=False), np.float32)
+    try:
+        answers = model(examples, training=False)
+    except (ValueError, TypeError, tf.errors.OpError) as error:
+        # Keras' colours and TensorFlow's node names say nothing here.
+        reason = " ".join(re.sub(r"\x1b\[\d+m|\{\{.*?\}\}", "", str(error)).split())
+        raise UsageError(
+            f"--model: {called} cannot answer examples of shape {examples.shape[1:]} "
+            f"({_cut(reason.removeprefix('Exception encountered when calling '))})."
+        ) from error
+    if not keras.ops.is_tensor(answers):
+        raise UsageError(
+            f"--model: {called} answers with a {type(answers).__name__}, but a single array is "
+            "needed, with a probability or logit for each class."
+        )
+    answers = np.asarray(answers, np.float32)
     if not np.isfinite(answers).all():
         raise UsageError("--model: its answers are not finite; it holds NaN or infinite weights.")
-    return bool((answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-2))
+    if (answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-2):
+        return True
+    if _last_activation(model) in (keras.activations.sigmoid, keras.activations.hard_sigmoid):
+        raise UsageError(
+            f"--model: {called} answers with a sigmoid for each class, which are neither "
+            "probabilities of one class nor logits; end it with a softmax or with no activation."
+        )
+    return False
+
+
+def _last_activation(model):
+    """The activation of the layer that a model ends with; None where nobody knows."""
+    layers = model._flatten_layers(include_self=False, recursive=True)
+    return getattr(list(layers)[-1], "activation", None)
 
 
 def compile_model(model, learning_rate, from_logits=False):

@@ -1,7 +1,9 @@
 """Callbacks for `fit`: prune any Keras model while it trains, or keep it pruned."""
 
+import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import keras
@@ -11,10 +13,15 @@ from ..compression.graph import function_of
 from ..config import ExperimentConfig, UsageError
 from ..models import kernels
 from ..models.kernels import value_of
+from ..utils import counted
 from .held import HeldMasks, release
 from .methods import schedule_rounds
 from .prunables import units_of
 from .prune import Pruner, checked_fraction, checked_method
+from .schedules import SCHEDULES
+
+# A schedule in fewer steps is hardly one.
+FEW_PRUNINGS = 3
 
 
 class Pruning(keras.callbacks.Callback):
@@ -29,7 +36,7 @@ class Pruning(keras.callbacks.Callback):
     Args:
         sparsity: which share of the weights or units goes in the end, in [0, 1], or a dictionary
             with that of some layers by name.
-        method: as for `prune`, with any schedule.
+        method: as for `prune`, with any schedule; `gradual` if it names none.
         begin, end: the share of the training, in [0, 1], at which pruning begins and is complete.
         every: how many steps there are from one pruning to the next.
         data: training examples `(x, y)` for criteria that look at data.
@@ -49,11 +56,16 @@ class Pruning(keras.callbacks.Callback):
         end: float = 0.75,
         every: int = 100,
         data: tuple[Any, Any] | None = None,
-        exclude: Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
         seed: int = 0,
     ):
         super().__init__()
         for name, share in (("begin", begin), ("end", end)):
+            if isinstance(share, Real) and share > 1:
+                raise UsageError(
+                    f"{name}: {share:g} is not a share of the training in [0, 1]; divide a number "
+                    "of steps by that of the whole training."
+                )
             checked_fraction(name, share)
         if begin > end:
             raise UsageError(f"begin: {begin:g} is after end, {end:g}.")
@@ -61,7 +73,7 @@ class Pruning(keras.callbacks.Callback):
             raise UsageError(f"every: {every!r} is not a number of steps; give 1 or more.")
         if not isinstance(sparsity, Mapping):
             checked_fraction("sparsity", sparsity)
-        self.method = checked_method(method, oneshot=False)
+        self.method = _with_schedule(checked_method(method, oneshot=False), method)
         self.begin, self.end, self.every = begin, end, every
         self._arguments = (sparsity, data, exclude, seed)
         self._pruner = self._held = self._masks = None
@@ -76,6 +88,19 @@ class Pruning(keras.callbacks.Callback):
             self._masks = None
         self._held, self._epoch, self._steps, self._complete = None, 0, 0, False
         self._length = self.params.get("steps")
+        self._warn_of_few_prunings()
+
+    def _warn_of_few_prunings(self):
+        """Where steps are many at once, weights go in large steps, which a network minds."""
+        if self._length is None or self.method.schedule == "oneshot":
+            return
+        steps = self._length * (self.params.get("epochs") or 1) * (self.end - self.begin)
+        if steps // self.every < FEW_PRUNINGS:
+            warnings.warn(
+                f"Pruning takes place every {counted(self.every, 'step')}, but from begin to end "
+                f"there are only {steps:.0f}: give `every` a smaller number.",
+                stacklevel=2,
+            )
 
     def on_epoch_begin(self, epoch, logs=None):
         """Notes the epoch."""
@@ -152,6 +177,12 @@ class Pruning(keras.callbacks.Callback):
             name: mask if mask.any() or known else np.ones_like(mask)
             for name, mask in found.items()
         }
+
+
+def _with_schedule(method, text):
+    """The `Method`, gradual where its text names no schedule."""
+    named = any(SCHEDULES.knows(value) for value in text.split("/"))
+    return method if named else dataclasses.replace(method, schedule="gradual")
 
 
 class KeepPruned(keras.callbacks.Callback):

@@ -10,6 +10,7 @@ from functools import cached_property
 from ..models.weights import Weights, read_weights
 from .masks import make_masks, rank
 from .measures import measure
+from .methods import REFERENCE
 from .statistics import Statistics
 
 
@@ -19,7 +20,12 @@ class DenseNetworks:
     Args:
         config: the settings of training, pruning and recovery.
         dataset: the `Dataset`; examples of any shape are taken as rows.
+
+    Attributes:
+        reference: the methods that every experiment runs.
     """
+
+    reference = REFERENCE
 
     def __init__(self, config, dataset):
         self.config, self.shape = config, dataset.shape
@@ -61,6 +67,10 @@ class DenseNetworks:
         if method.by_unit:
             return {name: ranking.scores for name, ranking in rankings.items()}
         return dense.hidden
+
+    def labels(self, _method):
+        """What pictures call the layers, by name."""
+        return {}
 
     def pruned(self, method, dense, rankings, k):
         """The `Weights` without what a method removes at sparsity `k`."""

@@ -1,18 +1,18 @@
 """Any Keras model, as the runner trains, prunes and tests it."""
 
-import warnings
 from functools import cached_property
 
 import numpy as np
 
 from ..compression.part import Part
+from ..config import UsageError
 from ..models import model as models
 from ..models.backend import tf
 from ..models.model_evaluation import ModelEvaluator, ModelWeights
 from ..models.training import train
 from ..utils import RunError
-from .methods import REFERENCE
-from .model_measures import measure
+from .methods import REFERENCE, parse
+from .model_measures import size_of
 from .prunables import hidden_kernels
 from .prune import Pruner
 from .statistics import sample
@@ -26,7 +26,11 @@ class KerasNetworks:
         dataset: the `Dataset`; examples are given the shape that the model takes.
 
     Raises:
-        UsageError: if the model cannot be had, or does not fit the data.
+        UsageError: if the model cannot be had, does not fit the data, or has nothing to prune.
+
+    Attributes:
+        reference: the methods that every experiment runs: without `unit` where no unit of the model
+            can be removed.
     """
 
     def __init__(self, config, dataset):
@@ -34,13 +38,29 @@ class KerasNetworks:
         # Only a place to put weights into: no network lives here.
         self.model = models.build_for(config, dataset)
         self.dataset = dataset.shaped(models.example_shape(self.model, dataset.shape))
+        # Who takes images as rows has to be told what they look like, to move them.
+        self.shape = max(dataset.shape, self.dataset.shape, key=len)
         self.initial = ModelWeights.of(self.model)
         self._evaluate = ModelEvaluator(self.model, self.penalty_of(self.model))
         self._pruners = {}
-        for method in REFERENCE:
-            self.pruner(method)  # complains before the work
+        self.reference = tuple(method for method in REFERENCE if self._can_be_pruned(method))
+        for text in config.methods:
+            method = parse(text)
+            if method not in REFERENCE:
+                self.pruner(method)  # complains before the work
         # XLA knows fewer operations than models may have, and is no faster at convolutions.
         self.compiled = False
+
+    def _can_be_pruned(self, method):
+        """Whether the model can be by a reference method; by weight it must be."""
+        try:
+            self.pruner(method)
+        except UsageError as error:
+            if not method.by_unit:
+                raise
+            self._without_units = str(error)
+            return False
+        return True
 
     def new_model(self):
         """A new Keras model with the initial weights, compiled."""
@@ -153,6 +173,11 @@ class KerasNetworks:
         dense.put_into(self.model)
         return self.pruner(method).prunables.matrices()
 
+    def labels(self, method):
+        """What pictures call the prunables, by name: groups by all of their layers."""
+        layers = self.pruner(method).prunables.layers
+        return {name: layer.label for name, layer in layers.items()}
+
     def pruned(self, method, dense, rankings, k):
         """The `ModelWeights` without what a method removes at sparsity `k`."""
         pruner = self.pruner(method)
@@ -174,9 +199,7 @@ class KerasNetworks:
     def measure(self, weights):
         """How much is left of a network, as a dictionary; see `ModelSize`."""
         weights.put_into(self.model)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # said once, not for every network
-            size = measure(self.model)
+        size = size_of(self.model, self.dataset.shape)
         names = (
             *("sparsity", "layer_sparsity", "effective_sparsity", "nonzero", "living"),
             *("compression_ratio", "multiply_adds", "speedup"),
@@ -192,8 +215,25 @@ class KerasNetworks:
     def remarks(self):
         """What must be said of what cannot be pruned, a sentence each."""
         found = []
-        for method in REFERENCE:
+        if models.answers_logits(self.model):
+            found.append("The model's answers are taken for logits: they are no probabilities.")
+        if self._scales_itself():
+            found.append(
+                "Note: the model scales its inputs itself, and the examples are bytes, which it is "
+                "given as 0 to 1. If it expects 0 to 255, save them as float32."
+            )
+        if len(self.reference) < len(REFERENCE):
+            found.append(f"Not pruned by unit: {self._without_units}")
+        for method in self.reference:
             alone = self.pruner(method).prunables.left_alone
             if alone:
                 found.append(f"Not pruned by {method.name}: {', '.join(alone)}.")
         return found
+
+    def _scales_itself(self):
+        """Whether bytes are scaled by the model, besides what is done to all bytes here."""
+        layers = models.keras.layers
+        scaling = (layers.Rescaling, layers.Normalization, layers.Embedding)
+        return self.dataset.train.pixels.dtype == np.uint8 and any(
+            isinstance(layer, scaling) for layer in self.model._flatten_layers(include_self=False)
+        )

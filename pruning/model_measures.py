@@ -153,29 +153,36 @@ def _percent(share):
     return f"{100 * share:.2f} %"
 
 
-def measure(model: keras.Model) -> ModelSize:
+def measure(model: keras.Model, input_shape: tuple[int, ...] | None = None) -> ModelSize:
     """How much is left of a Keras model.
 
     Args:
         model: any built Keras model; its weights are looked at, nothing is computed with data.
+        input_shape: of one example, such as (224, 224, 3): to count the multiply-adds of a model
+            with one input that leaves its sizes open.
 
     Returns:
         A `ModelSize`: sparsity (in total, per layer, effective), nonzero parameters, compression
         ratio and multiply-adds; `print` shows it as a table.
 
     Raises:
-        ValueError: if the model is not built.
+        ValueError: if the model is not built, or takes no examples of `input_shape`.
 
     Warns:
         UserWarning: names layers with weights that are of no kind that can be pruned.
     """
-    found = kernels.all_kernels(model)
     unknown = kernels.unknown_layers(model)
     if unknown:
         listed = ", ".join(map(kernels.describe, unknown))
         warnings.warn(f"Counted, but never pruned: {listed}.", stacklevel=2)
+    return size_of(model, input_shape)
+
+
+def size_of(model, input_shape=None):
+    """The same without a warning."""
+    found = kernels.all_kernels(model)
     prunable = {kernel.name for kernel in hidden_kernels(model)}
-    life, positions = Living.of(model), _positions(model, found)
+    life, positions = Living.of(model), _positions(model, found, input_shape)
     layers = tuple(
         _layer_size(kernel, kernel.name in prunable, life, positions.get(kernel.name))
         for kernel in found
@@ -211,10 +218,12 @@ def _layer_size(kernel, prunable, life, positions):
     )
 
 
-def _positions(model, found):
+def _positions(model, found, input_shape=None):
     """At how many positions each kernel is used for one example, by name: seen by showing the
-    model zeros. Empty where the model leaves sizes open."""
+    model zeros. Empty where sizes are left open."""
     inputs = _zeros_for(model)
+    if inputs is None and input_shape is not None:
+        inputs = keras.ops.zeros((1, *input_shape))
     if inputs is None:
         return {}
     total = {}

@@ -74,7 +74,7 @@ class LivingModel(Trainee):
         }
         self.moving, shape = None, split.pixels.shape[1:]
         if self.config.shift:
-            move = MovedImages(split.pixels, image_shape(shape), self.config.shift)
+            move = MovedImages(split.pixels, image_shape(networks.shape), self.config.shift)
             self.moving = lambda generator: move(generator).reshape(-1, *shape)
             self.pixels = tf.Variable(split.pixels, trainable=False)
             split = Split(self.pixels, split.labels)

@@ -83,6 +83,17 @@ class ModelStatistics:
             raise UsageError(
                 "data: this criterion looks at data; give some training examples as data=(x, y)."
             )
+        if not isinstance(self.data, (tuple, list)) or len(self.data) != 2:
+            raise UsageError(
+                f"data: {type(self.data).__name__} is not a pair of arrays; give some training "
+                "examples as data=(x, y)."
+            )
+        sizes = {len(array) for array in keras.tree.flatten(self.data)}
+        if len(sizes) != 1 or sizes == {0}:
+            raise UsageError(
+                f"data: its arrays are of lengths {', '.join(map(str, sorted(sizes)))}; there must "
+                "be a label for each example, and one example or more."
+            )
         return self.data
 
     def _batches(self):

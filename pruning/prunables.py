@@ -68,6 +68,14 @@ class Prunable:
         """Of its matrix."""
         return sum(part.height for part in self.parts), self.parts[0].columns.shape[1]
 
+    @property
+    def label(self):
+        """What people call it: by one or two of its layers, or the first and how many more."""
+        first, *others = dict.fromkeys(part.kernel.name for part in self.parts)
+        if len(others) > 1:
+            return f"{first} + {len(others)} more"
+        return " + ".join((first, *others))
+
     def stacked(self, matrices):
         """Its matrix, from those of the kernels, by their names."""
         return np.concatenate([part.cut(matrices[part.kernel.name]) for part in self.parts])
@@ -106,7 +114,8 @@ class Prunables:
         Args:
             model: a built model.
             by_unit: whether whole units go.
-            exclude: names of layers that are not to be pruned, or patterns such as `block1_*`.
+            exclude: names of layers that are not to be pruned, or patterns such as `block1_*`; a
+                single one may be given as it is.
 
         Raises:
             UsageError: if a name in `exclude` is of no layer, nothing is left to prune, or the
@@ -120,6 +129,11 @@ class Prunables:
             alone += others
         else:
             layers = {kernel.name: Prunable(kernel.name, [_whole(kernel)]) for kernel in found}
+        if not layers and found:
+            raise UsageError(
+                f"{model.name!r} has no units that could be removed: not those of "
+                f"{', '.join(alone)}; prune single weights (method='weight')."
+            )
         if not layers:
             raise UsageError(
                 f"{model.name!r} has nothing that can be pruned: dense layers or convolutions are "
@@ -167,6 +181,7 @@ def without(found, exclude, model):
     """
     names = {layer.name for layer in model._flatten_layers(include_self=False)}
     names |= {kernel.name for kernel in found}
+    exclude = (exclude,) if isinstance(exclude, str) else exclude
     for pattern in exclude:
         if not fnmatch.filter(names, pattern):
             raise UsageError(f"exclude: {pattern!r} is the name of no layer of {model.name!r}.")

@@ -30,7 +30,7 @@ def prune(
     method: str = "weight",
     *,
     data: tuple[Any, Any] | None = None,
-    exclude: Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
     seed: int = 0,
 ) -> keras.Model:
     """A copy of a Keras model with the least important weights or units set to zero.
@@ -73,6 +73,11 @@ def copy_of(model: keras.Model) -> keras.Model:
     Raises:
         ValueError: if that cannot be, as with a subclassed model without `get_config`.
     """
+    if not isinstance(model, keras.Model):
+        raise UsageError(
+            f"model: {type(model).__name__} is no Keras model; build one, or load it with "
+            "keras.saving.load_model(path)."
+        )
     if not model.built:
         raise ValueError(
             f"{model.name!r} has no weights yet: build it first, for example by calling it on a "
@@ -87,6 +92,8 @@ def checked_method(text: str, oneshot: bool) -> methods.Method:
     Raises:
         UsageError: if it is none, or not of the kind that is needed here.
     """
+    if not isinstance(text, str):
+        raise UsageError(f"method: {text!r} is not a text such as 'weight/lamp/global'.")
     try:
         method = methods.parse(text)
     except UsageError as error:

@@ -1,5 +1,6 @@
 """The command line with models and data of the user's own, on real digits."""
 
+import dataclasses
 import json
 import random
 import re
@@ -15,6 +16,7 @@ from fault_run import fault_run
 from keras import layers
 from network_pruning import register_model
 from network_pruning.config import ExperimentConfig, UsageError
+from network_pruning.data.data_loaders.loader_utils import Dataset, Split
 from network_pruning.experiments import network_kinds
 from network_pruning.models import model as models
 from network_pruning.models.model_evaluation import ModelEvaluator, ModelWeights
@@ -328,6 +330,14 @@ def test_models_with_code_of_their_own_need_a_plugin(cli, own, tmp_path):
     assert not (tmp_path / "results").exists()
     process = cli(*flags, "--plugins=scaling", cwd=tmp_path)
     assert process.returncode == 0, process.stderr
+    # A plugin that brings nothing of the model is no reason to train anew; its own one is.
+    (tmp_path / "other.py").write_text("import network_pruning")
+    process = cli(*flags, "--plugins=scaling,other", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    (tmp_path / "scaling.py").write_text(PLUGIN.replace("2 * x", "3 * x"))
+    process = cli(*flags, "--plugins=scaling", cwd=tmp_path)
+    assert process.returncode == 1
+    assert "another version of the plugin of --model" in process.stderr
 
 
 def wrong_models():
@@ -345,9 +355,19 @@ def wrong_models():
     yield keras.Model(larger, large), "examples are of shape (28, 28)"
     yield keras.Model(inputs, layers.Dense(10)(layers.Flatten()(squared))), "Lambda"
     yield keras.Model(inputs, flat), "has nothing that can be pruned"
+    hidden = layers.Dense(4, activation="relu")(layers.Flatten()(inputs))
+    each = layers.Dense(10, activation="sigmoid")(hidden)
+    yield keras.Model(inputs, each), "answers with a sigmoid for each class"
+    one = layers.Dense(1, activation="sigmoid")(hidden)
+    yield keras.Model(inputs, one), "answers with a single number"
+    yield keras.Model(inputs, {"a": layers.Dense(10)(hidden)}), "answers with a dict"
+    open_sizes = keras.Input((None, None, 1))
+    large = layers.Conv2D(10, 40)(layers.Conv2D(4, 3)(open_sizes))
+    large = layers.GlobalAveragePooling2D()(large)
+    yield keras.Model(open_sizes, large), "cannot answer examples of shape (28, 28, 1)"
 
 
-@pytest.mark.parametrize("number", range(7))
+@pytest.mark.parametrize("number", range(11))
 def test_models_that_cannot_be_used(digits, tmp_path, number):
     model, sentence = list(wrong_models())[number]
     model.save(tmp_path / "wrong.keras")
@@ -355,6 +375,98 @@ def test_models_that_cannot_be_used(digits, tmp_path, number):
     with pytest.raises(UsageError, match=re.escape(sentence)) as error:
         KerasNetworks(config, digits.shaped((28, 28)))
     assert "\n" not in str(error.value)
+
+
+def test_images_too_small_for_lenet_5():
+    with pytest.raises(UsageError, match="lenet_5 needs images of 16×16 pixels or more, not 8×8"):
+        models.build(name="lenet_5", shape=(64,))
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "takes", "are_images"),
+    [
+        ((784,), np.uint8, (784,), True),
+        ((28, 28), np.uint8, (784,), True),
+        ((28, 28), np.float32, (28, 28, 1), True),
+        ((8, 8, 3), np.float32, (192,), True),
+        ((20, 6), np.float32, (20, 6), False),  # a series
+        ((13,), np.float32, (13,), False),
+        ((13,), np.uint8, (13,), False),
+    ],
+)
+def test_only_images_are_moved(tmp_path, shape, kind, takes, are_images):
+    split = Split(np.zeros((4, *shape), kind), np.zeros(4, np.int32))
+    data = Dataset("mine.npz", "0", split, None, split, 2)
+    model = keras.Sequential(
+        [keras.Input(takes), layers.Flatten(), layers.Dense(3), layers.Dense(2)]
+    )
+    model.save(tmp_path / "mine.keras")
+    files = {"model": str(tmp_path / "mine.keras"), "dataset": "mine.npz", "experiment_id": "a"}
+    config = ExperimentConfig(**files, num_valid=0, shift=1, methods=("weight/finetune",))
+    if are_images:
+        network_kinds.networks_of(config, data)
+    else:
+        with pytest.raises(UsageError, match=r"--shift=1 moves images, .* give --shift=0"):
+            network_kinds.networks_of(config, data)
+    # Methods that do not train move nothing.
+    network_kinds.networks_of(dataclasses.replace(config, methods=("weight/lamp",)), data)
+
+
+def transformer():
+    """A small one, with a causal mask, behind which no unit can be removed; as saved untrained."""
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((28, 28))
+    x = layers.Dense(8, name="embedding")(inputs)
+    attended = layers.MultiHeadAttention(2, 4, name="attention")(x, x, use_causal_mask=True)
+    x = layers.LayerNormalization()(layers.Add()([x, attended]))
+    return keras.Model(inputs, layers.Dense(10)(layers.GlobalAveragePooling1D()(x)), name="seer")
+
+
+def test_a_model_without_units_is_pruned_by_weight(cli, own, tmp_path):
+    transformer().save(tmp_path / "seer.keras")
+    flags = (f"--model={tmp_path / 'seer.keras'}", f"--dataset={own / 'few.npz'}", "--epochs=0")
+    flags += ("--k_vals=0,0.5", "--replicates=2", f"--output_dir={tmp_path / 'results'}")
+    process = cli(*flags)
+    assert process.returncode == 0, process.stderr
+    said = " ".join(process.stdout.split())
+    assert "Not pruned by unit: 'seer' has no units that could be removed" in said
+    assert "All seeds begin with the same trained model" in said
+    assert "no more than chance" in said
+    (folder,) = (tmp_path / "results").iterdir()
+    single = next((folder / "replicates").glob("*-seed=1"))
+    results = pd.read_csv(single / "results.csv")
+    assert results["Test Accuracy (Unit)"].isna().all()
+    assert results["Test Accuracy (Weight)"].notna().all()
+    assert not list(single.glob("*unit*"))
+    assert not (single / "loss_accuracy.png").exists()
+    assert set(pd.read_csv(folder / "replicates" / "summary.csv")["method"]) == {"weight"}
+    # Whoever asks for units by name is told, and nothing is written.
+    process = cli(*flags[:3], "--methods=unit/random", f"--output_dir={tmp_path / 'none'}")
+    assert process.returncode == 2
+    assert "prune single weights" in process.stderr
+    assert not (tmp_path / "none").exists()
+
+
+def test_sizes_left_open_are_those_of_the_examples(digits, tmp_path):
+    inputs = keras.Input((None, None, 1))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, activation="relu")(inputs))
+    model = keras.Model(inputs, layers.Dense(10)(x))
+    assert npr.measure(model).multiply_adds is None
+    assert npr.measure(model, (28, 28, 1)).multiply_adds == 26 * 26 * 4 * 9 + 40
+    model.save(tmp_path / "open.keras")
+    config = ExperimentConfig(model=str(tmp_path / "open.keras"), epochs=0)
+    networks = KerasNetworks(config, digits.shaped((28, 28)))
+    assert networks.measure(networks.initial)["multiply_adds"] == 26 * 26 * 4 * 9 + 40
+
+
+def test_what_is_said_of_models_of_which_one_cannot_be_sure(digits, tmp_path):
+    inputs = keras.Input((28, 28, 1))
+    x = layers.Conv2D(4, 3, name="conv")(layers.Rescaling(1 / 255)(inputs))
+    keras.Model(inputs, layers.Dense(10)(layers.Flatten()(x))).save(tmp_path / "scaling.keras")
+    config = ExperimentConfig(model=str(tmp_path / "scaling.keras"), epochs=0)
+    logits, scaling = KerasNetworks(config, digits).remarks()
+    assert "taken for logits" in logits
+    assert "the model scales its inputs itself" in scaling
 
 
 @pytest.mark.parametrize(

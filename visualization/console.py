@@ -53,9 +53,9 @@ def _marked(metrics):
     is the best at its sparsity of those that lost as much as asked; none is where all are equal."""
     less = metrics["sparsity"] < metrics["k"] - CLEARLY_LESS
     accuracy = metrics["test_accuracy"].where(~less)
-    by_k = accuracy.groupby(metrics["k"])
-    highest = by_k.transform("max")
-    return metrics.assign(less=less, best=(accuracy == highest) & (by_k.transform("min") < highest))
+    highest = accuracy.groupby(metrics["k"]).transform("max")
+    differ = metrics.groupby("k")["test_accuracy"].transform("nunique") > 1
+    return metrics.assign(less=less, best=(accuracy == highest) & differ)
 
 
 def _accuracy(row, interval=""):

@@ -106,13 +106,15 @@ def write_results(path, weight, unit):
     Args:
         path: the file to write.
         weight: the metrics of weight pruning, with `k`, `test_accuracy` and `test_loss`.
-        unit: those of unit pruning, at the same sparsities.
+        unit: those of unit pruning, at the same sparsities; none for a network without units that
+            could be removed.
     """
     import pandas as pd
 
+    by_k = [rows.set_index("k").reindex(weight["k"]) for rows in (weight, unit)]
     columns = (
         weight["k"],
-        *(rows[what] for what in ("test_accuracy", "test_loss") for rows in (weight, unit)),
+        *(rows[what] for what in ("test_accuracy", "test_loss") for rows in by_k),
     )
     results = pd.DataFrame(dict(zip(RESULTS_COLUMNS, map(list, columns), strict=True)))
     _write(path, results, float_format="%.4f")

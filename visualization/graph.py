@@ -91,7 +91,7 @@ def pruned_loss_accuracy(weight, unit, title):
 
     Args:
         weight: the metrics of weight pruning, with `k`, ascending, `test_accuracy` and `test_loss`.
-        unit: those of unit pruning, at the same sparsities.
+        unit: those of unit pruning, at the same sparsities; none where no unit can be removed.
         title: name of the experiment.
     """
     figure, (left, right) = _two_panels(f"Pruning of {title}")
@@ -102,6 +102,8 @@ def pruned_loss_accuracy(weight, unit, title):
         ("weight pruning", weight, {"color": BLUE, "marker": "o"}),
         ("unit pruning", unit, {"color": VERMILION, "marker": "s", "linestyle": "--"}),
     ):
+        if rows.empty:
+            continue
         style |= {"markevery": _marked(len(rows)), "markersize": 5, "label": name}
         left.plot(x, 100 * rows["test_accuracy"], **style)
         right.plot(x, rows["test_loss"], **style)
@@ -130,7 +132,6 @@ def method_comparison(metrics, title, settings=""):
     figure, panels = _two_panels(f"Methods compared on {title}", settings)
     # A network of which nothing lives has no ratio.
     metrics = metrics[np.isfinite(metrics["compression_ratio"])].reset_index(drop=True)
-    subs = (1, 2, 5) if metrics["compression_ratio"].max() < MANY_DECADES else (1,)
     for number, (method, style) in enumerate(_method_styles(metrics).items()):
         points = _from_control(metrics, method)
         style["markevery"] = _marked(len(points), number)
@@ -140,7 +141,7 @@ def method_comparison(metrics, title, settings=""):
         for accuracy in metrics[metrics["k"] == 0]["test_accuracy"].iloc[:1]:
             axes.axhline(100 * accuracy, color="black", linewidth=0.6, label="unpruned")
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(10, subs=subs))
+        axes.xaxis.set_major_locator(_locator_of_ratios(metrics["compression_ratio"].max()))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}×"))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("compression ratio (all weights / weights that live)")
@@ -150,6 +151,13 @@ def method_comparison(metrics, title, settings=""):
     right.set(title="Near the best", ylim=(best - 5, best + 0.5))
     _legend_below(figure, left, handlelength=5)
     return figure
+
+
+def _locator_of_ratios(largest):
+    """Where an axis of ratios from 1 on has ticks."""
+    if largest <= 2:  # of which a logarithmic axis has none in between
+        return MaxNLocator(6)
+    return LogLocator(10, subs=(1, 2, 5) if largest < MANY_DECADES else (1,))
 
 
 def _method_styles(metrics):
@@ -187,7 +195,7 @@ def _marked(num_points, number=0):
     return (0.02 * (number % 5), 0.1) if num_points > MOST_MARKERS else None
 
 
-def histogram_frames(granularity, values, rankings, k_vals, title):
+def histogram_frames(granularity, values, rankings, k_vals, title, labels=None):
     """The `HistogramFrames` of one granularity.
 
     Args:
@@ -196,11 +204,12 @@ def histogram_frames(granularity, values, rankings, k_vals, title):
         rankings: by layer name, with `order` and `num_removed(k)`.
         k_vals: sparsities as fractions, ascending.
         title: name of the experiment.
+        labels: what layers are called where that is not their name.
     """
     style = _HISTOGRAM_STYLES[granularity]
     histograms = [
         layer_histogram(
-            layer,
+            (labels or {}).get(layer, layer),
             values[layer],
             ranking.order,
             [ranking.num_removed(k) for k in k_vals],

@@ -376,6 +376,22 @@ def test_code_of_ones_own_needs_not_be_registered():
     assert not any((weight == 0).all() for weight in model.get_weights())
 
 
+def test_two_functions_of_one_name_are_not_mistaken_for_each_other():
+    def relu(x):
+        return -x
+
+    inputs = keras.Input((3,))
+    x = layers.Dense(3, activation=keras.activations.relu)(inputs)
+    model = keras.Model(inputs, layers.Dense(3, activation=relu)(x))
+    with pytest.raises(ValueError, match=r"called 'relu'; decorate .* or rename it"):
+        npr.prune(model, 0.5)
+    # One of them in the register goes by another name.
+    keras.saving.register_keras_serializable("two_of_one_name")(relu)
+    pruned = npr.prune(model, 0.0)
+    assert pruned.layers[1].activation is keras.activations.relu
+    assert pruned.layers[2].activation is relu
+
+
 def test_what_cannot_be_copied_ends_in_one_sentence():
     class Stubborn(layers.Dense):
         def __init__(self, secret):

@@ -93,10 +93,13 @@ def nan(array):
         ({"x_test": X[:12, :3]}, r"uint8 of shape \(60, 4, 5\) and uint8 of shape \(12, 3, 5\)"),
         ({"x_test": X[:12] / 255}, "examples must be of one kind"),
         ({"x_train": X[:, 0, 0]}, r"x_train is of shape \(60,\)"),
-        ({"x_train": X[:0], "y_train": Y[:0]}, "y_train is int64 of shape"),
+        ({"x_train": X[:0], "y_train": Y[:0]}, r"y_train is empty, of shape \(0,\)"),
+        ({"x_test": X[:0]}, "x_test is empty"),
+        ({"y_test": Y[:12].astype(str)}, "y_test holds texts, .*numpy.unique"),
+        ({"y_test": Y[:12] + 70}, "its labels go up to 72, more classes than there are training"),
         ({"x_train": X.astype(str)}, "x_train is of type <U3, but numbers are needed"),
         ({"y_train": Y - 1}, "y_train holds something else than the classes"),
-        ({"y_train": Y + 0.5}, "y_train holds something else than the classes"),
+        ({"y_train": Y + 0.5}, "y_train holds something else than the classes 0, 1, 2 …, such as"),
         ({"y_train": nan(Y.astype(float))}, "y_train holds something else than the classes"),
         ({"y_train": np.eye(3)[Y] / 2}, "not one-hot"),
         ({"y_train": np.ones((60, 3))}, "not one-hot"),
@@ -143,6 +146,11 @@ def test_a_damaged_file(saved):
 def test_a_sixth_is_held_out_unless_somebody_says(saved, size, expected):
     path = saved(x_train=np.zeros((size, 1), np.uint8), y_train=np.arange(size) % 2)
     assert files.default_num_valid(path) == expected
+
+
+def test_classes_numbered_from_one_are_noticed(saved, capsys):
+    files.load(saved(y_train=Y + 1, y_test=Y[:12] + 1), None)
+    assert "no label is 0" in capsys.readouterr().out
 
 
 def test_files_sorted_by_class_are_noticed(saved, capsys):

@@ -1,5 +1,7 @@
 """`Pruning` and `KeepPruned` in the user's own `fit`, on any backend."""
 
+import warnings
+
 import keras
 import network_pruning as npr
 import numpy as np
@@ -259,10 +261,24 @@ BAD = [
     ({"sparsity": 90}, "did you mean 0.9"),
     ({"begin": 0.8, "end": 0.5}, "begin: 0.8 is after end"),
     ({"every": 0}, "every: 0"),
-    ({"end": 7}, "end: 7 is not a fraction"),
+    ({"end": 7}, "end: 7 is not a share of the training .* divide a number of steps"),
+    ({"begin": -1}, "begin: -1 is not a fraction"),
     ({"method": "gradually"}, "^method: 'gradually'"),
     ({"method": "weight/gradual/finetune"}, "names a recovery"),
 ]
+
+
+def test_what_names_no_schedule_is_gradual():
+    assert npr.Pruning(0.5, "unit").method.name == "unit/gradual"
+    assert npr.Pruning(0.5, "unit/oneshot").method.name == "unit"
+
+
+def test_few_prunings_are_warned_of():
+    with pytest.warns(UserWarning, match="every 100 steps, but .* there are only 12"):
+        fit(model(), npr.Pruning(0.5))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        fit(model(), npr.Pruning(0.5, "weight/oneshot"))
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), BAD)

@@ -222,6 +222,9 @@ BAD = [
     ((0.5,), {"exclude": ("*",)}, "nothing that can be pruned"),
     ((0.5, "gradient"), {}, r"data=\(x, y\)"),
     ((0.5, "gradient"), {"data": (np.ones((1, 2)), np.ones((1, 1)))}, "not compiled"),
+    ((0.5, "activation"), {"data": np.ones((4, 2))}, "data: ndarray is not a pair of arrays"),
+    ((0.5, "activation"), {"data": (np.ones((4, 2)), np.ones(3))}, "of lengths 3, 4"),
+    ((0.5, ["weight"]), {}, r"method: \['weight'\] is not a text"),
 ]
 
 
@@ -230,6 +233,11 @@ def test_bad_arguments_end_in_one_sentence(arguments, settings, sentence):
     with pytest.raises(ValueError, match=sentence) as error:
         npr.prune(dense([[1.0, 2.0], [3.0, 4.0]]), *arguments, **settings)
     assert "\n" not in str(error.value)
+
+
+def test_what_is_no_model_is_refused():
+    with pytest.raises(ValueError, match="model: str is no Keras model; build one, or load it"):
+        npr.prune("model.keras", 0.5)
 
 
 def test_a_model_that_is_not_built_is_refused():

@@ -324,6 +324,14 @@ def test_where_nothing_lives_there_is_no_ratio_and_labels_keep_apart():
     assert_labels_keep_apart(compared(table))
 
 
+def test_small_ratios_have_labels_too():
+    table = rows("weight").assign(compression_ratio=[1, 1.2, 1.45])
+    figure = compared(table)
+    assert_labels_keep_apart(figure)
+    low, high = figure.axes[0].get_xlim()
+    assert sum(low <= tick <= high for tick in figure.axes[0].get_xticks()) >= 3
+
+
 @pytest.mark.parametrize("ratio", [30, 120, 299, 300, 350, 800, 1000, 4999, 10**6])
 def test_labels_of_the_ratios_keep_apart(ratio):
     table = rows("weight")
@@ -351,6 +359,14 @@ def test_many_sparsities_are_lines_not_bands_of_markers():
     figure = graph.pruned_loss_accuracy(many, many, "toy")
     assert all(line.get_markevery() is not None for line in figure.axes[0].lines)
     assert compared(rows("weight")).axes[0].lines[0].get_markevery() is None
+
+
+def test_groups_are_called_by_all_of_their_layers():
+    kernels = {"stem": np.eye(4), "dense": np.ones((4, 3))}
+    labels = {"stem": "stem + project"}
+    frames = graph.histogram_frames("unit", kernels, rank(kernels), K_VALS, "toy", labels)
+    titles = [axes.get_title() for axes in frames.panels[:2]]
+    assert [title.split(":")[0] for title in titles] == ["stem + project", "dense"]
 
 
 def test_many_layers_are_shown_in_small():
