@@ -9,6 +9,8 @@ The library, for any Keras 3 model on any backend (docs/library.md):
     pruned.fit(x, y, callbacks=[npr.KeepPruned()])           # that stay zero
     print(npr.measure(pruned))                               # how small is it?
     small = npr.shrink(npr.prune(model, 0.5, "unit"))        # an ordinary, smaller model
+    npr.save(pruned, "model.npk", bits=4)                    # a file, hundreds of times smaller
+    model = npr.load("model.npk")
 
 Plugins register values of their own with the other functions; see "Extend it" in docs/methods.md.
 """
@@ -17,6 +19,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .compression.npk import load, save
     from .compression.shrink import shrink
     from .data.registry import register as register_dataset
     from .models.architectures import register_model
@@ -34,6 +37,7 @@ __version__ = "0.1.0"
 __all__ = [
     "KeepPruned",
     "Pruning",
+    "load",
     "measure",
     "prune",
     "register_criterion",
@@ -43,6 +47,7 @@ __all__ = [
     "register_recovery",
     "register_schedule",
     "register_scope",
+    "save",
     "shrink",
 ]
 
@@ -53,6 +58,8 @@ _PLACES = {
     "KeepPruned": ".pruning.callbacks",
     "measure": ".pruning.model_measures",
     "shrink": ".compression.shrink",
+    "save": ".compression.npk",
+    "load": ".compression.npk",
     "register_criterion": ".pruning.criteria",
     "register_granularity": ".pruning.granularities",
     "register_scope": ".pruning.scopes",

@@ -1,0 +1,145 @@
+"""Writes `.npk` files: a config and arrays become bytes. docs/small.md specifies the format."""
+
+import io
+import json
+import math
+import zlib
+
+import constriction
+import numpy as np
+
+from .npk_reader import MAGIC, TYPES, WORDS, Model
+
+MOST_LEVELS = 64  # of a table; arrays with more magnitudes keep their numbers as they are
+MOST_TRIED = 1 << 22  # cells of a matrix that is written twice, to see which way is shorter
+
+
+class BitWriter:
+    """Writes bits of given probabilities, as 32-bit words of constriction's range coder."""
+
+    def __init__(self):
+        self._coder = constriction.stream.queue.RangeEncoder()
+        self._bernoulli = constriction.stream.model.Bernoulli
+
+    def bit(self, p, given):
+        """Writes a bit, which was to be 1 with probability `p`, and returns it."""
+        self._coder.encode(int(given), self._bernoulli(p, perfect=False))
+        return int(given)
+
+    @property
+    def size(self):
+        """Bits so far."""
+        return self._coder.num_bits()
+
+    def words(self):
+        """All that was written."""
+        return self._coder.get_compressed()
+
+
+def write(config, arrays, column_axes):
+    """The bytes of a file.
+
+    Args:
+        config: what JSON takes.
+        arrays: NumPy arrays, none of them of texts or objects.
+        column_axes: for each, how many of its last axes number the columns of a matrix.
+
+    Raises:
+        ValueError: if an array is of a type that the format does not know.
+    """
+    plain, model = io.BytesIO(), Model(BitWriter())
+    model.number("all", len(arrays))
+    for array, axes in zip(arrays, column_axes, strict=True):
+        _write_array(model, plain, np.asarray(array), axes)
+    text = json.dumps(config, separators=(",", ":"), sort_keys=True).encode()
+    parts = _deflated(text, WORDS), _deflated(plain.getvalue())
+    sizes = np.array([len(part) for part in parts], "<u4").tobytes()
+    body = b"".join((sizes, *parts, model.coder.words().astype("<u4").tobytes()))
+    return MAGIC + zlib.crc32(body).to_bytes(4, "little") + body
+
+
+def _deflated(content, known=b""):
+    options = (9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY)
+    deflate = zlib.compressobj(*options, known) if known else zlib.compressobj(*options)
+    return deflate.compress(content) + deflate.flush()
+
+
+def _write_array(model, plain, array, axes):
+    magnitudes = _magnitudes(array)
+    is_sparse = array.ndim and array.size and 4 * np.count_nonzero(array) <= 3 * array.size
+    if magnitudes is not None:
+        table = magnitudes if len(magnitudes) else np.zeros(1, array.dtype)
+        places = np.sign(array).astype(int) * (np.searchsorted(table, np.abs(array)) + 1)
+    elif is_sparse and array.dtype.kind == "f" and np.isfinite(array).all():
+        table, places = np.abs(array[array != 0]), np.sign(array).astype(int)
+    else:
+        table, places, axes = array.ravel(), None, 0
+    content, type_ = _as_bytes(table)
+    kind = min(axes, array.ndim)
+    heads = {"rank": array.ndim, "kind": kind, "type": type_, "table": len(table)}
+    for key, number in heads.items():
+        model.number(key, number)
+    for size in array.shape:
+        model.number("shape", size)
+    plain.write(content)
+    if kind:
+        _write_matrix(model, places, kind)
+
+
+def _magnitudes(array):
+    """The magnitudes of what is not zero, from the smallest; None if they are many or no floats."""
+    if array.dtype.kind != "f" or not array.ndim or not array.size or not np.isfinite(array).all():
+        return None
+    some = np.unique(np.abs(array.ravel()[: 16 * MOST_LEVELS]))
+    if len(some) > MOST_LEVELS + 1:
+        return None
+    found = np.unique(np.abs(array[array != 0]))
+    return found if len(found) <= MOST_LEVELS else None
+
+
+def _as_bytes(table):
+    """Numbers as bytes, and the place of their type in `TYPES`."""
+    if table.dtype == np.float32:
+        bits = table.view("<u4")
+        if not (bits & 0xFFFF).any():
+            return (bits >> 16).astype("<u2").tobytes(), TYPES.index("<u2")
+    name = table.dtype.newbyteorder("<").str.lstrip("|<")
+    known = [type_.lstrip("<") for type_ in TYPES]
+    name = {"b1": "?"}.get(name, name)
+    if name not in known:
+        raise ValueError(f"an array of type {table.dtype} cannot be written")
+    return table.astype(TYPES[known.index(name)]).tobytes(), known.index(name)
+
+
+def _write_matrix(model, places, axes):
+    columns = math.prod(places.shape[-axes:])
+    matrix = places.reshape(-1, columns).T
+    counts = np.count_nonzero(matrix, axis=1)
+    falling, given = int((np.diff(counts) <= 0).all()), matrix.tolist()
+    rows = matrix.shape[1]
+    pictures = [(0, 0), *_pictures(places.shape)] if matrix.size <= MOST_TRIED else [(0, 0)]
+
+    def size(picture):
+        trial = Model(BitWriter())
+        trial.matrix(columns, rows, *picture, falling, given)
+        return trial.coder.size
+
+    picture = min(pictures, key=size) if len(pictures) > 1 else pictures[0]
+    for key, number in zip(("step", "line", "falling"), (*picture, falling), strict=True):
+        model.number(key, number)
+    Model(model.coder).matrix(columns, rows, *picture, falling, given)
+
+
+def _pictures(shape):
+    """How far apart neighbours may be among the rows of a matrix: of a kernel that looks at a
+    square picture of one or three channels, or of a convolution."""
+    if len(shape) == 4:
+        height, width, channels, _ = shape
+        return [(channels, width * channels)] if height * width > 1 else []
+    rows = shape[0]
+    sides = ((channels, math.isqrt(rows // channels)) for channels in (1, 3))
+    return [
+        (channels, side * channels)
+        for channels, side in sides
+        if len(shape) == 2 and side > 3 and side**2 * channels == rows
+    ]

@@ -1,0 +1,96 @@
+"""Weights on few levels: which ones, and a model whose weights are rounded to them."""
+
+import keras
+import numpy as np
+
+from ..models import kernels
+from ..models.copies import copy_of_model
+from ..models.kernels import value_of
+
+# Fewer numbers are cheaper as they are than places in a table, with the table.
+FEW = 64
+LEAST_BITS_OF_BIASES = 5
+STEPS = np.linspace(0.15, 1, 35)
+
+
+def magnitudes_of(values, number):
+    """Magnitudes to which values are rounded: means of those in steps of one width, of which the
+    largest values may be beyond the last.
+
+    The width is the one with the least squared error. Steps of one width need fewer bits than
+    levels that are equally frequent (Gish & Pierce, 1968).
+
+    Args:
+        values: of any shape; zeros do not count.
+        number: how many.
+
+    Returns:
+        float32 numbers of 16 significant bits (bfloat16), of shape (up to number,), ascending.
+    """
+    sizes = np.abs(values[values != 0]).astype(np.float64)
+    if not sizes.size:
+        return np.zeros(0, np.float32)
+    trials = [_means(sizes, share * sizes.max() / number, number) for share in STEPS]
+    best = min(trials, key=lambda levels: np.square(sizes - nearest(sizes, levels)).sum())
+    return np.unique(in_16_bits(best))
+
+
+def _means(sizes, width, number):
+    step = np.minimum((sizes / width).astype(int), number - 1)
+    counts = np.bincount(step, minlength=number)
+    sums = np.bincount(step, sizes, minlength=number)
+    return sums[counts > 0] / counts[counts > 0]
+
+
+def nearest(sizes, levels):
+    """Each number's nearest of some ascending levels."""
+    middle = (levels[1:] + levels[:-1]) / 2
+    return levels[np.searchsorted(middle, sizes)]
+
+
+def rounded(values, magnitudes):
+    """Values at the nearest of the magnitudes, with their signs; what is zero stays."""
+    if not len(magnitudes):
+        return np.zeros_like(values)
+    return np.where(values == 0, 0, np.sign(values) * nearest(np.abs(values), magnitudes)).astype(
+        values.dtype
+    )
+
+
+def in_16_bits(values):
+    """float32 numbers rounded to the nearest of which the lower 16 bits are zero."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.uint32).astype(np.uint64)
+    bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
+    return bits.astype(np.uint32).view(np.float32)
+
+
+def quantized(model, bits):
+    """A copy of a Keras model with kernels and biases on 2ᵇⁱᵗˢ levels each, half of them below 0,
+    and all other floats in 16 bits. What is zero stays zero.
+
+    Args:
+        model: any built Keras model.
+        bits: from 2 on.
+    """
+    copy = copy_of_model(model)
+    found = kernels.all_kernels(copy)
+    wanted = {id(getattr(k.layer, "bias", None)): max(bits, LEAST_BITS_OF_BIASES) for k in found}
+    wanted |= {id(kernel.variable): bits for kernel in found}
+    for variable in copy.weights:
+        if not keras.backend.is_float_dtype(variable.dtype):
+            continue
+        values, own = value_of(variable).astype(np.float32), wanted.get(id(variable))
+        if own is None or np.count_nonzero(values) <= FEW:
+            variable.assign(in_16_bits(values))
+        else:
+            variable.assign(rounded(values, magnitudes_of(values, 2 ** (own - 1))))
+    return copy
+
+
+def accuracy(model, data):
+    """The share of examples `(x, y)` of which a classifier answers the class."""
+    x, y = data
+    answers = np.asarray(model.predict(x, verbose=0))
+    labels = np.asarray(y)
+    labels = labels.argmax(axis=-1) if labels.shape == answers.shape else labels.reshape(-1)
+    return float((answers.argmax(axis=-1) == labels).mean())
