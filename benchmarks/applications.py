@@ -35,7 +35,7 @@ HEAD = """\
 def main():
     """Measures all models, or those named, and writes the table if it is of all."""
     if "--time" in sys.argv:
-        print(json.dumps(times(*sys.argv[-2:])))
+        print(json.dumps(times(*sys.argv[-2:], BATCHES)))
         return
     names = [name for name in sys.argv[1:] if name in NAMES] or NAMES
     rows, remarks = zip(*map(measured, names), strict=True)
@@ -119,16 +119,18 @@ def with_statistics(model):
             variable.assign(generator.normal(0, 0.1, variable.shape))
 
 
-def times(*files):
-    """Median seconds of both models for each size of batch, and how much their answers differ."""
+def times(before, after, batches):
+    """Median seconds of two saved models for each size of batch, and how much their answers
+    differ."""
     import keras
     import numpy as np
 
-    models = [keras.models.load_model(file) for file in files]
+    models = [keras.models.load_model(file) for file in (before, after)]
+    shape = models[0].input_shape[1:]
     generator = np.random.default_rng(2)
     found = {}
-    for batch in BATCHES:
-        images = generator.normal(size=(batch, SIZE, SIZE, 3)).astype("float32")
+    for batch in batches:
+        images = generator.normal(size=(batch, *shape)).astype("float32")
         answers = [model.predict_on_batch(images) for model in models]
         seconds = [[], []]
         for _ in range(ROUNDS if batch > 1 else 5 * ROUNDS):

@@ -60,3 +60,35 @@ def attention():
     x = layers.Add()([x, layers.EinsumDense("abc,cd->abd", (None, 8), name="narrow")(y)])
     x = layers.GlobalAveragePooling1D()(x)
     return keras.Model(inputs, layers.Dense(3, name="out")(x))
+
+
+def pictures():
+    """Two hidden layers that look at pictures of 6×6."""
+    model = keras.Sequential(
+        [
+            keras.Input((36,)),
+            layers.Dense(12, activation="relu", use_bias=False, name="one"),
+            layers.Dense(9, activation="relu", name="two"),
+            layers.Dense(3, activation="softmax", name="out"),
+        ],
+        name="small",
+    )
+    return randomized(model)
+
+
+def convolutions():
+    """A chain with a picture in it."""
+    model = keras.Sequential(
+        [
+            keras.Input((12, 12, 1)),
+            layers.Conv2D(6, 3, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(8, 3, strides=2),
+            layers.ReLU(),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(5),
+            layers.Activation("softmax"),
+        ]
+    )
+    return randomized(model)
