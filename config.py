@@ -171,7 +171,7 @@ class ExperimentConfig:
                 f"--epochs=0 prunes a saved model as it is, but --model={self.model} is none; give "
                 f"a file that ends in {', '.join(MODEL_FILES)}, or train for 1 epoch or more."
             )
-        _check_at_least(self, "epochs", 0)
+        _check_at_least(self, "epochs", 0 if is_file(self.model) else 1)
         _check_positive(self, "learning_rate")
         for name in ("l1_reg", "l2_reg"):
             _check_at_least(self, name, 0)

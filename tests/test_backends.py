@@ -20,7 +20,9 @@ FILES = sorted(
 def test_the_library_on_another_backend(backend):
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"{backend} is not installed; the development group in pyproject.toml has it")
-    environment = {**os.environ, "KERAS_BACKEND": backend}
+    # Most of the time on JAX goes into optimizing what is run once.
+    quickly = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    environment = {**os.environ, "KERAS_BACKEND": backend, "XLA_FLAGS": quickly}
     environment.pop("PYTEST_XDIST_WORKER", None)  # one process, and none of xdist's
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-n", "0", "-q", "-p", "no:cacheprovider", *FILES],
