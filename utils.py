@@ -158,6 +158,12 @@ def _bar():
 _METER_COLUMNS = 55
 
 
+def one_line(text, length):
+    """A text without its line breaks, cut off behind `length` characters."""
+    text = " ".join(str(text).split())
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def shortened(name, length):
     """A method's name, and a sparsity behind it, in at most `length` characters.
 

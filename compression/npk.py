@@ -17,8 +17,8 @@ from keras.src.backend.common import global_state
 
 from ..config import UsageError
 from ..models import kernels
-from ..models.copies import knowing
-from ..utils import atomic_path
+from ..models.copies import check_built, knowing
+from ..utils import atomic_path, one_line
 from . import npk_reader
 from .graph import Graph, function_of
 from .life import Life
@@ -137,10 +137,7 @@ def _array(variable):
 
 
 def _check(model, bits, data, max_accuracy_drop):
-    if not isinstance(model, keras.Model):
-        raise UsageError(f"model: {type(model).__name__} is no Keras model.")
-    if not model.built:
-        raise ValueError(f"{model.name!r} has no weights yet: build it first.")
+    check_built(model)
     if bits is not None and bits not in BITS:
         raise UsageError(f"bits: {bits!r} is not a whole number from {BITS[0]} to {BITS[-1]}.")
     if max_accuracy_drop is None:
@@ -249,5 +246,4 @@ def _check_shapes(model, arrays):
 
 
 def _reason(error):
-    text = " ".join(str(error).split()) or type(error).__name__
-    return (text if len(text) <= 160 else f"{text[:159]}…").rstrip(".")
+    return (one_line(error, 160) or type(error).__name__).rstrip(".")

@@ -5,6 +5,9 @@ import inspect
 
 import keras
 
+from ..config import UsageError
+from ..utils import one_line
+
 
 @contextlib.contextmanager
 def knowing(model):
@@ -97,12 +100,29 @@ def _explained(thing):
     except (NotImplementedError, TypeError, ValueError) as error:
         if isinstance(error, ValueError) and "cannot be copied" in str(error):
             raise
-        reason = " ".join(str(error).split())
-        reason = reason if len(reason) <= 200 else f"{reason[:199]}…"
         raise ValueError(
-            f"{thing.name!r} ({type(thing).__name__}) cannot be copied ({reason}); a class of your "
-            "own needs `get_config` and `from_config`, as for saving it."
+            f"{thing.name!r} ({type(thing).__name__}) cannot be copied ({one_line(error, 200)}); a "
+            "class of your own needs `get_config` and `from_config`, as for saving it."
         ) from error
+
+
+def check_built(model):
+    """Makes sure that something is a Keras model with weights.
+
+    Raises:
+        UsageError: (a ValueError) if it is none.
+        ValueError: if it has no weights yet.
+    """
+    if not isinstance(model, keras.Model):
+        raise UsageError(
+            f"model: {type(model).__name__} is no Keras model; build one, or load it with "
+            "keras.saving.load_model(path)."
+        )
+    if not model.built:
+        raise ValueError(
+            f"{model.name!r} has no weights yet: build it first, for example by calling it on a "
+            "batch of data."
+        )
 
 
 def copy_of_model(model):

@@ -9,7 +9,7 @@ import numpy as np
 from ..config import UsageError, is_file
 from ..data.data_loaders.loader_utils import NUM_CLASSES
 from ..registry import named
-from ..utils import RunError, counted
+from ..utils import RunError, counted, one_line
 from .architectures import Architecture, architecture_of
 from .backend import device_names, keras, tf
 from .copies import copy_of_model
@@ -126,14 +126,10 @@ def _why_not_loaded(error):
         sign in text for sign in ("ould not locate", "nknown layer", "nknown object", "egister")
     ):
         return (
-            f"needs code that is not there ({_cut(text)}); decorate the class or function with "
-            "keras.saving.register_keras_serializable() and name its module with --plugins"
+            f"needs code that is not there ({one_line(text, 120)}); decorate the class or function "
+            "with keras.saving.register_keras_serializable() and name its module with --plugins"
         )
-    return f"is not a model that keras.Model.save has written ({_cut(text)})"
-
-
-def _cut(text):
-    return text if len(text) <= 120 else f"{text[:119]}…"
+    return f"is not a model that keras.Model.save has written ({one_line(text, 120)})"
 
 
 def check_classifier(model, called, shape, num_classes):
@@ -158,12 +154,9 @@ def _fault_of_ends(model, shape, num_classes):
     """What of a model's inputs and outputs does not fit; None if all does."""
     taken, outputs = _shape(model, "input_shape"), _shape(model, "output_shape")
     if example_shape(model, shape) is None:
-        return (
-            f"takes {_described(taken)}, but examples are of shape {shape}; prune models of "
-            "several inputs with network_pruning.prune"
-            if _are_several(taken)
-            else f"takes {_described(taken)}, but examples are of shape {shape}"
-        )
+        several = "; prune models of several inputs with network_pruning.prune"
+        advice = several if _are_several(taken) else ""
+        return f"takes {_described(taken)}, but examples are of shape {shape}{advice}"
     if outputs is not None and (_are_several(outputs) or len(outputs) != 2):
         return (
             f"answers with {_described(outputs)}, but a probability or logit for each class is "
@@ -238,10 +231,11 @@ def _answers_probabilities(model, called, shape):
         answers = model(examples, training=False)
     except (ValueError, TypeError, tf.errors.OpError) as error:
         # Keras' colours and TensorFlow's node names say nothing here.
-        reason = " ".join(re.sub(r"\x1b\[\d+m|\{\{.*?\}\}", "", str(error)).split())
+        reason = re.sub(r"\x1b\[\d+m|\{\{.*?\}\}", "", str(error))
+        reason = reason.strip().removeprefix("Exception encountered when calling ")
         raise UsageError(
             f"--model: {called} cannot answer examples of shape {examples.shape[1:]} "
-            f"({_cut(reason.removeprefix('Exception encountered when calling '))})."
+            f"({one_line(reason, 120)})."
         ) from error
     if not keras.ops.is_tensor(answers):
         raise UsageError(

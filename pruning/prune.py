@@ -13,7 +13,7 @@ import numpy as np
 
 from ..compression.life import Living
 from ..config import UsageError, check_fraction
-from ..models.copies import copy_of_model
+from ..models.copies import check_built, copy_of_model
 from . import methods
 from .criteria import Layer
 from .gradients import LossGradients
@@ -73,16 +73,7 @@ def copy_of(model: keras.Model) -> keras.Model:
     Raises:
         ValueError: if that cannot be, as with a subclassed model without `get_config`.
     """
-    if not isinstance(model, keras.Model):
-        raise UsageError(
-            f"model: {type(model).__name__} is no Keras model; build one, or load it with "
-            "keras.saving.load_model(path)."
-        )
-    if not model.built:
-        raise ValueError(
-            f"{model.name!r} has no weights yet: build it first, for example by calling it on a "
-            "batch of data."
-        )
+    check_built(model)
     return copy_of_model(model)
 
 
