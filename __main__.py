@@ -1,4 +1,5 @@
-"""Runs `train` whatever this folder is called: `python path/to/checkout --dataset=digits`.
+"""Runs commands whatever this folder is called: `python path/to/checkout train --dataset=digits`;
+`train` may be left out.
 
 `python -m <folder>.train` is the usual way, but `-m` cannot name a folder with a dot in it. Either
 way the program runs as the one package `network_pruning`, which is where plugins find it.
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 PACKAGE = "network_pruning"
+COMMANDS = ("train", "export", "predict")
 
 
 def load_package():
@@ -39,4 +41,7 @@ if __name__ == "__main__":
     if not __package__:
         # Python puts this folder on the path; `config` or `data` must not hide other packages.
         sys.path.pop(0)
-    run()
+    named = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] in COMMANDS else None
+    if named:
+        del sys.argv[1]
+    run(named or "train")

@@ -26,16 +26,26 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends a run as Ctrl-C does, with a status of its own."""
 
 
-def launch(doc, define_flags, parse, work, out_of_memory=OUT_OF_MEMORY, interrupted=INTERRUPTED):
+def launch(
+    doc,
+    define_flags,
+    parse,
+    work,
+    out_of_memory=OUT_OF_MEMORY,
+    interrupted=INTERRUPTED,
+    takes_names=False,
+):
     """Runs a command and exits.
 
     Args:
         doc: what `--help` prints above the flags.
         define_flags: defines the absl flags under the module name it is given, `version` too.
-        parse: makes a config of the parsed flags; may raise a UsageError.
+        parse: makes a config of the parsed flags, and of a list of names if the command takes
+            some; may raise a UsageError.
         work: does what the config says; may raise a RunError or UsageError.
         out_of_memory: what to do if there is no memory left for it.
         interrupted: what becomes of work that is interrupted.
+        takes_names: whether there may be something on the command line that is no flag.
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # the model summary draws lines that ASCII lacks
@@ -45,21 +55,23 @@ def launch(doc, define_flags, parse, work, out_of_memory=OUT_OF_MEMORY, interrup
     try:
         app.run(
             lambda config: status_of(work, config, out_of_memory),
-            flags_parser=lambda argv: parsed(argv, parse),
+            flags_parser=lambda argv: parsed(argv, parse, takes_names),
         )
     except KeyboardInterrupt as interrupt:
         status = 143 if isinstance(interrupt, Terminated) else 130
         sys.exit(fail(f"Interrupted. {interrupted}", status))
 
 
-def parsed(argv, parse):
+def parsed(argv, parse, takes_names=False):
     """The config of a command line; bad usage exits with status 2."""
     try:
-        unexpected = flags.FLAGS(argv)[1:]
+        names = flags.FLAGS(argv)[1:]
         if flags.FLAGS.version:
             raise Answered(f"network-pruning {__version__}")
-        if unexpected:
-            raise UsageError(f"{unexpected[0]!r} is not a flag; flags look like --dataset=digits.")
+        if takes_names:
+            return parse(flags.FLAGS, names)
+        if names:
+            raise UsageError(f"{names[0]!r} is not a flag; flags look like --dataset=digits.")
         return parse(flags.FLAGS)
     except (flags.Error, UsageError) as error:
         sys.exit(fail(error, BAD_USAGE))

@@ -232,8 +232,15 @@ def short_name(value):
 
 def _called(config, setting):
     value = getattr(config, setting)
-    if not is_file(value):
-        return value
+    return called_by_content(setting, value) if is_file(value) else value
+
+
+def called_by_content(setting, value):
+    """The name of a file, made plain, and the first digits of its content's digest.
+
+    Raises:
+        UsageError: if it cannot be read; the message names the flag `setting`.
+    """
     path = Path(value).expanduser()
     try:
         digest = file_sha256(path)
@@ -288,10 +295,18 @@ def retraining_settings():
     return [f.name for f in _fields() if f.metadata["retrains"]]
 
 
-def define_flags(module_name, flag_values=flags.FLAGS):
-    """Defines one absl flag per setting and `--version`, listed by `--help` under `module_name`."""
+def define_flags(module_name, flag_values=flags.FLAGS, kind=ExperimentConfig):
+    """Defines one absl flag per setting and `--version`, listed by `--help` under `module_name`.
+
+    Args:
+        module_name: where the flags are listed.
+        flag_values: where they are defined.
+        kind: whose settings they are: `ExperimentConfig` or `ExportConfig`.
+    """
     where = {"flag_values": flag_values, "module_name": module_name}
-    for f in _fields():
+    for f in dataclasses.fields(kind):
+        if not f.metadata:
+            continue  # no flag
         define = _DEFINERS[f.type]
         define(f.name, f.default, f.metadata["help"], **where)
     flags.DEFINE_bool("version", False, "Print the version and stop.", **where)
@@ -311,6 +326,189 @@ def config_from_flags(flag_values):
     for name in ("methods", "plugins"):
         values[name] = tuple(values[name])
     return ExperimentConfig(**values)
+
+
+def experiment_config(stored):
+    """The `ExperimentConfig` of a stored experiment.
+
+    Args:
+        stored: a dictionary as `to_dict` made it, of this version or an earlier one.
+    """
+    known = {f.name for f in _fields()}
+    values = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in stored.items()
+        if name in known
+    }
+    return ExperimentConfig(**values)
+
+
+EXPORT_FORMATS = ("keras", "npk", "litert")
+BITS = range(2, 7)
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """Settings of one export, validated when made.
+
+    Raises:
+        UsageError: if a value is out of range, or it is not clear what to export; the message names
+            the flag.
+    """
+
+    experiment_id: str | None = _setting(None, "Name of the finished experiment to export from.")
+    output_dir: str = _setting(
+        default_output_dir(PACKAGE_DIR), "Folder in which experiments are, and exports are written."
+    )
+    method: str | None = _setting(
+        None, "Choose among the networks of this method, as metrics.csv names it. (default: of all)"
+    )
+    k: float | None = _setting(
+        None, "Choose among the networks of this sparsity. (default: of all)"
+    )
+    model: str | None = _setting(
+        None, "Export a model that Keras has saved, which no experiment made; with --dataset."
+    )
+    dataset: str | None = _setting(
+        None, "With --model: digits, fashion, or an .npz file, see docs/own.md."
+    )
+    max_accuracy_drop: float = _setting(
+        0.0,
+        "Share of the validation examples, in [0, 1], by which the exported model may be right "
+        "less often than the dense network, or than --model.",
+    )
+    formats: tuple[str, ...] = _setting(
+        EXPORT_FORMATS, "Files to write, separated by commas: keras, npk, litert."
+    )
+    bits: tuple[int, ...] = _setting(
+        tuple(BITS), "Choose among so many bits for each weight: 2 to 6, separated by commas."
+    )
+    finetune_epochs: int = _setting(
+        15, "Epochs of training with the weights on their levels; 0 only rounds."
+    )
+    finetune_learning_rate: float | None = _setting(
+        None, "Learning rate at its beginning. (default: that of the experiment, else 0.001)"
+    )
+    distillation: float = _setting(
+        0.5,
+        "Share of the best network's answers in what is learned then; the rest are the labels.",
+    )
+    shift: int | None = _setting(
+        None,
+        "Images are moved at random then by up to this many pixels. (default: as in the "
+        "experiment, else 0)",
+    )
+    seed: int = _setting(0, "Of what is random then.")
+    num_valid: int | None = _setting(
+        None, "With --model: training examples held out for validation, as for an experiment."
+    )
+    data_dir: str | None = _setting(None, "Folder with the data files, as for an experiment.")
+    plugins: tuple[str, ...] = _setting(
+        (), "Python modules of yours that the data set or model needs, separated by commas."
+    )
+
+    def __post_init__(self):
+        if (self.experiment_id is None) == (self.model is None):
+            raise UsageError(
+                "Give either --experiment_id, a finished experiment, or --model, a model that "
+                "Keras has saved."
+            )
+        if self.experiment_id is not None:
+            _check_plain_name(self.experiment_id)
+        for name, other in (
+            ("dataset", "model"),
+            ("num_valid", "model"),
+            ("method", "experiment_id"),
+            ("k", "experiment_id"),
+        ):
+            if getattr(self, name) is not None and getattr(self, other) is None:
+                raise UsageError(f"--{name} goes with --{other}, which is not given.")
+        if self.model is not None:
+            if not self.model.lower().endswith(MODEL_FILES):
+                raise UsageError(
+                    f"--model: {self.model!r} is no file that ends in {', '.join(MODEL_FILES)}."
+                )
+            if self.dataset is None:
+                raise UsageError("--model needs --dataset, to choose by and to report on.")
+        if self.k is not None:
+            check_fraction("--k", self.k)
+        check_fraction("--max_accuracy_drop", self.max_accuracy_drop)
+        for name, valid in (("formats", EXPORT_FORMATS), ("bits", BITS)):
+            wrong = [value for value in getattr(self, name) if value not in valid]
+            if wrong or not getattr(self, name):
+                came = repr(wrong[0]) if wrong else "nothing"
+                raise UsageError(f"--{name}: choose of {', '.join(map(str, valid))}, not {came}.")
+        _check_at_least(self, "finetune_epochs", 0)
+        if self.finetune_learning_rate is not None:
+            _check_positive(self, "finetune_learning_rate")
+        _check_between(self, "distillation", 0, 1)
+        if self.shift is not None:
+            _check_between(self, "shift", 0, 27)
+        _check_between(self, "seed", 0, MAX_SEED)
+        if self.num_valid is not None:
+            _check_between(self, "num_valid", 1, MAX_NUM_VALID)
+
+    def to_dict(self):
+        """Every setting as JSON-ready values."""
+        return dataclasses.asdict(self)
+
+
+def export_config_from_flags(flag_values):
+    """An `ExportConfig` from parsed absl flags.
+
+    Raises:
+        UsageError: if a value is out of range.
+    """
+    values = {f.name: getattr(flag_values, f.name) for f in dataclasses.fields(ExportConfig)}
+    for name in ("formats", "plugins"):
+        values[name] = tuple(dict.fromkeys(values[name]))
+    if not all(text.isdecimal() for text in values["bits"]):
+        raise UsageError(f"--bits: {','.join(values['bits'])} are not whole numbers such as 3,4.")
+    values["bits"] = tuple(sorted(set(map(int, values["bits"]))))
+    return ExportConfig(**values)
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """What to ask of a small file, validated when made.
+
+    Raises:
+        UsageError: if something is missing or out of range.
+    """
+
+    model: str
+    images: tuple[str, ...]
+    classes: tuple[str, ...] = _setting(
+        (), "Names of the classes, in their order, separated by commas. (default: their numbers)"
+    )
+    top: int = _setting(3, "How many classes to show for each image.")
+    margin: float = _setting(
+        4 / 28,
+        "Share of the width that is left free on each side of what an image shows, as in MNIST; 0 "
+        "for Fashion-MNIST. Images of just the model's size are taken as they are.",
+    )
+
+    def __post_init__(self):
+        if not self.images:
+            raise UsageError(
+                "Give an .npk file and one or more images: "
+                "python -m network-pruning.predict model.npk image.png"
+            )
+        _check_at_least(self, "top", 1)
+        if not 0 <= self.margin < 0.5:
+            raise UsageError(f"--margin must be at least 0 and below 0.5, not {self.margin:g}.")
+
+    def to_dict(self):
+        """Every setting as JSON-ready values."""
+        return dataclasses.asdict(self)
+
+
+def predict_config_from_flags(flag_values, names):
+    """A `PredictConfig` of parsed absl flags and of the names of files, the model's first."""
+    model, *images = [*names, ""][: len(names) or 1]
+    return PredictConfig(
+        model, tuple(images), tuple(flag_values.classes), flag_values.top, flag_values.margin
+    )
 
 
 PRESETS = {
@@ -374,6 +572,7 @@ _DEFINERS = {
     float: flags.DEFINE_float,
     float | None: flags.DEFINE_float,
     tuple[float, ...]: _define_list,
+    tuple[int, ...]: _define_list,
     tuple[str, ...]: _define_list,
 }
 

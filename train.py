@@ -11,20 +11,17 @@ if __name__ == "__main__" and __package__ != "network_pruning":
     run()
 
 import dataclasses
-import platform
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 
-from . import __version__, command
+from . import command
 from .config import ExperimentConfig, config_from_flags, define_flags, is_file
 from .experiments import folder, plugins
 from .experiments.paths import ArtifactPaths
+from .experiments.surroundings import surroundings
 from .utils import say
 
 # TensorFlow and matplotlib take seconds to import. `--help` and flag errors must not pay for them,
 # so that every stage below imports what it needs when it runs.
-
-VERSIONED_MODULES = ("tensorflow", "keras", "numpy", "pandas", "matplotlib", "imageio", "PIL")
 
 
 @plugins.explained()
@@ -63,20 +60,12 @@ def run(config, show_model=True):
 def updated_record(config, dataset, record):
     """What goes into `config.json`: the settings, and what the trained weights depend on."""
     if record is None:
-        from .models.backend import device_names
-
         record = {
             "dataset_sha256": dataset.digest,
             **({"model_sha256": folder.model_sha256(config)} if is_file(config.model) else {}),
             "code": folder.code_of(config),
             "checkpoint_sha256": None,
-            "versions": {
-                "network-pruning": __version__,
-                "python": platform.python_version(),
-                **{name: import_module(name).__version__ for name in VERSIONED_MODULES},
-            },
-            "machine": f"{platform.system()} {platform.machine()}",
-            "devices": device_names(),
+            **surroundings(),
         }
     return {**record, "settings": config.to_dict()}
 

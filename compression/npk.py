@@ -7,7 +7,6 @@ import contextlib
 import copy
 import inspect
 import os
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,16 @@ import keras
 import numpy as np
 from keras.src.backend.common import global_state
 
-from ..config import UsageError
+from ..config import BITS, UsageError
 from ..models import kernels
 from ..models.copies import check_built, knowing
-from ..utils import atomic_path, one_line
-from . import npk_reader
+from ..utils import atomic_path
+from . import npk_file
 from .graph import Graph, function_of
 from .life import Life
 from .npk_writer import write
 from .quantization import accuracy, quantized
 from .shrink import Surgery
-
-BITS = range(2, 7)
 
 
 def save(
@@ -64,7 +61,7 @@ def save(
     adaptive models and a range coder.
     """
     _check(model, bits, data, max_accuracy_drop)
-    smaller = _without_what_is_gone(model)
+    smaller = without_what_is_gone(model)
     if max_accuracy_drop is not None:
         smaller = _with_fewest_bits(smaller, data, max_accuracy_drop)
     elif bits is not None:
@@ -88,33 +85,24 @@ def load(path: str | os.PathLike) -> keras.Model:
         ValueError: if it is no such file, is damaged, or needs code that is not there.
         OSError: if it cannot be read.
     """
-    config, arrays = read(path)
+    return from_bytes(Path(path).read_bytes(), path)
+
+
+def from_bytes(content, path):
+    """The same from the bytes of a file; `path` is what messages call it."""
+    config, arrays = npk_file.read_bytes(content, path)
     try:
         _check_sources(config)
         with _without_memory():
             _check_shapes(_built(config), arrays)
         model = _built(config)
     except Exception as error:
-        raise ValueError(f"{path} holds no model that can be built: {_reason(error)}.") from error
+        raise ValueError(
+            f"{path} holds no model that can be built: {npk_file.reason(error)}."
+        ) from error
     for variable, array in zip(model.weights, arrays, strict=True):
         variable.assign(array)
     return model
-
-
-def read(path):
-    """The config and the arrays of a file; see `npk_reader.read`.
-
-    Raises:
-        ValueError: if it is no such file or is damaged.
-        OSError: if it cannot be read.
-    """
-    try:
-        return npk_reader.read(Path(path).read_bytes())
-    except StopIteration:
-        reason = "it is cut off or damaged"
-    except (ValueError, LookupError, TypeError, ArithmeticError, MemoryError, zlib.error) as error:
-        reason = _reason(error)
-    raise ValueError(f"{path} cannot be read: {reason}.")
 
 
 def to_bytes(model):
@@ -150,7 +138,7 @@ def _check(model, bits, data, max_accuracy_drop):
         raise UsageError(f"max_accuracy_drop: {max_accuracy_drop!r} is not a share in [0, 1].")
 
 
-def _without_what_is_gone(model):
+def without_what_is_gone(model):
     """The smaller model behind unchanged inputs; a subclassed one as it is."""
     if function_of(model) is None:
         return model
@@ -243,7 +231,3 @@ def _check_shapes(model, arrays):
     wanted = [tuple(variable.shape) for variable in model.weights]
     if found != wanted:
         raise ValueError("its arrays are not those of its model")
-
-
-def _reason(error):
-    return (one_line(error, 160) or type(error).__name__).rstrip(".")

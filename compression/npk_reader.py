@@ -57,40 +57,37 @@ class Model:
         """Columns of whole numbers, most of them 0 (`falling`: ever more); a row is as before, and
         as its neighbours in a picture, `step` or `line` rows away (0: no picture)."""
         ways = step, line, line + step, line - step, 2 * step, 2 * line
-        near = [[max(row - way, -1) for way in ways] for row in range(rows)]
         alive, weight, hits, found = [0] * (rows + 1), [2] * rows, {}, []
-        for row in range(rows):  # the last of `alive`, and of a column, lies outside
-            key = "alive", *(alive[other] for other in near[row][:4])
+        for row in range(rows):  # the last of `alive` lies outside
+            key = "alive", *(alive[max(row - way, -1)] for way in ways[:4])
             alive[row] = self.bit(key, given and any(column[row] for column in given))
         live = [row for row in range(rows) if alive[row]]
         count = len(live)
         for known in given or [None] * columns:
-            column, before, count = [0] * (rows + 1), count, known and sum(map(bool, known))
+            before, count = count, known and sum(map(bool, known))
             count = self.number("count", known and (before - count if falling else count))
             left = count = before - count if falling else count
             rest = sum(weight[row] for row in live)
+            column, near, far, signs = ([0] * rows for _ in range(4))
             for ahead, row in zip(range(len(live), 0, -1), live if left > 0 else (), strict=False):
-                beside = [column[other] for other in near[row]]
-                key = sum(map(bool, beside[:2])), min(sum(map(bool, beside[2:])), 3)
-                seen = hits.setdefault(key, [8.0, 8.0])
+                seen = hits.setdefault((near[row], min(far[row], 3)), [8.0, 8.0])
                 p = min(left * weight[row] / rest, 0.98)
                 odds = p / (1 - p) * (seen[0] / seen[1])
                 p_there = min(max(odds / (1 + odds), 2**-13), 0.98)
                 there = left >= ahead or self.coder.bit(p_there, known and known[row] != 0)
-                seen[:], rest, left = (
-                    (seen[0] + there, seen[1] + p),
-                    rest - weight[row],
-                    left - there,
-                )
+                seen[:], rest = (seen[0] + there, seen[1] + p), rest - weight[row]
                 if there:
-                    weight[row] += 1
-                    around = sum(int(math.copysign(1, n)) for n in beside[:4] if n)
-                    sign = self.bit(("sign", max(-2, min(around, 2))), known and known[row] > 0)
+                    weight[row], left = weight[row] + 1, left - 1
+                    sign = self.bit(("sign", max(-2, min(signs[row], 2))), known and known[row] > 0)
                     size = 1 + self.number(("size", sign), known and abs(known[row]) - 1)
                     column[row] = (2 * sign - 1) * size
-                if not left:
-                    break
-            found.append(column[:rows])
+                    for n, way in enumerate(ways):
+                        if 0 < way < rows - row:
+                            (near if n < 2 else far)[row + way] += 1
+                            signs[row + way] += (2 * sign - 1) * (n < 4)
+                    if not left:
+                        break
+            found.append(column)
         return found
 
     def array(self, plain, bytes_of_file):

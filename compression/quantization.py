@@ -44,8 +44,13 @@ def _means(sizes, width, number):
 
 def nearest(sizes, levels):
     """Each number's nearest of some ascending levels."""
-    middle = (levels[1:] + levels[:-1]) / 2
-    return levels[np.searchsorted(middle, sizes)]
+    return levels[np.searchsorted(middles(levels), sizes)]
+
+
+def middles(levels):
+    """The numbers between each two of some ascending levels that are as near to one as the
+    other."""
+    return (levels[1:] + levels[:-1]) / 2
 
 
 def rounded(values, magnitudes):
@@ -73,18 +78,35 @@ def quantized(model, bits):
         bits: from 2 on.
     """
     copy = copy_of_model(model)
-    found = kernels.all_kernels(copy)
-    wanted = {id(getattr(k.layer, "bias", None)): max(bits, LEAST_BITS_OF_BIASES) for k in found}
-    wanted |= {id(kernel.variable): bits for kernel in found}
-    for variable in copy.weights:
-        if not keras.backend.is_float_dtype(variable.dtype):
-            continue
-        values, own = value_of(variable).astype(np.float32), wanted.get(id(variable))
-        if own is None or np.count_nonzero(values) <= FEW:
-            variable.assign(in_16_bits(values))
-        else:
-            variable.assign(rounded(values, magnitudes_of(values, 2 ** (own - 1))))
+    on_levels = numbers_of_magnitudes(copy, bits)
+    round_others(copy, on_levels)
+    for variable, number in on_levels:
+        values = value_of(variable).astype(np.float32)
+        variable.assign(rounded(values, magnitudes_of(values, number)))
     return copy
+
+
+def numbers_of_magnitudes(model, bits):
+    """The variables of a Keras model that live on levels, kernels and long biases, each with the
+    number of magnitudes that it is to have."""
+    found = kernels.all_kernels(model)
+    biases = ((getattr(k.layer, "bias", None), max(bits, LEAST_BITS_OF_BIASES)) for k in found)
+    wanted = {id(bias): (bias, 2 ** (own - 1)) for bias, own in biases if bias is not None}
+    wanted |= {id(kernel.variable): (kernel.variable, 2 ** (bits - 1)) for kernel in found}
+    return [
+        (variable, number)
+        for variable, number in wanted.values()
+        if keras.backend.is_float_dtype(variable.dtype)
+        and np.count_nonzero(value_of(variable)) > FEW
+    ]
+
+
+def round_others(model, on_levels):
+    """Rounds to 16 bits what of a model does not live on levels, in place."""
+    known = {id(variable) for variable, _ in on_levels}
+    for variable in model.weights:
+        if id(variable) not in known and keras.backend.is_float_dtype(variable.dtype):
+            variable.assign(in_16_bits(value_of(variable).astype(np.float32)))
 
 
 def accuracy(model, data):

@@ -107,6 +107,24 @@ class ArtifactPaths:
     def animation(self, granularity):
         return self.root / f"pruned_{granularity}s.gif"
 
+    @property
+    def exports(self):
+        """Where the smallest network is, as files to take away."""
+        return self.root / "exports"
+
+    def export(self, format_name):
+        """The exported model in a format: keras, npk or litert."""
+        suffix = "tflite" if format_name == "litert" else format_name
+        return self.exports / f"model.{suffix}"
+
+    @property
+    def export_record(self):
+        return self.exports / "export.json"
+
+    @property
+    def size_accuracy(self):
+        return self.exports / "size_accuracy.png"
+
     def files(self):
         """The files of this experiment that exist, all of them made by this program."""
         single = (
@@ -154,7 +172,13 @@ class ArtifactPaths:
     def _folders(self):
         """The folders of this experiment's files, inner ones first."""
         networks = self.root / "networks"
-        return [*networks.glob("*/"), networks, self.root / "checkpoints", self.root]
+        return [
+            *networks.glob("*/"),
+            networks,
+            self.root / "checkpoints",
+            self.exports,
+            self.root,
+        ]
 
     def _networks(self):
         return list(self.root.glob("networks/*/weights_k=*.hdf5"))

@@ -109,7 +109,9 @@ def in_batches(order, batch_size):
         yield order[None, full * batch_size :]
 
 
-def compile_steps(model, split, masks=(), targets=None, penalty=None, compiled=True):
+def compile_steps(
+    model, split, masks=(), targets=None, penalty=None, compiled=True, held_on_levels=()
+):
     """One function that trains on groups of batches, given as indices of shape (steps, batch).
 
     Args:
@@ -121,6 +123,8 @@ def compile_steps(model, split, masks=(), targets=None, penalty=None, compiled=T
             (n, classes).
         penalty: a function without arguments that returns a tensor, which is added to the loss.
         compiled: whether XLA compiles a step as a whole.
+        held_on_levels: objects with a trainable `variable`, a variable `latent` that is trained in
+            its place, and a method `settle` that is called after every step.
 
     Returns:
         A function of the indices that returns the sums of loss and correct answers.
@@ -137,7 +141,9 @@ def compile_steps(model, split, masks=(), targets=None, penalty=None, compiled=T
     all_labels = tf.constant(split.labels)
     all_targets = all_labels if targets is None else tf.constant(targets)
     variables = model.trainable_variables
-    model.optimizer.build(variables)
+    latent = {id(held.variable): held.latent for held in held_on_levels}
+    trained = [latent.get(id(variable), variable) for variable in variables]
+    model.optimizer.build(trained)
 
     @tf.function(jit_compile=compiled)
     def step(indices):
@@ -151,9 +157,11 @@ def compile_steps(model, split, masks=(), targets=None, penalty=None, compiled=T
             if penalty is not None:
                 loss += penalty()
         gradients = tape.gradient(loss, variables)
-        model.optimizer.apply(gradients, variables)
+        model.optimizer.apply(gradients, trained)
         for variable, mask in masks:
             variable.assign(variable * mask)
+        for held in held_on_levels:
+            held.settle()
         answers = tf.argmax(probabilities, axis=1, output_type=tf.int32)
         return loss, tf.reduce_sum(tf.cast(tf.equal(answers, labels), tf.float32))
 

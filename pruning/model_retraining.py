@@ -3,11 +3,13 @@
 import numpy as np
 
 from ..data.data_loaders.loader_utils import Split
+from ..data.moved_images import MovedImages
 from ..models.architectures import image_shape
 from ..models.backend import tf
 from ..models.model_evaluation import ModelWeights
+from ..models.trainee import Trainee
 from ..models.training import check_finite, compile_steps
-from .living import WORTH_COMPILING, MovedImages, Trainee
+from .living import WORTH_COMPILING
 from .model_measures import multiply_adds
 from .retraining import Retrainer
 
@@ -133,7 +135,7 @@ class LivingModel(Trainee):
             arrays[number] = np.where(mask, arrays[number], np.zeros((), arrays[number].dtype))
         return ModelWeights(tuple(arrays)), self.masks
 
-    def check_masks(self, epoch):
+    def check(self, epoch):
         """Makes sure that weights are finite, and pruned ones exactly 0.0."""
         for place, mask in self._small(self.masks).items():
             variable = self.model.weights[place]

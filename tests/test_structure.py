@@ -22,6 +22,8 @@ ROOMS = (
     "experiments",
     "command",
     "train",
+    "export",
+    "predict",
 )
 # They tell the version, open the other rooms only when somebody asks, or start a command.
 FRONT_DOORS = ("__init__", "__main__")

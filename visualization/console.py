@@ -3,7 +3,7 @@
 import io
 import math
 
-from ..utils import COLUMNS, percent
+from ..utils import COLUMNS, counted, percent
 
 # A sparsity this much below the one asked for is no rounding to whole items.
 CLEARLY_LESS = 0.005
@@ -46,6 +46,66 @@ def summary_table(summary, settings=""):
     seeds = summary["seeds"].max()
     heading = f"Test accuracy (%), mean of {seeds} seeds (95 % interval), compression ratio:"
     return _text(heading, settings, means, cells)
+
+
+def export_table(record):
+    """What an export has made of a network: a column before, one after, and how many times less.
+
+    Args:
+        record: as in `export.json`.
+    """
+    before, after, latency = record["before"], record["after"], record["latency"]
+    rows = [
+        ("float32 numbers, bytes", "raw_bytes"),
+        (".keras, bytes", "keras_bytes"),
+        (".keras, gzipped, bytes", "gzipped_bytes"),
+        (".tflite, bytes", "litert_bytes"),
+        (".npk, bytes", "npk_bytes"),
+        ("parameters", "parameters"),
+        ("nonzero", "nonzero"),
+        ("multiply-adds", "multiply_adds"),
+    ]
+    lines = [("", "dense", "exported", "ratio")]
+    lines += [(label, *_compared(before[key], after[key], "{:,}")) for label, key in rows]
+    for batch, times in latency.items():
+        for runtime in dict.fromkeys((*times["before"], *times["after"])):
+            pair = (times[when].get(runtime) for when in ("before", "after"))
+            cells = _compared(*(None if t is None else 1000 * t for t in pair), "{:.3g}")
+            lines.append((f"{runtime}, {counted(int(batch), 'example')}, ms", *cells))
+    for split in ("valid", "test"):
+        pair = (f"{100 * each[f'{split}_accuracy']:.2f}" for each in (before, after))
+        name = "validation" if split == "valid" else split
+        lines.append((f"{name} accuracy (%)", *pair, ""))
+    smallest = before["raw_bytes"] / after["npk_bytes"]
+    return "\n".join(
+        [
+            "",
+            _aligned(list(zip(*lines, strict=True)), numbers=True),
+            "",
+            f"{record['source']}: {before['raw_bytes']:,} bytes of numbers became a file of "
+            f"{after['npk_bytes']:,}: {smallest:,.0f}× smaller.",
+            f"Fastest for one example here: {record['recommended']}, "
+            f"{_fastest_ratio(latency, record['recommended']):,.0f}× as fast as Keras' predict of "
+            "the dense network.",
+            "",
+        ]
+    )
+
+
+def _fastest_ratio(latency, runtime):
+    first = latency["1"]
+    return first["before"]["Keras predict"] / first["after"][runtime]
+
+
+def _compared(before, after, form):
+    cells = ["—" if value is None else form.format(value) for value in (before, after)]
+    has_ratio = before is not None and after
+    return (*cells, f"{_digits(before / after)}×" if has_ratio else "")
+
+
+def _digits(ratio):
+    """0.95, 1.5, 20, 2,386."""
+    return f"{ratio:,.{2 if ratio < 0.995 else 1 if ratio < 9.95 else 0}f}"
 
 
 def _marked(metrics):
@@ -118,12 +178,14 @@ def _labels(cells):
     return numbers, ["", *(f"{number:>4} {method}" for method, number in numbers.items())]
 
 
-def _aligned(columns):
+def _aligned(columns, numbers=False):
+    """Columns of texts beside each other; the first on the right, all if they are numbers."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column(justify="right", no_wrap=True)
+    for place in range(len(columns)):
+        table.add_column(justify="right" if numbers or not place else "left", no_wrap=True)
     for row in zip(*columns, strict=True):
         table.add_row(*row)
     text = io.StringIO()

@@ -67,7 +67,7 @@ def loss_accuracy(history, kept_epoch, title):
         kept_epoch: number of that epoch, from 1.
         title: name of the experiment.
     """
-    figure, (left, right) = _two_panels(f"Training of {title}")
+    figure, (left, right) = two_panels(f"Training of {title}")
     for axes, column, label in ((left, "loss", "loss"), (right, "accuracy", "accuracy (%)")):
         scale = 100 if column == "accuracy" else 1
         for name, key, style in (
@@ -80,7 +80,7 @@ def loss_accuracy(history, kept_epoch, title):
         axes.axvline(kept_epoch, color=GREY, linestyle=":", label=f"kept: epoch {kept_epoch}")
         axes.set(xlabel="epoch", ylabel=label, title=column.capitalize())
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    _legend_below(figure, left)
+    legend_below(figure, left)
     return figure
 
 
@@ -94,7 +94,7 @@ def pruned_loss_accuracy(weight, unit, title):
         unit: those of unit pruning, at the same sparsities; none where no unit can be removed.
         title: name of the experiment.
     """
-    figure, (left, right) = _two_panels(f"Pruning of {title}")
+    figure, (left, right) = two_panels(f"Pruning of {title}")
     k_vals = [float(k) for k in weight["k"]]
     most = max([k for k in k_vals if k < 1], default=0.5)
     x = [_sparsity_position(k, most) for k in k_vals]
@@ -113,7 +113,7 @@ def pruned_loss_accuracy(weight, unit, title):
     for axes in (left, right):
         axes.set_xlabel("sparsity of every hidden layer (logarithmic in what remains)")
         _label_sparsities(axes, k_vals, most)
-    _legend_below(figure, left)
+    legend_below(figure, left)
     return figure
 
 
@@ -129,7 +129,7 @@ def method_comparison(metrics, title, settings=""):
         title: name of the experiment.
         settings: what the networks were made with, in small print.
     """
-    figure, panels = _two_panels(f"Methods compared on {title}", settings)
+    figure, panels = two_panels(f"Methods compared on {title}", settings)
     # A network of which nothing lives has no ratio.
     metrics = metrics[np.isfinite(metrics["compression_ratio"])].reset_index(drop=True)
     for number, (method, style) in enumerate(_method_styles(metrics).items()):
@@ -149,7 +149,7 @@ def method_comparison(metrics, title, settings=""):
     left.set(ylabel="test accuracy (%)", title="All", ylim=(0, 102))
     best = 100 * metrics["test_accuracy"].max()
     right.set(title="Near the best", ylim=(best - 5, best + 0.5))
-    _legend_below(figure, left, handlelength=5)
+    legend_below(figure, left, handlelength=5)
     return figure
 
 
@@ -388,7 +388,7 @@ def _image(canvas):
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
-def _two_panels(title, settings=""):
+def two_panels(title, settings=""):
     figure = Figure(figsize=(11, 4.8), dpi=DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)  # which can measure text
     small_print = textwrap.wrap(settings, 160)
@@ -425,7 +425,7 @@ def _set_in_lines(text, content):
     return len(lines)
 
 
-def _legend_below(figure, axes, **options):
+def legend_below(figure, axes, **options):
     """A legend in as many columns as the figure is wide for; the figure grows with its rows."""
     handles, labels = axes.get_legend_handles_labels()
     for columns in range(min(len(labels), 4), 0, -1):

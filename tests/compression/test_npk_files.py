@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 from keras import layers
 from keras_models import branches, convolutions, pictures, randomized
-from network_pruning.compression import npk, npk_reader, npk_writer, quantization
+from network_pruning.compression import npk, npk_file, npk_reader, npk_writer, quantization
 
 
 def test_sparse_is_small_and_few_levels_smaller(tmp_path):
@@ -166,7 +166,7 @@ def test_numpy_alone_reads_and_runs(tmp_path, root, make):
 def test_numpy_alone_says_what_it_cannot_run(tmp_path):
     npr.save(randomized(branches()), tmp_path / "a.npk")
     with pytest.raises(ValueError, match=r"'right' \(Dense\) that only Keras can run"):
-        npk_reader.run(*npk.read(tmp_path / "a.npk"), np.ones((1, 5)))
+        npk_reader.run(*npk_file.read(tmp_path / "a.npk"), np.ones((1, 5)))
 
 
 BAD = [
@@ -229,7 +229,7 @@ def test_files_made_to_deceive_end_in_a_sentence_and_soon(content, tmp_path):
         (tmp_path / "a.npk").write_bytes(made)
         begun = time.perf_counter()
         try:
-            config, arrays = npk.read(tmp_path / "a.npk")
+            config, arrays = npk_file.read(tmp_path / "a.npk")
         except ValueError as error:
             assert "\n" not in str(error)  # noqa: PT017 - most of them are read
         else:

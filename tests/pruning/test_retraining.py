@@ -9,7 +9,7 @@ from network_pruning.models import model as models
 from network_pruning.models.evaluation import Evaluator
 from network_pruning.models.weights import Weights
 from network_pruning.pruning import methods, retraining
-from network_pruning.pruning.living import LivingNetwork, MovedImages
+from network_pruning.pruning.living import LivingNetwork
 from network_pruning.pruning.masks import make_masks, rank
 from network_pruning.pruning.retraining import DenseRetrainer
 
@@ -114,39 +114,11 @@ def test_the_same_seed_gives_the_same_network(dense, dataset):
 def test_a_pruned_weight_that_comes_back_is_noticed(dense, dataset):
     masks = {name: kernel > 0 for name, kernel in dense.hidden.items()}
     living = LivingNetwork(dense, masks, dataset.train, config(), None)
-    living.check_masks(1)
+    living.check(1)
     layer = living.model.layers[0]
     layer.kernel.assign(layer.kernel + 1)
     with pytest.raises(AssertionError, match="hidden_1 has come back"):
-        living.check_masks(1)
-
-
-def test_images_are_moved_by_every_shift_and_black_comes_in():
-    image = np.arange(1, 10, dtype=np.uint8)  # 1 2 3 / 4 5 6 / 7 8 9
-    images = np.tile(image, (200, 1))
-    moved = MovedImages(images, (3, 3, 1), 1)(np.random.default_rng(0))
-    found = {tuple(pixels) for pixels in moved}
-    assert len(found) == 9
-    assert tuple(image) in found
-    assert (0, 1, 2, 0, 4, 5, 0, 7, 8) in found
-    assert (4, 5, 6, 7, 8, 9, 0, 0, 0) in found
-    assert moved.dtype == np.uint8
-    # Of what is looked at only: the same moves.
-    some = MovedImages(images, (3, 3, 1), 1, np.array([0, 4, 8]))(np.random.default_rng(0))
-    np.testing.assert_array_equal(some, moved[:, [0, 4, 8]])
-
-
-def test_images_of_several_channels_move_as_a_whole():
-    """All channels together; what moves in is the least number of those that are no bytes."""
-    generator = np.random.default_rng(5)
-    images = generator.normal(size=(50, 4, 5, 3)).astype(np.float32)
-    moved = MovedImages(images, (4, 5, 3), 2)(np.random.default_rng(0)).reshape(images.shape)
-    down, right = np.random.default_rng(0).integers(5, size=(2, 50))
-    framed = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=images.min())
-    for number in range(50):
-        first, left = down[number], right[number]
-        expected = framed[number, first : first + 4, left : left + 5]
-        np.testing.assert_array_equal(moved[number], expected)
+        living.check(1)
 
 
 class Spy(LivingNetwork):

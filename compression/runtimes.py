@@ -1,0 +1,179 @@
+"""How fast does a model answer with this or that runtime, on this machine?
+
+A runtime is a function of a Keras model. It returns a function of examples of shape (n, …) that
+returns answers of shape (n, classes), or None where it cannot run the model.
+"""
+
+import contextlib
+import io
+import statistics
+import tempfile
+import time
+import warnings
+from functools import partial
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from ..models.backend import tf
+from ..models.kernels import value_of
+from ..utils import one_line, quiet_stderr
+from . import npk_reader
+
+WARM_UPS, MOST_ROUNDS, SECONDS = 3, 500, 3.0
+
+
+def keras_predict(model):
+    """Keras' own `predict`, as most people call it."""
+    return lambda x: model.predict(x, batch_size=len(x), verbose=0)
+
+
+def keras_compiled(model):
+    """A call that TensorFlow has compiled to a graph."""
+    call = tf.function(partial(model, training=False))
+    return lambda x: call(tf.constant(x)).numpy()
+
+
+def litert(model):
+    """LiteRT's interpreter, once called TensorFlow Lite, on one thread."""
+    try:
+        return interpreter(litert_bytes(model))
+    except ValueError:
+        return None
+
+
+def numpy_dense(model):
+    """NumPy alone, as the reader of `.npk` files runs simple networks."""
+    config = keras.saving.serialize_keras_object(model)
+    arrays = [value_of(variable) for variable in model.weights]
+    answer = partial(npk_reader.run, config, arrays)
+    try:
+        answer(np.zeros((1, *model.input_shape[1:]), np.float32))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return answer
+
+
+def scipy_sparse(model):
+    """SciPy's compressed sparse rows, for chains of dense layers."""
+    from scipy.sparse import csr_array
+
+    kinds = (keras.layers.Dense, keras.layers.Flatten, keras.layers.Dropout)
+    known = isinstance(model, keras.Sequential) and all(isinstance(m, kinds) for m in model.layers)
+    dense = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    if not known or not all(layer.activation in _ACTIVATIONS for layer in dense):
+        return None
+    steps = [
+        (
+            csr_array(value_of(layer.kernel).T),
+            value_of(layer.bias)[:, None] if layer.use_bias else np.float32(0),
+            _ACTIVATIONS[layer.activation],
+        )
+        for layer in dense
+    ]
+
+    def answer(x):
+        columns = x.reshape(len(x), -1).T
+        for kernel, bias, activation in steps:
+            columns = activation(kernel @ columns + bias)
+        return columns.T
+
+    return answer
+
+
+def _softmax(columns):
+    powers = np.exp(columns - columns.max(axis=0))
+    return powers / powers.sum(axis=0)
+
+
+_ACTIVATIONS = {
+    keras.activations.linear: lambda columns: columns,
+    keras.activations.relu: lambda columns: np.maximum(columns, 0),
+    keras.activations.softmax: _softmax,
+}
+
+RUNTIMES = {
+    "Keras predict": keras_predict,
+    "Keras compiled": keras_compiled,
+    "LiteRT": litert,
+    "NumPy": numpy_dense,
+    "SciPy sparse": scipy_sparse,
+}
+
+
+def litert_bytes(model):
+    """A model as a LiteRT file, by Keras' own export.
+
+    Raises:
+        ValueError: if it cannot be converted; the message says why.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "model.tflite")
+        try:
+            # What TensorFlow prints while it converts says nothing of the model.
+            with quiet_stderr(), contextlib.redirect_stdout(io.StringIO()):
+                model.export(file, format="litert", verbose=False)
+        except Exception as error:  # of the converter: anything
+            raise ValueError(one_line(error, 160)) from error
+        return file.read_bytes()
+
+
+def interpreter(content):
+    """A function of examples that LiteRT answers, from the bytes of a LiteRT file."""
+    with warnings.catch_warnings(), quiet_stderr():
+        warnings.simplefilter("ignore")  # of TensorFlow, that it will move to another package
+        model = tf.lite.Interpreter(model_content=content, num_threads=1)
+        model.allocate_tensors()
+    (taken,), (given,) = model.get_input_details(), model.get_output_details()
+    shape = None
+
+    def answer(x):
+        nonlocal shape
+        if x.shape != shape:
+            model.resize_tensor_input(taken["index"], x.shape)
+            model.allocate_tensors()
+            shape = x.shape
+        model.set_tensor(taken["index"], x)
+        model.invoke()
+        return model.get_tensor(given["index"])
+
+    return answer
+
+
+def started(model, names=tuple(RUNTIMES)):
+    """The functions that answer for a model, by the name of the runtime, of those that can."""
+    found = {name: RUNTIMES[name](model) for name in names}
+    return {name: answer for name, answer in found.items() if answer is not None}
+
+
+def differences(answers, x):
+    """How far each runtime's answers are from those of the first, at most, by name."""
+    first = next(iter(answers.values()))(x)
+    return {name: float(np.abs(answer(x) - first).max()) for name, answer in answers.items()}
+
+
+def latencies(answers, x, seconds=SECONDS):
+    """The median time of an answer, in seconds, by name.
+
+    All take turns, so that what else the machine does meets all of them, after a few calls that do
+    not count.
+
+    Args:
+        answers: functions of examples, by name.
+        x: the examples, of shape (n, …).
+        seconds: how long to go on, all together.
+    """
+    for answer in answers.values():
+        for _ in range(WARM_UPS):
+            answer(x)
+    found = {name: [] for name in answers}
+    end = time.perf_counter() + seconds
+    for _ in range(MOST_ROUNDS):
+        for name, answer in answers.items():
+            begun = time.perf_counter()
+            answer(x)
+            found[name].append(time.perf_counter() - begun)
+        if time.perf_counter() > end:
+            break
+    return {name: statistics.median(times) for name, times in found.items()}

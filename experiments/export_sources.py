@@ -1,0 +1,271 @@
+"""Which networks an export chooses from: those of an experiment, or a model of the user's own."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from ..config import UsageError, called_by_content, experiment_config
+from ..data import registry
+from ..data.data_loaders.loader_utils import Dataset
+from ..data.moved_images import MovedImages
+from ..models.architectures import image_shape, is_dense
+from ..pruning.methods import parse
+from ..utils import RunError, file_sha256, percent
+from ..visualization import csv
+from . import folder
+from .network_kinds import networks_of
+from .paths import ArtifactPaths
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that may be exported.
+
+    Attributes:
+        name: what messages and tables call it.
+        living: how many of its numbers are not zero and have an influence.
+        valid_accuracy: on the validation examples.
+        model: a function that returns it as a compiled Keras model.
+    """
+
+    name: str
+    living: int
+    valid_accuracy: float
+    model: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What an export needs to know.
+
+    Attributes:
+        name: of the experiment, or of the model.
+        dataset: the `Dataset`, in the shape that the models take.
+        dense: the `Network` that everything is compared with.
+        networks: the `Network`s to choose from.
+        batch_size, learning_rate: of training.
+        moving: a function of a random generator that returns the training pixels, moved; None to
+            leave them where they are.
+        compiled: whether XLA is to compile a training step.
+        depends: what the networks and the data are, as JSON takes it: digests.
+    """
+
+    name: str
+    dataset: Dataset
+    dense: Network
+    networks: list[Network]
+    batch_size: int
+    learning_rate: float
+    moving: Callable | None
+    compiled: bool
+    depends: dict
+
+
+def source_of(config, paths):
+    """The `Source` of an `ExportConfig`.
+
+    Raises:
+        UsageError: if nothing fits the settings.
+        RunError: if the experiment is not there, not finished, or damaged.
+    """
+    return _of_model(config) if config.model else _Experiment(config, paths).source()
+
+
+class _Experiment:
+    """A finished experiment, from which something is exported."""
+
+    def __init__(self, config, paths):
+        self.config, self.paths = config, paths
+        self.record = _finished_record(paths, config)
+        self.settings = experiment_config(
+            {**self.record["settings"], "output_dir": config.output_dir}
+        )
+
+    def source(self):
+        """Its `Source`."""
+        settings, config = self.settings, self.config
+        dataset = registry.load(
+            settings.dataset, config.data_dir or settings.data_dir, settings.num_valid
+        )
+        changed = folder.changes(settings, dataset, self.record)
+        if changed:
+            raise RunError(
+                f"{self.paths.root} was trained with something else than what is here now: "
+                f"{', '.join(changed)}."
+            )
+        _check_validation(dataset)
+        self.networks = networks_of(settings, dataset)
+        folder.check_checkpoint(self.paths, self.record)
+        rows = self._rows()
+        chosen = [
+            row
+            for row in rows
+            if config.method in (None, row["method"]) and config.k in (None, row["k"])
+        ]
+        if not chosen:
+            raise UsageError(self._nothing_there(rows))
+        shift = settings.shift if config.shift is None else config.shift
+        dense = next(row for row in rows if row["k"] == 0)
+        taken = self.networks.dataset
+        return Source(
+            name=settings.experiment_id,
+            dataset=taken,
+            dense=self._network(dense, "dense"),
+            networks=[self._network(row) for row in chosen],
+            batch_size=settings.batch_size,
+            learning_rate=config.finetune_learning_rate or settings.learning_rate,
+            moving=_moving(taken, max(dataset.shape, taken.shape, key=len), shift),
+            compiled=is_dense(settings.model),
+            depends={
+                "checkpoint_sha256": self.record["checkpoint_sha256"],
+                "dataset_sha256": dataset.digest,
+                "metrics_sha256": file_sha256(self.paths.metrics),
+            },
+        )
+
+    def _rows(self):
+        """The rows of `metrics.csv` about networks of the kept checkpoint, the dense one too."""
+        metrics = csv.read_metrics(self.paths.metrics)
+        checkpoint, seed = self.record["checkpoint_sha256"], self.settings.seed
+        if metrics is not None:
+            metrics = metrics[(metrics["checkpoint"] == checkpoint) & (metrics["seed"] == seed)]
+        if metrics is None or not (metrics["k"] == 0).any():
+            raise RunError(
+                f"{self.paths.metrics} knows no network of this experiment; run the experiment to "
+                "its end, then export."
+            )
+        return metrics.to_dict("records")
+
+    def _nothing_there(self, rows):
+        methods = ", ".join(dict.fromkeys(row["method"] for row in rows))
+        k_vals = ", ".join(f"{k:g}" for k in sorted({row["k"] for row in rows}))
+        return (
+            f"{self.paths.root.name} has no network of --method={self.config.method or 'any'} and "
+            f"--k={'any' if self.config.k is None else self.config.k}; there are the methods "
+            f"{methods} and the sparsities {k_vals}."
+        )
+
+    def _network(self, row, name=None):
+        return Network(
+            name=name or f"{row['method']} at {percent(row['k'])}",
+            living=int(row["living"]),
+            valid_accuracy=float(row["valid_accuracy"]),
+            model=partial(self._model, row),
+        )
+
+    def _model(self, row):
+        model = self.networks.new_model()
+        self._weights(row).put_into(model)
+        return model
+
+    def _weights(self, row):
+        method = parse(row["method"])
+        if row["k"] == 0:
+            return self._dense
+        if method.trains:
+            path = self.paths.network_of(row["method"], row["k"], row["recipe"])
+            try:
+                return self.networks.read(path)
+            except RunError as error:
+                raise RunError(
+                    f"{path} is missing or damaged; run the experiment again, which makes it anew."
+                ) from error
+        return self.networks.pruned(method, self._dense, self._rankings(method), row["k"])
+
+    @cached_property
+    def _dense(self):
+        return self.networks.read(self.paths.best_weights)
+
+    def _rankings(self, method):
+        return self.networks.rank(method, self._dense)
+
+
+def _finished_record(paths, config):
+    record = folder.read_record(paths)
+    if record is not None and folder.is_finished(record):
+        return record
+    seeds = sorted(place.name for place in paths.replicates.glob("*/") if place.is_dir())
+    if record is None and seeds:
+        raise UsageError(
+            f"{paths.root} is of several seeds; choose one: --output_dir={paths.replicates} "
+            f"--experiment_id={seeds[0]}."
+        )
+    if record is None:
+        raise UsageError(
+            f"--experiment_id: there is no experiment {paths.root}; train one first, or name its "
+            f"folder with --output_dir (now {config.output_dir})."
+        )
+    raise RunError(
+        f"{paths.root} is not trained to its end; run the experiment again, then export."
+    )
+
+
+def _of_model(config):
+    """The `Source` of `--model` and `--dataset`."""
+    from ..data.files import default_num_valid
+    from ..models import model as models
+    from ..models.model_evaluation import ModelEvaluator
+    from ..pruning.model_measures import size_of
+
+    registry.check(config.dataset)
+    num_valid = default_num_valid(config.dataset) if config.num_valid is None else config.num_valid
+    dataset = registry.load(config.dataset, config.data_dir, num_valid)
+    _check_validation(dataset)
+    learning_rate = config.finetune_learning_rate or 0.001
+    model = models.build(
+        learning_rate, name=config.model, shape=dataset.shape, num_classes=dataset.num_classes
+    )
+    taken = dataset.shaped(models.example_shape(model, dataset.shape))
+    network = Network(
+        name="as it is",
+        living=size_of(model, taken.shape).living,
+        valid_accuracy=ModelEvaluator(model, None)(taken.valid).accuracy,
+        model=lambda: model,
+    )
+    return Source(
+        name=Path(config.model).name,
+        dataset=taken,
+        dense=network,
+        networks=[network],
+        batch_size=128,
+        learning_rate=learning_rate,
+        moving=_moving(taken, max(dataset.shape, taken.shape, key=len), config.shift),
+        compiled=False,
+        depends={
+            "model_sha256": file_sha256(Path(config.model).expanduser()),
+            "dataset_sha256": dataset.digest,
+        },
+    )
+
+
+def _check_validation(dataset):
+    if dataset.valid is None:
+        raise UsageError(
+            "An export is chosen by its accuracy on validation examples, but none are held out; "
+            "give --num_valid a number above 0 when you train (or here, with --model)."
+        )
+
+
+def _moving(dataset, shape, shift):
+    """A function of a random generator that returns the training pixels, moved; None for no
+    shift."""
+    if not shift:
+        return None
+    pixels = dataset.train.pixels
+    move = MovedImages(pixels, image_shape(shape), shift)
+    return lambda generator: move(generator).reshape(pixels.shape)
+
+
+def paths_of(config):
+    """Where an export is written: in the experiment, or in a folder that is called like the model
+    and the first digits of its file's digest.
+
+    Raises:
+        UsageError: if the model's file cannot be read.
+    """
+    if config.experiment_id:
+        return ArtifactPaths.of(config)
+    name = called_by_content("model", config.model)
+    return ArtifactPaths(Path(config.output_dir).expanduser() / name)

@@ -1,0 +1,61 @@
+"""Makes a very small file of a pruned network, and measures how small and how fast it is.
+
+python -m network-pruning.export --experiment_id=digits-20-lr=0.001-l1=0.0-l2=0.0
+python -m network-pruning.export --model=my.keras --dataset=my.npz
+"""
+
+if __name__ == "__main__" and __package__ != "network_pruning":
+    # As in train.py: the program runs under one name only; this does not return.
+    from .__main__ import run
+
+    run("export")
+
+from functools import partial
+
+from . import command
+from .config import ExportConfig, define_flags, export_config_from_flags
+from .experiments import folder, plugins
+from .experiments.paths import ArtifactPaths
+from .utils import say
+
+OUT_OF_MEMORY = "Close other programs, then run the same command again."
+INTERRUPTED = "Nothing half-written is left; the same command begins again."
+
+
+@plugins.explained()
+def main(config):
+    """Exports what the flags describe."""
+    from .experiments.exports import export
+    from .visualization import console
+
+    record, paths = export(config)
+    say(console.export_table(record))
+    say(f"The files are in {paths.exports}")
+
+
+@plugins.explained()
+def parse(flag_values):
+    """The `ExportConfig` of parsed flags; plugins are loaded, also those of the experiment."""
+    config = export_config_from_flags(flag_values)
+    plugins.load(config.plugins)
+    if config.experiment_id:
+        record = folder.read_record(ArtifactPaths.of(config))
+        known = record["settings"].get("plugins", ()) if record else ()
+        plugins.load(name for name in known if name not in config.plugins)
+    return config
+
+
+def cli():
+    """The command `network-pruning-export`."""
+    command.launch(
+        __doc__,
+        partial(define_flags, kind=ExportConfig),
+        parse,
+        main,
+        OUT_OF_MEMORY,
+        INTERRUPTED,
+    )
+
+
+if __name__ == "__main__":
+    cli()

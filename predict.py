@@ -1,0 +1,116 @@
+"""Says what images show, by a model in an .npk file, without TensorFlow.
+
+python -m network-pruning.predict model.npk image.png another.jpg
+"""
+
+if __name__ == "__main__" and __package__ != "network_pruning":
+    # As in train.py: the program runs under one name only; this does not return.
+    from .__main__ import run
+
+    run("predict")
+
+from functools import partial
+
+from . import command
+from .config import PredictConfig, UsageError, define_flags, predict_config_from_flags
+from .utils import RunError, counted, say
+
+
+def main(config):
+    """Says of every image which classes are the most likely."""
+    from .data.pictures import prepared
+
+    answer, shape = _model(config.model)
+    taken = _image_shape(config.model, shape)
+    for path in config.images:
+        image, done = prepared(path, taken, config.margin)
+        probabilities = answer(image.reshape(1, *shape))[0]
+        say(f"{path}: {_described(probabilities, config)}")
+        if done:
+            say(f"  ({'; '.join(done)})")
+
+
+def _model(path):
+    """A function of examples that answers with probabilities, and the shape of an example.
+
+    Raises:
+        RunError: if the file cannot be read, or holds no classifier of images.
+    """
+    import numpy as np
+
+    from .compression import npk_file, npk_reader
+
+    try:
+        config, arrays = npk_file.read(path)
+    except OSError as error:
+        raise RunError(f"{path} cannot be read ({error.strerror or error}).") from error
+    except ValueError as error:
+        raise RunError(str(error)) from error
+    try:
+        shape = tuple(config["config"]["layers"][0]["config"]["batch_shape"][1:])
+        answer = partial(npk_reader.run, config, arrays)
+        answer(np.zeros((1, *shape), np.float32))
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError):
+        answer, shape = _keras_model(path)
+    return answer, shape
+
+
+def _keras_model(path):
+    """The same of a model that NumPy alone cannot run."""
+    say(f"{path} holds more than simple layers: Keras is started.")
+    from .models import backend  # noqa: F401, I001 - before anything else imports Keras
+    from .compression import npk
+
+    try:
+        model = npk.load(path)
+        taken, given = model.input_shape, model.output_shape
+    except (ValueError, AttributeError) as error:
+        raise RunError(str(error)) from error
+    if not all(isinstance(size, int) for size in taken[1:]) or len(given) != 2:
+        raise RunError(f"{path} holds no classifier of images of one size.")
+    return lambda x: model.predict(x, verbose=0), tuple(taken[1:])
+
+
+def _image_shape(path, shape):
+    """The shape (height, width, channels) of images that become examples of this one."""
+    from .models.architectures import image_shape
+
+    try:
+        found = image_shape(shape)
+    except UsageError:
+        found = (0, 0, 0)
+    if found[2] not in (1, 3):
+        raise RunError(f"{path} takes examples of shape {shape}, which are no images.")
+    return found
+
+
+def _described(answers, config):
+    """ "7 (99.12 %), 1 (0.31 %)": the likeliest classes first."""
+    import numpy as np
+
+    if not (np.isfinite(answers).all() and answers.min() >= 0 and abs(answers.sum() - 1) < 1e-2):
+        powers = np.exp(answers - answers.max())  # they were logits
+        answers = powers / powers.sum()
+    if config.classes and len(config.classes) != len(answers):
+        raise UsageError(
+            f"--classes: {counted(len(config.classes), 'name')}, but {config.model} tells "
+            f"{counted(len(answers), 'class')} apart."
+        )
+    names = config.classes or [str(number) for number in range(len(answers))]
+    likeliest = np.argsort(-answers, kind="stable")[: config.top]
+    return ", ".join(f"{names[n]} ({100 * answers[n]:.2f} %)" for n in likeliest)
+
+
+def cli():
+    """The command `network-pruning-predict`."""
+    command.launch(
+        __doc__,
+        partial(define_flags, kind=PredictConfig),
+        predict_config_from_flags,
+        main,
+        takes_names=True,
+    )
+
+
+if __name__ == "__main__":
+    cli()
