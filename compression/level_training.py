@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from ..models.backend import tf
+from ..models.model import answers_logits, compile_model
 from ..models.trainee import Trainee
 from ..models.training import STEPS_AT_ONCE, check_finite, compile_steps
 from .quantization import (
@@ -97,10 +98,11 @@ class LevelTraining(Trainee):
     """
 
     def __init__(self, model, bits, split, config, targets, moving=None, compiled=True):
+        compile_model(model, 0.001, answers_logits(model))  # with an optimizer that knows nothing
         self.model, self.config, self.size = model, config, len(split)
         self.moving, self.pixels = moving, tf.Variable(split.pixels, trainable=False)
         self._numbers = numbers_of_magnitudes(model, bits)
-        self.levels = [Levels(*each) for each in self._numbers if each[0].trainable]
+        self.levels = [Levels(*each) for each in self._numbers]
         self.run_steps = compile_steps(
             model,
             type(split)(self.pixels, split.labels),

@@ -17,11 +17,13 @@ from keras.src.backend.common import global_state
 from ..config import BITS, UsageError
 from ..models import kernels
 from ..models.copies import check_built, knowing
+from ..models.kernels import value_of
 from ..utils import atomic_path
 from . import npk_file
 from .graph import Graph, function_of
 from .life import Life
-from .npk_writer import write
+from .npk_writer import estimated_size, write
+from .order import in_order
 from .quantization import accuracy, quantized
 from .shrink import Surgery
 
@@ -106,20 +108,29 @@ def from_bytes(content, path):
 
 
 def to_bytes(model):
-    """The bytes of a file with a model, exactly as it is.
+    """The bytes of a file with a model as it is, but for the order of its units.
 
     Raises:
         ValueError: if it has numbers of a type that the format does not know.
     """
-    axes = {id(kernel.variable): len(kernel.units) for kernel in kernels.all_kernels(model)}
-    arrays = [_array(variable) for variable in model.weights]
-    column_axes = [axes.get(id(variable), 1) for variable in model.weights]
+    arrays = [_known_type(array) for array in in_order(model)]
     config = _plain_config(keras.saving.serialize_keras_object(model))
-    return write(config, arrays, column_axes)
+    return write(config, arrays, _column_axes(model))
 
 
-def _array(variable):
-    array = np.asarray(keras.ops.convert_to_numpy(variable.value))
+def estimated_bytes(model):
+    """About how many these are, in a hundredth of the time."""
+    arrays = [_known_type(value_of(variable)) for variable in model.weights]
+    return estimated_size(arrays, _column_axes(model))
+
+
+def _column_axes(model):
+    """How many of the last axes of each weight number the columns of a matrix."""
+    axes = {id(kernel.variable): len(kernel.units) for kernel in kernels.all_kernels(model)}
+    return [axes.get(id(variable), 1) for variable in model.weights]
+
+
+def _known_type(array):
     # NumPy knows no such type; the format finds out that 16 bits are enough.
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
 

@@ -11,29 +11,35 @@ import numpy as np
 from .npk_reader import MAGIC, TYPES, WORDS, Model
 
 MOST_LEVELS = 64  # of a table; arrays with more magnitudes keep their numbers as they are
-MOST_TRIED = 1 << 22  # cells of a matrix that is written twice, to see which way is shorter
+MOST_TRIED = 1 << 18  # cells of a matrix that are written to see which way is shorter
 
 
 class BitWriter:
     """Writes bits of given probabilities, as 32-bit words of constriction's range coder."""
 
     def __init__(self):
-        self._coder = constriction.stream.queue.RangeEncoder()
-        self._bernoulli = constriction.stream.model.Bernoulli
+        self._bits, self._chances = [], []  # coded all together, which takes a fifth of the time
 
     def bit(self, p, given):
         """Writes a bit, which was to be 1 with probability `p`, and returns it."""
-        self._coder.encode(int(given), self._bernoulli(p, perfect=False))
-        return int(given)
+        bit = int(given)
+        self._bits.append(bit)
+        self._chances.append(p)
+        return bit
 
     @property
     def size(self):
-        """Bits so far."""
-        return self._coder.num_bits()
+        """Bits so far, as many as an ideal coder writes."""
+        bits, chances = np.array(self._bits), np.array(self._chances)
+        return -np.log2(np.where(bits, chances, 1 - chances)).sum()
 
     def words(self):
         """All that was written."""
-        return self._coder.get_compressed()
+        coder = constriction.stream.queue.RangeEncoder()
+        bernoulli = constriction.stream.model.Bernoulli(perfect=False)
+        bits, chances = np.array(self._bits, np.int32), np.array(self._chances, np.float64)
+        coder.encode(bits, bernoulli, chances)
+        return coder.get_compressed()
 
 
 def write(config, arrays, column_axes):
@@ -56,6 +62,28 @@ def write(config, arrays, column_axes):
     sizes = np.array([len(part) for part in parts], "<u4").tobytes()
     body = b"".join((sizes, *parts, model.coder.words().astype("<u4").tobytes()))
     return MAGIC + zlib.crc32(body).to_bytes(4, "little") + body
+
+
+def estimated_size(arrays, column_axes):
+    """About how many bytes a file with these arrays has, in a hundredth of the time: entropies of
+    where columns have something and of what it is."""
+    return round(sum(map(_estimated_bits, arrays, column_axes)) / 8)
+
+
+def _estimated_bits(array, axes):
+    from scipy.special import gammaln
+
+    if not array.ndim or array.dtype.kind != "f":
+        return 8 * array.nbytes
+    matrix = array.reshape(-1, math.prod(array.shape[-axes:]))
+    counts = np.count_nonzero(matrix, axis=0)
+    rows = np.count_nonzero(matrix.any(axis=1))
+    choices = gammaln(rows + 1) - gammaln(counts + 1) - gammaln(rows - counts + 1)
+    places = choices.sum() / math.log(2)
+    if _magnitudes(array) is None:
+        return places + 8 * array.itemsize * counts.sum()
+    _, found = np.unique(array[array != 0], return_counts=True)
+    return places - (found * np.log2(found / found.sum())).sum()
 
 
 def _deflated(content, known=b""):
@@ -117,11 +145,11 @@ def _write_matrix(model, places, axes):
     counts = np.count_nonzero(matrix, axis=1)
     falling, given = int((np.diff(counts) <= 0).all()), matrix.tolist()
     rows = matrix.shape[1]
-    pictures = [(0, 0), *_pictures(places.shape)] if matrix.size <= MOST_TRIED else [(0, 0)]
+    pictures, some = [(0, 0), *_pictures(places.shape)], given[: max(1, MOST_TRIED // rows)]
 
     def size(picture):
         trial = Model(BitWriter())
-        trial.matrix(columns, rows, *picture, falling, given)
+        trial.matrix(len(some), rows, *picture, falling, some)
         return trial.coder.size
 
     picture = min(pictures, key=size) if len(pictures) > 1 else pictures[0]

@@ -21,7 +21,7 @@ from ..models.kernels import value_of
 from ..utils import one_line, quiet_stderr
 from . import npk_reader
 
-WARM_UPS, MOST_ROUNDS, SECONDS = 3, 500, 3.0
+WARM_UPS, MOST_ROUNDS, SECONDS = 3, 500, 2.5
 
 
 def keras_predict(model):

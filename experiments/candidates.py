@@ -1,15 +1,22 @@
 """The smallest network that is accurate enough: which, and with how many bits for each weight."""
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
+from typing import Any
 
-from ..compression import npk
+import numpy as np
+
 from ..compression.level_training import LevelTraining
+from ..compression.npk import estimated_bytes, to_bytes, without_what_is_gone
 from ..compression.quantization import quantized
 from ..models import model as models
+from ..models.copies import copy_of_model
 from ..models.model_evaluation import ModelEvaluator, ModelWeights
+from ..pruning.model_measures import multiply_adds
 from ..pruning.retraining import targets
-from ..utils import counted, progress, say
+from ..utils import RunError, counted, percent, progress, say
 from .export_sources import Network
 
 # How much worse than asked a network may be before its weights are put on levels.
@@ -17,8 +24,13 @@ HOPEFUL_NETWORK = 0.01
 # What training on levels reaches lies between the network's accuracy and that of rounding it, much
 # nearer to the first: by so much of the way, as seen on the reference networks.
 OF_ROUNDING = 0.1
-# How much worse than asked that may be to try it, and how often it is tried.
-HOPEFUL, MOST_TRIALS = 0.002, 4
+# How much worse than asked that may be to try it.
+HOPEFUL = 0.002
+# How often it is tried: as often as so many multiply-adds allow, forwards.
+MOST_TRIALS, MOST_MULTIPLY_ADDS = 4, 1e12
+# Models are written to see how large they are, as long as this takes about a second: so many
+# parameters, of which those that are not zero count several times.
+EXACT, TIMES_OF_NONZERO = 300_000, 7
 
 
 @dataclass(frozen=True)
@@ -29,14 +41,19 @@ class Candidate:
         network: the `Network`.
         bits: for each weight; None for all.
         finetuned: whether it was trained with its weights on their levels.
-        content: of the whole file, `.npk`.
-        valid_accuracy, test_accuracy: of what is in it.
+        model: the Keras model.
+        bytes: of the whole `.npk` file.
+        exact: whether these are counted; those of large models are estimated, because writing takes
+            a microsecond and more for each weight.
+        valid_accuracy, test_accuracy: of the model.
     """
 
     network: Network
     bits: int | None
     finetuned: bool
-    content: bytes = field(repr=False)
+    model: Any = field(repr=False)
+    bytes: int
+    exact: bool
     valid_accuracy: float
     test_accuracy: float
 
@@ -46,15 +63,17 @@ class Candidate:
             "network": self.network.name,
             "bits": self.bits,
             "finetuned": self.finetuned,
-            "bytes": len(self.content),
+            "bytes": self.bytes,
+            "exact": self.exact,
             "valid_accuracy": self.valid_accuracy,
             "test_accuracy": self.test_accuracy,
         }
 
     def __str__(self):
         tuned = ", trained on its levels" if self.finetuned else ""
+        mark = "" if self.exact else "~"
         return (
-            f"{self.how + tuned:30} {len(self.content):10,} bytes  "
+            f"{self.how + tuned:30} {mark + format(self.bytes, ','):>11} bytes  "
             f"{100 * self.valid_accuracy:6.2f} %"
         )
 
@@ -81,66 +100,103 @@ class Search:
         self.candidates = []
 
     def chosen(self):
-        """The smallest `Candidate` that was found to be accurate enough."""
+        """The smallest `Candidate` that was found to be accurate enough.
+
+        Raises:
+            RunError: if none of the networks is, which may be where they were named.
+        """
         rounded = self._rounded()
-        chosen = min(filter(self._is_good, rounded), key=_size)
-        if not self.config.finetune_epochs:
-            return chosen
-        hopeful = [c for c in sorted(rounded, key=_size) if self._is_hopeful(c, rounded)]
-        for candidate in [c for c in hopeful if _size(c) < _size(chosen)][:MOST_TRIALS]:
+        best = min(filter(self._is_good, rounded), key=attrgetter("bytes"), default=None)
+        for candidate in self._to_be_tuned(rounded, best):
             tuned = self._tuned(candidate)
-            if self._is_good(tuned) and _size(tuned) < _size(chosen):
+            if self._is_good(tuned) and (best is None or tuned.bytes < best.bytes):
                 return tuned
-        return chosen
+        if best is None:
+            raise RunError(self._none_is_good())
+        return best
 
-    def tested(self, model):
-        """The accuracies of any model for these data, on validation and on test examples."""
-        return _Tester(model, self.source.dataset)(model)
+    def _none_is_good(self):
+        dense, allowed = self.source.dense.valid_accuracy, self.config.max_accuracy_drop
+        networks = [network.valid_accuracy for network in self.source.networks]
+        reached = max([*networks, *(c.valid_accuracy for c in self.candidates)])
+        drop = math.ceil(1e4 * (dense - reached)) / 1e4
+        return (
+            f"None of these networks has {percent(round(self.least, 6))} of the validation "
+            f"examples right, as --max_accuracy_drop={allowed:g} asks; the best has "
+            f"{percent(reached)}. Give --max_accuracy_drop={drop:g}, or name no --method and no --k."
+        )
 
-    def _is_good(self, candidate):
-        return candidate.valid_accuracy >= self.least - 1e-9  # sums of decimal fractions
+    def _to_be_tuned(self, rounded, best):
+        """Rounded candidates that may be good enough when they have been trained on their levels,
+        from the smallest on, as many as there is time for."""
+        if not self.config.finetune_epochs:
+            return []
+        limit = math.inf if best is None else best.bytes
+        smaller = sorted((c for c in rounded if c.bytes < limit), key=attrgetter("bytes"))
+        hopeful = [c for c in smaller if c.bits and self._is_hopeful(c, rounded)]
+        found, work = [], 0.0
+        for candidate in hopeful[:MOST_TRIALS]:
+            epochs = self.config.finetune_epochs * len(self.source.dataset.train)
+            work += epochs * multiply_adds(candidate.model)
+            if found and work > MOST_MULTIPLY_ADDS:
+                break
+            found.append(candidate)
+        return found
 
     def _is_hopeful(self, candidate, others):
         """Whether a rounded network may be good enough when it has been trained on its levels."""
-        if candidate.bits is None:
-            return False
         exact = next(c for c in others if c.network is candidate.network and c.bits is None)
         before, rounded = exact.valid_accuracy, candidate.valid_accuracy
         return before + OF_ROUNDING * (rounded - before) >= self.least - HOPEFUL
 
+    def tested(self, model):
+        """The accuracies of any model for these data, on validation and on test examples."""
+        return self._tester(model)(model)
+
+    def _tester(self, model):
+        return _Tester(model, self.source.dataset, self._are_logits)
+
+    @cached_property
+    def _are_logits(self):
+        return models.answers_logits(self.source.dense.model())
+
+    def _is_good(self, candidate):
+        return candidate.valid_accuracy >= self.least - 1e-9  # sums of decimal fractions
+
     def _rounded(self):
-        """Candidates of the networks that may do, rounded, from the smallest on until one does."""
-        found = []
+        """Candidates of the networks that may do, rounded, from the smallest on; until one is good
+        enough and all of the next network that may become so are larger."""
+        found, best = [], math.inf
         for network in self._shortlist():
             own = self._of_network(network)
             found += own
-            if any(self._is_good(candidate) for candidate in own if candidate.bits):
+            if best < math.inf and not any(
+                c.bytes < best and self._is_hopeful(c, own) for c in own
+            ):
                 break
+            best = min([best, *(c.bytes for c in own if self._is_good(c))])
         return found
 
     def _shortlist(self):
-        """Networks that may do, by size, none that is both larger and worse than another; the dense
-        one is the last."""
+        """Networks that may do, by size, none that is both larger and worse than another."""
         best, found = 0.0, []
         for network in sorted(self.source.networks, key=lambda n: (n.living, -n.valid_accuracy)):
             if network.valid_accuracy > best:
                 best = network.valid_accuracy
                 found.append(network)
-        dense = self.source.dense
-        hopeful = [n for n in found if n.valid_accuracy >= self.least - HOPEFUL_NETWORK]
-        return [*(n for n in hopeful if n.name != dense.name), dense]
+        return [n for n in found if n.valid_accuracy >= self.least - HOPEFUL_NETWORK]
 
     def _of_network(self, network):
         """A network as it is, and rounded to every number of bits."""
         smaller = smaller_model(network)
-        self._test = _Tester(smaller, self.source.dataset)
+        self._test = self._tester(smaller)
         every = [(None, smaller), *((bits, quantized(smaller, bits)) for bits in self.config.bits)]
         return [self._add(network, bits, False, model) for bits, model in every]
 
     def _tuned(self, candidate):
         """The same network with the same bits, trained on its levels."""
         model = smaller_model(candidate.network)
-        self._test = _Tester(model, self.source.dataset)
+        self._test = self._tester(model)
         training = LevelTraining(
             model,
             candidate.bits,
@@ -158,7 +214,10 @@ class Search:
         return self._add(candidate.network, candidate.bits, True, model)
 
     def _add(self, network, bits, finetuned, model):
-        candidate = Candidate(network, bits, finetuned, npk.to_bytes(model), *self._test(model))
+        nonzero = int(sum(map(np.count_nonzero, model.get_weights())))
+        exact = model.count_params() + (TIMES_OF_NONZERO - 1) * nonzero <= EXACT
+        size = len(to_bytes(model)) if exact else estimated_bytes(model)
+        candidate = Candidate(network, bits, finetuned, model, size, exact, *self._test(model))
         if not self.candidates or self.candidates[-1].network is not network:
             say(network.name)
         self.candidates.append(candidate)
@@ -179,21 +238,15 @@ class Search:
 
 def smaller_model(network):
     """A `Network` as a compiled Keras model without what is gone, behind unchanged inputs."""
-    model = network.model()
-    smaller = npk.without_what_is_gone(model)
-    models.compile_model(smaller, 0.001, models.answers_logits(model))
-    return smaller
-
-
-def _size(candidate):
-    return len(candidate.content)
+    return without_what_is_gone(network.model())
 
 
 class _Tester:
     """Tests models of one architecture: what is compiled serves all of them."""
 
-    def __init__(self, model, dataset):
-        self.dataset, self.model = dataset, models.clone(model)
+    def __init__(self, model, dataset, logits):
+        self.dataset, self.model = dataset, copy_of_model(model)
+        models.compile_model(self.model, 0.001, logits)
         self._evaluate = ModelEvaluator(self.model, None)
 
     def __call__(self, model):

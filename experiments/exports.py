@@ -78,15 +78,16 @@ def _made(config, source, paths, depends):
     chosen = search.chosen()
     tuned = ", trained on its levels" if chosen.finetuned else ""
     say(f"Chosen: {chosen.network.name}, {chosen.how}{tuned}.")
-    dense, model = source.dense.model(), npk.from_bytes(chosen.content, "The export")
-    contents = {"npk": chosen.content, **_other_formats(model, source.dataset.valid)}
+    content = npk.to_bytes(chosen.model)
+    dense, model = source.dense.model(), npk.from_bytes(content, "The export")
+    contents = {"npk": content, **_other_formats(model, source.dataset.valid)}
     before = {"npk": npk.to_bytes(dense), **_other_formats(dense)}
     latency = _latency(dense, model, source.dataset.test.images)
     record = {
         "source": source.name,
-        "chosen": chosen.row(),
+        "chosen": {**chosen.row(), "bytes": len(content), "exact": True},
         "before": _described(dense, before, source, search.tested(dense)),
-        "after": _described(model, contents, source, (chosen.valid_accuracy, chosen.test_accuracy)),
+        "after": _described(model, contents, source, search.tested(model)),
         "latency": latency,
         "recommended": _fastest(latency["1"]["after"]),
         "candidates": [candidate.row() for candidate in search.candidates],

@@ -28,6 +28,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # The checkout becomes `network_pruning`, whatever its folder is called.
 runpy.run_path(str(ROOT / "__main__.py"))["load_package"]()
 
+# Raises where it is first imported, in this process or in a library.
+HOOK = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("tensorflow", "keras", "jax", "torch"):
+            raise RuntimeError(f"{name} was imported")
+
+sys.meta_path.insert(0, Refuse())
+"""
+
 # Names the folder that all processes of one run of the tests share.
 SHARED = "NETWORK_PRUNING_TESTS"
 
@@ -140,3 +152,11 @@ def digits():
     from network_pruning.data import registry
 
     return registry.get_loader("digits")(os.environ.get("NETWORK_PRUNING_DATA"), 58_000)
+
+
+@pytest.fixture
+def without_tensorflow(tmp_path, monkeypatch):
+    """Commands of this test cannot import TensorFlow or Keras."""
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(HOOK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"), prepend=os.pathsep)

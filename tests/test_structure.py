@@ -1,7 +1,6 @@
 """The house: imports run down only, and what need not be imported is not."""
 
 import ast
-import os
 import sys
 from pathlib import Path
 
@@ -122,27 +121,6 @@ def test_no_imports_in_a_circle(root):
 
     for name in arrows:
         visit(name)
-
-
-# Raises where it is first imported, in this process or in a library.
-HOOK = """
-import sys
-
-class Refuse:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("tensorflow", "keras", "jax", "torch"):
-            raise RuntimeError(f"{name} was imported")
-
-sys.meta_path.insert(0, Refuse())
-"""
-
-
-@pytest.fixture
-def without_tensorflow(tmp_path, monkeypatch):
-    """Commands of this test cannot import TensorFlow or Keras."""
-    (tmp_path / "hook").mkdir()
-    (tmp_path / "hook" / "sitecustomize.py").write_text(HOOK)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"), prepend=os.pathsep)
 
 
 @pytest.mark.usefixtures("without_tensorflow")

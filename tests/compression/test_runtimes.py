@@ -1,0 +1,67 @@
+"""Every runtime gives the same answers; the time of each is a median."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from keras_models import branches, pictures, randomized
+from network_pruning.compression import runtimes
+
+
+def dense():
+    return randomized(
+        keras.Sequential(
+            [
+                keras.Input((6,)),
+                layers.Dense(8, activation="relu"),
+                layers.Dropout(0.5),
+                layers.Dense(4, use_bias=False),
+                layers.Dense(3, activation="softmax"),
+            ]
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (dense, {"Keras predict", "Keras compiled", "LiteRT", "NumPy", "SciPy sparse"}),
+        (pictures, {"Keras predict", "Keras compiled", "LiteRT"}),
+        (branches, {"Keras predict", "Keras compiled", "LiteRT"}),
+    ],
+)
+def test_all_that_can_run_a_model_answer_the_same(make, expected):
+    model = make()
+    answers = runtimes.started(model)
+    assert expected <= set(answers)
+    generator = np.random.default_rng(0)
+    for number in (1, 5, 1):
+        x = generator.random((number, *model.input_shape[1:]), np.float32)
+        assert max(runtimes.differences(answers, x).values()) < 1e-5
+        for answer in answers.values():
+            assert answer(x).shape == (number, model.output_shape[1])
+
+
+def test_the_time_is_a_median_of_turns(monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr(runtimes.time, "perf_counter", lambda: float(next(ticks)))
+    calls = []
+    answers = {name: lambda _, name=name: calls.append(name) for name in ("a", "b")}
+    assert runtimes.latencies(answers, None, seconds=20) == {"a": 1.0, "b": 1.0}
+    assert calls[:6] == ["a", "a", "a", "b", "b", "b"]
+    assert calls[6:10] == ["a", "b", "a", "b"]
+    assert len(calls) < 30
+
+
+def test_what_litert_cannot_take_is_a_sentence(monkeypatch):
+    model = dense()
+
+    def refuse(*_args, **_options):
+        raise RuntimeError("not\n  convertible")
+
+    monkeypatch.setattr(model, "export", refuse)
+    with pytest.raises(ValueError, match=r"^not convertible$"):
+        runtimes.litert_bytes(model)
+    assert "LiteRT" not in runtimes.started(model)

@@ -1,0 +1,358 @@
+"""The commands `export` and `predict`, on real digits."""
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import network_pruning as npr
+import numpy as np
+import pytest
+from commands import ROOT, run_command
+from conftest import SMALL_DATA
+from network_pruning.compression import npk_reader, runtimes
+from PIL import Image
+
+EXPERIMENT = (
+    *("--model=tiny", "--epochs=3", "--methods=weight/finetune", "--k_vals=0,0.8,0.9"),
+    *("--finetune_epochs=2", "--experiment_id=small", *SMALL_DATA),
+)
+QUICK = ("--experiment_id=small", "--finetune_epochs=2", "--max_accuracy_drop=0.01")
+
+
+def command(name):
+    return (sys.executable, str(ROOT), name)
+
+
+def export(*flags, **options):
+    return run_command(*flags, command=command("export"), **options)
+
+
+def predict(*flags, **options):
+    return run_command(*flags, command=command("predict"), **options)
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    """The output folder of a finished experiment without exports. Read only."""
+    output = tmp_path_factory.mktemp("experiment")
+    done = run_command(*EXPERIMENT, f"--output_dir={output}")
+    assert done.returncode == 0, done.stderr
+    return output
+
+
+@pytest.fixture(scope="module")
+def exported(experiment, tmp_path_factory):
+    """The same with exports, and what was said. Read only."""
+    output = tmp_path_factory.mktemp("exported") / "results"
+    shutil.copytree(experiment, output)
+    done = export(*QUICK, f"--output_dir={output}")
+    assert done.returncode == 0, done.stderr
+    return output / "small" / "exports", done
+
+
+@pytest.fixture
+def own(exported, tmp_path):
+    """A copy of that, to change: the output folder."""
+    shutil.copytree(exported[0].parents[1], tmp_path / "results")
+    return tmp_path / "results"
+
+
+def few_digits(which):
+    from few_digits import few_digits as load
+
+    return getattr(load(None, 1000), which)
+
+
+def test_the_files_are_there_and_hold_one_model(exported):
+    folder, _ = exported
+    record = json.loads((folder / "export.json").read_text())
+    names = {"model.keras", "model.npk", "model.tflite", "size_accuracy.png"}
+    assert {file.name for file in folder.iterdir()} == {*names, "export.json"}
+    for name, file in record["files"].items():
+        assert (folder / name).stat().st_size == file["bytes"]
+    test = few_digits("test")
+    x = test.images.reshape(len(test), -1)
+    config, arrays = npk_reader.read((folder / "model.npk").read_bytes())
+    answers = npk_reader.run(config, arrays, x)
+    model = keras.saving.load_model(folder / "model.keras")
+    np.testing.assert_allclose(model.predict(x, verbose=0), answers, atol=1e-5)
+    np.testing.assert_array_equal(npr.load(folder / "model.npk").get_weights()[0], arrays[0])
+    lite = runtimes.interpreter((folder / "model.tflite").read_bytes())
+    np.testing.assert_allclose(lite(x[:5]), answers[:5], atol=1e-5)
+    accuracy = float((answers.argmax(axis=1) == test.labels).mean())
+    assert record["after"]["test_accuracy"] == pytest.approx(accuracy, abs=1e-9)
+
+
+def test_it_is_the_smallest_that_is_good_enough_by_validation(exported):
+    record = json.loads((exported[0] / "export.json").read_text())
+    least = record["before"]["valid_accuracy"] - 0.01
+    chosen = record["chosen"]
+    assert record["after"]["valid_accuracy"] >= least
+    assert record["after"]["npk_bytes"] == chosen["bytes"]
+    good = [c["bytes"] for c in record["candidates"] if c["valid_accuracy"] >= least]
+    assert chosen["bytes"] <= min(good)
+    parameters = 784 * 60 + 60 + 60 * 30 + 30 + 30 * 10 + 10
+    assert record["before"]["raw_bytes"] == 4 * parameters
+    assert chosen["bytes"] < 4 * parameters / 20
+    assert record["recommended"] in record["latency"]["1"]["after"]
+    assert record["latency"]["1"]["before"].keys() >= {"Keras predict", "LiteRT", "NumPy"}
+    assert record["depends"]["checkpoint_sha256"]
+    assert record["versions"]["keras"] == keras.__version__
+
+
+def test_the_screen_tells_all_of_it_in_80_columns(exported):
+    folder, done = exported
+    record = json.loads((folder / "export.json").read_text())
+    said = done.stdout
+    for text in (".npk, bytes", f"{record['after']['npk_bytes']:,}", "multiply-adds", "Chosen: "):
+        assert text in said
+    assert f"{100 * record['after']['test_accuracy']:.2f}" in said
+    assert max(map(len, said.replace(str(folder), "").splitlines())) <= 80
+    assert done.stderr == ""
+    image = Image.open(folder / "size_accuracy.png")
+    assert image.width > 800
+
+
+def test_a_second_time_nothing_is_made_again(own):
+    folder = own / "small" / "exports"
+    before = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
+    done = export(*QUICK, f"--output_dir={own}")
+    assert done.returncode == 0, done.stderr
+    assert "exported before with the same settings" in done.stdout
+    assert ".npk, bytes" in done.stdout
+    assert {file: file.stat().st_mtime_ns for file in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("damage", ["cut", "record"])
+def test_what_is_damaged_is_made_again(own, exported, damage):
+    folder = own / "small" / "exports"
+    if damage == "cut":
+        (folder / "model.npk").write_bytes(b"NPK1")
+        (folder / "model.keras").unlink()
+    else:
+        (folder / "export.json").write_text("{")
+    done = export(*QUICK, f"--output_dir={own}")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "model.npk").read_bytes() == (exported[0] / "model.npk").read_bytes()
+    assert (folder / "model.keras").exists()
+    json.loads((folder / "export.json").read_text())
+
+
+def test_other_settings_replace_the_files(own):
+    folder = own / "small" / "exports"
+    flags = ("--formats=npk", "--k=0.9", "--bits=4", "--finetune_epochs=0")
+    done = export("--experiment_id=small", f"--output_dir={own}", "--max_accuracy_drop=0.2", *flags)
+    assert done.returncode == 0, done.stderr
+    assert {file.name for file in folder.iterdir()} == {
+        *("model.npk", "export.json", "size_accuracy.png")
+    }
+    record = json.loads((folder / "export.json").read_text())
+    assert record["chosen"]["network"].endswith("at 90 %")
+    assert record["chosen"]["bits"] == 4
+    kernels = [a for a in npk_reader.read((folder / "model.npk").read_bytes())[1] if a.ndim == 2]
+    for kernel in kernels:
+        assert len(np.unique(np.abs(kernel[kernel != 0]))) <= 8
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_killed_at_any_time_it_ends_the_same(experiment, exported, tmp_path, number):
+    output = tmp_path / "results"
+    shutil.copytree(experiment, output)
+    flags = (*QUICK, f"--output_dir={output}")
+    # TensorFlow takes its time to start; what follows takes about twice as long.
+    seconds = random.Random(number).uniform(4, 16)
+    process = subprocess.Popen(
+        [*command("export"), *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    time.sleep(seconds)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    folder = output / "small" / "exports"
+    for file in folder.glob("model.npk"):
+        assert file.read_bytes() == (exported[0] / "model.npk").read_bytes()
+    done = export(*flags)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "model.npk").read_bytes() == (exported[0] / "model.npk").read_bytes()
+    assert {f.name for f in folder.iterdir()} == {f.name for f in exported[0].iterdir()}
+
+
+BAD_FLAGS = [
+    ((), "Give either --experiment_id, a finished experiment, or --model"),
+    (("--experiment_id=a", "--model=b.keras"), "Give either --experiment_id"),
+    (("--experiment_id=../a",), "not a plain folder name"),
+    (("--experiment_id=a", "--dataset=digits"), "--dataset goes with --model"),
+    (("--experiment_id=a", "--num_valid=5"), "--num_valid goes with --model"),
+    (("--model=b.keras",), "--model needs --dataset"),
+    (("--model=b.npk", "--dataset=digits"), "'b.npk' is no file that ends in .keras"),
+    (("--model=b.keras", "--dataset=digits", "--k=0.5"), "--k goes with --experiment_id"),
+    (("--experiment_id=a", "--k=90"), "did you mean 0.9?"),
+    (("--experiment_id=a", "--max_accuracy_drop=5"), "did you mean 0.05?"),
+    (("--experiment_id=a", "--formats=onnx"), "choose of keras, npk, litert, not 'onnx'"),
+    (("--experiment_id=a", "--formats="), "choose of keras, npk, litert, not nothing"),
+    (("--experiment_id=a", "--bits=1"), "choose of 2, 3, 4, 5, 6, not 1"),
+    (("--experiment_id=a", "--bits=few"), "are not whole numbers such as 3,4"),
+    (("--experiment_id=a", "--finetune_epochs=-1"), "--finetune_epochs must be at least 0"),
+    (("--experiment_id=a", "--distillation=2"), "--distillation must lie between 0 and 1"),
+    (("--experiment_id=a", "--shift=99"), "--shift must lie between 0 and 27"),
+    (("--experiment_id=a",), "--experiment_id: there is no experiment"),
+    (("--experiment_id=a", "x"), "'x' is not a flag"),
+    (("--model=nowhere.keras", "--dataset=digits"), "nowhere.keras cannot be read"),
+]
+
+
+def test_bad_flags_end_in_one_sentence(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    def check(case):
+        flags, message = case
+        done = export(*flags, f"--output_dir={tmp_path}")
+        assert done.returncode in (1, 2), (flags, done.stderr)
+        assert message in done.stderr, (flags, done.stderr)
+        assert "Traceback" not in done.stderr
+        assert done.stdout == ""
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(check, BAD_FLAGS))
+    assert list(tmp_path.iterdir()) == []
+
+
+def broken(own, how):
+    folder = own / "small"
+    if how == "checkpoint":
+        (folder / "checkpoints" / "weights.best.hdf5").write_bytes(b"nothing")
+    elif how == "metrics":
+        (folder / "metrics.csv").unlink()
+    elif how == "network":
+        for file in folder.glob("networks/*/*"):
+            file.write_bytes(b"nothing")
+    elif how == "unfinished":
+        record = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**record, "checkpoint_sha256": None}))
+    elif how == "seeds":
+        shutil.copytree(folder, own / "seeds" / "replicates" / "small-seed=0")
+        shutil.rmtree(folder)
+        (own / "seeds").rename(folder)
+
+
+@pytest.mark.parametrize(
+    ("how", "flags", "message"),
+    [
+        ("checkpoint", (), "is not the checkpoint that training ended with"),
+        ("metrics", (), "knows no network of this experiment; run the experiment to its end"),
+        ("network", (), "is missing or damaged; run the experiment again"),
+        ("unfinished", (), "is not trained to its end"),
+        ("seeds", (), "is of several seeds; choose one: --output_dir="),
+        ("", ("--k=0.9", "--method=weight"), "the best has"),
+        ("", ("--k=0.5",), "there are the methods weight, unit"),
+        ("", ("--method=weight/lamp",), "has no network of --method=weight/lamp"),
+    ],
+)
+def test_experiments_that_cannot_be_exported_end_in_one_sentence(own, how, flags, message):
+    broken(own, how)
+    shutil.rmtree(own / "small" / "exports", ignore_errors=True)
+    done = export(*QUICK, *flags, f"--output_dir={own}")
+    assert done.returncode in (1, 2), done.stderr
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not list(own.glob("small/exports/*"))
+
+
+def test_a_model_of_ones_own(tmp_path):
+    split = few_digits("train")
+    x = split.images.reshape(-1, 28, 28, 1)
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            keras.layers.Conv2D(8, 5, strides=3, activation="relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(40, activation="relu"),
+            keras.layers.Dense(10),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"])
+    model.fit(x, split.labels, epochs=3, verbose=0)
+    model = npr.prune(model, 0.5)
+    model.save(tmp_path / "my model.keras")
+    arrays = {
+        "x_train": x,
+        "y_train": split.labels,
+        "x_test": x[:200],
+        "y_test": split.labels[:200],
+    }
+    np.savez(tmp_path / "my.npz", **arrays)
+    flags = ("--model=my model.keras", "--dataset=my.npz", "--output_dir=out", "--shift=1")
+    done = export(*flags, "--finetune_epochs=1", "--max_accuracy_drop=0.02", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "out").iterdir()
+    assert folder.name.startswith("my_model-")
+    record = json.loads((folder / "exports" / "export.json").read_text())
+    assert record["source"] == "my model.keras"
+    assert record["after"]["npk_bytes"] < record["before"]["raw_bytes"] / 5
+    answers = npr.load(folder / "exports" / "model.npk").predict(x[:200], verbose=0)
+    accuracy = (answers.argmax(axis=1) == split.labels[:200]).mean()
+    assert accuracy == pytest.approx(record["after"]["test_accuracy"], abs=1e-9)
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    """Pictures of real digits as somebody might have drawn them, with what they show."""
+    test, found = few_digits("test"), []
+    for number in range(12):
+        ink = 255 - test.pixels[number].reshape(28, 28)
+        ink = np.pad(
+            np.kron(ink, np.ones((6, 6), np.uint8)), ((40, 90), (200, 10)), constant_values=255
+        )
+        file = tmp_path / f"{number}.png"
+        Image.fromarray(np.stack([ink] * 3, axis=-1)).save(file)
+        found.append((file, int(test.labels[number])))
+    return found
+
+
+@pytest.mark.usefixtures("without_tensorflow")
+def test_predict_tells_digits_without_tensorflow(exported, drawn):
+    model = exported[0] / "model.npk"
+    done = predict(model, *(file for file, _ in drawn))
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if ".png: " in line]
+    said = [int(line.split(".png: ")[1].split(" ")[0]) for line in lines]
+    assert sum(one == two for one, (_, two) in zip(said, drawn, strict=True)) >= 6
+    assert "dark on light: turned round" in done.stdout
+    done = predict(model, drawn[0][0], "--top=1", f"--classes={','.join('abcdefghij')}")
+    assert f": {'abcdefghij'[said[0]]} (" in done.stdout
+
+
+def test_predict_starts_keras_where_it_must(tmp_path, drawn):
+    inputs = keras.Input((28, 28, 1))
+    outputs = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(inputs))
+    npr.save(keras.Model(inputs, outputs), tmp_path / "a.npk")
+    done = predict(tmp_path / "a.npk", drawn[0][0])
+    assert done.returncode == 0, done.stderr
+    assert "Keras is started" in done.stdout
+
+
+@pytest.mark.usefixtures("without_tensorflow")
+def test_what_cannot_be_predicted_ends_in_one_sentence(exported, drawn, tmp_path):
+    model, image = exported[0] / "model.npk", drawn[0][0]
+    (tmp_path / "bad.npk").write_bytes(b"NPK1" + bytes(90))
+    for arguments, message in (
+        ((), "Give an .npk file and one or more images"),
+        ((model,), "Give an .npk file and one or more images"),
+        ((tmp_path / "nothing.npk", image), "nothing.npk cannot be read (No such file"),
+        ((tmp_path / "bad.npk", image), "is not an .npk file of version 1, or is damaged"),
+        ((image, image), "is not an .npk file of version 1, or is damaged"),
+        ((model, model), "is no picture of a kind that is known"),
+        ((model, tmp_path / "no.png"), "no.png cannot be read (No such file"),
+        ((model, image, "--top=0"), "--top must be at least 1"),
+        ((model, image, "--margin=0.5"), "--margin must be at least 0 and below 0.5"),
+        ((model, image, "--classes=a,b"), "--classes: 2 names, but"),
+    ):
+        done = predict(*arguments)
+        assert done.returncode in (1, 2), done.stderr
+        assert message in " ".join(done.stderr.split())
+        assert "Traceback" not in done.stderr
