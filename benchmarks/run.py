@@ -226,6 +226,29 @@ def callback(_folder, _data):
     yield Row("`fit` with `Pruning` (s)", seconds["pruning"], "`fit`", seconds["plain"], 1.1)
 
 
+def runtimes(_folder, _data):
+    """What is exported against the dense network, with one runtime or another."""
+    found = measure(BENCHMARKS / "runtimes.py").printed
+    for batch, times in found.items():
+        small = {name: each for name, each in times.items() if name.startswith("exported")}
+        best = min(small, key=lambda name: statistics.median(small[name]))
+        for runtime, target in (("Keras predict", 1 / 100), ("Keras compiled", 1 / 8)):
+            what = f"{best}, batch {batch} (ms)"
+            yield Row(what, small[best], f"dense, {runtime}", times[f"dense, {runtime}"], target)
+        for runtime in ("Keras compiled", "LiteRT", "NumPy"):
+            name, against = f"fewer units, {runtime}", f"dense, {runtime}"
+            target = 1 / 8 if batch != "1" else 1
+            what = f"80 % of units gone, {runtime}, batch {batch} (ms)"
+            yield Row(what, times[name], against, times[against], target)
+    memory = {
+        which: [measure(BENCHMARKS / "runtimes.py", "--memory", which).memory for _ in range(3)]
+        for which in ("dense", "shrunk", "NumPy")
+    }
+    dense = "dense, Keras predict", memory["dense"]
+    yield Row("exported, Keras: peak memory (MB)", memory["shrunk"], *dense, 1)
+    yield Row("exported, NumPy: peak memory (MB)", memory["NumPy"], *dense, 1 / 8)
+
+
 def _version(commit, folder):
     """The program as it was, from the repository's history, in `folder`."""
     command = ("git", "-C", str(PACKAGE), "archive", commit)
@@ -306,6 +329,7 @@ STAGES = {
     "earlier": earlier,
     "own": own,
     "callback": callback,
+    "runtimes": runtimes,
 }
 
 

@@ -38,9 +38,9 @@ def save(
 ) -> int:
     """Writes a Keras model to an `.npk` file, hundreds of times smaller if it is pruned.
 
-    What has no influence on the answers is left out as by `shrink`, behind unchanged inputs. What
-    is left is kept as it is, bit by bit, unless `bits` or `max_accuracy_drop` say otherwise. Loss,
-    optimizer and initializers are not kept.
+    What has no influence on the answers is left out as by `shrink`, behind unchanged inputs, and
+    units of a layer change their order. What is left is kept bit by bit, unless `bits` or
+    `max_accuracy_drop` say otherwise. Loss, optimizer and initializers are not kept.
 
     Args:
         model: any built Keras model.

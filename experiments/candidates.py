@@ -123,7 +123,8 @@ class Search:
         return (
             f"None of these networks has {percent(round(self.least, 6))} of the validation "
             f"examples right, as --max_accuracy_drop={allowed:g} asks; the best has "
-            f"{percent(reached)}. Give --max_accuracy_drop={drop:g}, or name no --method and no --k."
+            f"{percent(reached)}. Give --max_accuracy_drop={drop:g}, or name neither --method nor "
+            "--k."
         )
 
     def _to_be_tuned(self, rounded, best):

@@ -110,7 +110,7 @@ class _Experiment:
         dense = next(row for row in rows if row["k"] == 0)
         taken = self.networks.dataset
         return Source(
-            name=settings.experiment_id,
+            name=config.experiment_id,
             dataset=taken,
             dense=self._network(dense, "dense"),
             networks=[self._network(row) for row in chosen],

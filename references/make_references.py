@@ -2,10 +2,12 @@
 
 Experiments that have finished training are not trained again; remove them from `results/` first
 to start from nothing. Twenty minutes on two cores, twenty-five more with `--repeats`, the further
-runs by which `README.md` here tells how much of a difference is chance, and three hours with
-`--strong`, the presets with three seeds each.
+runs by which `README.md` here tells how much of a difference is chance, three hours with
+`--strong`, the presets with three seeds each, and two more with `--small`, after these, the
+smallest files.
 """
 
+import json
 import shutil
 import subprocess
 import sys
@@ -38,6 +40,14 @@ STRONG = {
     "strong-lenet_5": ("--model=lenet_5", "--preset=strong", "--k_vals=0,0.99,0.996"),
     "strong-lenet_5-units": ("--model=lenet_5", "--preset=strong_units", "--k_vals=0,0.8"),
 }
+# Only to make small files of, as of some above.
+SMALL = {
+    "small-digits": (
+        "--preset=strong",
+        "--k_vals=0,0.97,0.99,0.995,0.998,0.9983,0.9985",
+        *("--prune_epochs=16", "--finetune_epochs=50", "--distillation=0.5"),
+    )
+}
 KEPT = (
     "results.csv",
     "loss_accuracy.png",
@@ -66,6 +76,23 @@ def run_strong(name, flags):
         shutil.copyfile(PACKAGE / "results" / name / "replicates" / kept, folder / kept)
 
 
+def export(name):
+    """Exports the smallest files of an experiment with three seeds; a row for each."""
+    folder = PACKAGE / "results" / name / "replicates"
+    for seed in range(3):
+        experiment_id = f"{name}-seed={seed}"
+        flags = (f"--experiment_id={experiment_id}", f"--output_dir={folder}")
+        command = [sys.executable, PACKAGE, "export", *flags, "--finetune_epochs=30"]
+        subprocess.run(command, check=True)
+        exports = folder / experiment_id / "exports"
+        yield tables.small_row(name, seed, json.loads((exports / "export.json").read_text()))
+        if (name, seed) == ("small-digits", 0):
+            kept = REFERENCES / name
+            kept.mkdir(exist_ok=True)
+            for file in ("size_accuracy.png", "model.npk"):
+                shutil.copyfile(exports / file, kept / file)
+
+
 def main():
     for configuration in PUBLISHED:
         source = run(*configuration)
@@ -80,6 +107,11 @@ def main():
     if "--strong" in sys.argv:
         for name, flags in STRONG.items():
             run_strong(name, flags)
+    if "--small" in sys.argv:
+        for name, flags in SMALL.items():
+            command = [sys.executable, PACKAGE, *flags, f"--experiment_id={name}"]
+            subprocess.run([*command, "--replicates=3"], check=True)
+        tables.write_small(row for name in tables.SMALL for row in export(name))
     tables.write_pages()
 
 

@@ -1,0 +1,74 @@
+"""The picture and the table of an export, from its record."""
+
+import pytest
+from network_pruning.visualization import console, sizes
+from network_pruning.visualization.graph import save_png
+from PIL import Image
+
+
+@pytest.fixture
+def record():
+    candidates = [
+        {"network": "a at 99 %", "bits": bits, "finetuned": tuned, "bytes": size, "exact": True,
+         "valid_accuracy": accuracy, "test_accuracy": accuracy}
+        for bits, tuned, size, accuracy in (
+            (None, False, 40_000, 0.98), (2, False, 2_000, 0.5), (3, False, 2_500, 0.9),
+            (3, True, 2_600, 0.979), (4, False, 3_100, 0.97), (6, False, 9_000, 0.98),
+        )
+    ]  # fmt: skip
+    whole = {"raw_bytes": 1_000_000, "keras_bytes": 1_020_000, "gzipped_bytes": 900_000,
+             "litert_bytes": None, "npk_bytes": 910_000, "parameters": 250_000,
+             "nonzero": 250_000,
+             "multiply_adds": 249_000, "valid_accuracy": 0.978,
+             "test_accuracy": 0.9775}  # fmt: skip
+    small = {**whole, "raw_bytes": 40_000, "npk_bytes": 2_600, "nonzero": 900, "multiply_adds": 0}
+    times = {"Keras predict": 0.05, "NumPy": 0.0005}
+    return {
+        "source": "an experiment", "chosen": candidates[3], "before": whole, "after": small,
+        "latency": {"1": {"before": times, "after": {**times, "SciPy sparse": 0.0001}}},
+        "recommended": "SciPy sparse", "candidates": candidates,
+    }  # fmt: skip
+
+
+def test_every_candidate_is_a_point_and_the_dense_network_a_line(record, tmp_path):
+    figure = sizes.size_accuracy(record)
+    left, right = figure.axes
+    for axes in (left, right):
+        points = {
+            (x, round(y, 2))
+            for line in axes.lines[:-2]
+            for x, y in zip(*line.get_data(), strict=True)
+        }
+        assert points == {
+            (c["bytes"], round(100 * c["test_accuracy"], 2)) for c in record["candidates"]
+        }
+        assert list(axes.lines[-2].get_xdata()) == [2600]
+        assert axes.lines[-1].get_ydata()[0] == pytest.approx(97.75)
+        assert axes.get_xscale() == "log"
+    low, high = right.get_ylim()
+    assert 90 < low < 97
+    assert high > 98
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "3 bits, trained on its levels" in labels
+    assert len(labels) == len(set(labels))
+    save_png(figure, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        image.verify()
+
+
+def test_the_table_has_both_columns_and_ratios(record):
+    text = console.export_table(record)
+    rows = {line.strip().split("  ")[0]: line.split() for line in text.splitlines() if line.strip()}
+    assert rows[".npk, bytes"][-3:] == ["910,000", "2,600", "350×"]
+    assert rows[".tflite, bytes"][-2:] == ["—", "—"]
+    assert rows["multiply-adds"][-2:] == ["249,000", "0"]
+    assert rows["SciPy sparse, 1 example, ms"][-2:] == ["—", "0.1"]
+    assert rows["test accuracy (%)"][-2:] == ["97.75", "97.75"]
+    assert "1,000,000 bytes of numbers became a file of 2,600: 385× smaller" in text
+    assert "SciPy sparse, 500× as fast as Keras' predict" in " ".join(text.split())
+    assert max(map(len, text.splitlines()[:-4])) <= 80
+
+
+@pytest.mark.parametrize(("size", "text"), [(900, "900"), (20_000, "20 k"), (5e6, "5 M")])
+def test_bytes_on_the_axis(size, text):
+    assert sizes._bytes(size, None) == text
