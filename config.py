@@ -301,12 +301,10 @@ def define_flags(module_name, flag_values=flags.FLAGS, kind=ExperimentConfig):
     Args:
         module_name: where the flags are listed.
         flag_values: where they are defined.
-        kind: whose settings they are: `ExperimentConfig` or `ExportConfig`.
+        kind: whose settings they are: `ExperimentConfig`, `ExportConfig` or `PredictConfig`.
     """
     where = {"flag_values": flag_values, "module_name": module_name}
-    for f in dataclasses.fields(kind):
-        if not f.metadata:
-            continue  # no flag
+    for f in _flagged(kind):
         define = _DEFINERS[f.type]
         define(f.name, f.default, f.metadata["help"], **where)
     flags.DEFINE_bool("version", False, "Print the version and stop.", **where)
@@ -485,7 +483,12 @@ class PredictConfig:
     margin: float = _setting(
         4 / 28,
         "Share of the width that is left free on each side of what an image shows, as in MNIST; 0 "
-        "for Fashion-MNIST. Images of just the model's size are taken as they are.",
+        "for Fashion-MNIST. Images of just the model's size are not cut out.",
+    )
+    invert: str = _setting(
+        "auto",
+        "Whether to turn light and dark round: yes, no, or auto, where the border is light and the "
+        "model takes grey images.",
     )
 
     def __post_init__(self):
@@ -495,6 +498,8 @@ class PredictConfig:
                 "python -m network-pruning.predict model.npk image.png"
             )
         _check_at_least(self, "top", 1)
+        if self.invert not in ("auto", "yes", "no"):
+            raise UsageError(f"--invert: choose of auto, yes, no, not {self.invert!r}.")
         if not 0 <= self.margin < 0.5:
             raise UsageError(f"--margin must be at least 0 and below 0.5, not {self.margin:g}.")
 
@@ -506,9 +511,9 @@ class PredictConfig:
 def predict_config_from_flags(flag_values, names):
     """A `PredictConfig` of parsed absl flags and of the names of files, the model's first."""
     model, *images = [*names, ""][: len(names) or 1]
-    return PredictConfig(
-        model, tuple(images), tuple(flag_values.classes), flag_values.top, flag_values.margin
-    )
+    settings = {f.name: getattr(flag_values, f.name) for f in _flagged(PredictConfig)}
+    settings["classes"] = tuple(settings["classes"])
+    return PredictConfig(model, tuple(images), **settings)
 
 
 PRESETS = {
@@ -575,6 +580,11 @@ _DEFINERS = {
     tuple[int, ...]: _define_list,
     tuple[str, ...]: _define_list,
 }
+
+
+def _flagged(kind):
+    """The fields of a config that have a flag."""
+    return [f for f in dataclasses.fields(kind) if f.metadata]
 
 
 def _fields():

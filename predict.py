@@ -23,7 +23,7 @@ def main(config):
     answer, shape = _model(config.model)
     taken = _image_shape(config.model, shape)
     for path in config.images:
-        image, done = prepared(path, taken, config.margin)
+        image, done = prepared(path, taken, config.margin, config.invert)
         probabilities = answer(image.reshape(1, *shape))[0]
         say(f"{path}: {_described(probabilities, config)}")
         if done:
@@ -50,8 +50,14 @@ def _model(path):
         shape = tuple(config["config"]["layers"][0]["config"]["batch_shape"][1:])
         answer = partial(npk_reader.run, config, arrays)
         answer(np.zeros((1, *shape), np.float32))
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError):
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, StopIteration):
         answer, shape = _keras_model(path)
+    given = np.shape(answer(np.zeros((1, *shape), np.float32)))
+    if len(given) != 2 or given[1] < 2:
+        raise RunError(
+            f"{path} answers with arrays of shape {given}, but one number for each of two or more "
+            "classes is needed."
+        )
     return answer, shape
 
 
@@ -63,10 +69,10 @@ def _keras_model(path):
 
     try:
         model = npk.load(path)
-        taken, given = model.input_shape, model.output_shape
+        taken, outputs = model.input_shape, model.outputs
     except (ValueError, AttributeError) as error:
         raise RunError(str(error)) from error
-    if not all(isinstance(size, int) for size in taken[1:]) or len(given) != 2:
+    if len(outputs) != 1 or not all(isinstance(size, int) for size in taken[1:]):
         raise RunError(f"{path} holds no classifier of images of one size.")
     return lambda x: model.predict(x, verbose=0), tuple(taken[1:])
 

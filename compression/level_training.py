@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from ..models.backend import tf
+from ..models.kernels import value_of
 from ..models.model import answers_logits, compile_model
 from ..models.trainee import Trainee
 from ..models.training import STEPS_AT_ONCE, check_finite, compile_steps
@@ -16,6 +17,7 @@ from .quantization import (
     nearest,
     numbers_of_magnitudes,
     round_others,
+    rounded,
 )
 
 # Shares of the training after which levels move no more, and weights neither.
@@ -49,8 +51,9 @@ class Levels:
         """Puts the weights on the levels that are nearest to the latent numbers, but for those that
         stand already. TensorFlow operations only."""
         latent = self.latent.value
-        above = tf.cast(tf.abs(latent)[..., None] > self._middles, tf.int32)
-        on_levels = tf.sign(latent) * tf.gather(self._table, tf.reduce_sum(above, axis=-1))
+        # Those in the middle go down, as by `nearest`.
+        place = tf.searchsorted(self._middles, tf.reshape(tf.abs(latent), [-1]))
+        on_levels = tf.sign(latent) * tf.reshape(tf.gather(self._table, place), tf.shape(latent))
         self.variable.assign(tf.where(self._stands, self._fixed, on_levels))
 
     def move(self):
@@ -102,7 +105,8 @@ class LevelTraining(Trainee):
         self.model, self.config, self.size = model, config, len(split)
         self.moving, self.pixels = moving, tf.Variable(split.pixels, trainable=False)
         self._numbers = numbers_of_magnitudes(model, bits)
-        self.levels = [Levels(*each) for each in self._numbers]
+        # Others are only rounded in the end.
+        self.levels = [Levels(*each) for each in self._numbers if each[0].dtype == "float32"]
         self.run_steps = compile_steps(
             model,
             type(split)(self.pixels, split.labels),
@@ -133,6 +137,10 @@ class LevelTraining(Trainee):
         )
         for levels in self.levels:
             levels.stand(1)
+        for variable, number in self._numbers:
+            if variable.dtype != "float32":
+                values = value_of(variable).astype(np.float32)
+                variable.assign(rounded(values, magnitudes_of(values, number)))
         round_others(self.model, self._numbers)
 
     def _intervene(self, progress):

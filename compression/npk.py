@@ -114,8 +114,12 @@ def to_bytes(model):
         ValueError: if it has numbers of a type that the format does not know.
     """
     arrays = [_known_type(array) for array in in_order(model)]
-    config = _plain_config(keras.saving.serialize_keras_object(model))
-    return write(config, arrays, _column_axes(model))
+    return write(plain_config(model), arrays, _column_axes(model))
+
+
+def plain_config(model):
+    """The config of a Keras model without what is so by default."""
+    return _plain_config(keras.saving.serialize_keras_object(model))
 
 
 def estimated_bytes(model):
@@ -170,16 +174,16 @@ def _with_fewest_bits(model, data, max_accuracy_drop):
 
 def _plain_config(config):
     """A config of Keras without what is so by default, and what a trained model needs no more."""
-    if isinstance(config, list):
+    if isinstance(config, (list, tuple)):
         return [_plain_config(each) for each in config]
     if not isinstance(config, dict):
         return config
     config = {key: _plain_config(value) for key, value in config.items()}
     if config.get("registered_name", "") is None:
         del config["registered_name"]
+    config.pop("compile_config", None)
     if str(config.get("module", "")).startswith("keras"):
         config.pop("build_config", None)
-        config.pop("compile_config", None)
         defaults = _defaults(config)
         config["config"] = {
             key: value

@@ -122,9 +122,12 @@ def read(content):
 def run(config, arrays, x):
     """What a chain of layers answers to examples `x`, of shape (n, …)."""
     chain = [(layer["class_name"], layer["config"]) for layer in config["config"]["layers"]]
+    if config["class_name"] != "Sequential" or len({c["name"] for _, c in chain}) < len(chain):
+        raise ValueError("it is no simple chain of layers")
     for kind, c in chain:
         known = kind in KINDS and c.get("activation", "linear") in ("linear", "relu", "softmax")
-        if not known or c.get("padding") == "same" or c.get("groups", 1) > 1:
+        odd = "padding groups dilation_rate max_value negative_slope threshold".split()
+        if not known or any(key in c for key in odd) or c.get("data_format") == "channels_first":
             raise ValueError(f"it has a layer {c['name']!r} ({kind}) that only Keras can run")
     arrays = iter(arrays)
     for kind, c in chain:

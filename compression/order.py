@@ -31,7 +31,8 @@ def in_order(model):
             if isinstance(call.op, keras.Layer) and call.inputs and call.outputs:
                 sides = call.inputs[0], call.outputs[0]
                 for attribute, value in _reordered(call, graph, sides, successors).items():
-                    arrays[id(own_variable(call.op, attribute))] = value
+                    variable = own_variable(call.op, attribute)
+                    arrays[id(variable)] = value.astype(arrays[id(variable)].dtype)
     return [arrays[id(variable)] for variable in model.weights]
 
 

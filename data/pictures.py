@@ -11,13 +11,15 @@ MOST_PIXELS = 50_000_000
 VISIBLE = 0.2
 
 
-def prepared(path, shape, margin):
+def prepared(path, shape, margin, invert="auto"):
     """A picture as an example, and what was done with it, a phrase each.
 
     Args:
         path: of the file.
         shape: of an image, (height, width, channels) with 1 or 3 channels.
         margin: share of the width that stays free on each side of what is shown.
+        invert: whether to turn light and dark round: "yes", "no" or "auto", where the border is
+            light and images are grey.
 
     Returns:
         A float32 array of `shape` in [0, 1], and a list of phrases.
@@ -27,11 +29,17 @@ def prepared(path, shape, margin):
     """
     picture, done = _opened(path), []
     height, width, channels = shape
-    picture = _in_channels(picture, channels, done)
+    try:
+        picture = _in_channels(picture, channels, done)
+    except (ValueError, OSError) as error:
+        raise RunError(
+            f"{path} has colours of a kind that is not known ({picture.mode})."
+        ) from error
     pixels = np.asarray(picture, np.float32) / 255
-    if channels == 1 and _background(pixels) > 0.5:
+    is_dark = channels == 1 and _background(pixels) > 0.5
+    if invert == "yes" or (invert == "auto" and is_dark):
         pixels = 1 - pixels
-        done.append("dark on light: turned round")
+        done.append("dark on light: turned round" if is_dark else "turned round")
     if pixels.shape[:2] != (height, width):
         done.append(f"{picture.width}×{picture.height} pixels brought to {width}×{height}")
         pixels = _fitted(pixels, height, width, margin)

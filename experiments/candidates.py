@@ -210,8 +210,12 @@ class Search:
         epochs = self.config.finetune_epochs
         total = epochs * -(-len(self.source.dataset.train) // self.source.batch_size)
         description = f"{candidate.network.name}, {counted(candidate.bits, 'bit')}"
-        with progress(total=total, unit="step", desc=description) as bar:
-            training.tune(epochs, self.source.learning_rate, self.config.seed, bar.update)
+        try:
+            with progress(total=total, unit="step", desc=description) as bar:
+                training.tune(epochs, self.source.learning_rate, self.config.seed, bar.update)
+        except RunError:
+            say(f"  {description}: diverged; try a lower --finetune_learning_rate.")
+            return candidate
         return self._add(candidate.network, candidate.bits, True, model)
 
     def _add(self, network, bits, finetuned, model):

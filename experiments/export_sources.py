@@ -6,7 +6,13 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from ..config import UsageError, called_by_content, experiment_config
+from ..config import (
+    DEFAULT_NUM_VALID,
+    UsageError,
+    called_by_content,
+    experiment_config,
+    is_file,
+)
 from ..data import registry
 from ..data.data_loaders.loader_utils import Dataset
 from ..data.moved_images import MovedImages
@@ -15,7 +21,7 @@ from ..pruning.methods import parse
 from ..utils import RunError, file_sha256, percent
 from ..visualization import csv
 from . import folder
-from .network_kinds import networks_of
+from .network_kinds import check_images, networks_of
 from .paths import ArtifactPaths
 
 
@@ -102,13 +108,17 @@ class _Experiment:
         chosen = [
             row
             for row in rows
-            if config.method in (None, row["method"]) and config.k in (None, row["k"])
+            if config.method in (None, row["method"])
+            and config.k in (None, row["k"])
+            and self._is_there(row)
         ]
         if not chosen:
             raise UsageError(self._nothing_there(rows))
         shift = settings.shift if config.shift is None else config.shift
         dense = next(row for row in rows if row["k"] == 0)
         taken = self.networks.dataset
+        if shift:
+            check_images(settings, dataset, taken)
         return Source(
             name=config.experiment_id,
             dataset=taken,
@@ -138,6 +148,14 @@ class _Experiment:
             )
         return metrics.to_dict("records")
 
+    def _is_there(self, row):
+        """Whether a network can be had: one that was trained may have been removed."""
+        trains = row["k"] > 0 and parse(row["method"]).trains
+        return not trains or self._path(row).exists()
+
+    def _path(self, row):
+        return self.paths.network_of(row["method"], row["k"], row["recipe"])
+
     def _nothing_there(self, rows):
         methods = ", ".join(dict.fromkeys(row["method"] for row in rows))
         k_vals = ", ".join(f"{k:g}" for k in sorted({row["k"] for row in rows}))
@@ -165,12 +183,13 @@ class _Experiment:
         if row["k"] == 0:
             return self._dense
         if method.trains:
-            path = self.paths.network_of(row["method"], row["k"], row["recipe"])
+            path = self._path(row)
             try:
                 return self.networks.read(path)
             except RunError as error:
                 raise RunError(
-                    f"{path} is missing or damaged; run the experiment again, which makes it anew."
+                    f"{path} is damaged; remove it and run the experiment again, which makes it "
+                    "anew."
                 ) from error
         return self.networks.pruned(method, self._dense, self._rankings(method), row["k"])
 
@@ -210,7 +229,11 @@ def _of_model(config):
     from ..pruning.model_measures import size_of
 
     registry.check(config.dataset)
-    num_valid = default_num_valid(config.dataset) if config.num_valid is None else config.num_valid
+    num_valid = config.num_valid
+    if num_valid is None and is_file(config.dataset):
+        num_valid = default_num_valid(config.dataset)
+    elif num_valid is None:
+        num_valid = DEFAULT_NUM_VALID
     dataset = registry.load(config.dataset, config.data_dir, num_valid)
     _check_validation(dataset)
     learning_rate = config.finetune_learning_rate or 0.001
@@ -222,8 +245,10 @@ def _of_model(config):
         name="as it is",
         living=size_of(model, taken.shape).living,
         valid_accuracy=ModelEvaluator(model, None)(taken.valid).accuracy,
-        model=lambda: model,
+        model=lambda: models.clone(model),
     )
+    if config.shift:
+        check_images(config, dataset, taken)
     return Source(
         name=Path(config.model).name,
         dataset=taken,

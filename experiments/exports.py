@@ -6,16 +6,15 @@ import json
 import tempfile
 from pathlib import Path
 
-from ..config import EXPORT_FORMATS
+from .. import __version__
+from ..config import EXPORT_FORMATS, UsageError
 from ..models import backend  # noqa: F401 - before anything else imports Keras
-from ..utils import RunError, counted, file_sha256, say, write_bytes, write_text
+from ..utils import RunError, counted, file_sha256, one_line, say, write_bytes, write_text
 from . import folder
 from .export_sources import paths_of, source_of
 from .surroundings import surroundings
 
 BATCHES = 1, 256
-# LiteRT computes in another order; a difference beyond this is another model.
-TOLERANCE = 1e-4
 
 
 def export(config):
@@ -38,13 +37,19 @@ def export(config):
         source = source_of(config, paths)
         settings = config.to_dict()
         depends = {
+            "version": __version__,
             **source.depends,
             **{name: settings[name] for name in settings if name not in ("output_dir", "data_dir")},
         }
         depends = json.loads(json.dumps(depends))  # as it will be read again
         record = _kept(paths, depends)
         if record is None:
-            record = _made(config, source, paths, depends)
+            try:
+                record = _made(config, source, paths, depends)
+            except ValueError as error:  # of models that cannot be copied, written or read again
+                if isinstance(error, UsageError):
+                    raise
+                raise RunError(f"{source.name} cannot be exported: {error}") from error
         else:
             say("Nothing to do: this was exported before with the same settings.")
     return record, paths
@@ -69,6 +74,9 @@ def _made(config, source, paths, depends):
     from ..visualization.graph import save_png
     from .candidates import Search
 
+    dense = source.dense.model()
+    before = {"npk": npk.to_bytes(dense)}
+    npk.from_bytes(before["npk"], "The model")  # what cannot be read again is not worth the search
     search = Search(source, config)
     say(
         f"The {source.dense.name} network has {100 * source.dense.valid_accuracy:.2f} % of "
@@ -78,70 +86,64 @@ def _made(config, source, paths, depends):
     chosen = search.chosen()
     tuned = ", trained on its levels" if chosen.finetuned else ""
     say(f"Chosen: {chosen.network.name}, {chosen.how}{tuned}.")
-    content = npk.to_bytes(chosen.model)
-    dense, model = source.dense.model(), npk.from_bytes(content, "The export")
-    contents = {"npk": content, **_other_formats(model, source.dataset.valid)}
-    before = {"npk": npk.to_bytes(dense), **_other_formats(dense)}
-    latency = _latency(dense, model, source.dataset.test.images)
-    record = {
-        "source": source.name,
-        "chosen": {**chosen.row(), "bytes": len(content), "exact": True},
-        "before": _described(dense, before, source, search.tested(dense)),
-        "after": _described(model, contents, source, search.tested(model)),
-        "latency": latency,
-        "recommended": _fastest(latency["1"]["after"]),
-        "candidates": [candidate.row() for candidate in search.candidates],
-        **surroundings(),
-        "depends": depends,
-    }
+    contents = {"npk": npk.to_bytes(chosen.model)}
+    model = npk.from_bytes(contents["npk"], "The export")
+    x = source.dataset.test.images
+    before |= _other_formats(dense, x, config.formats, said=False)
+    contents |= _other_formats(model, x, config.formats)
+    paths.export_record.unlink(missing_ok=True)  # from here on it would describe other files
     files = {}
     for name in EXPORT_FORMATS:
         path = paths.export(name)
         if name in config.formats and name in contents:
             write_bytes(path, contents[name])
-            files[path.name] = {"bytes": len(contents[name]), "sha256": file_sha256(path)}
+            files[path.name] = _described_file(path)
         else:
             path.unlink(missing_ok=True)  # of an earlier export
-    save_png(sizes.size_accuracy(record), paths.size_accuracy)
-    files[paths.size_accuracy.name] = {
-        "bytes": paths.size_accuracy.stat().st_size,
-        "sha256": file_sha256(paths.size_accuracy),
+    latency = _latency(dense, model, x)
+    record = {
+        "source": source.name,
+        "chosen": {**chosen.row(), "bytes": len(contents["npk"]), "exact": True},
+        "before": _described(dense, before, source, search.tested(dense)),
+        "after": _described(model, contents, source, search.tested(model)),
+        "latency": latency,
+        "recommended": _fastest(next(iter(latency.values()))["after"]),
+        "candidates": [candidate.row() for candidate in search.candidates],
+        **surroundings(),
+        "depends": depends,
     }
-    record["files"] = files
+    save_png(sizes.size_accuracy(record), paths.size_accuracy)
+    files[paths.size_accuracy.name] = _described_file(paths.size_accuracy)
     # Last: what is here before it has been made in full.
-    write_text(paths.export_record, json.dumps(record, indent=2) + "\n")
+    write_text(paths.export_record, json.dumps({**record, "files": files}, indent=2) + "\n")
     return record
 
 
-def _other_formats(model, examples=None):
-    """A model as the bytes of a Keras and a LiteRT file, the latter compared on examples.
+def _described_file(path):
+    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
-    Raises:
-        RunError: if LiteRT answers otherwise.
-    """
+
+def _other_formats(model, examples, formats, said=True):
+    """A model as the bytes of a Keras file and, if asked for, of a LiteRT file that answers the
+    same; if it cannot be had, that is said."""
     from ..compression import runtimes
 
     with tempfile.TemporaryDirectory() as place:
         file = Path(place, "model.keras")
         model.save(file)
         found = {"keras": file.read_bytes()}
-    try:
-        found["litert"] = runtimes.litert_bytes(model)
-    except ValueError as error:
-        say(f"No LiteRT file: this model cannot be converted ({error}).")
+    if "litert" not in formats:
         return found
-    if examples is not None:
-        x = examples[:256].images
-        answers = {
-            "Keras": runtimes.keras_compiled(model),
-            "LiteRT": runtimes.interpreter(found["litert"]),
-        }
-        difference = runtimes.differences(answers, x)["LiteRT"]
-        if not difference <= TOLERANCE:
-            raise RunError(
-                f"The LiteRT file answers otherwise than the model, by up to {difference:.2g}; "
-                "leave it out with --formats=keras,npk."
-            )
+    x = examples[:256]
+    try:
+        content = runtimes.litert_bytes(model)
+        expected = runtimes.keras_predict(model)(x)
+        if not runtimes.agree(runtimes.interpreter(content)(x), expected):
+            raise ValueError("it would answer otherwise")
+        found["litert"] = content
+    except (ValueError, RuntimeError, MemoryError) as error:
+        if said:
+            say(f"No LiteRT file: this model cannot be converted ({one_line(error, 120)}).")
     return found
 
 
@@ -149,7 +151,8 @@ def _latency(dense, model, images):
     """Median seconds of an answer: by number of examples, before and after, and runtime."""
     from ..compression import runtimes
 
-    started = {"before": runtimes.started(dense), "after": runtimes.started(model)}
+    few = images[:8]
+    started = {"before": runtimes.started(dense, few), "after": runtimes.started(model, few)}
     answers = {(w, name): a for w, found in started.items() for name, a in found.items()}
     found = {}
     for batch in BATCHES:

@@ -226,6 +226,7 @@ def _move_out(paths):
     paths.training_state.unlink(missing_ok=True)
     paths.remove_stale_pictures(settings["k_vals"], settings["epochs"])
     _remove_networks_of_old_weights(paths)
+    paths.remove_exports()
     # The record goes last: while it lies in `retrained`, the move is not complete.
     new.config.replace(paths.config)
     new.remove_files()

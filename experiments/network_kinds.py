@@ -25,7 +25,7 @@ def networks_of(config, dataset):
     else:
         networks = _keras_networks(config, dataset)
     if config.shift and any(parse(text).trains for text in config.methods):
-        _check_images(config, dataset, networks.dataset)
+        check_images(config, dataset, networks.dataset)
     return networks
 
 
@@ -37,7 +37,7 @@ def _keras_networks(config, dataset):
     return KerasNetworks(config, dataset)
 
 
-def _check_images(config, dataset, taken):
+def check_images(config, dataset, taken):
     """Makes sure that examples are images, as they came or as the model takes them: series and
     tables would be moved as well, without any sense.
 

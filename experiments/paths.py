@@ -4,6 +4,7 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..config import EXPORT_FORMATS
 from ..utils import remove_temporary_files
 
 _HISTOGRAM_PREFIX = {"weight": "pruned_weights_l1", "unit": "pruned_units_l2"}
@@ -124,6 +125,13 @@ class ArtifactPaths:
     @property
     def size_accuracy(self):
         return self.exports / "size_accuracy.png"
+
+    def remove_exports(self):
+        """Removes what was exported, and the folder if nothing else is in it."""
+        for file in (*map(self.export, EXPORT_FORMATS), self.export_record, self.size_accuracy):
+            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.exports.rmdir()
 
     def files(self):
         """The files of this experiment that exist, all of them made by this program."""

@@ -244,7 +244,7 @@ def broken(own, how):
     [
         ("checkpoint", (), "is not the checkpoint that training ended with"),
         ("metrics", (), "knows no network of this experiment; run the experiment to its end"),
-        ("network", (), "is missing or damaged; run the experiment again"),
+        ("network", (), "is damaged; remove it and run the experiment again"),
         ("unfinished", (), "is not trained to its end"),
         ("seeds", (), "is of several seeds; choose one: --output_dir="),
         ("", ("--k=0.9", "--method=weight"), "the best has"),

@@ -37,6 +37,7 @@ def test_by_hand():
     np.testing.assert_array_equal(bias, [6, 5, 4])
     np.testing.assert_array_equal(two, np.eye(3, 2)[::-1])
     np.testing.assert_array_equal(last, [1, 1])
+    assert {array.dtype for array in (one, bias, two, last)} == {np.dtype(np.float32)}
 
 
 def test_ties_stay_in_their_order():

@@ -34,6 +34,16 @@ def test_dark_on_light_is_turned_round(tmp_path):
     assert done == ["dark on light: turned round"]
 
 
+def test_one_may_say_whether_to_turn_it_round(tmp_path):
+    light = saved(tmp_path / "a.png", 255 - digit())
+    image, done = prepared(light, GREY, 0.1, "no")
+    np.testing.assert_allclose(image[..., 0], 1 - digit() / 255, atol=1e-6)
+    assert done == []
+    image, done = prepared(saved(tmp_path / "b.png", digit()), GREY, 0.1, "yes")
+    np.testing.assert_allclose(image[..., 0], 1 - digit() / 255, atol=1e-6)
+    assert done == ["turned round"]
+
+
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I;16", "LA", "CMYK"])
 def test_large_ones_in_any_mode_are_cut_out_and_made_small(tmp_path, mode):
     ink = 255 - np.pad(

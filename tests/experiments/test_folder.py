@@ -189,3 +189,17 @@ def test_artifacts_stay_below_the_output_folder(name, k):
         return
     paths = ArtifactPaths.of(config)
     assert str(paths.histogram("unit", k).parent) == f"/out/{name}"
+
+
+def test_exports_go_with_the_weights_they_are_of_and_other_files_stay(tmp_path):
+    paths = ArtifactPaths(tmp_path)
+    paths.exports.mkdir()
+    for name in ("model.npk", "model.keras", "model.tflite", "export.json", "size_accuracy.png"):
+        (paths.exports / name).touch()
+    (paths.exports / "mine.txt").touch()
+    paths.remove_exports()
+    assert [file.name for file in paths.exports.iterdir()] == ["mine.txt"]
+    (paths.exports / "mine.txt").unlink()
+    paths.remove_exports()
+    assert not paths.exports.exists()
+    paths.remove_exports()
