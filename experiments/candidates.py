@@ -102,15 +102,27 @@ class Search:
     def chosen(self):
         """The smallest `Candidate` that was found to be accurate enough.
 
+        Of those that may become so when they are trained, one by bisection over the bytes.
+
         Raises:
             RunError: if none of the networks is, which may be where they were named.
         """
         rounded = self._rounded()
         best = min(filter(self._is_good, rounded), key=attrgetter("bytes"), default=None)
-        for candidate in self._to_be_tuned(rounded, best):
-            tuned = self._tuned(candidate)
-            if self._is_good(tuned) and (best is None or tuned.bytes < best.bytes):
-                return tuned
+        left, work = self._hopeful(rounded, best), 0.0
+        for number in range(MOST_TRIALS if self.config.finetune_epochs else 0):
+            if not left:
+                break
+            # Larger files are mostly better ones: what is left is halved with every trial.
+            middle = len(left) // 2
+            work += self._work(left[middle])
+            if number and work > MOST_MULTIPLY_ADDS:
+                break
+            tuned = self._tuned(left[middle])
+            is_good = self._is_good(tuned)
+            if is_good and (best is None or tuned.bytes < best.bytes):
+                best = tuned
+            left = left[:middle] if is_good else left[middle + 1 :]
         if best is None:
             raise RunError(self._none_is_good())
         return best
@@ -127,22 +139,17 @@ class Search:
             "--k."
         )
 
-    def _to_be_tuned(self, rounded, best):
-        """Rounded candidates that may be good enough when they have been trained on their levels,
-        from the smallest on, as many as there is time for."""
-        if not self.config.finetune_epochs:
-            return []
+    def _hopeful(self, rounded, best):
+        """Rounded candidates that are smaller and may be good enough when they have been trained on
+        their levels, by size."""
         limit = math.inf if best is None else best.bytes
         smaller = sorted((c for c in rounded if c.bytes < limit), key=attrgetter("bytes"))
-        hopeful = [c for c in smaller if c.bits and self._is_hopeful(c, rounded)]
-        found, work = [], 0.0
-        for candidate in hopeful[:MOST_TRIALS]:
-            epochs = self.config.finetune_epochs * len(self.source.dataset.train)
-            work += epochs * multiply_adds(candidate.model)
-            if found and work > MOST_MULTIPLY_ADDS:
-                break
-            found.append(candidate)
-        return found
+        return [c for c in smaller if c.bits and self._is_hopeful(c, rounded)]
+
+    def _work(self, candidate):
+        """How many multiply-adds it takes to train it, forwards."""
+        examples = self.config.finetune_epochs * len(self.source.dataset.train)
+        return examples * multiply_adds(candidate.model)
 
     def _is_hopeful(self, candidate, others):
         """Whether a rounded network may be good enough when it has been trained on its levels."""
