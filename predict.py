@@ -25,7 +25,9 @@ def main(config):
     for path in config.images:
         image, done = prepared(path, taken, config.margin, config.invert)
         probabilities = answer(image.reshape(1, *shape))[0]
-        say(f"{path}: {_described(probabilities, config)}")
+        print(
+            f"{path}: {_described(probabilities, config)}", flush=True
+        )  # in one line, for scripts
         if done:
             say(f"  ({'; '.join(done)})")
 

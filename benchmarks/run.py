@@ -246,7 +246,7 @@ def runtimes(_folder, _data):
     }
     dense = "dense, Keras predict", memory["dense"]
     yield Row("exported, Keras: peak memory (MB)", memory["shrunk"], *dense, 1)
-    yield Row("exported, NumPy: peak memory (MB)", memory["NumPy"], *dense, 1 / 8)
+    yield Row("exported, NumPy: peak memory (MB)", memory["NumPy"], *dense, 0.75)
 
 
 def _version(commit, folder):

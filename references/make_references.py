@@ -48,6 +48,17 @@ SMALL = {
         *("--prune_epochs=16", "--finetune_epochs=50", "--distillation=0.5"),
     )
 }
+# What is exported: by name of the row in the table, the experiment and flags.
+EXPORTS = {
+    "small-digits": ("small-digits", "--finetune_epochs=30"),
+    "strong-fashion": ("strong-fashion", "--finetune_epochs=30"),
+    "strong-lenet": ("strong-lenet", "--finetune_epochs=30"),
+    "strong-lenet-985": ("strong-lenet", "--finetune_epochs=30", "--k=0.985", "--bits=4,5"),
+    "strong-lenet_5": (
+        "strong-lenet_5",
+        *("--finetune_epochs=0", "--bits=4,5", "--k=0.996", "--max_accuracy_drop=0.003"),
+    ),
+}
 KEPT = (
     "results.csv",
     "loss_accuracy.png",
@@ -76,14 +87,13 @@ def run_strong(name, flags):
         shutil.copyfile(PACKAGE / "results" / name / "replicates" / kept, folder / kept)
 
 
-def export(name):
+def export(name, experiment, *more):
     """Exports the smallest files of an experiment with three seeds; a row for each."""
-    folder = PACKAGE / "results" / name / "replicates"
+    folder = PACKAGE / "results" / experiment / "replicates"
     for seed in range(3):
-        experiment_id = f"{name}-seed={seed}"
-        flags = (f"--experiment_id={experiment_id}", f"--output_dir={folder}")
-        command = [sys.executable, PACKAGE, "export", *flags, "--finetune_epochs=30"]
-        subprocess.run(command, check=True)
+        experiment_id = f"{experiment}-seed={seed}"
+        flags = (f"--experiment_id={experiment_id}", f"--output_dir={folder}", *more)
+        subprocess.run([sys.executable, PACKAGE, "export", *flags], check=True)
         exports = folder / experiment_id / "exports"
         yield tables.small_row(name, seed, json.loads((exports / "export.json").read_text()))
         if (name, seed) == ("small-digits", 0):
@@ -111,7 +121,7 @@ def main():
         for name, flags in SMALL.items():
             command = [sys.executable, PACKAGE, *flags, f"--experiment_id={name}"]
             subprocess.run([*command, "--replicates=3"], check=True)
-        tables.write_small(row for name in tables.SMALL for row in export(name))
+        tables.write_small(row for name, how in EXPORTS.items() for row in export(name, *how))
     tables.write_pages()
 
 

@@ -130,11 +130,12 @@ def _strong_row(k, row, plain, chance):
     return f"| {' | '.join(cells)} |\n"
 
 
-# The smallest files, by experiment: what is exported, and what is aimed at.
+# The smallest files: rows of `small.csv` by their name, and what they are called.
 SMALL = {
     "small-digits": "mlp, MNIST digits",
     "strong-fashion": "mlp, Fashion-MNIST",
     "strong-lenet": "lenet_300_100, MNIST digits",
+    "strong-lenet-985": "the same, `--k=0.985 --bits=4,5`",
     "strong-lenet_5": "lenet_5, MNIST digits",
 }
 SMALL_HEADER = """\
