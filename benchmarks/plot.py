@@ -18,7 +18,7 @@ def save_plot(rows, path):
     for place, row in zip(places, rows, strict=True):
         axes.plot([row.target] * 2, [place - 0.4, place + 0.4], color="black", linewidth=2)
         axes.annotate(
-            f"{row.ratio:.2f}",
+            f"{row.ratio:.2f}" if row.ratio > 0.095 else f"{row.ratio:.1g}",
             (max(row.ratio, row.target), place),
             (4, 0),
             textcoords="offset points",
@@ -27,8 +27,8 @@ def save_plot(rows, path):
     names = [f"{row.what.split(' (')[0]} / {row.against}".replace("`", "") for row in rows]
     axes.set_yticks(places, names)
     axes.set_xscale("log")
-    ticks = (0.05, 0.1, 0.2, 0.5, 1, 2, 4)
-    axes.set_xlim(0.04, 6)
+    ticks = (0.001, 0.01, 0.1, 0.2, 0.5, 1, 2, 4)
+    axes.set_xlim(0.001, 8)
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
