@@ -6,7 +6,6 @@ import keras
 import numpy as np
 
 from ..models.backend import tf
-from ..models.kernels import value_of
 from ..models.model import answers_logits, compile_model
 from ..models.trainee import Trainee
 from ..models.training import STEPS_AT_ONCE, check_finite, compile_steps
@@ -17,7 +16,7 @@ from .quantization import (
     nearest,
     numbers_of_magnitudes,
     round_others,
-    rounded,
+    round_to_levels,
 )
 
 # Shares of the training after which levels move no more, and weights neither.
@@ -139,8 +138,7 @@ class LevelTraining(Trainee):
             levels.stand(1)
         for variable, number in self._numbers:
             if variable.dtype != "float32":
-                values = value_of(variable).astype(np.float32)
-                variable.assign(rounded(values, magnitudes_of(values, number)))
+                round_to_levels(variable, number)
         round_others(self.model, self._numbers)
 
     def _intervene(self, progress):

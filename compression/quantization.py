@@ -87,9 +87,14 @@ def quantized(model, bits):
     on_levels = numbers_of_magnitudes(copy, bits)
     round_others(copy, on_levels)
     for variable, number in on_levels:
-        values = value_of(variable).astype(np.float32)
-        variable.assign(rounded(values, magnitudes_of(values, number)))
+        round_to_levels(variable, number)
     return copy
+
+
+def round_to_levels(variable, number):
+    """Rounds a Keras variable, in place, to so many magnitudes; see `magnitudes_of`."""
+    values = value_of(variable).astype(np.float32)
+    variable.assign(rounded(values, magnitudes_of(values, number)))
 
 
 def numbers_of_magnitudes(model, bits):

@@ -1,7 +1,7 @@
 """How fast does a model answer with this or that runtime, on this machine?
 
 A runtime is a function of a Keras model. It returns a function of examples of shape (n, …) that
-returns answers of shape (n, classes), or None where it cannot run the model.
+returns answers of shape (n, classes); where it cannot run the model, it returns None or raises.
 """
 
 import contextlib
@@ -40,10 +40,7 @@ def keras_compiled(model):
 
 def litert(model):
     """LiteRT's interpreter, once called TensorFlow Lite, on one thread."""
-    try:
-        return interpreter(litert_bytes(model))
-    except ValueError:
-        return None
+    return interpreter(litert_bytes(model))
 
 
 def numpy_dense(model):

@@ -197,14 +197,13 @@ class Search:
     def _of_network(self, network):
         """A network as it is, and rounded to every number of bits."""
         smaller = smaller_model(network)
-        self._test = self._tester(smaller)
+        test = self._tester(smaller)
         every = [(None, smaller), *((bits, quantized(smaller, bits)) for bits in self.config.bits)]
-        return [self._add(network, bits, False, model) for bits, model in every]
+        return [self._add(network, bits, False, model, test) for bits, model in every]
 
     def _tuned(self, candidate):
         """The same network with the same bits, trained on its levels."""
         model = smaller_model(candidate.network)
-        self._test = self._tester(model)
         training = LevelTraining(
             model,
             candidate.bits,
@@ -223,13 +222,13 @@ class Search:
         except RunError:
             say(f"  {description}: diverged; try a lower --finetune_learning_rate.")
             return candidate
-        return self._add(candidate.network, candidate.bits, True, model)
+        return self._add(candidate.network, candidate.bits, True, model, self.tested)
 
-    def _add(self, network, bits, finetuned, model):
+    def _add(self, network, bits, finetuned, model, test):
         nonzero = int(sum(map(np.count_nonzero, model.get_weights())))
         exact = model.count_params() + (TIMES_OF_NONZERO - 1) * nonzero <= EXACT
         size = len(to_bytes(model)) if exact else estimated_bytes(model)
-        candidate = Candidate(network, bits, finetuned, model, size, exact, *self._test(model))
+        candidate = Candidate(network, bits, finetuned, model, size, exact, *test(model))
         if not self.candidates or self.candidates[-1].network is not network:
             say(network.name)
         self.candidates.append(candidate)

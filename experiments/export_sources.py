@@ -83,7 +83,7 @@ class _Experiment:
     """A finished experiment, from which something is exported."""
 
     def __init__(self, config, paths):
-        self.config, self.paths = config, paths
+        self.config, self.paths, self._ranked = config, paths, {}
         self.record = _finished_record(paths, config)
         self.settings = experiment_config(
             {**self.record["settings"], "output_dir": config.output_dir}
@@ -198,7 +198,9 @@ class _Experiment:
         return self.networks.read(self.paths.best_weights)
 
     def _rankings(self, method):
-        return self.networks.rank(method, self._dense)
+        if method not in self._ranked:
+            self._ranked[method] = self.networks.rank(method, self._dense)
+        return self._ranked[method]
 
 
 def _finished_record(paths, config):
