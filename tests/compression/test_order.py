@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from keras import layers
 from keras_models import attention, branches, mixed, pictures, randomized
+from network_pruning.compression import npk
 from network_pruning.compression.order import in_order
 from network_pruning.models.copies import copy_of_model
 
@@ -89,5 +90,5 @@ def test_a_file_is_shorter_for_it(tmp_path, monkeypatch):
     )
     model.layers[0].kernel.assign(kernel)
     short = npr.save(model, tmp_path / "a.npk", bits=3)
-    monkeypatch.setattr("network_pruning.compression.npk.in_order", lambda m: m.get_weights())
+    monkeypatch.setattr(npk, "in_order", lambda m: m.get_weights())
     assert short < 0.98 * npr.save(model, tmp_path / "b.npk", bits=3)

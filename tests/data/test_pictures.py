@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from network_pruning.data import pictures
 from network_pruning.data.pictures import prepared
 from network_pruning.utils import RunError
 from PIL import Image
@@ -111,6 +112,6 @@ def test_a_damaged_one_is_a_sentence(tmp_path):
 
 
 def test_one_that_is_too_large_is_a_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr("network_pruning.data.pictures.MOST_PIXELS", 100)
+    monkeypatch.setattr(pictures, "MOST_PIXELS", 100)
     with pytest.raises(RunError, match="has more than 100 pixels; make it smaller"):
         prepared(saved(tmp_path / "a.png", digit()), GREY, 0.1)
