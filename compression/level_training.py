@@ -94,8 +94,7 @@ class LevelTraining(Trainee):
         split: what to train on.
         config: with `batch_size`.
         targets: as for `compile_steps`.
-        moving: a function of a random generator that returns the pixels of all examples, moved;
-            None to leave them where they are.
+        moving: the `MovedImages` of the split's pixels; None to leave them where they are.
         compiled: as for `compile_steps`.
     """
 

@@ -21,6 +21,7 @@ class MovedImages:
         frame = ((0, 0), (limit, limit), (limit, limit), (0, 0))
         least = 0 if pixels.dtype == np.uint8 else pixels.min()
         framed = np.pad(pixels.reshape(-1, *shape), frame, constant_values=least)
+        self.shape = pixels.shape[1:] if seen is None else (len(seen),)
         self.strides = framed.shape[2] * shape[2], shape[2]  # of a row, of a column
         self.framed, self.limit = framed.reshape(len(framed), -1), limit
         seen = np.arange(math.prod(shape)) if seen is None else seen
@@ -29,11 +30,11 @@ class MovedImages:
         self.positions = row * self.strides[0] + column * self.strides[1] + channel
 
     def __call__(self, generator):
-        """The pixels of all images, moved by random shifts, of shape (n, inputs)."""
+        """The pixels of all images, moved at random: in their shape, or of shape (n, seen)."""
         down, right = generator.integers(2 * self.limit + 1, size=(2, len(self.framed)))
         moved = np.empty((len(self.framed), len(self.positions)), self.framed.dtype)
         for row, column in itertools.product(range(2 * self.limit + 1), repeat=2):
             chosen = np.flatnonzero((down == row) & (right == column))
             positions = self.positions + row * self.strides[0] + column * self.strides[1]
             moved[chosen] = np.take(self.framed[chosen], positions, axis=1)
-        return moved
+        return moved.reshape(-1, *self.shape)

@@ -52,8 +52,7 @@ class Source:
         dense: the `Network` that everything is compared with.
         networks: the `Network`s to choose from.
         batch_size, learning_rate: of training.
-        moving: a function of a random generator that returns the training pixels, moved; None to
-            leave them where they are.
+        moving: the `MovedImages` of the training pixels; None to leave them where they are.
         compiled: whether XLA is to compile a training step.
         depends: what the networks and the data are, as JSON takes it: digests.
     """
@@ -64,7 +63,7 @@ class Source:
     networks: list[Network]
     batch_size: int
     learning_rate: float
-    moving: Callable | None
+    moving: MovedImages | None
     compiled: bool
     depends: dict
 
@@ -276,13 +275,8 @@ def _check_validation(dataset):
 
 
 def _moving(dataset, shape, shift):
-    """A function of a random generator that returns the training pixels, moved; None for no
-    shift."""
-    if not shift:
-        return None
-    pixels = dataset.train.pixels
-    move = MovedImages(pixels, image_shape(shape), shift)
-    return lambda generator: move(generator).reshape(pixels.shape)
+    """What moves the training pixels; None for no shift."""
+    return MovedImages(dataset.train.pixels, image_shape(shape), shift) if shift else None
 
 
 def paths_of(config):

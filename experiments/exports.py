@@ -86,7 +86,7 @@ def _made(config, source, paths, depends):
     chosen = search.chosen()
     tuned = ", trained on its levels" if chosen.finetuned else ""
     say(f"Chosen: {chosen.network.name}, {chosen.how}{tuned}.")
-    contents = {"npk": npk.to_bytes(chosen.model)}
+    contents = {"npk": npk.to_bytes(chosen.model())}
     model = npk.from_bytes(contents["npk"], "The export")
     x = source.dataset.test.images
     before |= _other_formats(dense, x, config.formats, said=False)

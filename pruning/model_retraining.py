@@ -74,10 +74,10 @@ class LivingModel(Trainee):
             place: tf.Variable(tf.ones(self.model.weights[place].shape))
             for place in self._small(networks.whole_masks(method))
         }
-        self.moving, shape = None, split.pixels.shape[1:]
+        self.moving = None
         if self.config.shift:
-            move = MovedImages(split.pixels, image_shape(networks.shape), self.config.shift)
-            self.moving = lambda generator: move(generator).reshape(-1, *shape)
+            shape = image_shape(networks.shape)
+            self.moving = MovedImages(split.pixels, shape, self.config.shift)
             self.pixels = tf.Variable(split.pixels, trainable=False)
             split = Split(self.pixels, split.labels)
         self.run_steps = compile_steps(
