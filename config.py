@@ -301,7 +301,7 @@ def define_flags(module_name, flag_values=flags.FLAGS, kind=ExperimentConfig):
     Args:
         module_name: where the flags are listed.
         flag_values: where they are defined.
-        kind: whose settings they are: `ExperimentConfig`, `ExportConfig` or `PredictConfig`.
+        kind: whose settings they are: `ExperimentConfig` or another.
     """
     where = {"flag_values": flag_values, "module_name": module_name}
     for f in _flagged(kind):
@@ -464,6 +464,38 @@ def export_config_from_flags(flag_values):
         raise UsageError(f"--bits: {','.join(values['bits'])} are not whole numbers such as 3,4.")
     values["bits"] = tuple(sorted(set(map(int, values["bits"]))))
     return ExportConfig(**values)
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """Which pages to make, or what to print of experiments, validated when made.
+
+    Raises:
+        UsageError: if something is out of range.
+    """
+
+    output_dir: str = _setting(
+        default_output_dir(PACKAGE_DIR), "Folder in which the experiments are."
+    )
+    list: bool = _setting(False, "Print the table of experiments, and write nothing.")
+    show: str | None = _setting(
+        None, "Print this experiment, with curves drawn in the terminal, and write nothing."
+    )
+
+    def __post_init__(self):
+        if self.list and self.show is not None:
+            raise UsageError("Give either --list or --show.")
+        if self.show is not None:
+            _check_plain_name(self.show)
+
+    def to_dict(self):
+        """Every setting as JSON-ready values."""
+        return dataclasses.asdict(self)
+
+
+def report_config_from_flags(flag_values):
+    """A `ReportConfig` of parsed absl flags."""
+    return ReportConfig(**{f.name: flag_values[f.name].value for f in _flagged(ReportConfig)})
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,14 @@ INTERRUPTED = "Nothing half-written is left; the same command begins again."
 @plugins.explained()
 def main(config):
     """Exports what the flags describe."""
+    from .experiments import gallery, reports
     from .experiments.exports import export
     from .visualization import console
 
     record, paths = export(config)
+    if config.experiment_id:
+        reports.try_to_write_report(paths)
+        gallery.try_to_write_index(config.output_dir)
     say(console.export_table(record))
     say(f"The files are in {paths.exports}")
 

@@ -39,6 +39,7 @@ def run(config, show_model=True):
         RunError: if it cannot be done; the message says why and what to do.
     """
     from .data import registry
+    from .experiments import reports
     from .experiments.network_kinds import networks_of
 
     dataset = registry.load(config.dataset, config.data_dir, config.num_valid)
@@ -53,7 +54,8 @@ def run(config, show_model=True):
         prune_and_picture(config, networks, dense, work, checkpoint)
         if work != paths:
             folder.replace(paths)
-    say(f"Tables and figures are in {paths.root}")
+    reports.try_to_write_report(paths)
+    say(f"Tables, figures and report.html are in {paths.root}")
     return networks.reference
 
 
@@ -113,7 +115,8 @@ def prune_and_picture(config, networks, dense, paths, checkpoint):
 
 
 def main(config):
-    """Runs the experiment that the flags describe, or one for each seed."""
+    """Runs the experiment that the flags describe, or one for each seed; writes the pages."""
+    from .experiments.gallery import try_to_write_index
     from .experiments.recipes import unused_settings
 
     unused = unused_settings(config)
@@ -125,6 +128,7 @@ def main(config):
         run_all(config, run)
     else:
         run(config)
+    try_to_write_index(config.output_dir)
 
 
 @plugins.explained()

@@ -16,6 +16,7 @@ DAMAGES = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib
 DAMAGES += (lzma.LZMAError,)
 NUMBERING = "numpy.unique(labels, return_inverse=True)[1] numbers them"
 KEYS = ("x_train", "y_train", "x_test", "y_test")
+CLASS_NAMES = "class_names"  # may be there too
 
 
 def load(path, num_valid):
@@ -52,6 +53,7 @@ def load(path, num_valid):
         valid=valid,
         test=Split(test, test_labels),
         num_classes=num_classes,
+        class_names=_class_names(path, num_classes),
     )
     _warn_of_order(dataset)
     return dataset
@@ -101,6 +103,21 @@ def _opened(path):
         there = ", ".join(file.files) or "nothing"
         _refuse(path, f"it lacks {', '.join(missing)} (there is {there})")
     return file
+
+
+def _class_names(path, num_classes):
+    """What the file calls its classes; nothing where it does not."""
+    with _opened(path) as file:
+        if CLASS_NAMES not in file.files:
+            return ()
+    names = _read(path, (CLASS_NAMES,))[CLASS_NAMES]
+    if names.dtype.kind != "U" or names.shape != (num_classes,):
+        _refuse(
+            path,
+            f"{CLASS_NAMES} is {names.dtype} of shape {names.shape}, but a text for each of "
+            f"{num_classes} classes is needed",
+        )
+    return tuple(map(str, names))
 
 
 def _read(path, keys=KEYS):

@@ -28,7 +28,7 @@ OF_ROUNDING = 0.1
 # How much worse than asked that may be to try it.
 HOPEFUL = 0.002
 # How often it is tried: as often as so many multiply-adds allow, forwards.
-MOST_TRIALS, MOST_MULTIPLY_ADDS = 6, 1e12
+MOST_TRIALS, MOST_MULTIPLY_ADDS = 4, 1e12
 # Models are written to see how large they are, as long as this takes about a second: so many
 # parameters, of which those that are not zero count several times.
 EXACT, TIMES_OF_NONZERO = 300_000, 7
@@ -101,43 +101,32 @@ class Search:
         self.candidates = []
 
     def chosen(self):
-        """The smallest `Candidate` that was found to be accurate enough, after some that may become
-        so have been trained on their levels.
+        """The smallest `Candidate` that was found to be accurate enough.
+
+        Of those that may become so when they are trained, one by bisection over the bytes.
 
         Raises:
             RunError: if none of the networks is, which may be where they were named.
         """
         rounded = self._rounded()
-        left = [c for c in rounded if c.bits] if self.config.finetune_epochs else []
-        best, work, surprises = self._smallest_good(), 0.0, []
-        while len(surprises) < MOST_TRIALS:
-            expected = {c: self._expected(c) + np.mean(surprises or 0) for c in left}
-            tried = self._next(expected, best)
-            if tried is None:
+        best = min(filter(self._is_good, rounded), key=attrgetter("bytes"), default=None)
+        left, work = self._hopeful(rounded, best), 0.0
+        for number in range(MOST_TRIALS if self.config.finetune_epochs else 0):
+            if not left:
                 break
-            work += self._work(tried)
-            if surprises and work > MOST_MULTIPLY_ADDS:
+            # Larger files are mostly better ones: what is left is halved with every trial.
+            middle = len(left) // 2
+            work += self._work(left[middle])
+            if number and work > MOST_MULTIPLY_ADDS:
                 break
-            tuned = self._tuned(tried)
-            left.remove(tried)
-            surprises.append(tuned.valid_accuracy - self._expected(tried))
-            best = self._smallest_good()
+            tuned = self._tuned(left[middle])
+            is_good = self._is_good(tuned)
+            if is_good and (best is None or tuned.bytes < best.bytes):
+                best = tuned
+            left = left[:middle] if is_good else left[middle + 1 :]
         if best is None:
             raise RunError(self._none_is_good())
         return best
-
-    def _next(self, expected, best):
-        """Which rounded candidate to train: the smallest that is expected to do, or else the most
-        promising; None if there is none that may do and is smaller than the best one so far."""
-        limit = math.inf if best is None else best.bytes
-        hopeful = [c for c, e in expected.items() if c.bytes < limit and e >= self.least - HOPEFUL]
-        enough = [c for c in hopeful if expected[c] >= self.least]
-        if enough:
-            return min(enough, key=attrgetter("bytes"))
-        return max(hopeful, key=expected.get, default=None)
-
-    def _smallest_good(self):
-        return min(filter(self._is_good, self.candidates), key=attrgetter("bytes"), default=None)
 
     def _none_is_good(self):
         dense, allowed = self.source.dense.valid_accuracy, self.config.max_accuracy_drop
@@ -151,15 +140,23 @@ class Search:
             "--k."
         )
 
+    def _hopeful(self, rounded, best):
+        """Rounded candidates that are smaller and may be good enough when they have been trained on
+        their levels, by size."""
+        limit = math.inf if best is None else best.bytes
+        smaller = sorted((c for c in rounded if c.bytes < limit), key=attrgetter("bytes"))
+        return [c for c in smaller if c.bits and self._is_hopeful(c, rounded)]
+
     def _work(self, candidate):
         """How many multiply-adds it takes to train it, forwards."""
         examples = self.config.finetune_epochs * len(self.source.dataset.train)
         return examples * multiply_adds(candidate.model())
 
-    def _expected(self, candidate):
-        """Which accuracy a rounded network is expected to have after training on its levels."""
-        before, rounded = candidate.network.valid_accuracy, candidate.valid_accuracy
-        return before + OF_ROUNDING * (rounded - before)
+    def _is_hopeful(self, candidate, others):
+        """Whether a rounded network may be good enough when it has been trained on its levels."""
+        exact = next(c for c in others if c.network is candidate.network and c.bits is None)
+        before, rounded = exact.valid_accuracy, candidate.valid_accuracy
+        return before + OF_ROUNDING * (rounded - before) >= self.least - HOPEFUL
 
     def tested(self, model):
         """The accuracies of any model for these data, on validation and on test examples."""
@@ -183,7 +180,7 @@ class Search:
             own = self._of_network(network)
             found += own
             if best < math.inf and not any(
-                c.bytes < best and self._expected(c) >= self.least - HOPEFUL for c in own
+                c.bytes < best and self._is_hopeful(c, own) for c in own
             ):
                 break
             best = min([best, *(c.bytes for c in own if self._is_good(c))])

@@ -98,15 +98,20 @@ def _make_and_test(left, memory, config, networks, dense, rankings, paths):
     """Makes and tests the networks of these recipes; each is remembered at once."""
     # Only here TensorFlow is needed: a rerun that only draws does without.
     from .network_tests import NetworkTests
+    from .page_data import PageData
     from .pruned_networks import PrunedNetworks
 
     made = PrunedNetworks(config, networks, dense, rankings, paths)
     test = NetworkTests(networks, dense)
+    page_data = PageData(paths, networks, dense, test.of_dense[1])
     with progress(total=len(left), unit="network") as bar:
         for recipe in left:
             bar.set_description(recipe.method.name, refresh=False)
             begun, kept = time.perf_counter(), made.is_kept(recipe)
-            measured = test(made.pruned(recipe))
+            weights = made.pruned(recipe)
+            measured, answers = test(weights)
+            # Before the row: what has one is not tested again.
+            page_data.add(recipe, weights, answers)
             # What was trained in another run took a time that nobody knows any more.
             seconds = None if kept else time.perf_counter() - begun
             memory.add(_row(config, recipe, measured, seconds))

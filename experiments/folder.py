@@ -225,21 +225,23 @@ def _move_out(paths):
             file.replace(target)
     paths.training_state.unlink(missing_ok=True)
     paths.remove_stale_pictures(settings["k_vals"], settings["epochs"])
-    _remove_networks_of_old_weights(paths)
+    _remove_what_is_of_old_weights(paths)
     paths.remove_exports()
     # The record goes last: while it lies in `retrained`, the move is not complete.
     new.config.replace(paths.config)
     new.remove_files()
 
 
-def _remove_networks_of_old_weights(paths):
-    """Removes the trained networks that the new table does not know: their dense one is gone."""
+def _remove_what_is_of_old_weights(paths):
+    """Removes the trained networks that the new table does not know, and what pages show of such:
+    their dense one is gone."""
     metrics = csv.read_metrics(paths.metrics)
     if metrics is None:
         return
     rows = metrics.to_dict("records")
     known = {paths.network_of(row["method"], row["k"], row["recipe"]) for row in rows}
     paths.remove_networks_except(known)
+    paths.remove_looks_except(row["recipe"] for row in rows)
 
 
 def checkpoint_sha256(path):

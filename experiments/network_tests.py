@@ -15,17 +15,19 @@ class NetworkTests:
         self.networks, self.dense = networks, dense
 
     def __call__(self, weights):
-        return self._of_dense if weights is self.dense else self._measure(weights)
+        """What tables hold, by column, and the answers to the test examples, of shape (n,)."""
+        return self.of_dense if weights is self.dense else self._measure(weights)
 
     @cached_property
-    def _of_dense(self):
+    def of_dense(self):
+        """The same of the dense network."""
         return self._measure(self.dense)
 
     def _measure(self, weights):
         valid, test = self.networks.test(weights)
         size = self.networks.measure(weights)
         layers = size.pop("layer_sparsity")
-        return {
+        row = {
             **size,
             **{f"sparsity_{name}": share for name, share in layers.items()},
             "valid_accuracy": valid and valid.accuracy,
@@ -34,3 +36,4 @@ class NetworkTests:
             "test_cross_entropy": test.cross_entropy,
             "test_loss": test.loss,
         }
+        return row, test.answers

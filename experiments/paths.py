@@ -77,6 +77,30 @@ class ArtifactPaths:
         return self.root / "networks" / folder / f"weights_k={k}-{digest}.hdf5"
 
     @property
+    def page_data(self):
+        """What pages show of networks and no table holds."""
+        return self.root / "page_data"
+
+    def look(self, digest):
+        """How the network of a recipe looks."""
+        return self.page_data / f"{digest}.npz"
+
+    @property
+    def labels(self):
+        """Of the test examples."""
+        return self.page_data / "labels.npz"
+
+    @property
+    def card(self):
+        """What the page over all experiments says of this one."""
+        return self.page_data / "card.json"
+
+    @property
+    def report(self):
+        """The page of this experiment."""
+        return self.root / "report.html"
+
+    @property
     def replicates(self):
         """Where the experiments of several seeds are, and their summary."""
         return self.root / "replicates"
@@ -145,10 +169,12 @@ class ArtifactPaths:
             self.pruned_curves,
             self.metrics,
             self.method_comparison,
+            self.report,
+            self.card,
             *(self.animation(granularity) for granularity in _HISTOGRAM_PREFIX),
         )
         existing = [file for file in single if file.is_file()]
-        return existing + self._histograms() + self._networks()
+        return existing + self._histograms() + self._networks() + self._looks()
 
     def remove_files(self):
         """Removes this experiment's files, and its folders if nothing else is in them."""
@@ -185,11 +211,20 @@ class ArtifactPaths:
             networks,
             self.root / "checkpoints",
             self.exports,
+            self.page_data,
             self.root,
         ]
 
     def _networks(self):
         return list(self.root.glob("networks/*/weights_k=*.hdf5"))
+
+    def remove_looks_except(self, digests):
+        """Removes what pages show of networks that are not among these, by their recipes."""
+        for file in set(self._looks()) - {self.labels, *map(self.look, digests)}:
+            file.unlink()
+
+    def _looks(self):
+        return list(self.page_data.glob("*.npz"))
 
     def _histograms(self):
         return [

@@ -11,7 +11,7 @@ from ..config import differences
 from ..data import registry
 from ..utils import say, write_text
 from ..visualization import console, csv, graph
-from . import folder, recipes
+from . import folder, recipes, reports
 from .comparison import chosen_methods, wanted_recipes
 from .paths import ArtifactPaths
 
@@ -81,6 +81,7 @@ def report(config, reference, paths):
     others = set(seeds) - set(range(config.seed, config.seed + config.replicates))
     if others:
         say(f"Finished before with the same settings, and counted too: {_listed(others)}.")
+    reports.try_to_write_report(paths)
     say(f"The summary of seeds {_listed(seeds)} is in {paths.replicates}")
 
 

@@ -5,7 +5,7 @@ weights as arguments, whatever their shapes, so that it serves every clone. It r
 `evaluate` returns.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,11 +19,12 @@ ROWS_AT_ONCE = 2500
 @dataclass(frozen=True)
 class Metrics:
     """What Keras' `evaluate` gives: cross-entropy plus penalty, and accuracy in [0, 1]; and the
-    cross-entropy alone."""
+    cross-entropy alone, and the class that is answered to each example, of shape (n,)."""
 
     loss: float
     accuracy: float
     cross_entropy: float
+    answers: np.ndarray = field(repr=False, compare=False)
 
 
 class Evaluator:
@@ -52,14 +53,15 @@ class Evaluator:
             (tf.constant(kernel), None if bias is None else tf.constant(bias))
             for kernel, bias in without_dead_units(weights.layers)
         ]
-        sums = [_sums(images, labels, alive) for images, labels in self.batches]
-        cross_entropy, correct = np.sum(sums, axis=0, dtype=np.float64) / self.size
+        tested = [_tested(images, labels, alive) for images, labels in self.batches]
+        *sums, answers = zip(*tested, strict=True)
+        cross_entropy, correct = np.sum(sums, axis=1, dtype=np.float64) / self.size
         loss = cross_entropy + penalty(weights.hidden.values(), self.l1_reg, self.l2_reg)
         if not np.isfinite(loss):
             raise RunError(
                 f"The loss of this network is {loss}; train with a lower --learning_rate."
             )
-        return Metrics(float(loss), float(correct), float(cross_entropy))
+        return Metrics(float(loss), float(correct), float(cross_entropy), np.concatenate(answers))
 
 
 def penalty(kernels, l1_reg, l2_reg):
@@ -113,11 +115,11 @@ def _logits(images, layers):
 
 
 @tf.function(reduce_retracing=True)
-def _sums(images, labels, layers):
-    """Summed cross-entropy and number of correct answers of one batch."""
+def _tested(images, labels, layers):
+    """Summed cross-entropy, number of correct answers, and the answers of one batch."""
     logits = _logits(images, layers)
     cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
     # On the probabilities, as Keras does: where rounding makes them equal, the first class counts.
     answers = tf.argmax(tf.nn.softmax(logits), axis=1, output_type=tf.int32)
     correct = tf.cast(tf.equal(answers, labels), tf.float32)
-    return tf.reduce_sum(cross_entropy), tf.reduce_sum(correct)
+    return tf.reduce_sum(cross_entropy), tf.reduce_sum(correct), answers

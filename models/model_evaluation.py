@@ -56,13 +56,14 @@ class ModelEvaluator:
         Raises:
             RunError: if the loss is not finite.
         """
-        sums = np.zeros(3)
+        sums, found = np.zeros(3), []
         for part in _parts(split):
             answers, regularization = self._answer(part.images)
             loss = keras.losses.sparse_categorical_crossentropy(
                 part.labels, answers, from_logits=answers_logits(self.model)
             )
-            correct = np.argmax(answers, axis=1) == part.labels
+            found.append(np.argmax(answers, axis=1))
+            correct = found[-1] == part.labels
             regularization = float(regularization) * len(part)
             sums += float(tf.reduce_sum(loss)), np.count_nonzero(correct), regularization
         cross_entropy, correct, regularization = sums / len(split)
@@ -72,7 +73,7 @@ class ModelEvaluator:
             raise RunError(
                 f"The loss of this network is {loss}; train with a lower --learning_rate."
             )
-        return Metrics(float(loss), float(correct), float(cross_entropy))
+        return Metrics(float(loss), float(correct), float(cross_entropy), np.concatenate(found))
 
     def probabilities(self, split):
         """What the model answers, of shape (n, classes), as float32."""

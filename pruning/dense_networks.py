@@ -68,6 +68,10 @@ class DenseNetworks:
             return {name: ranking.scores for name, ranking in rankings.items()}
         return dense.hidden
 
+    def hidden_matrices(self, weights):
+        """The hidden kernels of a network, of shape (inputs, units), by name."""
+        return weights.hidden
+
     def labels(self, _method):
         """What pictures call the layers, by name."""
         return {}

@@ -173,6 +173,11 @@ class KerasNetworks:
         dense.put_into(self.model)
         return self.pruner(method).prunables.matrices()
 
+    def hidden_matrices(self, weights):
+        """The hidden kernels of a network, of shape (inputs, units), by name."""
+        weights.put_into(self.model)
+        return {kernel.name: kernel.matrix() for kernel in hidden_kernels(self.model)}
+
     def labels(self, method):
         """What pictures call the prunables, by name: groups by all of their layers."""
         layers = self.pruner(method).prunables.layers

@@ -23,6 +23,7 @@ ROOMS = (
     "train",
     "export",
     "predict",
+    "report",
 )
 # They tell the version, open the other rooms only when somebody asks, or start a command.
 FRONT_DOORS = ("__init__", "__main__")

@@ -1,9 +1,11 @@
 """The tables on the screen at the end: plain text of 80 columns, the same on every terminal."""
 
 import io
+import itertools
 import math
+import textwrap
 
-from ..utils import COLUMNS, counted, percent
+from ..utils import COLUMNS, counted, percent, shortened
 
 # A sparsity this much below the one asked for is no rounding to whole items.
 CLEARLY_LESS = 0.005
@@ -178,19 +180,21 @@ def _labels(cells):
     return numbers, ["", *(f"{number:>4} {method}" for method, number in numbers.items())]
 
 
-def _aligned(columns, numbers=False):
-    """Columns of texts beside each other; the first on the right, all if they are numbers."""
+def _aligned(columns, numbers=False, first="right", width=COLUMNS):
+    """Columns of texts beside each other; the first on the right, all if they are numbers; with
+    `first` on the left, all others on the right."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
     for place in range(len(columns)):
-        table.add_column(justify="right" if numbers or not place else "left", no_wrap=True)
+        on_the_right = place > 0 if first == "left" else numbers or not place
+        table.add_column(justify="right" if on_the_right else "left", no_wrap=True)
     for row in zip(*columns, strict=True):
         table.add_row(*row)
     text = io.StringIO()
     # No colours, whatever the terminal: it may be a file.
-    Console(file=text, width=COLUMNS, color_system=None, markup=False, emoji=False).print(table)
+    Console(file=text, width=width, color_system=None, markup=False, emoji=False).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
@@ -200,3 +204,92 @@ def _text(heading, settings, metrics, cells):
     made_with = [settings] if settings else []
     below = [*legend, *_tables(cells, labels), *_footnotes(metrics, labels)]
     return "\n".join(["", heading, *made_with, *below, ""])
+
+
+def experiments_table(cards, width=COLUMNS):
+    """The experiments of a folder: state, accuracies, smallest file.
+
+    Args:
+        cards: as `gallery.cards_of` makes them.
+        width: of the terminal; names that are too long are cut.
+    """
+    if not cards:
+        return "There are no experiments here yet."
+    lines = [("experiment", "state", "dense", "90 % gone", "99 % gone", "file, bytes")]
+    lines += map(_experiment_row, cards)
+    name, *others = zip(*lines, strict=True)
+    room = width - sum(max(map(len, column)) + 2 for column in others) - 2
+    names = [_shortened_name(each, max(room, 16)) for each in name]
+    return _aligned([names, *others], first="left", width=10 * COLUMNS)
+
+
+def _experiment_row(card):
+    told = (card["told"].get(k) for k in ("0.9", "0.99"))
+    accuracies = (card["dense"], *(best and best["accuracy"] for best in told))
+    size = f"{card['bytes']:,}" if card["bytes"] else "–"
+    shown = ("–" if a is None else f"{100 * a:.2f} %" for a in accuracies)
+    return (card["name"], card["state"], *shown, size)
+
+
+def _shortened_name(name, length):
+    """A name in at most so many letters; both ends tell names apart."""
+    half = (length - 1) // 2
+    return name if len(name) <= length else f"{name[: length - 1 - half]}…{name[-half:]}"
+
+
+def experiment(report):
+    """One experiment for the terminal: what it says, how far to trust it, and its curves.
+
+    Args:
+        report: as `reports.report_of` collects it.
+    """
+    trust = [f"{'+' if good else '!'} {text}" for good, text in report["trust"]]
+    table = report["table"]
+    names = ("method", "k", "compression_ratio", "compression_ratio_mean")
+    names += ("valid_accuracy", "valid_accuracy_mean", "test_accuracy", "test_accuracy_mean")
+    shown = [number for number, name in enumerate(table["columns"]) if name in names]
+    lines = [[table["columns"][n].replace("_", " ") for n in shown]]
+    lines += [[row[n]["text"] for n in shown] for row in table["rows"]]
+    wrapped = [
+        textwrap.fill(text, COLUMNS, subsequent_indent="  ")
+        for text in (*report["sentences"], report["rule"], *trust)
+    ]
+    return "\n".join(
+        [
+            report["id"],
+            "",
+            *wrapped,
+            "",
+            terminal_curves(report["curves"]),
+            "",
+            _aligned(list(zip(*lines, strict=True)), first="left"),
+            "",
+            "Again:",
+            f"  {report['command']}",
+        ]
+    )
+
+
+def terminal_curves(curves):
+    """Test accuracy of every method over the compression ratio, drawn with letters."""
+    import plotext
+
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.plot_size(COLUMNS, 22)
+    for curve, marker in zip(curves, itertools.cycle("ox+*#@%&"), strict=False):
+        points = [
+            (math.log10(ratio), 100 * accuracy)
+            for ratio, accuracy in zip(curve["ratio"], curve["accuracy"], strict=True)
+            if ratio is not None and accuracy is not None
+        ]
+        if points:
+            plotext.plot(
+                *zip(*points, strict=True), marker=marker, label=shortened(curve["method"], 40)
+            )
+    ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000]
+    most = max((r for c in curves for r in c["ratio"] if r is not None), default=1)
+    ticks = [tick for tick in ticks if tick <= max(most, 2)]
+    plotext.xticks([math.log10(tick) for tick in ticks], [f"{tick}x" for tick in ticks])
+    plotext.title("Test accuracy (%) over the compression ratio")
+    return "\n".join(line.rstrip() for line in plotext.uncolorize(plotext.build()).splitlines())

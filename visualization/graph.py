@@ -20,6 +20,7 @@ from PIL import Image
 
 from ..utils import atomic_path, percent, shortened
 from .histograms import layer_histogram, spanning_edges, symmetric_edges
+from .palette import BLUE, GREY, METHOD_COLORS, ORANGE, VERMILION
 
 # With a place of their own, titles are not kept clear of the ticks: a sixth of a rerun's time.
 matplotlib.rcParams.update(
@@ -27,14 +28,8 @@ matplotlib.rcParams.update(
 )
 
 DOTS_PER_INCH = 100
-# From the palette of Okabe and Ito, which colour-blind readers can tell apart.
-BLUE, ORANGE, VERMILION, GREY = "#0072B2", "#E69F00", "#D55E00", "#999999"
-# Of the lines of methods: the palette of Okabe and Ito, then of Tol. Together with markers and
-# dashes no two of the first ten are alike in anything, nor any two of the first hundreds in all.
-METHOD_COLORS = (
-    *(BLUE, VERMILION, "#009E73", "#CC79A7", ORANGE, "#56B4E9", "#000000"),
-    *("#882255", "#999933", "#332288", "#44AA99"),
-)
+# Together with markers and dashes no two of the first ten lines of methods are alike in anything,
+# nor any two of the first hundreds in all.
 METHOD_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", "*", ">", "p", "h", "8")
 METHOD_DASHES = (
     *("-", "--", (0, (8, 1, 1, 1)), (0, (4, 1)), (0, (10, 3)), "-."),

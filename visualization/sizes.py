@@ -2,7 +2,8 @@
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from .graph import GREY, METHOD_COLORS, legend_below, two_panels
+from .graph import legend_below, two_panels
+from .palette import GREY, METHOD_COLORS
 
 # Percentage points below the best that the right panel shows.
 CLOSELY = 3

@@ -52,7 +52,7 @@ class Split:
 class Dataset:
     """A data set in three splits; `valid` is None where nothing is held out.
 
-    Its labels are 0 to `num_classes` - 1.
+    Its labels are 0 to `num_classes` - 1, which pages call by `class_names`, where there are some.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Dataset:
     valid: Split | None
     test: Split
     num_classes: int = NUM_CLASSES
+    class_names: tuple[str, ...] = ()
 
     @property
     def shape(self):

@@ -1,5 +1,7 @@
 """Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017): 70,000 images of clothing, ten classes."""
 
+import dataclasses
+
 from ..registry import register
 from ..sources import DatasetFiles, DebianPackage, Folder, HttpsMirror
 from .loader_utils import load_idx_dataset
@@ -22,6 +24,11 @@ FASHION = DatasetFiles(
     },
 )
 
+CLASS_NAMES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+
 # Debian and Ubuntu's `dataset-fashion-mnist` installs its files here.
 SYSTEM_FOLDER = "/usr/share/datasets/fashion-mnist"
 
@@ -39,4 +46,5 @@ SOURCES = (
 @register("fashion")
 def load_fashion(data_dir, num_valid):
     """Images of clothing; see `load_idx_dataset`."""
-    return load_idx_dataset(FASHION, SOURCES, data_dir, num_valid)
+    dataset = load_idx_dataset(FASHION, SOURCES, data_dir, num_valid)
+    return dataclasses.replace(dataset, class_names=CLASS_NAMES)

@@ -1,0 +1,199 @@
+"""The page over all experiments of a folder: a card for each; without TensorFlow."""
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+from datetime import datetime
+from pathlib import Path
+
+from .. import __version__
+from ..config import short_name
+from ..utils import RunError, one_line, say, write_text
+from ..visualization import pages
+from . import folder, reports
+from .paths import ArtifactPaths
+
+INDEX = "index.html"
+LOCK = ".index.lock"
+# Sparsities that every card tells the accuracy of.
+TOLD = (0.9, 0.99)
+FAILURES = (RunError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError)
+
+
+def write_index(output_dir):
+    """Writes `index.html` over all experiments in a folder.
+
+    One process at a time looks and writes, so that of two that end at once the later one sees both.
+
+    Returns:
+        The path.
+
+    Raises:
+        RunError: if it cannot be written.
+    """
+    import filelock
+
+    root = Path(output_dir).expanduser()
+    with _writing(root), filelock.FileLock(root / LOCK, timeout=60):
+        assets = pages.assets(root)
+        write_text(root / INDEX, pages.index(gallery_of(root), assets))
+    return root / INDEX
+
+
+@contextlib.contextmanager
+def _writing(root):
+    import filelock
+
+    try:
+        yield
+    except filelock.Timeout:
+        raise RunError(f"{root / INDEX} is being written by another run for a minute.") from None
+    except OSError as error:
+        raise RunError(f"{root} cannot be written to ({error.strerror or error}).") from error
+
+
+def try_to_write_index(output_dir):
+    """The same after a run, whose results stand without a page; a failure is said."""
+    try:
+        write_index(output_dir)
+    except FAILURES as error:
+        say(f"Warning: the page over all experiments could not be written ({error}).")
+
+
+def gallery_of(root):
+    """What the page shows, as JSON takes it."""
+    cards = cards_of(root)
+    counts = {}
+    for card in cards:
+        counts[card["state"]] = counts.get(card["state"], 0) + 1
+    return {
+        "cards": cards,
+        "counts": counts,
+        "datasets": sorted({card["dataset"] for card in cards if card.get("dataset")}),
+        "models": sorted({card["model"] for card in cards if card.get("model")}),
+        "written": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}",
+    }
+
+
+def cards_of(root):
+    """A card for every experiment in a folder, the latest first; broken and unfinished ones too."""
+    found = [{**card_of(paths), "when": _when(paths)} for paths in experiments_of(root)]
+    return sorted(found, key=lambda card: -card["when"])
+
+
+def experiments_of(root):
+    """The `ArtifactPaths` of all experiments in a folder, by name."""
+    every = (ArtifactPaths(place) for place in sorted(Path(root).glob("*/")))
+    return [p for p in every if p.config.exists() or p.replicates.is_dir()]
+
+
+def card_of(paths):
+    """What there is to say of one experiment; never fails."""
+    about = {
+        "name": paths.root.name,
+        "href": f"{paths.root.name}/report.html" if paths.report.exists() else None,
+        "dataset": None,
+        "model": None,
+        "settings": {},
+        "curves": [],
+        "dense": None,
+        "told": {},
+        "bytes": None,
+        "seeds": None,
+        "note": None,
+    }
+    try:
+        found = _remembered(paths)
+    except FAILURES as error:
+        found = {"state": "broken", "note": one_line(error, 200)}
+    if _is_held(paths):
+        found = {**found, "state": "running", "note": "Somebody was working on it."}
+    return {**about, **found}
+
+
+def _remembered(paths):
+    """The card as it was made before of the same files, or made now and kept."""
+    digest = hashlib.sha256(__version__.encode())
+    for file in (paths.config, paths.metrics, paths.export_record, paths.summary):
+        digest.update(file.read_bytes() if file.exists() else b"-")
+    made_of = digest.hexdigest()
+    with contextlib.suppress(*FAILURES):
+        kept = json.loads(paths.card.read_text(encoding="utf-8"))
+        if kept["made_of"] == made_of:
+            return kept["card"]
+    card = _made(paths)
+    with contextlib.suppress(RunError):  # of somebody else, perhaps, and read only
+        write_text(paths.card, json.dumps({"made_of": made_of, "card": card}) + "\n")
+    return card
+
+
+def _made(paths):
+    record = folder.read_record(paths)
+    rows = reports.networks_of_record(paths, record) if record else None
+    summary = reports.summary_of(paths)
+    settings = record["settings"] if record else reports.settings_of_seeds(paths)
+    about = {
+        "dataset": short_name(settings["dataset"]),
+        "model": short_name(settings.get("model", "mlp")),
+        "settings": {row["flag"]: row["value"] for row in reports.described_settings(settings)},
+        "bytes": _smallest_file(paths),
+        "seeds": len(reports.seeds_of(paths)) or None,
+    }
+    if summary is not None:
+        summary = summary.rename(columns=lambda name: name.removesuffix("_mean"))
+    shown = summary if summary is not None else rows
+    if shown is None:
+        return {**about, "state": "unfinished", "note": "Its command, given again, goes on."}
+    dense = shown[shown["k"] == 0].iloc[0]
+    return {
+        **about,
+        "state": "finished",
+        "dense": float(dense["test_accuracy"]),
+        "told": {str(k): _best(shown, k) for k in TOLD},
+        "curves": [
+            {name: curve[name] for name in ("method", "floor", "k", "ratio", "accuracy")}
+            for curve in reports.curves(shown)
+        ],
+    }
+
+
+def _best(rows, k):
+    """Of the networks at a sparsity the one with the best validation accuracy; None for none."""
+    rows = rows[(rows["k"] == k) & (rows["criterion"] != "random")]
+    if rows.empty:
+        return None
+    validated = rows["valid_accuracy"].notna().any()
+    best = rows.loc[rows["valid_accuracy" if validated else "test_accuracy"].idxmax()]
+    return {"accuracy": float(best["test_accuracy"]), "method": best["method"]}
+
+
+def _smallest_file(paths):
+    """The bytes of the smallest `.npk` file that has been exported, of any seed."""
+    sizes = []
+    for place in (paths, *map(ArtifactPaths, reports.seeds_of(paths))):
+        with contextlib.suppress(*FAILURES):
+            record = json.loads(place.export_record.read_text(encoding="utf-8"))
+            sizes.append(int(record["after"]["npk_bytes"]))
+    return min(sizes, default=None)
+
+
+def _is_held(paths):
+    """Whether a process that is alive works on it, as far as can be seen from here."""
+    try:
+        pid, host = paths.lock.read_text(encoding="utf-8").splitlines()[:2]
+        if host != platform.node():
+            return True
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return int(pid) != os.getpid()
+
+
+def _when(paths):
+    """Seconds since 1970 of the last result."""
+    times = [f.stat().st_mtime for f in (paths.metrics, paths.summary, paths.config) if f.exists()]
+    return round(max(times, default=0.0))

@@ -1,0 +1,91 @@
+"""Makes the pages of all experiments again, or prints them in the terminal.
+
+python -m network-pruning.report
+python -m network-pruning.report --list
+python -m network-pruning.report --show=digits-20-lr=0.001-l1=0.0-l2=0.0
+"""
+
+if __name__ == "__main__" and __package__ != "network_pruning":
+    # As in train.py: the program runs under one name only; this does not return.
+    from .__main__ import run
+
+    run("report")
+
+import shutil
+import sys
+from functools import partial
+from pathlib import Path
+
+from . import command
+from .config import ReportConfig, UsageError, define_flags, report_config_from_flags
+from .utils import RunError, counted, say
+
+OUT_OF_MEMORY = "Close other programs, then run the same command again."
+INTERRUPTED = "Pages that were finished are whole; the same command goes on."
+
+
+def main(config):
+    """Makes all pages, or prints a table or an experiment."""
+    root = Path(config.output_dir).expanduser()
+    if not root.is_dir():
+        raise UsageError(f"--output_dir: there is no folder {root}.")
+    if config.list:
+        _list(root)
+    elif config.show is not None:
+        _show(root, config.show)
+    else:
+        _write(root)
+
+
+def _write(root):
+    from .experiments import gallery, reports
+    from .experiments.paths import ArtifactPaths
+
+    written, failed = 0, []
+    for paths in gallery.experiments_of(root):
+        for each in (*reports.seeds_of(paths), paths.root):
+            try:
+                reports.write_report(ArtifactPaths(each))
+                written += 1
+            except gallery.FAILURES as error:
+                failed.append(f"{each.name}: {error}")
+    for text in failed:
+        say(f"No page for {text}")
+    index = gallery.write_index(root)
+    say(f"Wrote {counted(written, 'report')} and {index}")
+
+
+def _list(root):
+    from .experiments import gallery
+    from .visualization import console
+
+    # In a file nobody cuts names for want of room.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 400
+    print(console.experiments_table(gallery.cards_of(root), width))
+
+
+def _show(root, name):
+    from .experiments import reports
+    from .experiments.paths import ArtifactPaths
+    from .visualization import console
+
+    paths = ArtifactPaths(root / name)
+    if not paths.root.is_dir():
+        raise RunError(f"There is no experiment {paths.root}; --list names all there are.")
+    print(console.experiment(reports.report_of(paths)))
+
+
+def cli():
+    """The command `network-pruning-report`."""
+    command.launch(
+        __doc__,
+        partial(define_flags, kind=ReportConfig),
+        report_config_from_flags,
+        main,
+        OUT_OF_MEMORY,
+        INTERRUPTED,
+    )
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,366 @@
+"""The pages in a real browser: Chromium, driven by Playwright."""
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from network_pruning.experiments import gallery, page_data, reports
+from network_pruning.experiments.paths import ArtifactPaths
+
+EVIL = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1<'  # no slash: it is a name
+WIDTHS = (390, 1440)
+
+
+def chromium():
+    """Where the system's Chromium is; None for none."""
+    return (
+        os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    )
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not chromium():
+        pytest.skip("there is no Chromium on this machine (on Debian: apt install chromium)")
+    with playwright.sync_playwright() as driver:
+        # Tests may be run by root, for whom Chromium's sandbox does not work.
+        started = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens a page: `visit(path, width=1440, dark=False)`; whatever goes wrong in it fails."""
+    pages, wrong = [], []
+
+    def opened(path, width=1440, dark=False, fragment="", height=900):
+        page = browser.new_page(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+        )
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on("request", lambda r: wrong.append(r.url) if r.url.startswith("http") else None)
+        page.goto(Path(path).as_uri() + fragment)
+        pages.append(page)
+        return page
+
+    yield opened
+    for page in pages:
+        page.context.close()
+    assert not wrong
+
+
+@pytest.fixture(scope="module")
+def folder(finished, tmp_path_factory):
+    """A folder with the real small experiment, a variation, and names that mean mischief."""
+    root = tmp_path_factory.mktemp("pages")
+    shutil.copytree(finished / "small", root / "small")
+    shutil.copytree(finished / "small", root / "other")
+    change_settings(root / "other", l1_reg=0.001, learning_rate=0.01)
+    shutil.copytree(finished / "small", root / EVIL)
+    rename_classes(root / EVIL, [EVIL] * 10)
+    (root / "broken").mkdir()
+    (root / "broken" / "config.json").write_text("{")
+    (root / "begun").mkdir()
+    shutil.copy(root / "small" / "config.json", root / "begun")
+    for name in ("small", "other", EVIL):
+        reports.write_report(ArtifactPaths(root / name))
+    gallery.write_index(root)
+    return root
+
+
+def change_settings(experiment, **settings):
+    record = json.loads((experiment / "config.json").read_text())
+    record["settings"] |= settings
+    (experiment / "config.json").write_text(json.dumps(record))
+
+
+def rename_classes(experiment, names):
+    file = experiment / "page_data" / "labels.npz"
+    labels, _ = page_data.read_labels(file)
+    np.savez(file, labels=labels, names=np.array(names))
+
+
+def wait_for_figures(page):
+    page.wait_for_selector("#accuracy .main-svg", timeout=30_000)
+
+
+def screenshot(page, root, name):
+    """Keeps a picture of the whole page for people to look at."""
+    place = root / ".screenshots"
+    place.mkdir(exist_ok=True)
+    page.screenshot(path=place / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("dark", [False, True])
+def test_a_report_is_whole_and_fits(visit, folder, root, width, dark):
+    page = visit(folder / "small" / "report.html", width, dark)
+    wait_for_figures(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for name in ("accuracy", "loss", "distributions", "training-loss", "training-accuracy"):
+        page.wait_for_selector(f"#{name} .main-svg")
+    assert page.locator("#numbers tbody tr").count() == 8
+    assert page.locator("#command").inner_text().startswith("python -m network-pruning.train")
+    screenshot(page, root, f"report-{width}-{'dark' if dark else 'light'}")
+
+
+def test_the_slider_moves_everything_together(visit, folder):
+    page = visit(folder / "small" / "report.html")
+    wait_for_figures(page)
+    seen = []
+    for place in range(4):
+        page.evaluate(
+            "n => { const k = document.getElementById('k'); k.value = n;"
+            " k.dispatchEvent(new Event('input')); }",
+            place,
+        )
+        seen.append(
+            (
+                page.locator("#k-text").inner_text(),
+                page.locator("#look-text").inner_text(),
+                page.locator("#confusion").inner_text(),
+                page.evaluate("document.getElementById('first').toDataURL()"),
+                page.locator("#changed-text").inner_text(),
+                page.locator("#distributions .annotation-text").first.text_content(),
+            )
+        )
+    assert [row[0] for row in seen] == ["0 %", "50 %", "90 %", "100 %"]
+    assert seen[1][1].startswith("1,192,000 of 2,384,000 weights gone, test accuracy ")
+    assert seen[0][4] == "No answer differs from the dense network's."
+    assert "392,000 of 784,000 gone" in seen[1][5]
+    for column in range(6):
+        assert len({row[column] for row in seen}) >= 3, seen
+    before = page.locator("#look-text").inner_text()
+    page.select_option("#method", "unit")
+    assert "units gone" in page.locator("#look-text").inner_text() != before
+
+
+def test_it_can_be_used_without_a_mouse(visit, folder):
+    page = visit(folder / "small" / "report.html")
+    wait_for_figures(page)
+    reached = []
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.id || document.activeElement.name"))
+        if reached[-1] == "k":
+            break
+    assert reached[-1] == "k"
+    assert "method" in reached
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#k-text").inner_text() == "90 %"
+
+
+def test_across_other_axes_and_near_the_best(visit, folder):
+    page = visit(folder / "small" / "report.html")
+    wait_for_figures(page)
+    for across, title in (("ratio", "compression ratio"), ("k", "sparsity of every hidden layer")):
+        page.check(f"input[value={across}]")
+        page.wait_for_function(
+            "title => document.querySelector('#accuracy .xtitle').textContent === title", arg=title
+        )
+    whole = page.locator("#accuracy .ytick").all_text_contents()
+    page.check("#near")
+    page.wait_for_function(
+        "n => [...document.querySelectorAll('#accuracy .ytick')].map(t => t.textContent).join()"
+        " !== n",
+        arg=",".join(whole),
+    )
+
+
+def test_tables_are_sorted_and_copied(visit, folder):
+    page = visit(folder / "small" / "report.html")
+    head = page.locator("#numbers th", has_text="test accuracy")
+    for expected in ("ascending", "descending"):
+        head.locator("button").click()
+        assert head.get_attribute("aria-sort") == expected
+    column = (
+        page.locator("#numbers th").all_inner_texts().index("test accuracy")
+    )
+    shown = page.evaluate(
+        "c => [...document.querySelectorAll('#numbers tbody tr')]"
+        ".map(r => Number(r.cells[c].dataset.value))",
+        column,
+    )
+    assert shown == sorted(shown, reverse=True)
+    page.click("button[data-copy=csv]")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    lines = copied.splitlines()
+    assert lines[0].startswith("method,k,sparsity")
+    assert [float(line.split(",")[column]) for line in lines[1:]] == shown
+    page.click("button[data-copy=markdown]")
+    copied = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert copied[1].startswith("| --- | ---: |")
+    assert len(copied) == 2 + len(shown)
+
+
+def test_experiments_are_filtered_sorted_and_compared_in_the_address(visit, folder, root):
+    page = visit(folder / "index.html")
+    names = "[...document.querySelectorAll('.card:not([hidden]) h2')].map(h => h.textContent)"
+    assert set(page.evaluate(names)) == {"small", "other", "broken", "begun", EVIL}
+    page.fill("#search", "learning_rate=0.01")
+    assert page.evaluate(names) == ["other"]
+    assert page.locator("#shown").inner_text() == "1 of 5 shown"
+    page.reload()
+    assert page.evaluate(names) == ["other"]
+    page.click("#clear")
+    page.select_option("#sort", "name")
+    assert page.evaluate(names)[1:] == ["begun", "broken", "other", "small"]
+    page.select_option("#state", "finished")
+    page.reload()
+    assert page.evaluate(names)[1:] == ["other", "small"]
+    for name in ("other", "small"):
+        page.check(f".choose[value={name}]")
+    page.wait_for_selector("#comparison .main-svg")
+    rows = page.evaluate("[...document.querySelectorAll('#differences tr')].map(r => r.innerText)")
+    assert rows[0].split("\t") == ["what", "other", "small"]
+    # What differs comes first.
+    assert {row.split("\t")[0] for row in rows[1:3]} == {"--l1_reg", "--learning_rate"}
+    page.reload()
+    page.wait_for_selector("#comparison .main-svg")
+    screenshot(page, root, "index-compared")
+    page.click("#compare button[data-copy=csv]")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("what,other,small\n")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_index_fits_and_tells_of_all_states(visit, folder, root, width):
+    page = visit(folder / "index.html", width, dark=width == 390)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    text = page.locator("#cards").inner_text()
+    assert "broken: " in text
+    assert "unfinished: Its command, given again, goes on." in text
+    screenshot(page, root, f"index-{width}")
+
+
+def test_names_do_nothing(visit, folder):
+    for page in (visit(folder / EVIL / "report.html"), visit(folder / "index.html")):
+        page.wait_for_timeout(500)
+        assert page.evaluate("window.hacked") is None
+        assert page.locator("img[src=x]").count() == 0
+    page = visit(folder / EVIL / "report.html")
+    wait_for_figures(page)
+    assert page.locator("h1").inner_text() == EVIL
+    assert page.locator("#confusion th").nth(1).get_attribute("title") == EVIL
+
+
+def test_nothing_from_elsewhere_is_loaded(browser, folder):
+    page = browser.new_page()
+    page.goto((folder / "small" / "report.html").as_uri())
+    refused = page.evaluate(
+        """() => new Promise(resolve => {
+            document.addEventListener('securitypolicyviolation', e => resolve(e.blockedURI));
+            const picture = new Image();
+            picture.src = 'http://127.0.0.1:9/x.png';
+            document.body.append(picture);
+            setTimeout(() => resolve('loaded'), 5000);
+        })"""
+    )
+    assert refused.startswith("http://127.0.0.1:9")
+    page.context.close()
+
+
+def test_without_assets_there_are_pictures_instead(browser, folder, tmp_path):
+    shutil.copytree(folder / "small", tmp_path / "small")
+    page = browser.new_page()
+    page.goto((tmp_path / "small" / "report.html").as_uri())
+    page.wait_for_selector("#no-plotly")
+    assert page.locator(".instead:visible").count() >= 2
+    assert page.locator("#confusion td").count() == 100
+    page.context.close()
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("name", ["small/report.html", "index.html#compare=small&compare=other"])
+def test_axe_finds_nothing_serious(browser, folder, name, dark):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = browser.new_page(color_scheme="dark" if dark else "light")
+    path, _, fragment = name.partition("#")
+    page.goto((folder / path).as_uri() + (f"#{fragment}" if fragment else ""))
+    page.wait_for_selector(".main-svg", timeout=30_000)
+    found = axe.run(page).response["violations"]
+    serious = [
+        (v["id"], [node["html"][:200] for node in v["nodes"]])
+        for v in found
+        if v["impact"] in ("serious", "critical")
+    ]
+    assert not serious
+    page.context.close()
+
+
+@pytest.mark.alone
+def test_five_hundred_experiments_open_within_a_second(browser, folder, tmp_path):
+    small = folder / "small"
+    for number in range(500):
+        place = tmp_path / f"experiment-{number:03}"
+        place.mkdir()
+        for name in ("config.json", "metrics.csv"):
+            shutil.copy(small / name, place)
+        change_settings(place, seed=0, l2_reg=number / 1000)
+    begun = time.perf_counter()
+    gallery.write_index(tmp_path)
+    first = time.perf_counter() - begun
+    begun = time.perf_counter()
+    gallery.write_index(tmp_path)
+    again = time.perf_counter() - begun
+    times = []
+    for _ in range(3):
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto((tmp_path / "index.html").as_uri(), wait_until="load")
+        times.append(
+            page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd / 1000")
+        )
+        assert page.locator(".card").count() == 500
+        page.context.close()
+    print(f"500 cards: made in {first:.2f} s, again in {again:.2f} s, opened in {min(times):.2f} s")
+    assert min(times) < 1
+    assert again < 2
+
+
+@pytest.mark.alone
+def test_a_report_is_small_and_opens_within_a_second(browser, folder):
+    path = folder / "small" / "report.html"
+    assert path.stat().st_size < 1_500_000
+    times = []
+    for _ in range(3):
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        page.goto(path.as_uri(), wait_until="domcontentloaded")
+        times.append(
+            page.evaluate(
+                "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd / 1000"
+            )
+        )
+        page.context.close()
+    assert min(times) < 1
+
+
+def test_several_seeds(visit, folder, tmp_path):
+    """A page of means with bands, from a summary and its seeds' records."""
+    paths = ArtifactPaths(tmp_path / "several")
+    single = paths.replicates / "several-seed=0"
+    shutil.copytree(folder / "small", single)
+    rows = pd.read_csv(single / "metrics.csv")
+    measured = ("sparsity", "compression_ratio", "speedup", "valid_accuracy", "test_accuracy")
+    summary = rows[["method", "granularity", "criterion", "schedule", "recovery", "k"]].copy()
+    summary["seeds"] = 3
+    for name in (*measured, "test_cross_entropy"):
+        summary[f"{name}_mean"] = rows[name]
+        summary[f"{name}_sd"], summary[f"{name}_low"] = 0.01, rows[name] - 0.01
+        summary[f"{name}_high"] = rows[name] + 0.01
+    summary.to_csv(paths.summary, index=False)
+    reports.write_report(paths)
+    page = visit(paths.report)
+    wait_for_figures(page)
+    assert page.locator("#accuracy .fills path").count() >= 2
+    assert "3 seeds: the dense network's mean test accuracy" in page.locator(".trust").inner_text()
+    assert page.locator("a", has_text="several-seed=0").count() == 1

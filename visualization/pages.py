@@ -1,0 +1,118 @@
+"""The pages, as HTML, from finished numbers: templates, and the script that draws their figures.
+
+Pages stand alone but for `assets/`, where Plotly's script lies once for all of them.
+"""
+
+import hashlib
+import itertools
+import math
+from functools import cache
+from importlib import metadata, resources, util
+from pathlib import Path
+
+from .. import __version__
+from ..utils import percent, write_bytes
+from .palette import GREY, METHOD_COLORS
+
+# Black would not be seen on dark pages.
+LINE_COLORS = [color for color in METHOD_COLORS if color != "#000000"]
+
+
+def assets(folder):
+    """Puts what pages share into `assets/` of a folder, if it is not there yet.
+
+    Returns:
+        The script, as an address relative to the folder.
+    """
+    name = f"plotly-{metadata.version('plotly')}.min.js"
+    path = Path(folder) / "assets" / name
+    # Found without importing the package, which takes a while.
+    source = Path(util.find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
+    if not path.exists() or path.stat().st_size != source.stat().st_size:
+        write_bytes(path, source.read_bytes())
+    return f"assets/{name}"
+
+
+def report(data, plotly):
+    """The page of one experiment.
+
+    Args:
+        data: as `reports.report_of` collects it.
+        plotly: address of Plotly's script.
+    """
+    shown = ("history", "curves", "bands", "published", "looks", "pixels", "layers", "classes")
+    figures = {name: data[name] for name in shown} | {"colors": LINE_COLORS}
+    return _page("report.html", data, figures, plotly, ("common.js", "report.js"))
+
+
+def index(data, plotly):
+    """The page over all experiments.
+
+    Args:
+        data: as `gallery.gallery_of` collects it.
+        plotly: as for `report`.
+    """
+    cards = [{**card, "lines": _thumbnail(card["curves"])} for card in data["cards"]]
+    figures = {"cards": data["cards"], "colors": LINE_COLORS}
+    return _page("index.html", {**data, "cards": cards}, figures, plotly, ("common.js", "index.js"))
+
+
+def _thumbnail(curves):
+    """Lines of accuracy over the sparsity, in a box of 100 × 40, each with its colour."""
+    found, numbers = [], itertools.count()
+    for curve in curves:
+        points = [
+            (_across(k), 39.5 - 39 * accuracy)
+            for k, accuracy in zip(curve["k"], curve["accuracy"], strict=True)
+            if k < 1 and accuracy is not None
+        ]
+        color = GREY if curve["floor"] else LINE_COLORS[next(numbers) % len(LINE_COLORS)]
+        path = " ".join(f"{x:.1f} {y:.1f}" for x, y in points)
+        if points:
+            found.append({"path": f"M{path}", "color": color, "floor": curve["floor"]})
+    return found
+
+
+def _across(k):
+    """Where a sparsity is, from 0 to 100: logarithmic in what remains, up to 99.9 %."""
+    return 100 * min(1.0, -math.log10(1 - k) / 3)
+
+
+def _page(template, data, figures, plotly, scripts):
+    script = "\n".join(map(_text, scripts))
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            **data,
+            version=__version__,
+            figures=figures,
+            plotly=plotly,
+            style=_text("style.css"),
+            script=script,
+            # What is inline runs by this number only; what somebody has smuggled in does not.
+            nonce=hashlib.sha256(script.encode()).hexdigest()[:24],
+        )
+    )
+
+
+@cache
+def _text(name):
+    return (resources.files(__package__) / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment():
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_text),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "allow_nan": False}
+    environment.filters["percent"] = percent
+    environment.filters["thousands"] = lambda number: f"{number:,}"
+    return environment

@@ -1,0 +1,132 @@
+"use strict";
+// What both pages share: Plotly when it is needed, colours of the theme, copying, small helpers.
+
+const DATA = JSON.parse(document.getElementById("figures").textContent);
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const $ = (id) => document.getElementById(id);
+
+// An element with text and attributes; never HTML, so that names from files stay names.
+function make(name, attributes = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
+// Plotly takes a while to read; the page is there before.
+let loading = null;
+function plotly() {
+  loading ??= new Promise((resolve, reject) => {
+    const script = make("script", { src: $("plotly").dataset.src });
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => reject(new Error("no Plotly"));
+    document.head.append(script);
+  });
+  return loading;
+}
+
+function withPlotly(draw) {
+  plotly().then(draw, () => {
+    for (const element of document.querySelectorAll(".plot, .needs-plotly")) element.hidden = true;
+    for (const picture of document.querySelectorAll(".instead")) picture.hidden = false;
+    const text = "Figures that answer to you need assets/, which is missing beside this page's folder: the command network-pruning-report puts it there.";
+    if (!$("no-plotly")) $("main").prepend(make("p", { class: "note", id: "no-plotly" }, text));
+  });
+}
+
+const themed = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function layout(title, x, y, more = {}) {
+  const line = themed("--line");
+  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, automargin: true };
+  return {
+    title: { text: title, font: { size: 15 }, x: 0.02, xanchor: "left" },
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    font: { color: themed("--ink"), family: "inherit", size: 13 },
+    margin: { l: 55, r: 12, t: 40, b: 45 },
+    legend: { orientation: "h", y: -0.22, yanchor: "top", x: 0 },
+    hovermode: "closest", height: 360,
+    ...more,
+    xaxis: { ...axis, title: { text: x, standoff: 8 }, ...more.xaxis },
+    yaxis: { ...axis, title: { text: y, standoff: 8 }, ...more.yaxis },
+  };
+}
+
+const OPTIONS = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+const DASHES = ["solid", "dash", "dashdot", "longdash", "longdashdot"];
+const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "cross", "x", "star"];
+
+// Colour, dashes and marker of the n-th line; floors are grey and dotted.
+function look(number, floor) {
+  const { colors } = DATA;
+  const color = floor ? themed("--quiet") : colors[number % colors.length];
+  return {
+    line: { color, width: 2, dash: floor ? "dot" : DASHES[Math.floor(number / colors.length + number) % DASHES.length] },
+    marker: { color, size: 7, symbol: SYMBOLS[number % SYMBOLS.length] },
+  };
+}
+
+// Hover labels are HTML to Plotly, which knows few tags but some all the same.
+const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+const percent = (share, digits = 2) => `${(100 * share).toFixed(digits)} %`;
+const asked = (k) => `${Number((100 * k).toPrecision(6))} %`;
+
+// Where a sparsity is drawn: logarithmic in what remains; all gone is a step beyond the last.
+function place(k, most) {
+  return k < 1 ? -Math.log10(1 - k) : -Math.log10(1 - most) + 0.5;
+}
+
+function sparsityAxis(all) {
+  const most = Math.max(0.5, ...all.filter((k) => k < 1));
+  const shown = window.innerWidth < 600 ? [0, 0.9, 0.99, 0.999, 0.9999] : [0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999];
+  const ticks = shown.filter((k) => k <= most);
+  if (all.includes(1)) ticks.push(1);
+  return { most, axis: { tickvals: ticks.map((k) => place(k, most)), ticktext: ticks.map(asked), tickangle: 0 } };
+}
+
+async function copy(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = make("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  const before = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = before; }, 1500);
+}
+
+const textsOf = (table) => [...table.rows].map((row) => [...row.cells].map((cell) => cell.textContent.trim()));
+const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+function asCsv(table) {
+  return [...table.rows].map((row) => [...row.cells].map((cell) => quoted(cell.dataset.value ?? cell.textContent.trim())).join(",")).join("\n") + "\n";
+}
+
+function asMarkdown(table) {
+  const [head, ...rows] = textsOf(table).map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
+  const rule = head.map((_, column) => (column ? "---:" : "---"));
+  return [head, rule, ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n") + "\n";
+}
+
+// Columns with a button in their head sort by it; a second time the other way round.
+function sortable(table) {
+  const heads = [...table.tHead.rows[0].cells];
+  heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
+    const down = head.getAttribute("aria-sort") === "ascending";
+    heads.forEach((other) => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const key = (row) => row.cells[column].dataset.value ?? row.cells[column].textContent;
+    const compare = (a, b) => {
+      const [x, y] = [key(a), key(b)];
+      if (x === "" || y === "") return (x === "") - (y === "");
+      const order = Number.isNaN(Number(x)) || Number.isNaN(Number(y)) ? x.localeCompare(y) : x - y;
+      return down ? -order : order;
+    };
+    table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
+  }));
+}

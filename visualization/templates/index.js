@@ -1,0 +1,125 @@
+// The page over all experiments: search, filter, sort, choose; all of it is in the address.
+
+const CARDS = DATA.cards;
+const elements = [...document.querySelectorAll(".card")];
+const FIELDS = ["search", "dataset", "model", "state", "sort"];
+const texts = CARDS.map((card) => [card.name, card.dataset, card.model, card.state, ...Object.entries(card.settings).map(([flag, value]) => `${flag}=${value}`), ...card.curves.map((curve) => curve.method)].join(" ").toLowerCase());
+const chosenNames = new Set();
+
+function readAddress() {
+  const state = new URLSearchParams(location.hash.slice(1));
+  for (const field of FIELDS) {
+    $(field).value = state.get(field) ?? (field === "sort" ? "when" : "");
+    if ($(field).selectedIndex === -1) $(field).selectedIndex = 0;
+  }
+  chosenNames.clear();
+  const known = new Set(CARDS.map((card) => card.name));
+  for (const name of state.getAll("compare")) if (known.has(name)) chosenNames.add(name);
+  for (const box of document.querySelectorAll(".choose")) box.checked = chosenNames.has(box.value);
+}
+
+function writeAddress() {
+  const state = new URLSearchParams();
+  for (const field of FIELDS) {
+    if ($(field).value && !(field === "sort" && $(field).value === "when")) state.set(field, $(field).value);
+  }
+  for (const name of chosenNames) state.append("compare", name);
+  const hash = state.toString();
+  history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
+  $("clear").hidden = !hash;
+}
+
+const KEYS = {
+  when: (card) => -card.when,
+  name: (card) => card.name.toLowerCase(),
+  dense: (card) => -(card.dense ?? -1),
+  0.9: (card) => -(card.told["0.9"]?.accuracy ?? -1),
+  0.99: (card) => -(card.told["0.99"]?.accuracy ?? -1),
+  bytes: (card) => card.bytes ?? Infinity,
+};
+
+function fits(number) {
+  const card = CARDS[number];
+  const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
+  return words.every((word) => texts[number].includes(word))
+    && ["dataset", "model", "state"].every((field) => !$(field).value || card[field] === $(field).value);
+}
+
+function show() {
+  const key = KEYS[$("sort").value] ?? KEYS.when;
+  const order = [...elements].sort((a, b) => {
+    const [x, y] = [key(CARDS[a.dataset.number]), key(CARDS[b.dataset.number])];
+    return x < y ? -1 : x > y ? 1 : 0;
+  });
+  if (order.some((element, place) => $("cards").children[place] !== element)) $("cards").append(...order);
+  let number = 0;
+  for (const element of elements) {
+    element.hidden = !fits(Number(element.dataset.number));
+    number += !element.hidden;
+  }
+  $("shown").textContent = number === CARDS.length ? "" : `${number} of ${CARDS.length} shown`;
+  $("nothing").hidden = number > 0 || CARDS.length === 0;
+}
+
+function compare() {
+  const cards = CARDS.filter((card) => chosenNames.has(card.name));
+  $("compare").hidden = cards.length < 2;
+  if (cards.length < 2) return;
+  const flags = [...new Set(cards.flatMap((card) => Object.keys(card.settings)))];
+  const differs = (flag) => new Set(cards.map((card) => card.settings[flag])).size > 1;
+  const ordered = [...flags.filter(differs), ...flags.filter((flag) => !differs(flag))];
+  const row = (name, cells, strong) => make("tr", {}, make("th", { scope: "row" }, strong ? make("strong", {}, name) : name), ...cells.map((text) => make("td", {}, text)));
+  const accuracy = (value) => (value == null ? "–" : percent(value));
+  $("differences").replaceChildren(
+    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "what"), ...cards.map((card) => make("th", { scope: "col" }, card.name)))),
+    make("tbody", {},
+      ...ordered.filter(differs).map((flag) => row(flag, cards.map((card) => card.settings[flag] ?? "–"), true)),
+      row("dense", cards.map((card) => accuracy(card.dense))),
+      ...["0.9", "0.99"].map((k) => row(`${asked(Number(k))} gone`, cards.map((card) => accuracy(card.told[k]?.accuracy)))),
+      row("smallest file, bytes", cards.map((card) => (card.bytes ?? "–").toLocaleString("en"))),
+      ...ordered.filter((flag) => !differs(flag)).map((flag) => row(flag, cards.map((card) => card.settings[flag] ?? "–")))),
+  );
+  withPlotly(drawComparison);
+}
+
+function drawComparison(Plotly) {
+  const cards = CARDS.filter((card) => chosenNames.has(card.name));
+  if (cards.length < 2) return;
+  const lines = cards.flatMap((card, number) => card.curves.filter((curve) => !curve.floor).map((curve, kind) => {
+    const style = look(number, false);
+    style.line.dash = DASHES[kind % DASHES.length];
+    return {
+      x: curve.ratio, y: curve.accuracy.map((value) => 100 * value), name: plain(`${card.name}: ${curve.method}`), mode: "lines+markers", ...style,
+      text: curve.k.map(asked), hovertemplate: "%{y:.2f} % at %{x:.4~g}×, %{text} asked<extra>%{fullData.name}</extra>",
+    };
+  }));
+  Plotly.react($("comparison"), lines, layout("Test accuracy (%)", "compression ratio", "", { xaxis: { type: "log", ticksuffix: "×", dtick: "D2" }, height: 380 + 22 * lines.length }), OPTIONS);
+}
+
+function update() {
+  writeAddress();
+  show();
+}
+
+for (const field of FIELDS) $(field).addEventListener("input", update);
+for (const box of document.querySelectorAll(".choose")) {
+  box.addEventListener("change", () => {
+    chosenNames[box.checked ? "add" : "delete"](box.value);
+    update();
+    compare();
+  });
+}
+$("clear").addEventListener("click", () => {
+  history.replaceState(null, "", location.pathname + location.search);
+  readAddress();
+  update();
+  compare();
+});
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.addEventListener("click", () => copy(button.dataset.copy === "csv" ? asCsv($("differences")) : asMarkdown($("differences")), button));
+}
+dark.addEventListener("change", compare);
+window.addEventListener("hashchange", () => { readAddress(); update(); compare(); });
+readAddress();
+update();
+compare();

@@ -1,0 +1,246 @@
+// The page of one experiment.
+
+const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`)?.value;
+const AXES = {
+  k: "sparsity of every hidden layer",
+  ratio: "compression ratio",
+  speedup: "dense multiply-adds / those left",
+};
+
+function drawCurves(Plotly) {
+  const across = chosen("across");
+  const curves = chosen("of") === "bands" ? DATA.bands : DATA.curves;
+  const { most, axis } = sparsityAxis(curves.flatMap((curve) => curve.k));
+  const where = (curve) => (across === "k" ? curve.k.map((k) => place(k, most)) : curve[across]);
+  const xaxis = across === "k" ? axis : { type: "log", dtick: "D2", ticksuffix: "×" };
+  const near = $("near").checked;
+  const best = 100 * Math.max(...curves.flatMap((curve) => curve.accuracy));
+  for (const [id, key, title, scale] of [["accuracy", "accuracy", "Test accuracy (%)", 100], ["loss", "loss", "Test loss", 1]]) {
+    const traces = [];
+    curves.forEach((curve, number) => {
+      const x = where(curve);
+      const style = look(number, curve.floor);
+      if (key === "accuracy" && curve.low?.some((low) => low !== null)) {
+        const rgb = style.line.color.match(/\w\w/g)?.map((part) => parseInt(part, 16)).join(",");
+        const band = { x, mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false, legendgroup: curve.method };
+        traces.push({ ...band, y: curve.low.map((low) => 100 * low) });
+        traces.push({ ...band, y: curve.high.map((high) => 100 * high), fill: "tonexty", fillcolor: `rgba(${rgb ?? "128,128,128"},.2)` });
+      }
+      traces.push({
+        x, y: curve[key].map((value) => (value === null ? null : scale * value)), name: plain(curve.method), legendgroup: curve.method,
+        mode: "lines+markers", ...style,
+        text: curve.k.map((k, i) => `${asked(k)} asked, ${percent(curve.sparsity[i])} gone, ${curve.ratio[i] === null ? "nothing left" : `${curve.ratio[i].toPrecision(4)}×`}`),
+        hovertemplate: "%{y:.4~g}, %{text}<extra>%{fullData.name}</extra>",
+      });
+    });
+    if (DATA.published && across === "k") {
+      for (const [kind, values] of Object.entries(DATA.published)) {
+        traces.push({
+          x: values.k.map((k) => place(k, most)), y: values[key].map((value) => scale * value), name: `${kind}, published`,
+          mode: "lines", line: { color: themed("--quiet"), width: 1.5, dash: kind === "weight" ? "dot" : "dashdot" },
+        });
+      }
+    }
+    const range = near && key === "accuracy" ? [best - 5, best + 0.5] : undefined;
+    Plotly.react($(id), traces, layout(title, AXES[across], "", { xaxis, yaxis: { range, rangemode: "tozero" } }), OPTIONS);
+  }
+}
+
+function drawTraining(Plotly) {
+  const { history } = DATA;
+  for (const key of ["loss", "accuracy"]) {
+    const scale = key === "accuracy" ? 100 : 1;
+    const traces = [["training", key], ["validation", `val_${key}`]]
+      .filter(([, column]) => history[column].some((value) => value !== null))
+      .map(([name, column], number) => ({
+        x: history.epoch, y: history[column].map((value) => scale * value), name, mode: "lines+markers", ...look(4 * number, false),
+      }));
+    const kept = { type: "line", x0: history.kept, x1: history.kept, yref: "paper", y0: 0, y1: 1, line: { color: themed("--quiet"), dash: "dot" } };
+    const title = key === "accuracy" ? "Accuracy (%)" : "Loss";
+    Plotly.react($(`training-${key}`), traces, layout(title, "epoch", "", { shapes: [kept] }), OPTIONS);
+  }
+}
+
+// ---- what is left at one sparsity ----
+
+const LAYERS_AT_ONCE = 8;
+const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+
+// Bytes of shape (height, width) or (height, width, 3) on a canvas.
+function paint(canvas, shape, bytes, color = (value) => [value, value, value]) {
+  const [height, width, channels = 1] = shape;
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  for (let i = 0; i < height * width; i++) {
+    const rgb = channels === 3 ? bytes.subarray(3 * i, 3 * i + 3) : color(bytes[i]);
+    image.data.set([...rgb, 255], 4 * i);
+  }
+  context.putImageData(image, 0, 0);
+}
+
+// From black over blue-green to yellow: monotone in lightness, for every kind of sight.
+function heat(value) {
+  const t = value / 255;
+  return [255 * t ** 1.6, 60 * t + 180 * t ** 1.5, 110 * Math.sin(Math.PI * t ** 0.8) + 40 * t];
+}
+
+function currentLook() {
+  return DATA.looks[$("method").value][$("k").value];
+}
+
+function drawDistributions(Plotly, entry) {
+  const first = Number($("layer-group").value || 0);
+  const shown = entry.layers.map((_, layer) => layer).slice(first, first + LAYERS_AT_ONCE);
+  const columns = window.innerWidth < 700 ? 1 : 2;
+  const rows = Math.ceil(shown.length / columns);
+  const dense = DATA.looks[$("method").value][0];
+  const more = { grid: { rows, columns, pattern: "independent", ygap: 0.45 }, showlegend: false, height: 200 * rows + 60, bargap: 0, annotations: [] };
+  const traces = [];
+  const base = layout("", "", "");
+  shown.forEach((layer, panel) => {
+    const n = panel ? panel + 1 : "";
+    const counts = entry.counts[layer];
+    const step = (entry.high[layer] - entry.low[layer]) / counts.length;
+    const x = counts.map((_, bin) => entry.low[layer] + (bin + 0.5) * step);
+    const floor = (values) => values.map((value) => value || null);
+    const axes = { xaxis: `x${n}`, yaxis: `y${n}` };
+    traces.push({ type: "bar", x, y: floor(counts), marker: { color: entry.by_unit ? DATA.colors[1] : DATA.colors[0] }, ...axes, hovertemplate: "%{y} near %{x:.3g}<extra></extra>" });
+    traces.push({ x, y: floor(dense.counts[layer]), mode: "lines", line: { shape: "hvh", width: 1, color: themed("--quiet") }, hoverinfo: "skip", ...axes });
+    const most = Math.max(1, ...dense.counts[layer]);
+    more[`xaxis${n}`] = { ...base.xaxis, title: undefined, range: [entry.low[layer], entry.high[layer]] };
+    more[`yaxis${n}`] = { ...base.yaxis, title: undefined, type: "log", range: [-0.1, Math.log10(2 * most)], dtick: 1 };
+    const gone = entry.sizes[layer] - entry.left[layer];
+    more.annotations.push({
+      text: plain(`${entry.layers[layer]}: ${gone.toLocaleString("en")} of ${entry.sizes[layer].toLocaleString("en")} gone`), showarrow: false,
+      xref: `x${n} domain`, yref: `y${n} domain`, x: 0, y: 1.13, xanchor: "left", yanchor: "bottom", font: { size: 13 },
+    });
+  });
+  Plotly.react($("distributions"), traces, { ...base, ...more, title: undefined, xaxis: more.xaxis, yaxis: more.yaxis }, OPTIONS);
+}
+
+function showConfusion(entry) {
+  $("confusion-box").hidden = !entry.confusion;
+  if (!entry.confusion) return;
+  const names = entry.confusion.map((_, number) => DATA.classes[number] ?? String(number));
+  const short = (name) => (name.length > 9 ? `${name.slice(0, 8)}…` : name);
+  const head = make("tr", {}, make("th", { scope: "col" }, "is ↓ / said →"), ...names.map((name) => make("th", { scope: "col", title: name }, short(name))));
+  const rows = entry.confusion.map((counts, row) => {
+    const total = counts.reduce((a, b) => a + b, 0) || 1;
+    const cells = counts.map((count, column) => {
+      const cell = make("td", { class: row === column ? "heat right" : "heat" }, count ? String(count) : "·");
+      cell.style.setProperty("--share", count / total);
+      return cell;
+    });
+    return make("tr", {}, make("th", { scope: "row", title: names[row] }, short(names[row])), ...cells);
+  });
+  $("confusion").replaceChildren(make("thead", {}, head), make("tbody", {}, ...rows));
+}
+
+function showFirst(entry) {
+  $("first-box").hidden = !entry.first;
+  if (!entry.first) return;
+  paint($("first"), entry.first.shape, bytesOf(entry.first.bytes), heat);
+  $("first-text").textContent = `Sum of |w| for every pixel; the brightest has ${entry.first.largest}.`;
+}
+
+function showChanged(entry) {
+  const name = (number) => DATA.classes[number] ?? String(number);
+  $("changed-text").textContent = entry.num_changed
+    ? `${entry.num_changed.toLocaleString("en")} answers differ from the dense network's.`
+    : "No answer differs from the dense network's.";
+  $("changed").replaceChildren(...entry.changed.map((example) => {
+    const right = example.after === example.label ? "now right" : example.before === example.label ? "was right" : "wrong both";
+    const text = ` is ${name(example.label)}: ${name(example.before)} → ${name(example.after)} (${right})`;
+    const item = make("li", {});
+    const pixels = DATA.pixels[example.number];
+    if (pixels) {
+      const canvas = make("canvas", { role: "img", "aria-label": `Test example ${example.number}, a ${name(example.label)}` });
+      paint(canvas, pixels.shape, bytesOf(pixels.bytes));
+      item.append(canvas);
+    }
+    item.append(`№ ${example.number}${text}`);
+    return item;
+  }));
+}
+
+function showLook(Plotly) {
+  const entry = currentLook();
+  $("k-text").textContent = asked(entry.k);
+  $("k").setAttribute("aria-valuetext", asked(entry.k));
+  const gone = entry.sizes.map((size, layer) => size - entry.left[layer]).reduce((a, b) => a + b, 0);
+  const all = entry.sizes.reduce((a, b) => a + b, 0);
+  $("look-text").textContent = `${gone.toLocaleString("en")} of ${all.toLocaleString("en")} ${entry.by_unit ? "units" : "weights"} gone, test accuracy ${percent(entry.accuracy)}, loss ${entry.loss.toPrecision(4)}`;
+  showConfusion(entry);
+  showFirst(entry);
+  showChanged(entry);
+  if (Plotly) drawDistributions(Plotly, entry);
+}
+
+function setUpLooks() {
+  $("method").replaceChildren(...Object.keys(DATA.looks).map((method) => make("option", { value: method }, method)));
+  const show = () => showLook(window.Plotly);
+  const onMethod = () => {
+    const entries = DATA.looks[$("method").value];
+    const before = $("k").dataset.value;
+    $("k").max = entries.length - 1;
+    const same = entries.findIndex((entry) => String(entry.k) === before);
+    $("k").value = same < 0 ? Math.min($("k").value, entries.length - 1) : same;
+    const layers = entries[0].layers;
+    $("which-layers").hidden = layers.length <= LAYERS_AT_ONCE;
+    const groups = [...Array(Math.ceil(layers.length / LAYERS_AT_ONCE)).keys()].map((n) => n * LAYERS_AT_ONCE);
+    $("layer-group").replaceChildren(...groups.map((n) => make("option", { value: n }, `${layers[n]} … ${layers[Math.min(n + LAYERS_AT_ONCE, layers.length) - 1]}`)));
+    show();
+  };
+  $("method").addEventListener("change", onMethod);
+  $("layer-group").addEventListener("change", show);
+  $("k").addEventListener("input", () => {
+    $("k").dataset.value = currentLook().k;
+    show();
+  });
+  let timer = null;
+  $("play").addEventListener("click", () => {
+    const stop = () => {
+      clearInterval(timer);
+      timer = null;
+      $("play").textContent = "Play";
+      $("play").setAttribute("aria-pressed", "false");
+    };
+    if (timer) return stop();
+    $("play").textContent = "Stop";
+    $("play").setAttribute("aria-pressed", "true");
+    if ($("k").value === $("k").max) $("k").value = 0;
+    timer = setInterval(() => {
+      $("k").value = Number($("k").value) + 1;
+      $("k").dispatchEvent(new Event("input"));
+      if ($("k").value === $("k").max) stop();
+    }, 700);
+    return undefined;
+  });
+  onMethod();
+}
+
+const hasLooks = Object.keys(DATA.looks).length > 0;
+
+function drawAll(Plotly) {
+  drawCurves(Plotly);
+  if (hasLooks) showLook(Plotly);
+  if (DATA.history) drawTraining(Plotly);
+}
+
+if (hasLooks) setUpLooks();
+sortable($("numbers"));
+for (const button of document.querySelectorAll("[data-copy]")) {
+  button.addEventListener("click", () => {
+    const kind = button.dataset.copy;
+    const texts = { csv: () => asCsv($("numbers")), markdown: () => asMarkdown($("numbers")), command: () => $("command").textContent };
+    copy(texts[kind](), button);
+  });
+}
+for (const input of document.querySelectorAll('input[name="across"], input[name="of"], #near')) {
+  input.addEventListener("change", () => withPlotly(drawCurves));
+}
+dark.addEventListener("change", () => withPlotly(drawAll));
+// After the first picture of the page, or reading Plotly would hold it up.
+requestAnimationFrame(() => setTimeout(() => withPlotly(drawAll), 0));
