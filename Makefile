@@ -42,4 +42,9 @@ bench: .venv/installed-dev
 .venv/installed-dev: .venv/installed pyproject.toml
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --group dev
+# The tests look at the pages in a browser; without one, or without leave to install it, they say so.
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+		{ command -v apt-get >/dev/null && test "$$(id -u)" = 0 && apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
+		>/dev/null 2>&1 || echo "No Chromium: tests of the pages will be skipped."
 	@touch $@

@@ -160,6 +160,9 @@ class ExperimentConfig:
         "many pixels in each direction, anew in every epoch.",
         retrains=True,
     )
+    tensorboard: bool = _setting(
+        False, "Also write TensorBoard's event files, for those who compare experiments there."
+    )
     replicates: int = _setting(
         1, "Run the experiment with this many seeds, from --seed on, and report mean and interval."
     )
@@ -477,16 +480,19 @@ class ReportConfig:
     output_dir: str = _setting(
         default_output_dir(PACKAGE_DIR), "Folder in which the experiments are."
     )
+    tensorboard: bool = _setting(False, "Also write TensorBoard's event files.")
     list: bool = _setting(False, "Print the table of experiments, and write nothing.")
     show: str | None = _setting(
         None, "Print this experiment, with curves drawn in the terminal, and write nothing."
     )
 
     def __post_init__(self):
-        if self.list and self.show is not None:
-            raise UsageError("Give either --list or --show.")
+        if self.list + (self.show is not None) + self.tensorboard > 1:
+            raise UsageError("Give one of --list, --show and --tensorboard.")
         if self.show is not None:
-            _check_plain_name(self.show)
+            _check_plain_name(self.show, "--show")
+        if not self.output_dir.strip():
+            raise UsageError("--output_dir is empty; name the folder that holds experiments.")
 
     def to_dict(self):
         """Every setting as JSON-ready values."""
@@ -666,7 +672,7 @@ def _check_between(config, name, low, high):
         raise UsageError(f"--{name} must lie between {low} and {high}, not {value}.")
 
 
-def _check_plain_name(name):
+def _check_plain_name(name, flag="--experiment_id"):
     """`name` becomes a folder: it must not lead anywhere else nor be hidden."""
     plain = (
         name.strip()
@@ -677,6 +683,6 @@ def _check_plain_name(name):
     )
     if not plain:
         raise UsageError(
-            f"--experiment_id {name!r} is not a plain folder name: use letters, digits and -_=.+ "
+            f"{flag} {name!r} is not a plain folder name: use letters, digits and -_=.+ "
             "(no slash, no '..', no leading dot or dash, not empty, at most 200 bytes)."
         )

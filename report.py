@@ -34,19 +34,24 @@ def main(config):
     elif config.show is not None:
         _show(root, config.show)
     else:
-        _write(root)
+        _write(root, config)
 
 
-def _write(root):
-    from .experiments import gallery, reports
+def _write(root, config):
+    from .experiments import folder, gallery, reports
     from .experiments.paths import ArtifactPaths
+    from .experiments.tensorboard import write_tensorboard
 
     written, failed = 0, []
-    for paths in gallery.experiments_of(root):
-        for each in (*reports.seeds_of(paths), paths.root):
+    for experiment in gallery.experiments_of(root):
+        for each in (*reports.seeds_of(experiment), experiment.root):
             try:
-                reports.write_report(ArtifactPaths(each))
+                paths = ArtifactPaths(each)
+                reports.write_report(paths)
                 written += 1
+                if config.tensorboard and paths.config.exists():
+                    with folder.locked(paths):
+                        write_tensorboard(paths)
             except gallery.FAILURES as error:
                 failed.append(f"{each.name}: {error}")
     for text in failed:

@@ -41,6 +41,7 @@ def run(config, show_model=True):
     from .data import registry
     from .experiments import reports
     from .experiments.network_kinds import networks_of
+    from .experiments.tensorboard import write_tensorboard
 
     dataset = registry.load(config.dataset, config.data_dir, config.num_valid)
     networks = networks_of(config, dataset)
@@ -54,7 +55,9 @@ def run(config, show_model=True):
         prune_and_picture(config, networks, dense, work, checkpoint)
         if work != paths:
             folder.replace(paths)
-    reports.try_to_write_report(paths)
+        reports.try_to_write_report(paths)
+        if config.tensorboard:
+            write_tensorboard(paths)
     say(f"Tables, figures and report.html are in {paths.root}")
     return networks.reference
 
@@ -119,6 +122,10 @@ def main(config):
     from .experiments.gallery import try_to_write_index
     from .experiments.recipes import unused_settings
 
+    if config.tensorboard:
+        from .visualization.events import check_installed
+
+        check_installed()
     unused = unused_settings(config)
     if unused:
         say(f"Not used by these methods: {', '.join(unused)}.")

@@ -216,6 +216,8 @@ def replace(paths):
 
 def _move_out(paths):
     """Moves the new files over the old ones; can be begun again after having been cut short."""
+    from ..visualization import events
+
     new = paths.retrained
     settings = read_record(new)["settings"]
     for file in new.files():
@@ -227,6 +229,7 @@ def _move_out(paths):
     paths.remove_stale_pictures(settings["k_vals"], settings["epochs"])
     _remove_what_is_of_old_weights(paths)
     paths.remove_exports()
+    events.remove_events(paths.tensorboard)
     # The record goes last: while it lies in `retrained`, the move is not complete.
     new.config.replace(paths.config)
     new.remove_files()

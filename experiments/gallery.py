@@ -12,11 +12,14 @@ from .. import __version__
 from ..config import short_name
 from ..utils import RunError, one_line, say, write_text
 from ..visualization import pages
+from ..visualization.console import CLEARLY_LESS
 from . import folder, reports
 from .paths import ArtifactPaths
 
 INDEX = "index.html"
 LOCK = ".index.lock"
+# Cards as they were made, with digests of what they were made of.
+MEMORY = ".index.json"
 # Sparsities that every card tells the accuracy of.
 TOLD = (0.9, 0.99)
 FAILURES = (RunError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError)
@@ -37,8 +40,9 @@ def write_index(output_dir):
 
     root = Path(output_dir).expanduser()
     with _writing(root), filelock.FileLock(root / LOCK, timeout=60):
-        assets = pages.assets(root)
-        write_text(root / INDEX, pages.index(gallery_of(root), assets))
+        assets, memory = pages.assets(root), _memory(root)
+        write_text(root / INDEX, pages.index(gallery_of(root, memory), assets))
+        write_text(root / MEMORY, json.dumps(memory) + "\n")
     return root / INDEX
 
 
@@ -62,9 +66,9 @@ def try_to_write_index(output_dir):
         say(f"Warning: the page over all experiments could not be written ({error}).")
 
 
-def gallery_of(root):
+def gallery_of(root, memory):
     """What the page shows, as JSON takes it."""
-    cards = cards_of(root)
+    cards = cards_of(root, memory)
     counts = {}
     for card in cards:
         counts[card["state"]] = counts.get(card["state"], 0) + 1
@@ -77,9 +81,16 @@ def gallery_of(root):
     }
 
 
-def cards_of(root):
-    """A card for every experiment in a folder, the latest first; broken and unfinished ones too."""
-    found = [{**card_of(paths), "when": _when(paths)} for paths in experiments_of(root)]
+def cards_of(root, memory=None):
+    """A card for every experiment in a folder, the latest first; broken and unfinished ones too.
+
+    Args:
+        root: the folder.
+        memory: cards made before, by name; what is made now joins it. None for those that are kept
+            in the folder.
+    """
+    memory = _memory(root) if memory is None else memory
+    found = [{**card_of(paths, memory), "when": _when(paths)} for paths in experiments_of(root)]
     return sorted(found, key=lambda card: -card["when"])
 
 
@@ -89,7 +100,15 @@ def experiments_of(root):
     return [p for p in every if p.config.exists() or p.replicates.is_dir()]
 
 
-def card_of(paths):
+def _memory(root):
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads((Path(root) / MEMORY).read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def card_of(paths, memory):
     """What there is to say of one experiment; never fails."""
     about = {
         "name": paths.root.name,
@@ -105,7 +124,7 @@ def card_of(paths):
         "note": None,
     }
     try:
-        found = _remembered(paths)
+        found = _remembered(paths, memory)
     except FAILURES as error:
         found = {"state": "broken", "note": one_line(error, 200)}
     if _is_held(paths):
@@ -113,19 +132,17 @@ def card_of(paths):
     return {**about, **found}
 
 
-def _remembered(paths):
-    """The card as it was made before of the same files, or made now and kept."""
+def _remembered(paths, memory):
+    """The card as it was made before of the same files, or made now."""
     digest = hashlib.sha256(__version__.encode())
     for file in (paths.config, paths.metrics, paths.export_record, paths.summary):
         digest.update(file.read_bytes() if file.exists() else b"-")
     made_of = digest.hexdigest()
     with contextlib.suppress(*FAILURES):
-        kept = json.loads(paths.card.read_text(encoding="utf-8"))
-        if kept["made_of"] == made_of:
-            return kept["card"]
+        if memory[paths.root.name]["made_of"] == made_of:
+            return memory[paths.root.name]["card"]
     card = _made(paths)
-    with contextlib.suppress(RunError):  # of somebody else, perhaps, and read only
-        write_text(paths.card, json.dumps({"made_of": made_of, "card": card}) + "\n")
+    memory[paths.root.name] = {"made_of": made_of, "card": card}
     return card
 
 
@@ -161,7 +178,9 @@ def _made(paths):
 
 def _best(rows, k):
     """Of the networks at a sparsity the one with the best validation accuracy; None for none."""
-    rows = rows[(rows["k"] == k) & (rows["criterion"] != "random")]
+    # Patterns such as 2:4 may have removed much less than was asked for.
+    enough = rows["sparsity"] > rows["k"] - CLEARLY_LESS
+    rows = rows[(rows["k"] == k) & (rows["criterion"] != "random") & enough]
     if rows.empty:
         return None
     validated = rows["valid_accuracy"].notna().any()

@@ -91,9 +91,9 @@ class ArtifactPaths:
         return self.page_data / "labels.npz"
 
     @property
-    def card(self):
-        """What the page over all experiments says of this one."""
-        return self.page_data / "card.json"
+    def tensorboard(self):
+        """Where TensorBoard's event files are."""
+        return self.root / "tensorboard"
 
     @property
     def report(self):
@@ -170,7 +170,6 @@ class ArtifactPaths:
             self.metrics,
             self.method_comparison,
             self.report,
-            self.card,
             *(self.animation(granularity) for granularity in _HISTOGRAM_PREFIX),
         )
         existing = [file for file in single if file.is_file()]

@@ -184,9 +184,7 @@ def test_tables_are_sorted_and_copied(visit, folder):
     for expected in ("ascending", "descending"):
         head.locator("button").click()
         assert head.get_attribute("aria-sort") == expected
-    column = (
-        page.locator("#numbers th").all_inner_texts().index("test accuracy")
-    )
+    column = page.locator("#numbers th").all_inner_texts().index("test accuracy")
     shown = page.evaluate(
         "c => [...document.querySelectorAll('#numbers tbody tr')]"
         ".map(r => Number(r.cells[c].dataset.value))",

@@ -18,7 +18,10 @@ FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.M | re.S)
 CODE = re.compile(r"^ {4}(.*)$|`([^`]+)`", re.M)
 COMMAND = re.compile(r"(network-pruning|python -m network-pruning\.\w+|make)( |$)")
 # Of every program a flag that is wrong, and what is then said.
-WRONG = dict.fromkeys(("train", "export"), ("--seed=-1", "--seed must lie between"))
+WRONG = {
+    **dict.fromkeys(("train", "export"), ("--seed=-1", "--seed must lie between")),
+    "report": ("--output_dir=", "--output_dir is empty"),
+}
 # What the scripts behind targets of make ask for on their command line: flags, names of stages.
 SCRIPTS = {
     "references": ("references/make_references.py", r'"(--\w+)" in sys\.argv'),

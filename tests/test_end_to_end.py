@@ -34,7 +34,13 @@ def test_every_file_is_there_and_nothing_else(finished):
     root = finished / "small"
     files = {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
     tables = {"history.csv", "results.csv", "metrics.csv"}
-    assert files == tables | PICTURES | {"config.json", "checkpoints/weights.best.hdf5"}
+    looks = {f"page_data/{digest}.npz" for digest in table_of(root / "metrics.csv")["recipe"]}
+    pages = {"report.html", "page_data/labels.npz"} | looks
+    assert files == tables | PICTURES | pages | {"config.json", "checkpoints/weights.best.hdf5"}
+    around = {path.name for path in finished.iterdir() if path.name != "small"}
+    assert {name for name in around if not name.startswith(("stdout", "stderr"))} == {
+        *("index.html", "assets", ".index.json", ".index.lock")
+    }
 
 
 def test_the_network_learns_and_then_suffers(finished):

@@ -59,7 +59,8 @@ def check_installed():
 def write_events(folder, runs, wall_time):
     """Writes runs in the place of those that were written to the folder before.
 
-    All files are complete before the first old one goes. One process at a time may write.
+    All files are complete before the first old one goes. One process at a time may write. A
+    TensorBoard that is running goes on showing the old ones until it is started again.
 
     Args:
         folder: a `Path`; files of others in it stay.
@@ -76,6 +77,7 @@ def write_events(folder, runs, wall_time):
     try:
         for name, content in contents.items():
             write_bytes(unfinished / name, content)
+        for name in contents:
             (folder / name).mkdir(exist_ok=True)
         for name in contents:
             (unfinished / name).replace(folder / name / FILE_NAME)
@@ -83,22 +85,27 @@ def write_events(folder, runs, wall_time):
     except OSError as error:
         raise RunError(f"{folder} cannot be written to ({error.strerror or error}).") from error
     finally:
-        _remove(unfinished.glob("*"), unfinished)
+        _tidy(folder)
 
 
 def remove_events(folder, besides=()):
     """Removes the runs that were written to a folder, but for some; other files stay."""
-    written = [file for file in folder.glob(f"*/{FILE_NAME}") if file.parent.name not in besides]
-    for file in written:
-        _remove([file], file.parent)
+    for file in list(folder.glob(f"*/{FILE_NAME}")):
+        if file.parent.name not in besides:
+            _remove([file], file.parent)
+    _tidy(folder)
+
+
+def _tidy(folder):
+    """Removes what was not finished, and the folder if nothing is in it."""
     unfinished = folder / UNFINISHED
-    _remove(unfinished.glob("*"), unfinished)
+    _remove(list(unfinished.glob("*")), unfinished)
     _remove([], folder)
 
 
 def _remove(files, folder):
-    """Removes files, and the folder if nothing else is in it."""
-    for file in list(files):
+    """Removes files, and the folder they were in if nothing else is there."""
+    for file in files:
         file.unlink()
     with contextlib.suppress(OSError):
         folder.rmdir()
