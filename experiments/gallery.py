@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..config import short_name
-from ..utils import RunError, one_line, say, write_text
+from ..utils import RunError, one_line, remove_temporary_files, say, write_text
 from ..visualization import pages
 from ..visualization.console import CLEARLY_LESS
 from . import folder, reports
@@ -40,8 +40,11 @@ def write_index(output_dir):
 
     root = Path(output_dir).expanduser()
     with _writing(root), filelock.FileLock(root / LOCK, timeout=60):
-        assets, memory = pages.assets(root), _memory(root)
-        write_text(root / INDEX, pages.index(gallery_of(root, memory), assets))
+        for place in (root, root / pages.ASSETS):
+            remove_temporary_files(place)  # of runs that were killed
+        pages.write_assets(root)
+        memory = _memory(root)
+        write_text(root / INDEX, pages.index(gallery_of(root, memory)))
         write_text(root / MEMORY, json.dumps(memory) + "\n")
     return root / INDEX
 

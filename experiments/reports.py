@@ -47,8 +47,7 @@ def write_report(paths):
     Raises:
         RunError: if there is nothing to tell of yet, or it cannot be understood or written.
     """
-    assets = pages.assets(paths.root.parent)
-    write_text(paths.report, pages.report(report_of(paths), f"../{assets}"))
+    write_text(paths.report, pages.report(report_of(paths)))
 
 
 def try_to_write_report(paths):
@@ -79,6 +78,8 @@ def report_of(paths):
     looks, pixels, missing = ({}, {}, []) if rows is None else _looks(paths, rows, labels)
     return {
         "id": paths.root.name,
+        # Where the page over all experiments is, from here; seeds are further down.
+        "home": "../../.." if paths.root.parent.name == "replicates" else "..",
         "sentences": sentences,
         "rule": rule,
         "trust": headlines.trust(

@@ -38,7 +38,11 @@ def contents(folder):
 
 
 def files(folder):
-    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    """The names of all files, those that are called by a checkpoint's digest by their number: a
+    resumed run's checkpoint tells another name of the optimizer."""
+    names = [str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()]
+    looks = [name for name in names if re.search(r"page_data/[0-9a-f]{12}\.npz$", name)]
+    return {*names} - {*looks} | {f"{len(looks)} looks"}
 
 
 @pytest.fixture(scope="module")
@@ -162,11 +166,13 @@ def test_an_interrupt_ends_soon_with_a_line_that_says_how_to_resume(tmp_path, nu
     assert not (tmp_path / "x" / ".lock").exists()
 
 
-@pytest.mark.parametrize("write", [1, 2, 3, 4, 8, 11, 14, 17])
+@pytest.mark.parametrize("write", [1, 2, 3, 4, 8, 11, 13, 16, 20, 26])
 def test_a_full_disk_is_said_plainly_and_loses_nothing(whole, tmp_path, write):
     full = run(f"full:{write}", tmp_path)
-    assert full.returncode == 1
-    assert "cannot be written (No space left on device)" in full.stderr
+    # What only pages need is no reason to stop.
+    said = full.stderr if full.returncode == 1 else full.stdout
+    assert full.returncode == 1 or "Warning: " in said
+    assert "cannot be written (No space left on device)" in said
     assert "Traceback" not in full.stderr
     assert not [name for name in files(tmp_path) if ".network-pruning-" in name]
     assert run("none", tmp_path).returncode == 0

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from commands import experiment_in
 from fault_run import fault_run
 from network_pruning.models import model as models
 from network_pruning.models.backend import keras
@@ -191,7 +192,7 @@ def test_settings_that_nothing_uses_are_named_in_a_line(mine):
 def test_the_unpruned_control_is_there_without_being_asked_for(tmp_path):
     done = fault_run("none", "--epochs=1", "--k_vals=0.5", f"--output_dir={tmp_path}")
     assert done.returncode == 0, done.stderr
-    (folder,) = tmp_path.iterdir()
+    folder = experiment_in(tmp_path)
     rows = table_of(folder / "metrics.csv")
     assert list(rows["method"]) == ["weight", "weight", "unit"]
     assert list(rows["k"]) == ["0.0", "0.5", "0.5"]

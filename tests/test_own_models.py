@@ -12,6 +12,7 @@ import network_pruning as npr
 import numpy as np
 import pandas as pd
 import pytest
+from commands import experiment_in
 from fault_run import fault_run
 from keras import layers
 from network_pruning import register_model
@@ -79,7 +80,7 @@ def done(cli, files, tmp_path_factory):
     output = tmp_path_factory.mktemp("results")
     process = cli(*files, *QUICK, *EVERYTHING, f"--output_dir={output}")
     assert process.returncode == 0, process.stderr
-    (folder,) = output.iterdir()
+    folder = experiment_in(output)
     return folder, process.stdout
 
 
@@ -153,8 +154,8 @@ def test_the_same_files_elsewhere_are_the_same_experiment(cli, done, own, tmp_pa
     for name in ("my model.keras", "few.npz"):
         (tmp_path / name).write_bytes((own / name).read_bytes())
     here = f"--model={tmp_path / 'my model.keras'}", f"--dataset={tmp_path / 'few.npz'}"
-    record = folder / "config.json"  # holds where the files are
-    before = {file: file.read_bytes() for file in folder.rglob("*.*") if file != record}
+    tell = ("config.json", "report.html")  # where the files are
+    before = {f: f.read_bytes() for f in folder.rglob("*.*") if f.name not in tell}
     process = cli(*here, *QUICK, *EVERYTHING, f"--output_dir={folder.parent}")
     assert process.returncode == 0, process.stderr
     assert "Not trained again" in process.stdout
@@ -184,7 +185,7 @@ def test_a_trained_model_is_pruned_as_it_is(cli, own, arrays, tmp_path):
     process = cli(*flags, "--epochs=0", "--k_vals=0,0.5", f"--output_dir={tmp_path / 'results'}")
     assert process.returncode == 0, process.stderr
     assert "takes the model as it is" in process.stdout
-    (folder,) = (tmp_path / "results").iterdir()
+    folder = experiment_in(tmp_path / "results")
     rows = pd.read_csv(folder / "metrics.csv")
     assert rows["test_accuracy"][0] == pytest.approx(expected, abs=1 / TEST)
     assert not (folder / "loss_accuracy.png").exists()
@@ -260,7 +261,7 @@ def test_lenet_5_is_registered(cli, tmp_path, small_data):
     )
     assert process.returncode == 0, process.stderr
     assert "431,080" in process.stdout
-    (folder,) = tmp_path.iterdir()
+    folder = experiment_in(tmp_path)
     assert folder.name == "few_digits-1-lr=0.001-l1=0.0-l2=0.0-lenet_5"
     rows = pd.read_csv(folder / "metrics.csv")
     assert rows["multiply_adds"].max() == 20 * 25 * 24**2 + 50 * 500 * 8**2 + 800 * 500 + 5000
@@ -432,7 +433,8 @@ def test_a_model_without_units_is_pruned_by_weight(cli, own, tmp_path):
     assert "Not pruned by unit: 'seer' has no units that could be removed" in said
     assert "All seeds begin with the same trained model" in said
     assert "no more than chance" in said
-    (folder,) = (tmp_path / "results").iterdir()
+    (replicates,) = (tmp_path / "results").glob("*/replicates")
+    folder = replicates.parent
     single = next((folder / "replicates").glob("*-seed=1"))
     results = pd.read_csv(single / "results.csv")
     assert results["Test Accuracy (Unit)"].isna().all()

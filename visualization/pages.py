@@ -18,43 +18,37 @@ from .palette import GREY, METHOD_COLORS
 LINE_COLORS = [color for color in METHOD_COLORS if color != "#000000"]
 
 
-def assets(folder):
-    """Puts what pages share into `assets/` of a folder, if it is not there yet.
+ASSETS = "assets"
 
-    Returns:
-        The script, as an address relative to the folder.
-    """
-    name = f"plotly-{metadata.version('plotly')}.min.js"
-    path = Path(folder) / "assets" / name
+
+def write_assets(folder):
+    """Puts what pages share into `assets/` of a folder, if it is not there yet."""
+    path = Path(folder) / plotly_address()
     # Found without importing the package, which takes a while.
     source = Path(util.find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
     if not path.exists() or path.stat().st_size != source.stat().st_size:
         write_bytes(path, source.read_bytes())
-    return f"assets/{name}"
 
 
-def report(data, plotly):
-    """The page of one experiment.
+def plotly_address():
+    """Of Plotly's script, relative to the folder of all experiments."""
+    return f"{ASSETS}/plotly-{metadata.version('plotly')}.min.js"
 
-    Args:
-        data: as `reports.report_of` collects it.
-        plotly: address of Plotly's script.
-    """
+
+def report(data):
+    """The page of one experiment, as `reports.report_of` collects it."""
     shown = ("history", "curves", "bands", "published", "looks", "pixels", "layers", "classes")
     figures = {name: data[name] for name in shown} | {"colors": LINE_COLORS}
+    plotly = f"{data['home']}/{plotly_address()}"
     return _page("report.html", data, figures, plotly, ("common.js", "report.js"))
 
 
-def index(data, plotly):
-    """The page over all experiments.
-
-    Args:
-        data: as `gallery.gallery_of` collects it.
-        plotly: as for `report`.
-    """
+def index(data):
+    """The page over all experiments, as `gallery.gallery_of` collects them."""
     cards = [{**card, "lines": _thumbnail(card["curves"])} for card in data["cards"]]
     figures = {"cards": data["cards"], "colors": LINE_COLORS}
-    return _page("index.html", {**data, "cards": cards}, figures, plotly, ("common.js", "index.js"))
+    scripts = ("common.js", "index.js")
+    return _page("index.html", {**data, "cards": cards}, figures, plotly_address(), scripts)
 
 
 def _thumbnail(curves):

@@ -1,0 +1,89 @@
+"""Sentences and verdicts, with numbers that were computed by hand."""
+
+import pandas as pd
+import pytest
+from network_pruning.experiments import headlines
+
+
+def networks(*rows):
+    """A table of networks: method, schedule, k, validation and test accuracy."""
+    columns = ["method", "schedule", "k", "valid_accuracy", "test_accuracy"]
+    table = pd.DataFrame(rows, columns=columns)
+    table["criterion"] = ["random" if "random" in m else "magnitude" for m in table["method"]]
+    table["recovery"] = "none"
+    table["sparsity"] = table["k"]
+    return table
+
+
+ROWS = networks(
+    ("weight", "oneshot", 0.0, 0.98, 0.981),
+    ("weight", "oneshot", 0.5, 0.981, 0.982),
+    ("weight", "oneshot", 0.9, 0.971, 0.9709),
+    ("weight", "oneshot", 0.95, 0.9, 0.97),
+    ("weight/random", "oneshot", 0.99, 0.98, 0.98),
+    ("weight/gradual", "gradual", 0.99, 0.98, 0.981),
+    ("weight/gradual", "gradual", 0.999, 0.97, 0.96),
+)
+
+
+def test_what_is_named_is_chosen_by_validation_and_told_by_test():
+    sentences, rule = headlines.headline(ROWS)
+    assert sentences == [
+        "50 % of the hidden weights can go, and the network gets better by 0.1 points "
+        "(98.10 % → 98.20 %).",
+        "90 % of the hidden weights can go for 1.01 points (98.10 % → 97.09 %).",
+        "With training (weight/gradual), 99 % of the hidden weights can go for nothing "
+        "(98.10 % → 98.10 %).",
+        "With training (weight/gradual), 99.9 % of the hidden weights can go for 2.1 points "
+        "(98.10 % → 96.00 %).",
+    ]
+    assert "97.00 %" in rule
+
+
+def test_nothing_can_go():
+    rows = networks(
+        ("weight", "oneshot", 0.0, 0.9, 0.9),
+        ("weight", "oneshot", 0.5, 0.1, 0.1),
+    )
+    sentences, _ = headlines.headline(rows)
+    assert sentences == ["No network of this experiment stays within a point of the dense one."]
+
+
+def test_without_validation_test_data_decide_and_that_is_said():
+    sentences, rule = headlines.headline(ROWS.assign(valid_accuracy=None))
+    assert sentences[1].startswith("50 %") or sentences[0].startswith("50 %")
+    assert rule == headlines.RULE_WITHOUT_VALIDATION
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(1, "1 point"), (0.6, "0.6 points"), (1.25, "1.25 points"), (0, "0 points")],
+)
+def test_points(number, text):
+    assert headlines.points(number) == text
+
+
+def test_trust_of_one_seed():
+    found = headlines.trust(ROWS, 10_000, None, 0.977)
+    assert [good for good, _ in found] == [False, True, True, True, True]
+    # 1.96 · √(0.981 · 0.019 / 10,000) = 0.00268
+    assert "±0.27 points" in found[1][1]
+    assert "98.10 % right; published are 97.70 %: 0.4 points above." in found[2][1]
+    without = ROWS[ROWS["criterion"] != "random"].assign(valid_accuracy=None)
+    found = headlines.trust(without, None, None, 0.999)
+    assert [good for good, _ in found] == [False, False, False, False]
+
+
+def test_trust_of_several_seeds():
+    summary = pd.DataFrame(
+        {
+            "k": [0.0, 0.9],
+            "seeds": [3, 3],
+            "test_accuracy_mean": [0.98, 0.9],
+            "test_accuracy_low": [0.975, 0.8],
+            "test_accuracy_high": [0.985, 1.0],
+        }
+    )
+    (good, text), *_ = headlines.trust(None, None, summary, None)
+    assert good
+    assert "3 seeds: the dense network's mean test accuracy is 98.00 % ± 0.50" in text

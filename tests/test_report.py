@@ -1,0 +1,187 @@
+"""The command `report`, and the pages that runs write, without a browser."""
+
+import json
+import re
+import shlex
+import shutil
+import sys
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import pandas as pd
+import pytest
+from commands import ROOT
+from network_pruning.experiments import reports
+from network_pruning.experiments.paths import ArtifactPaths
+
+REPORT = (sys.executable, str(ROOT), "report")
+
+
+@pytest.fixture
+def report(cli, copy):
+    """Runs the command: `report("--list")`."""
+    return lambda *flags: cli(f"--output_dir={copy}", *flags, command=REPORT)
+
+
+class Page(HTMLParser):
+    """What a page refers to, and its data."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.addresses, self.data, self._in_data = [], "", False
+        self.feed(path.read_text(encoding="utf-8"))
+        self.data = json.loads(self.data)
+
+    def handle_starttag(self, _tag, attributes):
+        found = dict(attributes)
+        self._in_data = found.get("id") == "figures"
+        self.addresses += [found[key] for key in ("href", "src", "data-src") if key in found]
+
+    def handle_data(self, data):
+        if self._in_data:
+            self.data += data
+
+    def handle_endtag(self, _tag):
+        self._in_data = False
+
+
+def test_a_run_leaves_pages_that_hold_together(finished):
+    for page in (finished / "small" / "report.html", finished / "index.html"):
+        for address in Page(page).addresses:
+            if not address.startswith(("#", "data:")):
+                assert (page.parent / unquote(address)).exists(), address
+
+
+def test_the_page_has_the_numbers_of_the_tables(finished):
+    data = Page(finished / "small" / "report.html").data
+    rows = pd.read_csv(finished / "small" / "metrics.csv")
+    for curve in data["curves"]:
+        own = rows[rows["method"] == curve["method"]]
+        assert curve["k"] == list(own["k"])
+        assert curve["accuracy"] == pytest.approx(list(own["test_accuracy"]), rel=1e-5)
+        for look in data["looks"][curve["method"]]:
+            accuracy = own.set_index("k")["test_accuracy"][look["k"]]
+            counts = look["confusion"]
+            right = sum(counts[number][number] for number in range(10))
+            assert right / sum(map(sum, counts)) == pytest.approx(accuracy, abs=1e-6)
+            if curve["method"] == "weight":
+                gone = sum(look["sizes"]) - sum(look["left"])
+                sparsity = own.set_index("k")["sparsity"][look["k"]]
+                assert gone / sum(look["sizes"]) == pytest.approx(sparsity, abs=1e-9)
+
+
+@pytest.mark.usefixtures("without_tensorflow")
+def test_pages_are_made_again_without_tensorflow(report, copy):
+    before = (copy / "small" / "report.html").read_bytes()
+    (copy / "small" / "report.html").unlink()
+    done = report()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["Wrote", "1", "report", "and", str(copy / "index.html")]
+    assert (copy / "small" / "report.html").read_bytes() == before
+    assert (copy / "assets").is_dir()
+
+
+def test_an_old_experiment_gets_a_page_that_says_what_is_missing(report, copy):
+    shutil.rmtree(copy / "small" / "page_data")
+    assert report().returncode == 0
+    page = (copy / "small" / "report.html").read_text()
+    assert "kept no more than the tables" in page
+    assert not Page(copy / "small" / "report.html").data["looks"]
+
+
+def test_some_networks_without_it_are_named(copy):
+    paths = ArtifactPaths(copy / "small")
+    rows = pd.read_csv(paths.metrics)
+    paths.look(rows[(rows["method"] == "unit") & (rows["k"] == 0.9)]["recipe"].item()).unlink()
+    data = reports.report_of(paths)
+    assert data["missing"] == ["Not looked at: unit at 90 %."]
+    assert len(data["looks"]["unit"]) == 3
+
+
+def test_broken_experiments_are_named_and_the_rest_is_made(report, copy):
+    (copy / "broken").mkdir()
+    (copy / "broken" / "config.json").write_text("{")
+    (copy / "begun").mkdir()
+    shutil.copy(copy / "small" / "config.json", copy / "begun")
+    done = report()
+    assert done.returncode == 0
+    said = " ".join(done.stdout.split())
+    assert "No page for broken: " in said
+    assert "No page for begun: " in said
+    assert "Wrote 1 report and " in said
+
+
+def test_in_the_terminal(report, copy):
+    (copy / "index.html").unlink(missing_ok=True)
+    lines = report("--list").stdout.splitlines()
+    rows = pd.read_csv(copy / "small" / "metrics.csv")
+    dense = f"{100 * rows['test_accuracy'][0]:.2f} %"
+    assert lines[0].split() == "experiment state dense 90 % gone 99 % gone file, bytes".split()
+    assert lines[1].startswith("small")
+    assert dense in lines[1]
+    shown = report("--show=small").stdout
+    assert shown.startswith("small\n")
+    assert "Test accuracy (%) over the compression ratio" in shown
+    assert re.search(r"^weight +50 % +2\.0× ", shown, re.M)
+    assert "--experiment_id=small" in shown.splitlines()[-1]
+    assert "\x1b" not in shown
+    assert not (copy / "index.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "said"),
+    [
+        (("--show=nothing",), 1, "There is no experiment"),
+        (("--show=../x",), 2, "--show '../x' is not a plain folder name"),
+        (("--list", "--show=small"), 2, "Give one of --list, --show and --tensorboard"),
+        (("--output_dir=/does/not/exist",), 2, "there is no folder /does/not/exist"),
+        (("nonsense",), 2, "'nonsense' is not a flag"),
+    ],
+)
+def test_bad_usage_ends_in_a_sentence(report, flags, status, said):
+    done = report(*flags)
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_command_of_a_page_makes_the_same_again(finished, cli, tmp_path):
+    """With the data and the plugin of the tests, as the settings say."""
+    command = shlex.split(
+        reports.command(
+            json.loads((finished / "small" / "config.json").read_text())["settings"],
+            ArtifactPaths(finished / "small"),
+        )
+    )
+    assert command[:3] == ["python", "-m", "network-pruning.train"]
+    done = cli(*command[3:], f"--output_dir={tmp_path}")
+    assert done.returncode == 0, done.stderr
+    for name in ("results.csv", "metrics.csv", "report.html"):
+        ours, theirs = (
+            (folder / "small" / name).read_text().splitlines() for folder in (tmp_path, finished)
+        )
+        assert len(ours) == len(theirs)
+    assert (tmp_path / "small" / "results.csv").read_bytes() == (
+        finished / "small" / "results.csv"
+    ).read_bytes()
+
+
+def test_the_published_curve_is_found_where_there_is_one():
+    settings = {
+        **{"dataset": "digits", "epochs": 20, "learning_rate": 0.001, "l1_reg": 0.0},
+        **{"l2_reg": 0.0, "batch_size": 128, "model": "mlp", "num_valid": 10_000},
+    }
+    found = reports.published_curves(settings)
+    assert found["weight"]["k"][0] == 0
+    assert found["weight"]["accuracy"][0] == 0.977
+    assert found["unit"]["accuracy"][2] == 0.9331
+    assert reports.published_curves({**settings, "epochs": 2}) is None
+    assert reports.published_curves({**settings, "model": "lenet_5"}) is None
+    assert reports.published_curves({**settings, "dataset": "../../etc"}) is None
+
+
+def test_tensorboard_is_written_on_request(cli, copy, small):
+    done = cli(*small, "--tensorboard")
+    assert done.returncode == 0, done.stderr
+    runs = {path.parent.name for path in (copy / "small" / "tensorboard").glob("*/*tfevents*")}
+    assert runs == {"weight", "unit", "training", "figures", "summary"}
