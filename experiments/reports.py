@@ -22,6 +22,10 @@ from .pictures import kept_epoch
 MOST_CLASSES = 20
 # So many numbers of histograms make a page of half a megabyte.
 MOST_NUMBERS = 150_000
+# Settings of a run that do not say what is in its results.
+NOT_OF_THE_EXPERIMENT = (
+    *("experiment_id", "output_dir", "data_dir", "force_train", "preset", "tensorboard"),
+)
 DEFAULTS = {f.name: f.default for f in dataclasses.fields(ExperimentConfig)}
 PUBLISHED = PACKAGE_DIR / "references" / "published"
 # What the published experiments were made with, besides their name's settings.
@@ -182,7 +186,7 @@ def published_curves(settings):
 
 def described_settings(settings):
     """Rows of flag, value, and whether it is the default."""
-    left_out = ("experiment_id", "output_dir", "force_train", "data_dir", "replicates")
+    left_out = (*NOT_OF_THE_EXPERIMENT, "replicates")
     return [
         {"flag": f"--{name}", "value": _as_flag(value), "is_default": _same(name, value)}
         for name, value in settings.items()
@@ -206,7 +210,7 @@ def command(settings, paths):
     """The command line that makes the same again."""
     parts = ["python", "-m", "network-pruning.train"]
     for name, value in settings.items():
-        if name in ("output_dir", "force_train", "preset", "data_dir", "experiment_id"):
+        if name in NOT_OF_THE_EXPERIMENT:
             continue
         if name not in DEFAULTS or value is None or _same(name, value):
             continue
@@ -427,6 +431,7 @@ def _export(paths):
             "after": after,
             "latency": record["latency"],
             "recommended": record["recommended"],
+            "has_picture": paths.size_accuracy.exists(),
             "files": [
                 {"name": name, "bytes": file["bytes"], "href": f"exports/{name}"}
                 for name, file in record["files"].items()

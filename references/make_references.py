@@ -7,7 +7,9 @@ runs by which `README.md` here tells how much of a difference is chance, three h
 smallest files.
 """
 
+import importlib
 import json
+import runpy
 import shutil
 import subprocess
 import sys
@@ -66,6 +68,14 @@ KEPT = (
     "pruned_weights.gif",
     "pruned_units.gif",
 )
+# What a page links to, besides what it holds itself.
+BESIDE_PAGES = (
+    *("metrics.csv", "results.csv", "history.csv"),
+    *("loss_accuracy.png", "pruned_loss_accuracy.png", "method_comparison.png"),
+)
+PAGES = REFERENCES / "pages"
+# Where an experiment was written says nothing to others.
+PRIVATE = {"output_dir": "results", "data_dir": None}
 
 
 def run(dataset, epochs, l1, l2, seed, suffix=""):
@@ -75,6 +85,27 @@ def run(dataset, epochs, l1, l2, seed, suffix=""):
     flags += [f"--seed={seed}", f"--experiment_id={experiment_id}"]
     subprocess.run([sys.executable, PACKAGE, *flags], check=True)
     return PACKAGE / "results" / experiment_id
+
+
+def keep_pages(sources):
+    """Makes the pages of these experiments in `pages/`, and the one over all of them."""
+    package = runpy.run_path(str(PACKAGE / "__main__.py"))["load_package"]()
+    gallery, reports, paths = (
+        importlib.import_module(f"{package.__name__}.experiments.{name}")
+        for name in ("gallery", "reports", "paths")
+    )
+    for source in sources:
+        target = PAGES / source.name
+        target.mkdir(parents=True, exist_ok=True)
+        record = json.loads((source / "config.json").read_text())
+        record["settings"] |= PRIVATE
+        (target / "config.json").write_text(json.dumps(record, indent=2) + "\n")
+        for name in BESIDE_PAGES:
+            shutil.copyfile(source / name, target / name)
+        shutil.copytree(source / "page_data", target / "page_data", dirs_exist_ok=True)
+        reports.write_report(paths.ArtifactPaths(target))
+        shutil.rmtree(target / "page_data")  # the page holds what it needs of it
+    gallery.write_index(PAGES)
 
 
 def run_strong(name, flags):
@@ -104,8 +135,9 @@ def export(name, experiment, *more):
 
 
 def main():
-    for configuration in PUBLISHED:
-        source = run(*configuration)
+    sources = [run(*configuration) for configuration in PUBLISHED]
+    keep_pages(sources)
+    for source in sources:
         folder = REFERENCES / source.name
         folder.mkdir(exist_ok=True)
         for name in KEPT:

@@ -1,9 +1,16 @@
 """The published runs agree with the original tables, and the pages show them as they are."""
 
 import importlib.util
+import json
+import shutil
+from urllib.parse import unquote
 
 import pytest
+from network_pruning.experiments import gallery, reports
+from network_pruning.experiments.paths import ArtifactPaths
 from PIL import Image
+
+PLAIN = "digits-20-lr=0.001-l1=0.0-l2=0.0"
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +54,36 @@ def test_the_speed_page_shows_the_current_benchmark(root):
     text = (root / "docs" / "speed.md").read_text(encoding="utf-8")
     shown = text.split("<!-- speed: start -->\n")[1].split("<!-- speed: end -->\n")[0]
     assert shown == (root / "benchmarks" / "results.md").read_text(encoding="utf-8")
+
+
+def test_pages_of_the_references_and_of_the_strong_runs_are_made(tables, tmp_path):
+    kept = tables.REFERENCES / "pages"
+    records = {place.name: place / "config.json" for place in kept.glob("*/")}
+    for name in tables.EXPERIMENTS:
+        shutil.copytree(kept / name, tmp_path / name)
+    for name in tables.STRONG:
+        # Of these only the summary is kept; the settings of a seed are those of another run.
+        seed = tmp_path / name / "replicates" / f"{name}-seed=0"
+        seed.mkdir(parents=True)
+        shutil.copy(records[PLAIN], seed)
+        shutil.copy(tables.REFERENCES / name / "summary.csv", seed.parent)
+    for name in (*tables.EXPERIMENTS, *tables.STRONG):
+        paths = ArtifactPaths(tmp_path / name)
+        reports.write_report(paths)
+        assert paths.report.stat().st_size < 1_500_000
+    assert "3 seeds: " in (tmp_path / "strong-digits" / "report.html").read_text()
+    text = gallery.write_index(tmp_path).read_text()
+    assert all(f"{name}/report.html" in unquote(text) for name in tables.STRONG)
+    assert {card["state"] for card in gallery.cards_of(tmp_path)} == {"finished"}
+
+
+def test_the_kept_pages_can_be_opened_and_tell_of_no_machine(tables):
+    kept = tables.REFERENCES / "pages"
+    assert (kept / "index.html").exists()
+    for name in tables.EXPERIMENTS:
+        page = (kept / name / "report.html").read_text()
+        assert '"looks": {"weight"' in page
+        settings = json.loads((kept / name / "config.json").read_text())["settings"]
+        assert (settings["output_dir"], settings["data_dir"]) == ("results", None)
+        assert "/work/" not in page
+        assert "/tmp/" not in page
