@@ -384,8 +384,10 @@ class ExportConfig:
     bits: tuple[int, ...] = _setting(
         tuple(BITS), "Choose among so many bits for each weight: 2 to 6, separated by commas."
     )
-    finetune_epochs: int = _setting(
-        15, "Epochs of training with the weights on their levels; 0 only rounds."
+    finetune_epochs: int | None = _setting(
+        None,
+        "Epochs of training with the weights on their levels; 0 only rounds. (default: 15, or "
+        "fewer for large models, so that it takes no more than about two minutes)",
     )
     finetune_learning_rate: float | None = _setting(
         None, "Learning rate at its beginning. (default: that of the experiment, else 0.001)"
@@ -439,7 +441,8 @@ class ExportConfig:
             if wrong or not getattr(self, name):
                 came = repr(wrong[0]) if wrong else "nothing"
                 raise UsageError(f"--{name}: choose of {', '.join(map(str, valid))}, not {came}.")
-        _check_at_least(self, "finetune_epochs", 0)
+        if self.finetune_epochs is not None:
+            _check_at_least(self, "finetune_epochs", 0)
         if self.finetune_learning_rate is not None:
             _check_positive(self, "finetune_learning_rate")
         _check_between(self, "distillation", 0, 1)
@@ -523,6 +526,9 @@ class PredictConfig:
         "Share of the width that is left free on each side of what an image shows, as in MNIST; 0 "
         "for Fashion-MNIST. Images of just the model's size are not cut out.",
     )
+    plugins: tuple[str, ...] = _setting(
+        (), "Python modules of yours that register layers in the model, separated by commas."
+    )
     invert: str = _setting(
         "auto",
         "Whether to turn light and dark round: yes, no, or auto, where the border is light and the "
@@ -550,7 +556,8 @@ def predict_config_from_flags(flag_values, names):
     """A `PredictConfig` of parsed absl flags and of the names of files, the model's first."""
     model, *images = [*names, ""][: len(names) or 1]
     settings = {f.name: getattr(flag_values, f.name) for f in _flagged(PredictConfig)}
-    settings["classes"] = tuple(settings["classes"])
+    for name in ("classes", "plugins"):
+        settings[name] = tuple(settings[name])
     return PredictConfig(model, tuple(images), **settings)
 
 

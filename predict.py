@@ -9,6 +9,7 @@ if __name__ == "__main__" and __package__ != "network_pruning":
 
     run("predict")
 
+import sys
 from functools import partial
 
 from . import command
@@ -20,16 +21,35 @@ def main(config):
     """Says of every image which classes are the most likely."""
     from .data.pictures import prepared
 
+    if config.plugins:
+        _load_plugins(config)
     answer, shape = _model(config.model)
-    taken = _image_shape(config.model, shape)
+    taken, failed = _image_shape(config.model, shape), 0
     for path in config.images:
-        image, done = prepared(path, taken, config.margin, config.invert)
+        try:
+            image, done = prepared(path, taken, config.margin, config.invert)
+        except RunError as error:
+            command.fail(error, command.FAILED)  # the others may be read
+            failed += 1
+            continue
         probabilities = answer(image.reshape(1, *shape))[0]
         print(
             f"{path}: {_described(probabilities, config)}", flush=True
         )  # in one line, for scripts
         if done:
             say(f"  ({'; '.join(done)})")
+    if failed and len(config.images) > 1:
+        raise RunError(f"{failed} of {counted(len(config.images), 'image')} could not be read.")
+    if failed:
+        sys.exit(command.FAILED)
+
+
+def _load_plugins(config):
+    """Modules of the user's that layers in the file come from."""
+    from .models import backend  # noqa: F401, I001 - before anything else imports Keras
+    from .experiments import plugins
+
+    plugins.load(config.plugins)
 
 
 def _model(path):
@@ -102,7 +122,7 @@ def _described(answers, config):
     if config.classes and len(config.classes) != len(answers):
         raise UsageError(
             f"--classes: {counted(len(config.classes), 'name')}, but {config.model} tells "
-            f"{counted(len(answers), 'class')} apart."
+            f"{len(answers)} classes apart."
         )
     names = config.classes or [str(number) for number in range(len(answers))]
     likeliest = np.argsort(-answers, kind="stable")[: config.top]

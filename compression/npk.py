@@ -18,7 +18,7 @@ from ..config import BITS, UsageError
 from ..models import kernels
 from ..models.copies import check_built, knowing
 from ..models.kernels import value_of
-from ..utils import atomic_path
+from ..utils import atomic_path, one_line
 from . import npk_file
 from .graph import Graph, function_of
 from .life import Life
@@ -56,7 +56,7 @@ def save(
 
     Raises:
         UsageError: (a ValueError) if an argument makes no sense.
-        ValueError: if the model is not built or cannot be written.
+        ValueError: if the model is not built or cannot be written, or not loaded again.
         RunError: if the file cannot be written.
 
     Source: rounding and coding as in Deep Compression (Han et al., 2016, arXiv:1510.00149), with
@@ -69,6 +69,7 @@ def save(
     elif bits is not None:
         smaller = quantized(smaller, bits)
     content = to_bytes(smaller)
+    check_loadable(smaller)
     with atomic_path(Path(path)) as temporary:
         temporary.write_bytes(content)
     return len(content)
@@ -149,8 +150,16 @@ def _check(model, bits, data, max_accuracy_drop):
         raise UsageError("bits and max_accuracy_drop both choose the bits; give one of them.")
     if data is None:
         raise UsageError("data: give examples as data=(x, y), by which accuracy is measured.")
-    if not 0 <= max_accuracy_drop <= 1:
+    if not isinstance(max_accuracy_drop, int | float) or not 0 <= max_accuracy_drop <= 1:
         raise UsageError(f"max_accuracy_drop: {max_accuracy_drop!r} is not a share in [0, 1].")
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise UsageError("data: give examples as a pair data=(x, y).")
+    numbers = [len(each) for each in data]
+    if numbers[0] != numbers[1] or not numbers[0]:
+        raise UsageError(
+            f"data: {numbers[0]:,} examples and {numbers[1]:,} classes; as many of both are "
+            "needed, and one at least."
+        )
 
 
 def without_what_is_gone(model):
@@ -166,8 +175,30 @@ def without_what_is_gone(model):
         return Surgery(graph, life).operate()
 
 
+def check_loadable(model):
+    """Makes sure that what is written of a model can be read again.
+
+    Raises:
+        ValueError: if not; the message says why.
+    """
+    try:
+        config = plain_config(model)
+        _check_sources(config)
+        with _without_memory():
+            _built(config)
+    except Exception as error:  # of Keras and of the user's classes: anything
+        raise ValueError(
+            f"The model could not be loaded again: {npk_file.reason(error)}."
+        ) from error
+
+
 def _with_fewest_bits(model, data, max_accuracy_drop):
-    least = accuracy(model, data) - max_accuracy_drop
+    try:
+        least = accuracy(model, data) - max_accuracy_drop
+    except Exception as error:  # of Keras and the backend: anything
+        raise UsageError(
+            f"data: the model cannot answer these examples ({one_line(error, 160)})."
+        ) from error
     candidates = (quantized(model, bits) for bits in BITS)
     return next((each for each in candidates if accuracy(each, data) >= least), model)
 

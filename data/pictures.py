@@ -9,6 +9,8 @@ from ..utils import RunError
 MOST_PIXELS = 50_000_000
 # A pixel belongs to what is shown if it differs from the background by this share of the contrast.
 VISIBLE = 0.2
+# Less than this between the darkest and the lightest is no picture of anything.
+BLANK = 0.02
 
 
 def prepared(path, shape, margin, invert="auto"):
@@ -40,6 +42,8 @@ def prepared(path, shape, margin, invert="auto"):
     if invert == "yes" or (invert == "auto" and is_dark):
         pixels = 1 - pixels
         done.append("dark on light: turned round" if is_dark else "turned round")
+    if np.ptp(pixels) < BLANK:
+        done.append("it shows nothing: all of it has one colour")
     if pixels.shape[:2] != (height, width):
         done.append(f"{picture.width}×{picture.height} pixels brought to {width}×{height}")
         pixels = _fitted(pixels, height, width, margin)

@@ -27,8 +27,15 @@ HOPEFUL_NETWORK = 0.01
 OF_ROUNDING = 0.1
 # How much worse than asked that may be to try it.
 HOPEFUL = 0.002
+# A network that was not trained since it was pruned gains much more when it is at last.
+HOPEFUL_UNTRAINED = 0.05
 # How often it is tried: as often as so many multiply-adds allow, forwards.
 MOST_TRIALS, MOST_MULTIPLY_ADDS = 4, 1e12
+# With how many epochs, if nobody says; of models for which one trial would be too much with as few
+# as these multiply-adds allow to all trials, which take a minute on two cores.
+EPOCHS, FEW_MULTIPLY_ADDS = 15, 6e11
+# How many numbers of bits are looked at of a network that has to gain.
+FEWEST = 2
 # Models are written to see how large they are, as long as this takes about a second: so many
 # parameters, of which those that are not zero count several times.
 EXACT, TIMES_OF_NONZERO = 300_000, 7
@@ -81,7 +88,7 @@ class Candidate:
     @property
     def how(self):
         """With how many bits for each weight."""
-        return "all bits" if self.bits is None else f"{self.bits} bits"
+        return "not rounded" if self.bits is None else f"{self.bits} bits"
 
 
 class Search:
@@ -111,13 +118,14 @@ class Search:
         rounded = self._rounded()
         best = min(filter(self._is_good, rounded), key=attrgetter("bytes"), default=None)
         left, work = self._hopeful(rounded, best), 0.0
-        for number in range(MOST_TRIALS if self.config.finetune_epochs else 0):
+        for number in range(0 if self.config.finetune_epochs == 0 else MOST_TRIALS):
             if not left:
                 break
             # Larger files are mostly better ones: what is left is halved with every trial.
             middle = len(left) // 2
             work += self._work(left[middle])
             if number and work > MOST_MULTIPLY_ADDS:
+                say("No more are trained on their levels: it would take too long.")
                 break
             tuned = self._tuned(left[middle])
             is_good = self._is_good(tuned)
@@ -145,18 +153,29 @@ class Search:
         their levels, by size."""
         limit = math.inf if best is None else best.bytes
         smaller = sorted((c for c in rounded if c.bytes < limit), key=attrgetter("bytes"))
-        return [c for c in smaller if c.bits and self._is_hopeful(c, rounded)]
+        return [c for c in smaller if c.bits and self._is_hopeful(c)]
 
     def _work(self, candidate):
         """How many multiply-adds it takes to train it, forwards."""
-        examples = self.config.finetune_epochs * len(self.source.dataset.train)
-        return examples * multiply_adds(candidate.model())
+        return self._epochs(candidate) * self._work_of_epoch(candidate)
 
-    def _is_hopeful(self, candidate, others):
+    def _work_of_epoch(self, candidate):
+        return len(self.source.dataset.train) * multiply_adds(candidate.model())
+
+    def _epochs(self, candidate):
+        """With how many it is trained: fewer where not even a single trial would end in time."""
+        if self.config.finetune_epochs is not None:
+            return self.config.finetune_epochs
+        work = self._work_of_epoch(candidate)
+        if EPOCHS * work <= MOST_MULTIPLY_ADDS:
+            return EPOCHS
+        return max(1, int(FEW_MULTIPLY_ADDS / MOST_TRIALS / work))
+
+    def _is_hopeful(self, candidate):
         """Whether a rounded network may be good enough when it has been trained on its levels."""
-        exact = next(c for c in others if c.network is candidate.network and c.bits is None)
-        before, rounded = exact.valid_accuracy, candidate.valid_accuracy
-        return before + OF_ROUNDING * (rounded - before) >= self.least - HOPEFUL
+        before, rounded = candidate.network.valid_accuracy, candidate.valid_accuracy
+        worse = HOPEFUL if candidate.network.trained else HOPEFUL_UNTRAINED
+        return before + OF_ROUNDING * (rounded - before) >= self.least - worse
 
     def tested(self, model):
         """The accuracies of any model for these data, on validation and on test examples."""
@@ -179,9 +198,7 @@ class Search:
         for network in self._shortlist():
             own = self._of_network(network)
             found += own
-            if best < math.inf and not any(
-                c.bytes < best and self._is_hopeful(c, own) for c in own
-            ):
+            if best < math.inf and not any(c.bytes < best and self._is_hopeful(c) for c in own):
                 break
             best = min([best, *(c.bytes for c in own if self._is_good(c))])
         return found
@@ -193,13 +210,22 @@ class Search:
             if network.valid_accuracy > best:
                 best = network.valid_accuracy
                 found.append(network)
-        return [n for n in found if n.valid_accuracy >= self.least - HOPEFUL_NETWORK]
+        return [n for n in found if self._may_do(n)]
+
+    def _may_do(self, network):
+        """Whether it is good enough, or may become so while it is trained on levels."""
+        gains = self.config.finetune_epochs != 0 and not network.trained
+        worse = HOPEFUL_UNTRAINED if gains else HOPEFUL_NETWORK
+        return network.valid_accuracy >= self.least - worse
 
     def _of_network(self, network):
-        """A network as it is, and rounded to every number of bits."""
+        """A network as it is, and rounded to every number of bits; where it has to gain first, only
+        to the fewest, which matter as little as what was removed."""
         smaller = smaller_model(network)
         test, found = self._tester(smaller), []
-        for bits in (None, *self.config.bits):
+        is_good = network.trained or network.valid_accuracy >= self.least
+        every = (None, *self.config.bits) if is_good else self.config.bits[:FEWEST]
+        for bits in every:
             # Made again where it is needed: together they may be too large to keep.
             again = partial(_rounded_model, network, bits)
             model = quantized(smaller, bits) if bits else smaller
@@ -218,7 +244,7 @@ class Search:
             self.source.moving,
             self.source.compiled,
         )
-        epochs = self.config.finetune_epochs
+        epochs = self._epochs(candidate)
         total = epochs * -(-len(self.source.dataset.train) // self.source.batch_size)
         description = f"{candidate.network.name}, {counted(candidate.bits, 'bit')}"
         try:

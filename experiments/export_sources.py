@@ -33,12 +33,14 @@ class Network:
         name: what messages and tables call it.
         living: how many of its numbers are not zero and have an influence.
         valid_accuracy: on the validation examples.
+        trained: whether it was trained since it was pruned, or is as it was trained.
         model: a function that returns it as a compiled Keras model.
     """
 
     name: str
     living: int
     valid_accuracy: float
+    trained: bool
     model: Callable[[], Any]
 
 
@@ -169,6 +171,7 @@ class _Experiment:
             name=name or f"{row['method']} at {percent(row['k'])}",
             living=int(row["living"]),
             valid_accuracy=float(row["valid_accuracy"]),
+            trained=row["k"] == 0 or parse(row["method"]).trains,
             model=partial(self._model, row),
         )
 
@@ -243,9 +246,10 @@ def _of_model(config):
     )
     taken = dataset.shaped(models.example_shape(model, dataset.shape))
     network = Network(
-        name="as it is",
+        name=Path(config.model).name,
         living=size_of(model, taken.shape).living,
         valid_accuracy=ModelEvaluator(model, None)(taken.valid).accuracy,
+        trained=True,
         model=lambda: models.clone(model),
     )
     if config.shift:

@@ -76,10 +76,10 @@ def _made(config, source, paths, depends):
 
     dense = source.dense.model()
     before = {"npk": npk.to_bytes(dense)}
-    npk.from_bytes(before["npk"], "The model")  # what cannot be read again is not worth the search
+    npk.check_loadable(dense)  # or it is not worth the search
     search = Search(source, config)
     say(
-        f"The {source.dense.name} network has {100 * source.dense.valid_accuracy:.2f} % of "
+        f"{_called(source)} has {100 * source.dense.valid_accuracy:.2f} % of "
         f"{counted(len(source.dataset.valid), 'validation example')} right; the smallest file with "
         f"{100 * search.least:.2f} % or more is looked for. Validation accuracies:"
     )
@@ -100,15 +100,19 @@ def _made(config, source, paths, depends):
             files[path.name] = _described_file(path)
         else:
             path.unlink(missing_ok=True)  # of an earlier export
+    say("Measuring how fast it answers …")
     latency = _latency(dense, model, x)
+    now_exact = {**chosen.row(), "bytes": len(contents["npk"]), "exact": True}
     record = {
         "source": source.name,
-        "chosen": {**chosen.row(), "bytes": len(contents["npk"]), "exact": True},
+        "chosen": now_exact,
         "before": _described(dense, before, source, search.tested(dense)),
         "after": _described(model, contents, source, search.tested(model)),
         "latency": latency,
         "recommended": _fastest(next(iter(latency.values()))["after"]),
-        "candidates": [candidate.row() for candidate in search.candidates],
+        "candidates": [
+            now_exact if candidate is chosen else candidate.row() for candidate in search.candidates
+        ],
         **surroundings(),
         "depends": depends,
     }
@@ -117,6 +121,11 @@ def _made(config, source, paths, depends):
     # Last: what is here before it has been made in full.
     write_text(paths.export_record, json.dumps({**record, "files": files}, indent=2) + "\n")
     return record
+
+
+def _called(source):
+    """What is compared with: the dense network of an experiment, or a model."""
+    return "The dense network" if source.dense.name == "dense" else source.dense.name
 
 
 def _described_file(path):

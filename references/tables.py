@@ -153,7 +153,7 @@ def small_row(experiment, seed, record):
         "experiment": experiment,
         "seed": seed,
         "network": chosen["network"].rpartition(" at ")[2],
-        "bits": f"{chosen['bits']} bits" if chosen["bits"] else "all bits",
+        "bits": f"{chosen['bits']} bits" if chosen["bits"] else "not rounded",
         "raw_bytes": before["raw_bytes"],
         "npk_bytes": after["npk_bytes"],
         "dense_valid": before["valid_accuracy"],

@@ -191,7 +191,7 @@ def test_a_really_full_disk(tmp_path):
         assert done.returncode == 1
         assert "weights.best.hdf5 cannot be written" in done.stderr
         assert "Traceback" not in done.stderr
-        assert files(tmp_path) == {"x/config.json"}
+        assert files(tmp_path) == {"x/config.json", "0 looks"}
     finally:
         subprocess.run(["umount", str(tmp_path)], check=True)
 

@@ -86,17 +86,22 @@ def export_table(record):
             "",
             f"{record['source']}: {before['raw_bytes']:,} bytes of numbers became a file of "
             f"{after['npk_bytes']:,}: {smallest:,.0f}× smaller.",
-            f"Fastest for one example here: {record['recommended']}, "
-            f"{_fastest_ratio(latency, record['recommended']):,.0f}× as fast as Keras' predict of "
-            "the dense network.",
+            _fastest(latency["1"], record["recommended"]),
             "",
         ]
     )
 
 
-def _fastest_ratio(latency, runtime):
-    first = latency["1"]
-    return first["before"]["Keras predict"] / first["after"][runtime]
+def _fastest(times, runtime):
+    """Which runtime is the fastest, and how much of it is the runtime's."""
+    after, dense = times["after"][runtime], times["before"]
+    text = (
+        f"Fastest for one example here: {runtime}, {dense['Keras predict'] / after:,.0f}× as fast "
+        "as Keras' predict of the dense network"
+    )
+    if runtime in dense and runtime != "Keras predict":
+        text += f", {_digits(dense[runtime] / after)}× as fast as {runtime} of it"
+    return f"{text}."
 
 
 def _compared(before, after, form):

@@ -59,7 +59,7 @@ def _summary(chosen, before):
 
 def _plot(axes, candidates, bits):
     color = GREY if bits is None else METHOD_COLORS[bits - 2]
-    name = "all bits" if bits is None else f"{bits} bits"
+    name = "not rounded" if bits is None else f"{bits} bits"
     for tuned, marker, face in ((False, ROUNDED, "none"), (True, TUNED, color)):
         points = [c for c in candidates if c["finetuned"] == tuned]
         if points:
