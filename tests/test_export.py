@@ -327,6 +327,46 @@ def test_predict_tells_digits_without_tensorflow(exported, drawn):
     assert f": {'abcdefghij'[said[0]]} (" in done.stdout
 
 
+@pytest.mark.usefixtures("without_tensorflow")
+def test_a_bad_image_does_not_stop_the_others(exported, drawn, tmp_path):
+    (tmp_path / "bad.png").write_text("nothing")
+    Image.new("L", (50, 40), 255).save(tmp_path / "blank.png")
+    images = (drawn[0][0], tmp_path / "bad.png", tmp_path / "blank.png")
+    done = predict(exported[0] / "model.npk", *images)
+    assert done.returncode == 1
+    assert done.stdout.count(".png: ") == 2
+    assert "it shows nothing: all of it has one colour" in " ".join(done.stdout.split())
+    said = " ".join(done.stderr.split())
+    assert "bad.png is no picture of a kind that is known" in said
+    assert "1 of 3 images could not be read." in said
+    assert "Traceback" not in said
+
+
+def test_layers_of_a_plugin_are_predicted_with(tmp_path, drawn):
+    (tmp_path / "my_layers.py").write_text(
+        "import keras\n"
+        "@keras.saving.register_keras_serializable('mine')\n"
+        "class Halved(keras.layers.Layer):\n"
+        "    def call(self, x):\n"
+        "        return x / 2\n"
+    )
+    make = (
+        "import runpy, sys; runpy.run_path(sys.argv[1])['load_package']()\n"
+        "import network_pruning as npr, keras, my_layers\n"
+        "inputs = keras.Input((28, 28, 1))\n"
+        "x = keras.layers.Dense(10)(keras.layers.Flatten()(my_layers.Halved()(inputs)))\n"
+        "npr.save(keras.Model(inputs, x), 'a.npk')\n"
+    )
+    front_door = str(ROOT / "__main__.py")
+    made = run_command("-c", make, front_door, command=(sys.executable,), cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    done = predict("a.npk", drawn[0][0], "--plugins=my_layers", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    done = predict("a.npk", drawn[0][0], cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Halved" in done.stderr
+
+
 def test_predict_starts_keras_where_it_must(tmp_path, drawn):
     inputs = keras.Input((28, 28, 1))
     outputs = keras.layers.Dense(10)(keras.layers.GlobalAveragePooling2D()(inputs))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from keras import layers
 from keras_models import attention, branches, convolutions, mixed, pictures, randomized
+from network_pruning.compression import npk
 
 pytestmark = pytest.mark.backends
 
@@ -37,9 +38,18 @@ def test_what_is_saved_is_loaded_bit_by_bit(tmp_path, make):
 def test_code_in_a_file_is_not_run(tmp_path):
     inputs = keras.Input((4,))
     x = layers.Lambda(lambda x: x + 1, output_shape=(4,))(layers.Dense(4)(inputs))
-    npr.save(keras.Model(inputs, layers.Dense(2)(x)), tmp_path / "a.npk")
-    with pytest.raises(ValueError, match="holds no model that can be built"):
-        npr.load(tmp_path / "a.npk")
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    check_neither_saved_nor_loaded(model, tmp_path / "a.npk", "Lambda")
+
+
+def check_neither_saved_nor_loaded(model, path, reason):
+    """What nobody could load is not saved, and from elsewhere it is not loaded."""
+    with pytest.raises(ValueError, match=f"could not be loaded again: .*{reason}"):
+        npr.save(model, path)
+    assert not path.exists()
+    path.write_bytes(npk.to_bytes(model))
+    with pytest.raises(ValueError, match=f"holds no model that can be built: .*{reason}"):
+        npr.load(path)
 
 
 class Doubled(layers.Layer):
@@ -49,13 +59,30 @@ class Doubled(layers.Layer):
 
 def test_layers_of_ones_own_are_found_where_they_are_registered(tmp_path):
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3), Doubled(), layers.Dense(2)])
-    npr.save(model, tmp_path / "a.npk")
-    with pytest.raises(ValueError, match="needs Doubled, which is not registered"):
-        npr.load(tmp_path / "a.npk")
+    reason = "needs Doubled, which is not registered"
+    check_neither_saved_nor_loaded(model, tmp_path / "a.npk", reason)
     registered = keras.saving.register_keras_serializable("test_npk")(Doubled)
     model = keras.Sequential([keras.Input((4,)), layers.Dense(3), registered(), layers.Dense(2)])
     npr.save(model, tmp_path / "a.npk")
     np.testing.assert_allclose(answers(npr.load(tmp_path / "a.npk")), answers(model), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("data", "drop", "message"),
+    [
+        ((np.zeros((0, 4)), np.zeros(0)), 0.1, "0 examples and 0 classes"),
+        ((np.zeros((5, 4)), np.zeros(6)), 0.1, "5 examples and 6 classes"),
+        (np.zeros((5, 4)), 0.1, "as a pair"),
+        ((np.zeros((5, 3)), np.zeros(5)), 0.1, "cannot answer these examples"),
+        ((np.zeros((5, 4)), np.zeros(5)), "a", "'a' is not a share"),
+    ],
+)
+def test_examples_that_do_not_fit_are_a_sentence(tmp_path, data, drop, message):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2)])
+    with pytest.raises(ValueError, match=message) as error:
+        npr.save(model, tmp_path / "a.npk", data=data, max_accuracy_drop=drop)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "a.npk").exists()
 
 
 def test_half_precision(tmp_path):

@@ -2,7 +2,16 @@
 // What both pages share: Plotly when it is needed, colours of the theme, copying, small helpers.
 
 const DATA = JSON.parse(document.getElementById("figures").textContent);
-const dark = window.matchMedia("(prefers-color-scheme: dark)");
+
+// Figures know no style sheets: they are drawn again for dark pages and for paper.
+function onTheme(draw) {
+  for (const query of ["(prefers-color-scheme: dark)", "print"]) {
+    window.matchMedia(query).addEventListener("change", () => {
+      if (window.Plotly) draw(window.Plotly);
+    });
+  }
+}
+
 const $ = (id) => document.getElementById(id);
 
 // An element with text and attributes; never HTML, so that names from files stay names.
@@ -44,7 +53,7 @@ function layout(title, x, y, more = {}) {
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: themed("--ink"), family: "inherit", size: 13 },
     margin: { l: 55, r: 12, t: 40, b: 45 },
-    legend: { orientation: "h", y: -0.22, yanchor: "top", x: 0 },
+    legend: { orientation: "h", y: -0.3, yanchor: "top", x: 0 },
     hovermode: "closest", height: 360,
     ...more,
     xaxis: { ...axis, title: { text: x, standoff: 8 }, ...more.xaxis },

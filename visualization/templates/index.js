@@ -118,7 +118,7 @@ $("clear").addEventListener("click", () => {
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", () => copy(button.dataset.copy === "csv" ? asCsv($("differences")) : asMarkdown($("differences")), button));
 }
-dark.addEventListener("change", compare);
+onTheme(drawComparison);
 window.addEventListener("hashchange", () => { readAddress(); update(); compare(); });
 readAddress();
 update();

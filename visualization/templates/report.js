@@ -42,7 +42,7 @@ function drawCurves(Plotly) {
       }
     }
     const range = near && key === "accuracy" ? [best - 5, best + 0.5] : undefined;
-    Plotly.react($(id), traces, layout(title, AXES[across], "", { xaxis, yaxis: { range, rangemode: "tozero" } }), OPTIONS);
+    Plotly.react($(id), traces, layout(title, AXES[across], "", { xaxis, yaxis: { range, rangemode: "tozero" }, height: 340 + 22 * Math.ceil(curves.length / 2) }), OPTIONS);
   }
 }
 
@@ -241,6 +241,6 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 for (const input of document.querySelectorAll('input[name="across"], input[name="of"], #near')) {
   input.addEventListener("change", () => withPlotly(drawCurves));
 }
-dark.addEventListener("change", () => withPlotly(drawAll));
+onTheme(drawAll);
 // After the first picture of the page, or reading Plotly would hold it up.
 requestAnimationFrame(() => setTimeout(() => withPlotly(drawAll), 0));
