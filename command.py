@@ -99,6 +99,9 @@ def status_of(work, config, out_of_memory=OUT_OF_MEMORY):
         return fail(error, FAILED)
     except ImportError as error:
         return fail(f"{error}. Install what is missing: pip install -r requirements.txt", FAILED)
+    except BrokenPipeError:  # nobody reads any more, `head` for one
+        sys.stdout = None
+        return FAILED
     except OSError as error:
         place = error.filename or getattr(config, "output_dir", None)
         reason = error.strerror or error

@@ -47,8 +47,10 @@ def _write(root, config):
         for each in (*reports.seeds_of(experiment), experiment.root):
             try:
                 paths = ArtifactPaths(each)
-                reports.write_report(paths)
-                written += 1
+                if reports.write_report(paths, keep_richer=True):
+                    written += 1
+                else:
+                    say(f"Left as it is: {paths.report} shows what is not in its folder any more.")
                 if config.tensorboard and paths.config.exists():
                     with folder.locked(paths):
                         write_tensorboard(paths)
@@ -74,9 +76,11 @@ def _show(root, name):
     from .experiments.paths import ArtifactPaths
     from .visualization import console
 
-    paths = ArtifactPaths(root / name)
+    # A seed lies in the folder of its experiment.
+    within = root / name.rpartition("-seed=")[0] / "replicates" / name
+    paths = ArtifactPaths(root / name if (root / name).is_dir() else within)
     if not paths.root.is_dir():
-        raise RunError(f"There is no experiment {paths.root}; --list names all there are.")
+        raise RunError(f"There is no experiment {root / name}; --list names all there are.")
     print(console.experiment(reports.report_of(paths)))
 
 

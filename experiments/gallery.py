@@ -129,7 +129,7 @@ def card_of(paths, memory):
     try:
         found = _remembered(paths, memory)
     except FAILURES as error:
-        found = {"state": "broken", "note": one_line(error, 200)}
+        found = {"state": "broken", "note": one_line(error, 200), "href": None}
     if _is_held(paths):
         found = {**found, "state": "running", "note": "Somebody was working on it."}
     return {**about, **found}

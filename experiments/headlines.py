@@ -8,10 +8,13 @@ from ..utils import counted, percent
 
 # What a network may lose on validation data to be called as good as, or nearly as good as before.
 NOTHING, LITTLE = 0.0, 0.01
+# That much should be at least so many validation examples.
+FEW = 10
 RULE = (
-    "Of each kind of method the sparsest network is named whose validation accuracy is at most "
-    "one point below the dense network's ({little:.2f} %), or, for nothing, not below it; points "
-    "are points of test accuracy."
+    "Named are, without training after pruning and with it, the sparsest network whose validation "
+    "accuracy is not below the dense network's, and the sparsest that is at most one point below "
+    "({little:.2f} %). Weights that have no influence any more count as gone. Losses are points of "
+    "test accuracy; a gain is called nothing."
 )
 RULE_WITHOUT_VALIDATION = (
     "Nothing was held out for validation, so that the networks were chosen by test accuracy: too "
@@ -37,11 +40,9 @@ def headline(rows):
         for allowed in (NOTHING, LITTLE):
             chosen = _sparsest(group, column, dense[column] - allowed)
             if chosen is not None:
-                found.append((_sentence(chosen, dense, with_training), chosen["sparsity"]))
-    if not found:
-        sentences = ["No network of this experiment stays within a point of the dense one."]
-    else:
-        sentences = list(dict.fromkeys(text for text, _ in found))
+                found.append(_sentence(chosen, dense, with_training))
+    nothing = "No network of this experiment stays within a point of the dense one."
+    sentences = list(dict.fromkeys(found or [nothing]))
     if column == "test_accuracy":
         return sentences, RULE_WITHOUT_VALIDATION
     return sentences, RULE.format(little=100 * (dense[column] - LITTLE))
@@ -51,19 +52,23 @@ def _sparsest(rows, column, least):
     good = rows[rows[column] >= least - 1e-9]
     if good.empty:
         return None
-    return good.sort_values(["sparsity", column], kind="stable").iloc[-1]
+    return good.sort_values([_gone(rows), column], kind="stable").iloc[-1]
+
+
+def _gone(rows):
+    """The column that tells how much is gone, also what has lost its influence."""
+    return "effective_sparsity" if "effective_sparsity" in rows else "sparsity"
 
 
 def _sentence(row, dense, with_training):
     lost = 100 * (dense["test_accuracy"] - row["test_accuracy"])
-    price = " for nothing" if lost < 0.005 else f" for {points(lost)}"
-    if lost <= -0.005:
-        price = f", and the network gets better by {points(-lost)}"
-    how = f"with training ({row['method']}), " if with_training else ""
-    share = percent(math.floor(1e4 * row["sparsity"] + 1e-6) / 1e4)
-    text = f"{how}{share} of the hidden weights can go{price}"
+    price = "nothing" if lost < 0.005 else points(lost)
+    share = percent(math.floor(1e4 * row[_gone(row)] + 1e-6) / 1e4)
     at = f"{100 * dense['test_accuracy']:.2f} % → {100 * row['test_accuracy']:.2f} %"
-    return f"{text[0].upper()}{text[1:]} ({at})."
+    return (
+        f"{'With' if with_training else 'Without'} training ({row['method']}), {share} of the "
+        f"hidden weights can go for {price} ({at})."
+    )
 
 
 def points(number):
@@ -72,7 +77,7 @@ def points(number):
     return f"{text} {'point' if text == '1' else 'points'}"
 
 
-def trust(rows, num_test, summary, published):
+def trust(rows, num_test, summary, published, num_valid=None):
     """How far the numbers can be trusted: pairs of whether it speaks for them, and why.
 
     Args:
@@ -80,6 +85,7 @@ def trust(rows, num_test, summary, published):
         num_test: the number of test examples; None if nobody knows.
         summary: as in `summary.csv`; None for a single seed.
         published: the published accuracy of the dense network; None if there is none.
+        num_valid: the number of validation examples; None if nobody knows.
     """
     found = [_seeds(summary)]
     dense = None if rows is None else rows[rows["k"] == 0].iloc[0]
@@ -88,7 +94,7 @@ def trust(rows, num_test, summary, published):
         half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / num_test)
         found.append(
             (
-                True,
+                half <= LITTLE,
                 f"{counted(num_test, 'test example')} alone leave the dense accuracy uncertain by "
                 f"±{points(100 * half)} (95 %, binomial).",
             )
@@ -105,18 +111,38 @@ def trust(rows, num_test, summary, published):
         )
     if dense is not None:
         validated = pd.notna(dense["valid_accuracy"])
+        what = "validation example"
+        deciding = counted(num_valid, what) if num_valid else f"{what}s"
         found.append(
-            (validated, "Chosen by validation examples, reported on test examples.")
+            (
+                num_valid is None or LITTLE * num_valid >= FEW,
+                f"Chosen by {deciding}, reported on test examples.",
+            )
             if validated
             else (False, "No validation examples: whatever is chosen here is chosen on test data.")
         )
-        floor = (rows["criterion"] == "random").any()
-        found.append(
-            (bool(floor), "Random pruning is there, as a floor.")
-            if floor
-            else (False, "No random pruning to compare with; any further method brings it along.")
-        )
+        found.append(_floor(rows))
     return found
+
+
+def _floor(rows):
+    """Whether methods do better than chance, at the same sparsity and granularity."""
+    random = rows["criterion"] == "random"
+    if not random.any():
+        text = "No random pruning to compare with; add --methods=weight/random,unit/random."
+        return False, text
+    by = ["granularity", "k"]
+    floor = rows[random].groupby(by)["test_accuracy"].max().rename("floor")
+    pruned = rows[~random & (rows["k"] > 0) & (rows["k"] < 1)].join(floor, on=by)
+    beaten = pruned[pruned["test_accuracy"] <= pruned["floor"]]
+    if beaten.empty:
+        return True, "All methods do better than random pruning, where it was tried."
+    first = beaten.iloc[0]
+    others = f" ({len(beaten) - 1} more such)" if len(beaten) > 1 else ""
+    return False, (
+        f"Random pruning is as good as {first['method']} at {percent(first['k'])}{others}: what "
+        "goes might as well be drawn by lot."
+    )
 
 
 def _seeds(summary):

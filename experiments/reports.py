@@ -1,6 +1,7 @@
 """The page of one experiment: what its folder holds, collected; without TensorFlow."""
 
 import base64
+import contextlib
 import dataclasses
 import json
 import shlex
@@ -42,16 +43,31 @@ SUMMARY_COLUMNS = (
 )
 
 
-def write_report(paths):
+def write_report(paths, keep_richer=False):
     """Writes `report.html` of an experiment, or of several seeds.
 
     Args:
         paths: the `ArtifactPaths`.
+        keep_richer: whether to leave a page that shows what is not in the folder any more.
+
+    Returns:
+        Whether it was written.
 
     Raises:
         RunError: if there is nothing to tell of yet, or it cannot be understood or written.
     """
-    write_text(paths.report, pages.report(report_of(paths)))
+    data = report_of(paths)
+    if keep_richer and not data["looks"] and _is_rich(paths.report):
+        return False
+    write_text(paths.report, pages.report(data))
+    return True
+
+
+def _is_rich(report):
+    """Whether a page shows more than tables hold."""
+    with contextlib.suppress(OSError, ValueError):
+        return '"looks": {"' in report.read_text(encoding="utf-8")
+    return False
 
 
 def try_to_write_report(paths):
@@ -91,6 +107,7 @@ def report_of(paths):
             None if labels is None else len(labels),
             summary,
             published and published["weight"]["accuracy"][0],
+            settings.get("num_valid"),
         ),
         "settings": described_settings(settings),
         "provenance": _provenance(record),
@@ -107,7 +124,9 @@ def report_of(paths):
         "table": _table(shown, TABLE_COLUMNS if rows is not None else SUMMARY_COLUMNS),
         "export": _export(paths),
         "files": _files(paths),
-        "pictures": sorted(path.name for path in paths.root.glob("*.png")),
+        "pictures": sorted(
+            path.name for path in paths.root.glob("*.*") if path.suffix in (".png", ".gif")
+        ),
         "seeds": _seeds(paths),
     }
 
@@ -305,9 +324,9 @@ def _looks(paths, rows, labels):
                 pixels[int(number)] = image
     if missing and not found:
         note = (
-            "This experiment was tested by a version of this program that kept no more than the "
-            "tables: distributions, confusion matrices and examples are not here. To have them, "
-            "remove metrics.csv and run its command again; what was trained is kept."
+            "Distributions, confusion matrices and examples are not here: page_data/ is missing, "
+            "as of versions that kept no more than the tables, or damaged. To have them, remove "
+            "metrics.csv and run the command below again; what was trained is kept."
         )
         return {}, {}, [note]
     note = [f"Not looked at: {', '.join(missing)}."] if missing else []

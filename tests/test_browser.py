@@ -221,14 +221,14 @@ def test_experiments_are_filtered_sorted_and_compared_in_the_address(visit, fold
         page.check(f".choose[value={name}]")
     page.wait_for_selector("#comparison .main-svg")
     rows = page.evaluate("[...document.querySelectorAll('#differences tr')].map(r => r.innerText)")
-    assert rows[0].split("\t") == ["what", "other", "small"]
+    assert rows[0].split("\t") == ["what", "A: other", "B: small"]
     # What differs comes first.
     assert {row.split("\t")[0] for row in rows[1:3]} == {"--l1_reg", "--learning_rate"}
     page.reload()
     page.wait_for_selector("#comparison .main-svg")
     screenshot(page, root, "index-compared")
     page.click("#compare button[data-copy=csv]")
-    assert page.evaluate("navigator.clipboard.readText()").startswith("what,other,small\n")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("what,A: other,B: small\n")
 
 
 @pytest.mark.parametrize("width", WIDTHS)

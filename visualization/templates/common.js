@@ -10,6 +10,11 @@ function onTheme(draw) {
       if (window.Plotly) draw(window.Plotly);
     });
   }
+  let waiting = null;
+  window.addEventListener("resize", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => { if (window.Plotly) draw(window.Plotly); }, 150);
+  });
 }
 
 const $ = (id) => document.getElementById(id);
@@ -38,7 +43,7 @@ function withPlotly(draw) {
   plotly().then(draw, () => {
     for (const element of document.querySelectorAll(".plot, .needs-plotly")) element.hidden = true;
     for (const picture of document.querySelectorAll(".instead")) picture.hidden = false;
-    const text = "Figures that answer to you need assets/, which is missing beside this page's folder: the command network-pruning-report puts it there.";
+    const text = "Figures that answer to you need assets/, which is missing here: python -m network-pruning.report --output_dir=<the folder of index.html> puts it there.";
     if (!$("no-plotly")) $("main").prepend(make("p", { class: "note", id: "no-plotly" }, text));
   });
 }
@@ -61,13 +66,26 @@ function layout(title, x, y, more = {}) {
   };
 }
 
-const OPTIONS = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
+// Draws a figure as wide as its place is now.
+function plot(Plotly, id, traces, figure) {
+  Plotly.react($(id), traces, { ...figure, width: $(id).clientWidth }, OPTIONS);
+}
+
+const OPTIONS = { displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
 const DASHES = ["solid", "dash", "dashdot", "longdash", "longdashdot"];
 const SYMBOLS = ["circle", "square", "triangle-up", "diamond", "cross", "x", "star"];
 
+// Colours that are too dark on dark pages.
+const BRIGHTER = { "#0072B2": "#5AABE8", "#882255": "#D972A8", "#332288": "#958AE6" };
+
+function colorsNow() {
+  const isDark = ["(prefers-color-scheme: dark)", "not print"].every((query) => window.matchMedia(query).matches);
+  return DATA.colors.map((color) => (isDark && BRIGHTER[color]) || color);
+}
+
 // Colour, dashes and marker of the n-th line; floors are grey and dotted.
 function look(number, floor) {
-  const { colors } = DATA;
+  const colors = colorsNow();
   const color = floor ? themed("--quiet") : colors[number % colors.length];
   return {
     line: { color, width: 2, dash: floor ? "dot" : DASHES[Math.floor(number / colors.length + number) % DASHES.length] },
@@ -92,6 +110,9 @@ function sparsityAxis(all) {
   if (all.includes(1)) ticks.push(1);
   return { most, axis: { tickvals: ticks.map((k) => place(k, most)), ticktext: ticks.map(asked), tickangle: 0 } };
 }
+
+// Ratios are drawn logarithmically, with labels between powers of ten where there is room.
+const ratioAxis = () => ({ type: "log", ticksuffix: "×", dtick: window.innerWidth < 600 ? 1 : "D2" });
 
 async function copy(text, button) {
   try {

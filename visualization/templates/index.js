@@ -61,6 +61,9 @@ function show() {
   $("nothing").hidden = number > 0 || CARDS.length === 0;
 }
 
+// A, B … stand for experiments in the figure, where their names would not fit.
+const letter = (number) => String.fromCharCode(65 + (number % 26)) + (number >= 26 ? Math.floor(number / 26) : "");
+
 function compare() {
   const cards = CARDS.filter((card) => chosenNames.has(card.name));
   $("compare").hidden = cards.length < 2;
@@ -71,7 +74,7 @@ function compare() {
   const row = (name, cells, strong) => make("tr", {}, make("th", { scope: "row" }, strong ? make("strong", {}, name) : name), ...cells.map((text) => make("td", {}, text)));
   const accuracy = (value) => (value == null ? "–" : percent(value));
   $("differences").replaceChildren(
-    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "what"), ...cards.map((card) => make("th", { scope: "col" }, card.name)))),
+    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "what"), ...cards.map((card, number) => make("th", { scope: "col" }, `${letter(number)}: ${card.name}`)))),
     make("tbody", {},
       ...ordered.filter(differs).map((flag) => row(flag, cards.map((card) => card.settings[flag] ?? "–"), true)),
       row("dense", cards.map((card) => accuracy(card.dense))),
@@ -87,13 +90,14 @@ function drawComparison(Plotly) {
   if (cards.length < 2) return;
   const lines = cards.flatMap((card, number) => card.curves.filter((curve) => !curve.floor).map((curve, kind) => {
     const style = look(number, false);
-    style.line.dash = DASHES[kind % DASHES.length];
+    style.line.dash = ["solid", "dot", "longdash", "dashdot"][kind % 4];
+    style.marker.symbol = SYMBOLS[kind % SYMBOLS.length];
     return {
-      x: curve.ratio, y: curve.accuracy.map((value) => 100 * value), name: plain(`${card.name}: ${curve.method}`), mode: "lines+markers", ...style,
+      x: curve.ratio, y: curve.accuracy.map((value) => 100 * value), name: plain(`${letter(number)} ${curve.method}`), mode: "lines+markers", ...style,
       text: curve.k.map(asked), hovertemplate: "%{y:.2f} % at %{x:.4~g}×, %{text} asked<extra>%{fullData.name}</extra>",
     };
   }));
-  Plotly.react($("comparison"), lines, layout("Test accuracy (%)", "compression ratio", "", { xaxis: { type: "log", ticksuffix: "×", dtick: "D2" }, height: 380 + 22 * lines.length }), OPTIONS);
+  plot(Plotly, "comparison", lines, layout("Test accuracy (%)", "compression ratio", "", { xaxis: ratioAxis(), height: 360 + 12 * lines.length }));
 }
 
 function update() {

@@ -12,7 +12,7 @@ function drawCurves(Plotly) {
   const curves = chosen("of") === "bands" ? DATA.bands : DATA.curves;
   const { most, axis } = sparsityAxis(curves.flatMap((curve) => curve.k));
   const where = (curve) => (across === "k" ? curve.k.map((k) => place(k, most)) : curve[across]);
-  const xaxis = across === "k" ? axis : { type: "log", dtick: "D2", ticksuffix: "×" };
+  const xaxis = across === "k" ? axis : ratioAxis();
   const near = $("near").checked;
   const best = 100 * Math.max(...curves.flatMap((curve) => curve.accuracy));
   for (const [id, key, title, scale] of [["accuracy", "accuracy", "Test accuracy (%)", 100], ["loss", "loss", "Test loss", 1]]) {
@@ -42,7 +42,7 @@ function drawCurves(Plotly) {
       }
     }
     const range = near && key === "accuracy" ? [best - 5, best + 0.5] : undefined;
-    Plotly.react($(id), traces, layout(title, AXES[across], "", { xaxis, yaxis: { range, rangemode: "tozero" }, height: 340 + 22 * Math.ceil(curves.length / 2) }), OPTIONS);
+    plot(Plotly, id, traces, layout(title, AXES[across], "", { xaxis, yaxis: { range, rangemode: "tozero" }, height: 340 + 22 * Math.ceil(curves.length / 2) }));
   }
 }
 
@@ -57,7 +57,7 @@ function drawTraining(Plotly) {
       }));
     const kept = { type: "line", x0: history.kept, x1: history.kept, yref: "paper", y0: 0, y1: 1, line: { color: themed("--quiet"), dash: "dot" } };
     const title = key === "accuracy" ? "Accuracy (%)" : "Loss";
-    Plotly.react($(`training-${key}`), traces, layout(title, "epoch", "", { shapes: [kept] }), OPTIONS);
+    plot(Plotly, `training-${key}`, traces, layout(title, "epoch", "", { shapes: [kept] }));
   }
 }
 
@@ -106,7 +106,7 @@ function drawDistributions(Plotly, entry) {
     const x = counts.map((_, bin) => entry.low[layer] + (bin + 0.5) * step);
     const floor = (values) => values.map((value) => value || null);
     const axes = { xaxis: `x${n}`, yaxis: `y${n}` };
-    traces.push({ type: "bar", x, y: floor(counts), marker: { color: entry.by_unit ? DATA.colors[1] : DATA.colors[0] }, ...axes, hovertemplate: "%{y} near %{x:.3g}<extra></extra>" });
+    traces.push({ type: "bar", x, y: floor(counts), marker: { color: colorsNow()[entry.by_unit ? 1 : 0] }, ...axes, hovertemplate: "%{y} near %{x:.3g}<extra></extra>" });
     traces.push({ x, y: floor(dense.counts[layer]), mode: "lines", line: { shape: "hvh", width: 1, color: themed("--quiet") }, hoverinfo: "skip", ...axes });
     const most = Math.max(1, ...dense.counts[layer]);
     more[`xaxis${n}`] = { ...base.xaxis, title: undefined, range: [entry.low[layer], entry.high[layer]] };
@@ -117,7 +117,7 @@ function drawDistributions(Plotly, entry) {
       xref: `x${n} domain`, yref: `y${n} domain`, x: 0, y: 1.13, xanchor: "left", yanchor: "bottom", font: { size: 13 },
     });
   });
-  Plotly.react($("distributions"), traces, { ...base, ...more, title: undefined, xaxis: more.xaxis, yaxis: more.yaxis }, OPTIONS);
+  plot(Plotly, "distributions", traces, { ...base, ...more, title: undefined, xaxis: more.xaxis, yaxis: more.yaxis });
 }
 
 function showConfusion(entry) {
