@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import SHARED
 
 TESTS = Path(__file__).parent
 FILES = sorted(
@@ -23,7 +24,9 @@ def test_the_library_on_another_backend(backend):
     # Most of the time on JAX goes into optimizing what is run once.
     quickly = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     environment = {**os.environ, "KERAS_BACKEND": backend, "XLA_FLAGS": quickly}
-    environment.pop("PYTEST_XDIST_WORKER", None)  # one process, and none of xdist's
+    # One process, none of xdist's, which does not wait for those that wait for this test to end.
+    for name in ("PYTEST_XDIST_WORKER", SHARED):
+        environment.pop(name, None)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-n", "0", "-q", "-p", "no:cacheprovider", *FILES],
         cwd=TESTS.parent,
