@@ -357,6 +357,7 @@ def test_several_seeds(visit, folder, tmp_path):
         summary[f"{name}_high"] = rows[name] + 0.01
     summary.to_csv(paths.summary, index=False)
     reports.write_report(paths)
+    gallery.write_index(tmp_path)
     page = visit(paths.report)
     wait_for_figures(page)
     assert page.locator("#accuracy .fills path").count() >= 2
