@@ -58,7 +58,7 @@ def run(config, show_model=True):
         reports.try_to_write_report(paths)
         if config.tensorboard:
             write_tensorboard(paths)
-    say(f"Tables, figures and report.html are in {paths.root}")
+    say(f"Tables and figures are in {paths.root}")
     return networks.reference
 
 

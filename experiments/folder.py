@@ -83,7 +83,7 @@ def tidy(paths):
     if paths.retrained.config.exists():
         _move_out(paths)
     paths.retrained.remove_files()
-    own = (paths.lock, paths.replicates)
+    own = (paths.lock, paths.replicates, paths.report)  # the page may be of several seeds
     if not paths.config.exists() and any(p not in own for p in paths.root.iterdir()):
         raise RunError(
             f"{paths.root} has files in it but no config.json, so it is not an experiment of this "

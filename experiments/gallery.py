@@ -64,7 +64,7 @@ def _writing(root):
 def try_to_write_index(output_dir):
     """The same after a run, whose results stand without a page; a failure is said."""
     try:
-        write_index(output_dir)
+        say(f"Pages to browse: {write_index(output_dir)}")
     except FAILURES as error:
         say(f"Warning: the page over all experiments could not be written ({error}).")
 

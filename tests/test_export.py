@@ -247,7 +247,7 @@ def broken(own, how):
         ("network", (), "is damaged; remove it and run the experiment again"),
         ("unfinished", (), "is not trained to its end"),
         ("seeds", (), "is of several seeds; choose one: --output_dir="),
-        ("", ("--k=0.9", "--method=weight"), "the best has"),
+        ("", ("--k=0.9", "--method=weight", "--finetune_epochs=0"), "the best has"),
         ("", ("--k=0.5",), "there are the methods weight, unit"),
         ("", ("--method=weight/lamp",), "has no network of --method=weight/lamp"),
     ],

@@ -64,6 +64,9 @@ def test_pip_install_gives_the_package_and_the_console_script(
     assert done.returncode == 0, done.stderr
     assert "Not trained again" in done.stdout
     assert not (site / "network_pruning" / "tests").exists()
+    # The templates of the pages are installed too.
+    assert "Pages to browse: " in " ".join(done.stdout.split())
+    assert "Warning" not in done.stdout
     # Without --output_dir, `results` of the working directory.
     here = tmp_path / "here"
     here.mkdir()

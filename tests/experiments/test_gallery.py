@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pandas as pd
 import pytest
+from network_pruning.experiments import folder as experiment_folder
 from network_pruning.experiments import gallery, reports
 from network_pruning.experiments.paths import ArtifactPaths
 from network_pruning.utils import RunError
@@ -133,6 +134,16 @@ def test_a_failure_is_a_warning(folder, capsys, monkeypatch):
     monkeypatch.setattr(reports, "write_text", fail)
     reports.try_to_write_report(ArtifactPaths(folder / "small"))
     assert " ".join(capsys.readouterr().out.split()).count("Warning: ") == 2
+
+
+def test_a_run_of_one_seed_in_the_folder_of_several_finds_their_page(tmp_path):
+    paths = ArtifactPaths(tmp_path / "x")
+    paths.replicates.mkdir(parents=True)
+    paths.report.write_text("of several seeds")
+    experiment_folder.tidy(paths)
+    (paths.root / "notes.txt").write_text("somebody's")
+    with pytest.raises(RunError, match=r"no config\.json"):
+        experiment_folder.tidy(paths)
 
 
 def test_the_smallest_file_of_all_seeds(folder):
