@@ -45,6 +45,6 @@ bench: .venv/installed-dev
 # The tests look at the pages in a browser; without one, or without leave to install it, they say so.
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 		{ command -v apt-get >/dev/null && test "$$(id -u)" = 0 && timeout 120 apt-get update -qq && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; } \
+		DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -y -qq --no-install-recommends chromium; } \
 		>/dev/null 2>&1 || echo "No Chromium: tests of the pages will be skipped."
 	@touch $@
