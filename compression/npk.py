@@ -6,6 +6,7 @@ docs/small.md specifies the format, `.npk`.
 import contextlib
 import copy
 import inspect
+import numbers
 import os
 from pathlib import Path
 from typing import Any
@@ -150,15 +151,19 @@ def _check(model, bits, data, max_accuracy_drop):
         raise UsageError("bits and max_accuracy_drop both choose the bits; give one of them.")
     if data is None:
         raise UsageError("data: give examples as data=(x, y), by which accuracy is measured.")
-    if not isinstance(max_accuracy_drop, int | float) or not 0 <= max_accuracy_drop <= 1:
+    if not isinstance(max_accuracy_drop, numbers.Real) or not 0 <= max_accuracy_drop <= 1:
         raise UsageError(f"max_accuracy_drop: {max_accuracy_drop!r} is not a share in [0, 1].")
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise UsageError("data: give examples as a pair data=(x, y).")
-    numbers = [len(each) for each in data]
-    if numbers[0] != numbers[1] or not numbers[0]:
+    x, y = data
+    first = next(iter(x.values())) if isinstance(x, dict) else x
+    inputs = getattr(model, "inputs", None) or ()
+    if isinstance(x, tuple | list) and len(inputs) > 1:  # an array for each input
+        first = x[0]
+    if len(first) != len(y) or not len(y):
         raise UsageError(
-            f"data: {numbers[0]:,} examples and {numbers[1]:,} classes; as many of both are "
-            "needed, and one at least."
+            f"data: {len(first):,} examples and {len(y):,} classes; as many of both are needed, "
+            "and one at least."
         )
 
 

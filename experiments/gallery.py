@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import math
 import os
 import platform
 from datetime import datetime
@@ -138,7 +139,8 @@ def card_of(paths, memory):
 def _remembered(paths, memory):
     """The card as it was made before of the same files, or made now."""
     digest = hashlib.sha256(__version__.encode())
-    for file in (paths.config, paths.metrics, paths.export_record, paths.summary):
+    seeds = [ArtifactPaths(place).export_record for place in reports.seeds_of(paths)]
+    for file in (paths.config, paths.metrics, paths.export_record, paths.summary, *seeds):
         digest.update(file.read_bytes() if file.exists() else b"-")
     made_of = digest.hexdigest()
     with contextlib.suppress(*FAILURES):
@@ -167,6 +169,8 @@ def _made(paths):
     if shown is None:
         return {**about, "state": "unfinished", "note": "Its command, given again, goes on."}
     dense = shown[shown["k"] == 0].iloc[0]
+    if not math.isfinite(dense["test_accuracy"]):
+        raise RunError("its table has no test accuracy of the dense network")
     return {
         **about,
         "state": "finished",
@@ -184,6 +188,9 @@ def _best(rows, k):
     # Patterns such as 2:4 may have removed much less than was asked for.
     enough = rows["sparsity"] > rows["k"] - CLEARLY_LESS
     rows = rows[(rows["k"] == k) & (rows["criterion"] != "random") & enough]
+    if rows.empty:
+        return None
+    rows = rows[rows["test_accuracy"].notna()]
     if rows.empty:
         return None
     validated = rows["valid_accuracy"].notna().any()

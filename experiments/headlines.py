@@ -31,6 +31,9 @@ def headline(rows):
     Returns:
         A list of sentences, and the rule.
     """
+    if "effective_sparsity" in rows:
+        known = rows["effective_sparsity"].fillna(rows["sparsity"])
+        rows = rows.assign(effective_sparsity=known)
     dense = rows[rows["k"] == 0].iloc[0]
     column = "valid_accuracy" if pd.notna(dense["valid_accuracy"]) else "test_accuracy"
     pruned = rows[(rows["k"] > 0) & (rows["criterion"] != "random")]

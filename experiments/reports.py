@@ -63,6 +63,12 @@ def write_report(paths, keep_richer=False):
     return True
 
 
+def _is_seed(paths):
+    """Whether an experiment is one seed of several."""
+    above = paths.root.parent
+    return above.name == "replicates" and paths.root.name.startswith(f"{above.parent.name}-seed=")
+
+
 def _is_rich(report):
     """Whether a page shows more than tables hold."""
     with contextlib.suppress(OSError, ValueError):
@@ -99,7 +105,7 @@ def report_of(paths):
     return {
         "id": paths.root.name,
         # Where the page over all experiments is, from here; seeds are further down.
-        "home": "../../.." if paths.root.parent.name == "replicates" else "..",
+        "home": "../../.." if _is_seed(paths) else "..",
         "sentences": sentences,
         "rule": rule,
         "trust": headlines.trust(
@@ -353,14 +359,14 @@ def _look(row, look, labels, dense_answers):
         }
     return {
         "k": row["k"],
-        "accuracy": row["test_accuracy"],
-        "loss": float(f"{row['test_loss']:.6g}"),
+        "accuracy": _numbers([row["test_accuracy"]])[0],
+        "loss": _numbers([row["test_loss"]])[0],
         "by_unit": parse(row["method"]).by_unit,
         "layers": look.layers,
         "sizes": look.sizes.tolist(),
         "left": look.counts.sum(axis=1).tolist(),
-        "low": [float(f"{value:.4g}") for value in look.low],
-        "high": [float(f"{value:.4g}") for value in look.high],
+        "low": _numbers(look.low),
+        "high": _numbers(look.high),
         "counts": look.counts.tolist(),
         "confusion": confusion,
         "first": first,

@@ -115,6 +115,27 @@ def test_broken_experiments_are_named_and_the_rest_is_made(report, copy):
     assert "Wrote 1 report and " in said
 
 
+def test_what_was_changed_by_hand_costs_its_own_page_only(report, copy):
+    shutil.copytree(copy / "small", copy / "other")
+    (copy / "other" / "exports").mkdir()
+    sizes = {"raw_bytes": 9, "npk_bytes": 3}
+    record = {"before": sizes, "after": sizes, "chosen": {"network": "x", "bits": 2}}
+    record |= {"latency": {}, "recommended": "NumPy", "files": {}}
+    (copy / "other" / "exports" / "export.json").write_text(json.dumps(record))
+    shutil.copytree(copy / "small", copy / "third")
+    rows = pd.read_csv(copy / "third" / "metrics.csv")
+    rows.loc[rows["k"] == 0, "test_accuracy"] = None
+    rows.to_csv(copy / "third" / "metrics.csv", index=False)
+    done = report()
+    assert done.returncode == 0, done.stderr
+    assert "No page for other: what the folder holds cannot be shown" in " ".join(
+        done.stdout.split()
+    )
+    index = (copy / "index.html").read_text()
+    assert "broken: its table has no test accuracy of the dense network" in index
+    assert "small/report.html" in index
+
+
 def test_in_the_terminal(report, copy):
     (copy / "index.html").unlink(missing_ok=True)
     lines = report("--list").stdout.splitlines()

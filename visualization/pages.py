@@ -11,7 +11,7 @@ from importlib import metadata, resources, util
 from pathlib import Path
 
 from .. import __version__
-from ..utils import percent, write_bytes
+from ..utils import RunError, one_line, percent, write_bytes
 from .palette import GREY, METHOD_COLORS
 
 # Black would not be seen on dark pages.
@@ -73,6 +73,16 @@ def _across(k):
 
 
 def _page(template, data, figures, plotly, scripts):
+    import jinja2
+
+    try:
+        return _rendered(template, data, figures, plotly, scripts)
+    except (jinja2.TemplateError, ValueError, TypeError) as error:
+        # Records may have been changed by hand.
+        raise RunError(f"what the folder holds cannot be shown: {one_line(error, 120)}.") from error
+
+
+def _rendered(template, data, figures, plotly, scripts):
     script = "\n".join(map(_text, scripts))
     return (
         _environment()

@@ -96,6 +96,7 @@ function look(number, floor) {
 // Hover labels are HTML to Plotly, which knows few tags but some all the same.
 const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 const percent = (share, digits = 2) => `${(100 * share).toFixed(digits)} %`;
+const inPercent = (share) => (share === null ? null : 100 * share);
 const asked = (k) => `${Number((100 * k).toPrecision(6))} %`;
 
 // Where a sparsity is drawn: logarithmic in what remains; all gone is a step beyond the last.
@@ -134,7 +135,7 @@ const textsOf = (table) => [...table.rows].map((row) => [...row.cells].map((cell
 const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 function asCsv(table) {
-  return [...table.rows].map((row) => [...row.cells].map((cell) => quoted(cell.dataset.value ?? cell.textContent.trim())).join(",")).join("\n") + "\n";
+  return [...table.rows].map((row) => [...row.cells].map((cell) => quoted((cell.dataset.value ?? cell.textContent.trim()).replace("1e+300", "inf"))).join(",")).join("\n") + "\n";
 }
 
 function asMarkdown(table) {

@@ -93,7 +93,7 @@ function drawComparison(Plotly) {
     style.line.dash = ["solid", "dot", "longdash", "dashdot"][kind % 4];
     style.marker.symbol = SYMBOLS[kind % SYMBOLS.length];
     return {
-      x: curve.ratio, y: curve.accuracy.map((value) => 100 * value), name: plain(`${letter(number)} ${curve.method}`), mode: "lines+markers", ...style,
+      x: curve.ratio, y: curve.accuracy.map(inPercent), name: plain(`${letter(number)} ${curve.method}`), mode: "lines+markers", ...style,
       text: curve.k.map(asked), hovertemplate: "%{y:.2f} % at %{x:.4~g}×, %{text} asked<extra>%{fullData.name}</extra>",
     };
   }));

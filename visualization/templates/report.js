@@ -23,8 +23,8 @@ function drawCurves(Plotly) {
       if (key === "accuracy" && curve.low?.some((low) => low !== null)) {
         const rgb = style.line.color.match(/\w\w/g)?.map((part) => parseInt(part, 16)).join(",");
         const band = { x, mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false, legendgroup: curve.method };
-        traces.push({ ...band, y: curve.low.map((low) => 100 * low) });
-        traces.push({ ...band, y: curve.high.map((high) => 100 * high), fill: "tonexty", fillcolor: `rgba(${rgb ?? "128,128,128"},.2)` });
+        traces.push({ ...band, y: curve.low.map(inPercent) });
+        traces.push({ ...band, y: curve.high.map(inPercent), fill: "tonexty", fillcolor: `rgba(${rgb ?? "128,128,128"},.2)` });
       }
       traces.push({
         x, y: curve[key].map((value) => (value === null ? null : scale * value)), name: plain(curve.method), legendgroup: curve.method,
@@ -53,7 +53,7 @@ function drawTraining(Plotly) {
     const traces = [["training", key], ["validation", `val_${key}`]]
       .filter(([, column]) => history[column].some((value) => value !== null))
       .map(([name, column], number) => ({
-        x: history.epoch, y: history[column].map((value) => scale * value), name, mode: "lines+markers", ...look(4 * number, false),
+        x: history.epoch, y: history[column].map((value) => (value === null ? null : scale * value)), name, mode: "lines+markers", ...look(4 * number, false),
       }));
     const kept = { type: "line", x0: history.kept, x1: history.kept, yref: "paper", y0: 0, y1: 1, line: { color: themed("--quiet"), dash: "dot" } };
     const title = key === "accuracy" ? "Accuracy (%)" : "Loss";
@@ -147,12 +147,14 @@ function showFirst(entry) {
 
 function showChanged(entry) {
   const name = (number) => DATA.classes[number] ?? String(number);
-  $("changed-text").textContent = entry.num_changed
+  $("changed-text").textContent = entry.num_changed === null
+    ? "The dense network's answers are not known."
+    : entry.num_changed
     ? `${entry.num_changed.toLocaleString("en")} answers differ from the dense network's.`
     : "No answer differs from the dense network's.";
   $("changed").replaceChildren(...entry.changed.map((example) => {
     const right = example.after === example.label ? "now right" : example.before === example.label ? "was right" : "wrong both";
-    const text = ` is ${name(example.label)}: ${name(example.before)} → ${name(example.after)} (${right})`;
+    const text = ` is ${name(example.label)}: ${example.before === null ? "?" : name(example.before)} → ${name(example.after)} (${right})`;
     const item = make("li", {});
     const pixels = DATA.pixels[example.number];
     if (pixels) {
@@ -171,7 +173,7 @@ function showLook(Plotly) {
   $("k").setAttribute("aria-valuetext", asked(entry.k));
   const gone = entry.sizes.map((size, layer) => size - entry.left[layer]).reduce((a, b) => a + b, 0);
   const all = entry.sizes.reduce((a, b) => a + b, 0);
-  $("look-text").textContent = `${gone.toLocaleString("en")} of ${all.toLocaleString("en")} ${entry.by_unit ? "units" : "weights"} gone, test accuracy ${percent(entry.accuracy)}, loss ${entry.loss.toPrecision(4)}`;
+  $("look-text").textContent = `${gone.toLocaleString("en")} of ${all.toLocaleString("en")} ${entry.by_unit ? "units" : "weights"} gone, test accuracy ${entry.accuracy === null ? "–" : percent(entry.accuracy)}, loss ${entry.loss === null ? "–" : entry.loss.toPrecision(4)}`;
   showConfusion(entry);
   showFirst(entry);
   showChanged(entry);
