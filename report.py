@@ -39,14 +39,12 @@ def main(config):
 
 def _write(root, config):
     from .experiments import folder, gallery, reports
-    from .experiments.paths import ArtifactPaths
     from .experiments.tensorboard import write_tensorboard
 
     written, failed = 0, []
     for experiment in gallery.experiments_of(root):
-        for each in (*reports.seeds_of(experiment), experiment.root):
+        for paths in (*experiment.seeds().values(), experiment):
             try:
-                paths = ArtifactPaths(each)
                 if reports.write_report(paths, keep_richer=True):
                     written += 1
                 else:
@@ -54,8 +52,8 @@ def _write(root, config):
                 if config.tensorboard and paths.config.exists():
                     with folder.locked(paths):
                         write_tensorboard(paths)
-            except gallery.FAILURES as error:
-                failed.append(f"{each.name}: {error}")
+            except reports.FAILURES as error:
+                failed.append(f"{paths.root.name}: {error}")
     for text in failed:
         say(f"No page for {text}")
     index = gallery.write_index(root)

@@ -164,6 +164,12 @@ def one_line(text, length):
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
+def middle_cut(name, length):
+    """A name in at most so many letters; both ends tell names apart."""
+    half = (length - 1) // 2
+    return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"
+
+
 def shortened(name, length):
     """A method's name, and a sparsity behind it, in at most `length` characters.
 

@@ -53,6 +53,7 @@ class Candidate:
         bytes: of the whole `.npk` file.
         exact: whether these are counted; those of large models are estimated, because writing takes
             a microsecond and more for each weight.
+        multiply_adds: for one example, if nothing was zero.
         valid_accuracy, test_accuracy: of the model.
     """
 
@@ -62,6 +63,7 @@ class Candidate:
     model: Callable[[], Any] = field(repr=False)
     bytes: int
     exact: bool
+    multiply_adds: int
     valid_accuracy: float
     test_accuracy: float
 
@@ -160,7 +162,7 @@ class Search:
         return self._epochs(candidate) * self._work_of_epoch(candidate)
 
     def _work_of_epoch(self, candidate):
-        return len(self.source.dataset.train) * multiply_adds(candidate.model())
+        return len(self.source.dataset.train) * candidate.multiply_adds
 
     def _epochs(self, candidate):
         """With how many it is trained: fewer where not even a single trial would end in time."""
@@ -259,7 +261,8 @@ class Search:
         nonzero = int(sum(map(np.count_nonzero, model.get_weights())))
         exact = model.count_params() + (TIMES_OF_NONZERO - 1) * nonzero <= EXACT
         size = len(to_bytes(model)) if exact else estimated_bytes(model)
-        candidate = Candidate(network, bits, finetuned, again, size, exact, *test(model))
+        work = multiply_adds(model)
+        candidate = Candidate(network, bits, finetuned, again, size, exact, work, *test(model))
         if not self.candidates or self.candidates[-1].network is not network:
             say(network.name)
         self.candidates.append(candidate)

@@ -12,18 +12,15 @@ from pathlib import Path
 from .. import __version__
 from ..config import short_name
 from ..utils import RunError, one_line, remove_temporary_files, say, write_text
-from ..visualization import pages
-from ..visualization.console import CLEARLY_LESS
+from ..visualization import csv, pages
 from . import folder, reports
 from .paths import ArtifactPaths
+from .reports import FAILURES
 
 INDEX = "index.html"
 LOCK = ".index.lock"
 # Cards as they were made, with digests of what they were made of.
 MEMORY = ".index.json"
-# Sparsities that every card tells the accuracy of.
-TOLD = (0.9, 0.99)
-FAILURES = (RunError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError)
 
 
 def write_index(output_dir):
@@ -139,7 +136,7 @@ def card_of(paths, memory):
 def _remembered(paths, memory):
     """The card as it was made before of the same files, or made now."""
     digest = hashlib.sha256(__version__.encode())
-    seeds = [ArtifactPaths(place).export_record for place in reports.seeds_of(paths)]
+    seeds = [single.export_record for single in paths.seeds().values()]
     for file in (paths.config, paths.metrics, paths.export_record, paths.summary, *seeds):
         digest.update(file.read_bytes() if file.exists() else b"-")
     made_of = digest.hexdigest()
@@ -161,11 +158,9 @@ def _made(paths):
         "model": short_name(settings.get("model", "mlp")),
         "settings": {row["flag"]: row["value"] for row in reports.described_settings(settings)},
         "bytes": _smallest_file(paths),
-        "seeds": len(reports.seeds_of(paths)) or None,
+        "seeds": len(paths.seeds()) or None,
     }
-    if summary is not None:
-        summary = summary.rename(columns=lambda name: name.removesuffix("_mean"))
-    shown = summary if summary is not None else rows
+    shown = rows if summary is None else csv.means_of(summary)
     if shown is None:
         return {**about, "state": "unfinished", "note": "Its command, given again, goes on."}
     dense = shown[shown["k"] == 0].iloc[0]
@@ -175,7 +170,7 @@ def _made(paths):
         **about,
         "state": "finished",
         "dense": float(dense["test_accuracy"]),
-        "told": {str(k): _best(shown, k) for k in TOLD},
+        "told": {str(k): _best(shown, k) for k in reports.COMPARED},
         "curves": [
             {name: curve[name] for name in ("method", "floor", "k", "ratio", "accuracy")}
             for curve in reports.curves(shown)
@@ -184,24 +179,17 @@ def _made(paths):
 
 
 def _best(rows, k):
-    """Of the networks at a sparsity the one with the best validation accuracy; None for none."""
-    # Patterns such as 2:4 may have removed much less than was asked for.
-    enough = rows["sparsity"] > rows["k"] - CLEARLY_LESS
-    rows = rows[(rows["k"] == k) & (rows["criterion"] != "random") & enough]
-    if rows.empty:
+    """What a card tells of the best network at a sparsity, chance left out; None for none."""
+    best = reports.best_at(rows[rows["criterion"] != "random"], k)
+    if best is None:
         return None
-    rows = rows[rows["test_accuracy"].notna()]
-    if rows.empty:
-        return None
-    validated = rows["valid_accuracy"].notna().any()
-    best = rows.loc[rows["valid_accuracy" if validated else "test_accuracy"].idxmax()]
     return {"accuracy": float(best["test_accuracy"]), "method": best["method"]}
 
 
 def _smallest_file(paths):
     """The bytes of the smallest `.npk` file that has been exported, of any seed."""
     sizes = []
-    for place in (paths, *map(ArtifactPaths, reports.seeds_of(paths))):
+    for place in (paths, *paths.seeds().values()):
         with contextlib.suppress(*FAILURES):
             record = json.loads(place.export_record.read_text(encoding="utf-8"))
             sizes.append(int(record["after"]["npk_bytes"]))

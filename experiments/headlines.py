@@ -163,8 +163,3 @@ def _seeds(summary):
 
 def _dense_mean(summary):
     return summary[summary["k"] == 0].iloc[0]["test_accuracy_mean"]
-
-
-def of_means(summary):
-    """A summary of several seeds as `headline` takes it: the means in the place of networks."""
-    return summary.rename(columns=lambda name: name.removesuffix("_mean"))

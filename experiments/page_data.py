@@ -11,7 +11,7 @@ import numpy as np
 from ..config import UsageError
 from ..models.architectures import image_shape
 from ..utils import RunError, say, write_bytes
-from ..visualization.histograms import spanning_edges, symmetric_edges
+from ..visualization.histograms import bins_of, spanning_edges, symmetric_edges
 
 BINS = 48
 # How many examples with another answer are kept for each network, and how large.
@@ -59,7 +59,7 @@ class PageData:
 
     def __init__(self, paths, networks, dense, answers):
         self.paths, self.networks, self.answers = paths, networks, answers
-        self.matrices = networks.hidden_matrices(dense)
+        self.matrices, self._edges = networks.hidden_matrices(dense), {}
         self.failed = False
         try:
             self.image_shape = image_shape(networks.shape)
@@ -88,8 +88,7 @@ class PageData:
         found = {"layers": [], "sizes": [], "low": [], "high": [], "counts": []}
         matrices = self.networks.hidden_matrices(weights)
         for name, matrix in matrices.items():
-            values, dense = (_norms(m) if by_unit else m for m in (matrix, self.matrices[name]))
-            edges = (spanning_edges if by_unit else symmetric_edges)(dense, BINS)
+            values, edges = _values(by_unit, matrix), self._edges_of(by_unit, name)
             found["layers"].append(name)
             found["sizes"].append(values.size)
             found["low"].append(edges[0])
@@ -101,6 +100,13 @@ class PageData:
             read = np.abs(first).sum(axis=1).reshape(shape).sum(axis=2)
             found["first_layer"] = read.astype(np.float32)
         return found
+
+    def _edges_of(self, by_unit, name):
+        """The bins of a layer, by what it holds in the dense network: looked at once."""
+        if (by_unit, name) not in self._edges:
+            edges = spanning_edges if by_unit else symmetric_edges
+            self._edges[by_unit, name] = edges(_values(by_unit, self.matrices[name]), BINS)
+        return self._edges[by_unit, name]
 
     def _examples(self, answers):
         changed = np.flatnonzero(answers != self.answers)[:MOST_EXAMPLES]
@@ -146,16 +152,14 @@ def pictures(pixels):
     return pixels[..., 0] if pixels.shape[-1] == 1 else pixels
 
 
-def _norms(matrix):
-    return np.linalg.norm(matrix, axis=0)
+def _values(by_unit, matrix):
+    """What of a layer is distributed: the norms of its units, or its weights."""
+    return np.linalg.norm(matrix, axis=0) if by_unit else matrix
 
 
 def _counts(values, edges):
     """How many of the values that are not zero lie in each bin; those outside in the outer ones."""
-    values = values[values != 0]
-    position = (values - edges[0]) * (len(edges[1:]) / (edges[-1] - edges[0]))
-    inside = np.clip(position.astype(np.int32), 0, len(edges) - 2)
-    return np.bincount(inside, minlength=len(edges) - 1)
+    return np.bincount(bins_of(values[values != 0], edges), minlength=len(edges) - 1)
 
 
 def _as_small(classes):

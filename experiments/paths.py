@@ -10,6 +10,11 @@ from ..utils import remove_temporary_files
 _HISTOGRAM_PREFIX = {"weight": "pruned_weights_l1", "unit": "pruned_units_l2"}
 
 
+def plain_name(method):
+    """The name of a method as that of a folder."""
+    return method.replace("/", "-").replace(":", "of")
+
+
 @dataclass(frozen=True)
 class ArtifactPaths:
     """Where one experiment keeps its files: one method or property per artifact."""
@@ -73,8 +78,7 @@ class ArtifactPaths:
 
     def network_of(self, method, k, digest):
         """The same by the cells of its row."""
-        folder = method.replace("/", "-").replace(":", "of")
-        return self.root / "networks" / folder / f"weights_k={k}-{digest}.hdf5"
+        return self.root / "networks" / plain_name(method) / f"weights_k={k}-{digest}.hdf5"
 
     @property
     def page_data(self):
@@ -104,6 +108,15 @@ class ArtifactPaths:
     def replicates(self):
         """Where the experiments of several seeds are, and their summary."""
         return self.root / "replicates"
+
+    def seeds(self):
+        """The `ArtifactPaths` of the experiments of several seeds that are there, by seed."""
+        start, found = f"{self.root.name}-seed=", {}
+        for place in self.replicates.glob("*/"):
+            seed = place.name.removeprefix(start)
+            if place.name.startswith(start) and seed.isdecimal():
+                found[int(seed)] = ArtifactPaths(place)
+        return dict(sorted(found.items()))
 
     @property
     def forced_seeds(self):

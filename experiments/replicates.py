@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import glob
 import json
 
 import pandas as pd
@@ -88,14 +87,11 @@ def report(config, reference, paths):
 def finished_rows(config, reference, paths):
     """The rows of all seeds that have every network of these settings, in one table."""
     found, first = {}, folder.read_record(ArtifactPaths.of(replicate(config, paths, config.seed)))
-    for place in paths.replicates.glob(f"{glob.escape(config.experiment_id)}-seed=*"):
-        seed = place.name.rpartition("=")[2]
-        if seed.isdecimal():
-            single = replicate(config, paths, int(seed))
-            rows = _rows_of(single, reference, ArtifactPaths(place), first)
-            if rows is not None:
-                found[int(seed)] = rows
-    return csv.typed(pd.concat([found[seed] for seed in sorted(found)], ignore_index=True))
+    for seed, place in paths.seeds().items():
+        rows = _rows_of(replicate(config, paths, seed), reference, place, first)
+        if rows is not None:
+            found[seed] = rows
+    return csv.typed(pd.concat(found.values(), ignore_index=True))
 
 
 def _rows_of(config, reference, paths, first):

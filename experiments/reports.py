@@ -13,12 +13,16 @@ import pandas as pd
 from ..config import DEFAULT_NUM_VALID, PACKAGE_DIR, ExperimentConfig
 from ..pruning.methods import parse
 from ..utils import RunError, percent, say, write_text
-from ..visualization import csv, pages
+from ..visualization import csv, graph, pages
+from ..visualization.console import CLEARLY_LESS
 from . import folder, headlines
 from .page_data import read_labels, read_look
-from .paths import ArtifactPaths
 from .pictures import kept_epoch
 
+# What reading a folder may end in where somebody has changed something by hand.
+FAILURES = (RunError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError)
+# Sparsities at which experiments are compared.
+COMPARED = (0.9, 0.99)
 # A confusion matrix of more classes nobody reads.
 MOST_CLASSES = 20
 # So many numbers of histograms make a page of half a megabyte.
@@ -80,7 +84,7 @@ def try_to_write_report(paths):
     """The same after a run, whose results stand without a page; a failure is said."""
     try:
         write_report(paths)
-    except (RunError, OSError, ValueError, KeyError, TypeError, IndexError) as error:
+    except FAILURES as error:
         say(f"Warning: {paths.report} could not be written ({error}).")
 
 
@@ -98,9 +102,8 @@ def report_of(paths):
     settings = record["settings"] if record else settings_of_seeds(paths)
     labels, classes = read_labels(paths.labels)
     published = published_curves(settings)
-    shown = rows if rows is not None else summary
-    told = rows if rows is not None else headlines.of_means(summary)
-    sentences, rule = headlines.headline(told)
+    shown = rows if rows is not None else csv.means_of(summary)
+    sentences, rule = headlines.headline(shown)
     looks, pixels, missing = ({}, {}, []) if rows is None else _looks(paths, rows, labels)
     return {
         "id": paths.root.name,
@@ -120,14 +123,14 @@ def report_of(paths):
         "command": command(settings, paths),
         "history": _history(paths, settings) if rows is not None else None,
         "curves": curves(shown),
-        "bands": None if summary is None or rows is None else curves(summary),
+        "bands": None if summary is None or rows is None else curves(csv.means_of(summary)),
         "published": published,
         "classes": classes,
         "looks": looks,
         "pixels": pixels,
         "missing": missing,
         "layers": None if rows is None else _layer_sparsities(rows),
-        "table": _table(shown, TABLE_COLUMNS if rows is not None else SUMMARY_COLUMNS),
+        "table": _table(summary, SUMMARY_COLUMNS) if rows is None else _table(rows, TABLE_COLUMNS),
         "export": _export(paths),
         "files": _files(paths),
         "pictures": sorted(
@@ -152,6 +155,11 @@ def networks_of_record(paths, record):
 
 
 def summary_of(paths):
+    """The summary of several seeds; None if there is none, or none of the dense network.
+
+    Raises:
+        RunError: if it cannot be understood.
+    """
     if not paths.summary.exists():
         return None
     try:
@@ -163,33 +171,31 @@ def summary_of(paths):
 
 def settings_of_seeds(paths):
     """The settings of an experiment with several seeds, from the first one's record."""
-    for place in seeds_of(paths):
-        record = folder.read_record(ArtifactPaths(place))
+    seeds = paths.seeds()
+    for single in seeds.values():
+        record = folder.read_record(single)
         if record:
-            count = len(seeds_of(paths))
             return {
                 **record["settings"],
-                "replicates": count,
+                "replicates": len(seeds),
                 "experiment_id": paths.root.name,
                 "output_dir": str(paths.root.parent),
             }
     raise RunError(f"{paths.replicates} holds no experiments any more.")
 
 
-def seeds_of(paths):
-    """The folders of an experiment's seeds, by seed."""
-    start = f"{paths.root.name}-seed="
-    found = [p for p in paths.replicates.glob("*/") if p.name.startswith(start)]
-    found = [p for p in found if p.name.removeprefix(start).isdecimal()]
-    return sorted(found, key=lambda p: int(p.name.removeprefix(start)))
-
-
 def _seeds(paths):
-    return [
-        {"name": place.name, "href": f"replicates/{place.name}/report.html"}
-        for place in seeds_of(paths)
-        if ArtifactPaths(place).report.exists()
-    ]
+    names = [single.root.name for single in paths.seeds().values() if single.report.exists()]
+    return [{"name": name, "href": f"replicates/{name}/report.html"} for name in names]
+
+
+def best_at(rows, k):
+    """The network at a sparsity with the best validation accuracy, or, where nothing was held out,
+    test accuracy; None if none has removed as much: patterns such as 2:4 may allow less."""
+    rows = rows[(rows["k"] == k) & (rows["sparsity"] >= k - CLEARLY_LESS)]
+    rows = rows[rows["test_accuracy"].notna()]
+    column = "valid_accuracy" if rows["valid_accuracy"].notna().any() else "test_accuracy"
+    return rows.loc[rows[column].idxmax()] if len(rows) else None
 
 
 def published_curves(settings):
@@ -271,13 +277,10 @@ def _history(paths, settings):
 
 
 def curves(rows):
-    """The points of every method, by sparsity: of a table of networks, or of a summary."""
-    rows = rows.rename(columns=lambda name: name.removesuffix("_mean"))
-    dense = rows[rows["k"] == 0].head(1)
+    """The points of every method, by sparsity: of a table of networks, or of means."""
     found = []
     for method, group in rows.groupby("method", sort=False):
-        own = group if (group["k"] == 0).any() else pd.concat([dense, group])
-        own = own.sort_values("k", kind="stable")
+        own = graph.from_control(rows, method)
         found.append(
             {
                 "method": method,

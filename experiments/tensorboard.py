@@ -1,24 +1,22 @@
 """What TensorBoard shows of an experiment: what its folder holds, collected; no TensorFlow."""
 
 import numpy as np
-import pandas as pd
 
 from ..config import retraining_settings, short_name, training_settings
 from ..pruning.methods import Method
 from ..utils import RunError
 from ..visualization import csv
-from ..visualization.console import CLEARLY_LESS
 from ..visualization.events import Run, write_events
+from ..visualization.graph import from_control
 from . import folder
 from .page_data import read_look
-from .reports import DEFAULTS, networks_of_record
+from .paths import plain_name
+from .reports import COMPARED, DEFAULTS, best_at, networks_of_record
 
 SCALARS = (
     *("test_accuracy", "valid_accuracy", "test_loss"),
     *("compression_ratio", "speedup", "sparsity"),
 )
-# Sparsities at which experiments are compared.
-COMPARED = (0.9, 0.99)
 
 
 def write_tensorboard(paths):
@@ -44,20 +42,17 @@ def write_tensorboard(paths):
     if rows is None:
         raise RunError(f"{paths.root} has no tested networks yet; run the experiment to its end.")
     settings = {**DEFAULTS, **record["settings"]}
-    place = paths.root / "tensorboard"
     runs = {
-        **{_called(method): _of_method(paths, rows, method) for method in rows["method"].unique()},
+        **{
+            plain_name(method): _of_method(paths, rows, method)
+            for method in rows["method"].unique()
+        },
         "training": _training(paths, settings),
         "figures": _figures(paths),
         "summary": _summary(settings, rows),
     }
-    write_events(place, runs, paths.metrics.stat().st_mtime)
-    return place
-
-
-def _called(method):
-    """The name of a method's run: that of the folder its networks are in."""
-    return method.replace("/", "-").replace(":", "of")
+    write_events(paths.tensorboard, runs, paths.metrics.stat().st_mtime)
+    return paths.tensorboard
 
 
 def _step(k):
@@ -74,14 +69,11 @@ def _training(paths, settings):
 
 
 def _of_method(paths, rows, method):
-    own = rows[rows["method"] == method]
-    # Every curve begins at the dense network, whichever method's row that is.
-    dense = own if (own["k"] == 0).any() else rows[rows["k"] == 0].head(1)
-    curve = pd.concat([dense[dense["k"] == 0], own[own["k"] > 0]]).sort_values("k")
+    curve = from_control(rows, method)
     steps = curve["k"].map(_step)
     return Run(
         {name: list(zip(steps, curve[name], strict=True)) for name in SCALARS if name in curve},
-        _distributions(paths, own.sort_values("k")),
+        _distributions(paths, rows[rows["method"] == method].sort_values("k")),
     )
 
 
@@ -123,9 +115,6 @@ def _summary(settings, rows):
 
 
 def _best(rows, k):
-    """Test accuracy of the method with the best validation accuracy, or, where nothing was held
-    out, test accuracy, at a sparsity; NaN if none has removed as much."""
-    rows = rows[(rows["k"] == k) & (rows["sparsity"] >= k - CLEARLY_LESS)]
-    column = "valid_accuracy" if rows["valid_accuracy"].notna().any() else "test_accuracy"
-    rows = rows.dropna(subset=[column])
-    return rows.loc[rows[column].idxmax(), "test_accuracy"] if len(rows) else np.nan
+    """Test accuracy of the best network at a sparsity; NaN for none."""
+    best = best_at(rows, k)
+    return np.nan if best is None else best["test_accuracy"]

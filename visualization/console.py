@@ -5,7 +5,8 @@ import itertools
 import math
 import textwrap
 
-from ..utils import COLUMNS, counted, percent, shortened
+from ..utils import COLUMNS, counted, middle_cut, percent, shortened
+from .csv import means_of
 
 # A sparsity this much below the one asked for is no rounding to whole items.
 CLEARLY_LESS = 0.005
@@ -43,7 +44,7 @@ def summary_table(summary, settings=""):
             `test_accuracy_high`; the last two are NaN for a single seed.
         settings: what the networks were made with.
     """
-    means = _marked(summary.rename(columns=lambda column: column.removesuffix("_mean")))
+    means = _marked(means_of(summary))
     cells = {(row.method, row.k): _accuracy(row, _interval(row)) for row in means.itertuples()}
     seeds = summary["seeds"].max()
     heading = f"Test accuracy (%), mean of {seeds} seeds (95 % interval), compression ratio:"
@@ -224,7 +225,7 @@ def experiments_table(cards, width=COLUMNS):
     lines += map(_experiment_row, cards)
     name, *others = zip(*lines, strict=True)
     room = width - sum(max(map(len, column)) + 2 for column in others) - 2
-    names = [_shortened_name(each, max(room, 16)) for each in name]
+    names = [middle_cut(each, max(room, 16)) for each in name]
     return _aligned([names, *others], first="left", width=10 * COLUMNS)
 
 
@@ -234,12 +235,6 @@ def _experiment_row(card):
     size = f"{card['bytes']:,}" if card["bytes"] else "–"
     shown = ("–" if a is None else f"{100 * a:.2f} %" for a in accuracies)
     return (card["name"], card["state"], *shown, size)
-
-
-def _shortened_name(name, length):
-    """A name in at most so many letters; both ends tell names apart."""
-    half = (length - 1) // 2
-    return name if len(name) <= length else f"{name[: length - 1 - half]}…{name[-half:]}"
 
 
 def experiment(report):

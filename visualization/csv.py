@@ -148,6 +148,11 @@ def read_metrics(path):
         ) from error
 
 
+def means_of(summary):
+    """A summary of several seeds as a table of networks: the means under the plain names."""
+    return summary.rename(columns=lambda name: name.removesuffix("_mean"))
+
+
 def typed(metrics):
     """A table of networks with the types of its columns; those of others stay as they are."""
     types = {column: _type_of(column) for column in metrics.columns}

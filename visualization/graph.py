@@ -18,7 +18,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from matplotlib.transforms import ScaledTranslation
 from PIL import Image
 
-from ..utils import atomic_path, percent, shortened
+from ..utils import atomic_path, middle_cut, percent, shortened
 from .histograms import layer_histogram, spanning_edges, symmetric_edges
 from .palette import BLUE, GREY, METHOD_COLORS, ORANGE, VERMILION
 
@@ -128,7 +128,7 @@ def method_comparison(metrics, title, settings=""):
     # A network of which nothing lives has no ratio.
     metrics = metrics[np.isfinite(metrics["compression_ratio"])].reset_index(drop=True)
     for number, (method, style) in enumerate(_method_styles(metrics).items()):
-        points = _from_control(metrics, method)
+        points = from_control(metrics, method)
         style["markevery"] = _marked(len(points), number)
         for axes in panels:
             _plot_method(axes, points, method, style)
@@ -168,7 +168,7 @@ def _method_styles(metrics):
     }
 
 
-def _from_control(metrics, method):
+def from_control(metrics, method):
     """The rows of a method by sparsity, the table's control first where it has none of its own."""
     chosen, unpruned = metrics["method"] == method, metrics["k"] == 0
     if unpruned.any() and not (chosen & unpruned).any():
@@ -261,13 +261,7 @@ class _Panels:
         """Of a panel."""
         if self.labelled:
             return f"{layer}: {removed:,} of {size:,} removed"
-        return f"{_middle_cut(layer, 24)}: −{percent(round(removed / size, 4))}"
-
-
-def _middle_cut(name, length):
-    """A layer's name in at most so many letters; both ends tell layers apart."""
-    half = (length - 1) // 2
-    return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"
+        return f"{middle_cut(layer, 24)}: −{percent(round(removed / size, 4))}"
 
 
 class HistogramFrames:

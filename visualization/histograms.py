@@ -42,8 +42,7 @@ def layer_histogram(layer, values, order, removed, edges):
     """
     bins = len(edges) - 1
     ordered = values.ravel()[order]
-    position = (ordered - edges[0]) * (bins / (edges[-1] - edges[0]))
-    index = np.clip(position.astype(np.int32), 0, bins - 1)
+    index = bins_of(ordered, edges)
     index[ordered == 0] = bins  # one bin more, cut off below
     stops = [0, *removed, len(ordered)]
     # What goes between one sparsity and the next, then summed from the end: what is kept.
@@ -53,6 +52,18 @@ def layer_histogram(layer, values, order, removed, edges):
     ]
     dense, *counts = np.cumsum(goes[::-1], axis=0)[::-1]
     return LayerHistogram(layer, edges, dense, np.array(counts), tuple(removed), len(ordered))
+
+
+def bins_of(values, edges):
+    """The number of the bin of each value; those outside are in the first or last one.
+
+    Args:
+        values: of any shape.
+        edges: equally spaced bin edges.
+    """
+    bins = len(edges) - 1
+    position = (values - edges[0]) * (bins / (edges[-1] - edges[0]))
+    return np.clip(position.astype(np.int32), 0, bins - 1)
 
 
 def symmetric_edges(values, bins):
