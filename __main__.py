@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 PACKAGE = "network_pruning"
-COMMANDS = ("train", "export", "predict", "report")
+COMMANDS = ("train", "export", "predict", "report", "sweep", "trial")
 
 
 def load_package():

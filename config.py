@@ -38,7 +38,7 @@ def default_output_dir(package_dir):
     return str(package_dir / "results") if in_checkout else "results"
 
 
-def _setting(default, help_text, *, trains=False, retrains=False):
+def setting(default, help_text, *, trains=False, retrains=False):
     """A config field with a flag.
 
     `trains` marks settings that change the dense weights, `retrains` those of training while and
@@ -56,149 +56,166 @@ class ExperimentConfig:
         UsageError: if a value is out of range; the message names the flag.
     """
 
-    dataset: str = _setting(
+    dataset: str = setting(
         "digits",
         "Data set to train on: digits, fashion, or an .npz file with the arrays x_train, y_train, "
         "x_test and y_test.",
         trains=True,
     )
-    batch_size: int = _setting(128, "Training examples per step.", trains=True)
-    epochs: int = _setting(
+    batch_size: int = setting(128, "Training examples per step.", trains=True)
+    epochs: int = setting(
         20, "Passes over the training data; 0 prunes a saved model as it is.", trains=True
     )
-    learning_rate: float = _setting(0.001, "Learning rate of Adam.", trains=True)
-    l1_reg: float = _setting(0.0, "L1 penalty on the hidden layers' weights.", trains=True)
-    l2_reg: float = _setting(0.0, "L2 penalty on the hidden layers' weights.", trains=True)
-    num_valid: int | None = _setting(
+    learning_rate: float = setting(0.001, "Learning rate of Adam.", trains=True)
+    l1_reg: float = setting(0.0, "L1 penalty on the hidden layers' weights.", trains=True)
+    l2_reg: float = setting(0.0, "L2 penalty on the hidden layers' weights.", trains=True)
+    num_valid: int | None = setting(
         None,
         "Training examples held out for validation, taken from the front; with 0 the checkpoint "
         "is chosen by training loss. (default: 10000, or a sixth of a file's training examples "
         "where it has fewer than 60,000)",
         trains=True,
     )
-    k_vals: tuple[float, ...] = _setting(
+    k_vals: tuple[float, ...] = setting(
         DEFAULT_K_VALS,
         "Sparsities to prune to: fractions in [0, 1], separated by commas. They are sorted and "
         "repeated values are dropped.",
     )
-    keep_best: bool = _setting(
+    keep_best: bool = setting(
         True,
         "Keep the checkpoint with the lowest validation loss; otherwise that of the last epoch.",
         trains=True,
     )
-    force_train: bool = _setting(False, "Train again even if a finished checkpoint exists.")
-    experiment_id: str | None = _setting(
+    force_train: bool = setting(False, "Train again even if a finished checkpoint exists.")
+    experiment_id: str | None = setting(
         None,
         "Name of the experiment's folder under --output_dir. "
         "(default: <dataset>-<epochs>-lr=<lr>-l1=<l1>-l2=<l2>)",
     )
-    output_dir: str = _setting(
+    output_dir: str = setting(
         default_output_dir(PACKAGE_DIR),
         "Folder in which experiments are written: results/ of the checkout or, where the program "
         "is installed, of the folder that you stand in.",
     )
-    seed: int = _setting(
+    seed: int = setting(
         0,
         "Seed of the initial weights, of the data order, and of what is random in pruning.",
         trains=True,
     )
-    data_dir: str | None = _setting(
+    data_dir: str | None = setting(
         None,
         "Folder with the data files, raw or .gz, and where downloads are kept. "
         "(default: $NETWORK_PRUNING_DATA, else a per-user cache folder)",
     )
-    model: str = _setting(
+    model: str = setting(
         "mlp",
         "Network to train: mlp, lenet_300_100, lenet_5, or a model that Keras has saved, a file "
         "that ends in .keras, .h5 or .hdf5.",
         trains=True,
     )
-    methods: tuple[str, ...] = _setting(
+    methods: tuple[str, ...] = setting(
         ("weight", "unit"),
         "Pruning methods, separated by commas. Each names its granularity, criterion, scope, "
         "schedule and recovery, as in weight/lamp/global/gradual/finetune; what is not named is "
         "at its default. weight and unit are always among them. help lists all values.",
     )
-    preset: str | None = _setting(
+    preset: str | None = setting(
         None,
         "A recipe, strong or strong_units: values for the flags below and --methods, each of which "
         "you may still give.",
     )
-    plugins: tuple[str, ...] = _setting(
+    plugins: tuple[str, ...] = setting(
         (), "Python modules of yours, separated by commas, that register criteria and the like."
     )
-    prune_epochs: int = _setting(
+    prune_epochs: int = setting(
         4,
         "Epochs of training in which the schedule gradual gets from one sparsity to the next.",
         retrains=True,
     )
-    prune_fraction: float = _setting(
+    prune_fraction: float = setting(
         0.2,
         "Share of what is left that the schedule iterative removes in each round.",
         retrains=True,
     )
-    finetune_epochs: int = _setting(6, "Epochs of training in each recovery.", retrains=True)
-    finetune_learning_rate: float | None = _setting(
+    finetune_epochs: int = setting(6, "Epochs of training in each recovery.", retrains=True)
+    finetune_learning_rate: float | None = setting(
         None,
         "Learning rate at which the recovery finetune begins. (default: --learning_rate)",
         retrains=True,
     )
-    rewind_epoch: int = _setting(
+    rewind_epoch: int = setting(
         0,
         "Epoch of the dense training to whose end weight_rewind goes back; 0 for the beginning.",
         retrains=True,
     )
-    distillation: float = _setting(
+    distillation: float = setting(
         0.0,
         "Share of the dense network's answers in what a network learns while it is pruned and "
         "recovers; the rest are the labels.",
         retrains=True,
     )
-    shift: int = _setting(
+    shift: int = setting(
         0,
         "While a network is pruned and recovers, move each training image at random by up to this "
         "many pixels in each direction, anew in every epoch.",
         retrains=True,
     )
-    tensorboard: bool = _setting(
+    tensorboard: bool = setting(
         False, "Also write TensorBoard's event files, for those who compare experiments there."
     )
-    replicates: int = _setting(
+    replicates: int = setting(
         1, "Run the experiment with this many seeds, from --seed on, and report mean and interval."
+    )
+    threads: int | None = setting(
+        None,
+        "Threads that compute, at most. Another number rounds otherwise, so that results differ in "
+        "their last digits. (default: one for each processor core)",
+    )
+    ray_address: str | None = setting(
+        None,
+        "With --replicates: run the seeds beside each other on Ray, where it is: local for this "
+        "machine, auto or ray://<host>:10001 for a cluster, see docs/cluster.md.",
     )
 
     def __post_init__(self):
-        _check_at_least(self, "batch_size", 1)
+        check_at_least(self, "batch_size", 1)
         if self.epochs == 0 and not is_file(self.model):
             raise UsageError(
                 f"--epochs=0 prunes a saved model as it is, but --model={self.model} is none; give "
                 f"a file that ends in {', '.join(MODEL_FILES)}, or train for 1 epoch or more."
             )
-        _check_at_least(self, "epochs", 0 if is_file(self.model) else 1)
-        _check_positive(self, "learning_rate")
+        check_at_least(self, "epochs", 0 if is_file(self.model) else 1)
+        check_positive(self, "learning_rate")
         for name in ("l1_reg", "l2_reg"):
-            _check_at_least(self, name, 0)
+            check_at_least(self, name, 0)
         if is_file(self.dataset):
             if self.num_valid is not None:
-                _check_at_least(self, "num_valid", 0)
+                check_at_least(self, "num_valid", 0)
         elif self.num_valid is None:
             object.__setattr__(self, "num_valid", DEFAULT_NUM_VALID)
         else:
-            _check_between(self, "num_valid", 0, MAX_NUM_VALID)
-        _check_between(self, "seed", 0, MAX_SEED)
+            check_between(self, "num_valid", 0, MAX_NUM_VALID)
+        check_between(self, "seed", 0, MAX_SEED)
         for name in ("prune_epochs", "finetune_epochs", "replicates"):
-            _check_at_least(self, name, 1)
+            check_at_least(self, name, 1)
         if self.finetune_learning_rate is not None:
-            _check_positive(self, "finetune_learning_rate")
-        _check_between(self, "prune_fraction", 0.01, 0.99)
-        _check_between(self, "distillation", 0, 1)
-        _check_between(self, "shift", 0, 27)
-        _check_between(self, "rewind_epoch", 0, self.epochs)
-        _check_between(self, "replicates", 1, MAX_SEED - self.seed + 1)
+            check_positive(self, "finetune_learning_rate")
+        check_between(self, "prune_fraction", 0.01, 0.99)
+        check_between(self, "distillation", 0, 1)
+        check_between(self, "shift", 0, 27)
+        check_between(self, "rewind_epoch", 0, self.epochs)
+        check_between(self, "replicates", 1, MAX_SEED - self.seed + 1)
+        if self.threads is not None:
+            check_at_least(self, "threads", 1)
+        if self.ray_address is not None and self.replicates == 1:
+            raise UsageError(
+                "--ray_address runs the seeds of --replicates; for other experiments beside each "
+                "other there is python -m network-pruning.sweep."
+            )
         object.__setattr__(self, "k_vals", _checked_k_vals(self.k_vals))
         if self.experiment_id is None:
             object.__setattr__(self, "experiment_id", default_experiment_id(self))
-        _check_plain_name(self.experiment_id)
+        check_plain_name(self.experiment_id)
         if not self.output_dir.strip():
             raise UsageError("--output_dir is empty; name the folder to write experiments in.")
 
@@ -307,8 +324,8 @@ def define_flags(module_name, flag_values=flags.FLAGS, kind=ExperimentConfig):
         kind: whose settings they are: `ExperimentConfig` or another.
     """
     where = {"flag_values": flag_values, "module_name": module_name}
-    for f in _flagged(kind):
-        define = _DEFINERS[f.type]
+    for f in flagged(kind):
+        define = DEFINERS[f.type]
         define(f.name, f.default, f.metadata["help"], **where)
     flags.DEFINE_bool("version", False, "Print the version and stop.", **where)
 
@@ -320,9 +337,21 @@ def config_from_flags(flag_values):
         UsageError: if a value is out of range or `--k_vals` holds something else than numbers.
     """
     values = {f.name: getattr(flag_values, f.name) for f in _fields()}
-    for name, value in preset(values["preset"]).items():
-        if not flag_values[name].present:
-            values[name] = value
+    return config_of(values, {name for name in values if flag_values[name].present})
+
+
+def config_of(values, given):
+    """An `ExperimentConfig` of the values of flags.
+
+    Args:
+        values: by name; lists as lists of texts.
+        given: the names of those that somebody gave: they go before a preset's.
+
+    Raises:
+        UsageError: as `config_from_flags`.
+    """
+    chosen = {name: value for name, value in preset(values["preset"]).items() if name not in given}
+    values = {**values, **chosen}
     values["k_vals"] = tuple(map(_number, values["k_vals"]))
     for name in ("methods", "plugins"):
         values[name] = tuple(values[name])
@@ -357,56 +386,54 @@ class ExportConfig:
             the flag.
     """
 
-    experiment_id: str | None = _setting(None, "Name of the finished experiment to export from.")
-    output_dir: str = _setting(
+    experiment_id: str | None = setting(None, "Name of the finished experiment to export from.")
+    output_dir: str = setting(
         default_output_dir(PACKAGE_DIR), "Folder in which experiments are, and exports are written."
     )
-    method: str | None = _setting(
+    method: str | None = setting(
         None, "Choose among the networks of this method, as metrics.csv names it. (default: of all)"
     )
-    k: float | None = _setting(
-        None, "Choose among the networks of this sparsity. (default: of all)"
-    )
-    model: str | None = _setting(
+    k: float | None = setting(None, "Choose among the networks of this sparsity. (default: of all)")
+    model: str | None = setting(
         None, "Export a model that Keras has saved, which no experiment made; with --dataset."
     )
-    dataset: str | None = _setting(
+    dataset: str | None = setting(
         None, "With --model: digits, fashion, or an .npz file, see docs/own.md."
     )
-    max_accuracy_drop: float = _setting(
+    max_accuracy_drop: float = setting(
         0.0,
         "Share of the validation examples, in [0, 1], by which the exported model may be right "
         "less often than the dense network, or than --model.",
     )
-    formats: tuple[str, ...] = _setting(
+    formats: tuple[str, ...] = setting(
         EXPORT_FORMATS, "Files to write, separated by commas: keras, npk, litert."
     )
-    bits: tuple[int, ...] = _setting(
+    bits: tuple[int, ...] = setting(
         tuple(BITS), "Choose among so many bits for each weight: 2 to 6, separated by commas."
     )
-    finetune_epochs: int | None = _setting(
+    finetune_epochs: int | None = setting(
         None,
         "Epochs of training with the weights on their levels; 0 only rounds. (default: 15, or "
         "fewer for large models, so that it takes no more than about two minutes)",
     )
-    finetune_learning_rate: float | None = _setting(
+    finetune_learning_rate: float | None = setting(
         None, "Learning rate at its beginning. (default: that of the experiment, else 0.001)"
     )
-    distillation: float = _setting(
+    distillation: float = setting(
         0.5,
         "Share of the best network's answers in what is learned then; the rest are the labels.",
     )
-    shift: int | None = _setting(
+    shift: int | None = setting(
         None,
         "Images are moved at random then by up to this many pixels. (default: as in the "
         "experiment, else 0)",
     )
-    seed: int = _setting(0, "Of what is random then.")
-    num_valid: int | None = _setting(
+    seed: int = setting(0, "Of what is random then.")
+    num_valid: int | None = setting(
         None, "With --model: training examples held out for validation, as for an experiment."
     )
-    data_dir: str | None = _setting(None, "Folder with the data files, as for an experiment.")
-    plugins: tuple[str, ...] = _setting(
+    data_dir: str | None = setting(None, "Folder with the data files, as for an experiment.")
+    plugins: tuple[str, ...] = setting(
         (), "Python modules of yours that the data set or model needs, separated by commas."
     )
 
@@ -417,7 +444,7 @@ class ExportConfig:
                 "Keras has saved."
             )
         if self.experiment_id is not None:
-            _check_plain_name(self.experiment_id)
+            check_plain_name(self.experiment_id)
         for name, other in (
             ("dataset", "model"),
             ("num_valid", "model"),
@@ -442,15 +469,15 @@ class ExportConfig:
                 came = repr(wrong[0]) if wrong else "nothing"
                 raise UsageError(f"--{name}: choose of {', '.join(map(str, valid))}, not {came}.")
         if self.finetune_epochs is not None:
-            _check_at_least(self, "finetune_epochs", 0)
+            check_at_least(self, "finetune_epochs", 0)
         if self.finetune_learning_rate is not None:
-            _check_positive(self, "finetune_learning_rate")
-        _check_between(self, "distillation", 0, 1)
+            check_positive(self, "finetune_learning_rate")
+        check_between(self, "distillation", 0, 1)
         if self.shift is not None:
-            _check_between(self, "shift", 0, 27)
-        _check_between(self, "seed", 0, MAX_SEED)
+            check_between(self, "shift", 0, 27)
+        check_between(self, "seed", 0, MAX_SEED)
         if self.num_valid is not None:
-            _check_between(self, "num_valid", 1, MAX_NUM_VALID)
+            check_between(self, "num_valid", 1, MAX_NUM_VALID)
 
     def to_dict(self):
         """Every setting as JSON-ready values."""
@@ -480,12 +507,12 @@ class ReportConfig:
         UsageError: if something is out of range.
     """
 
-    output_dir: str = _setting(
+    output_dir: str = setting(
         default_output_dir(PACKAGE_DIR), "Folder in which the experiments are."
     )
-    tensorboard: bool = _setting(False, "Also write TensorBoard's event files.")
-    list: bool = _setting(False, "Print the table of experiments, and write nothing.")
-    show: str | None = _setting(
+    tensorboard: bool = setting(False, "Also write TensorBoard's event files.")
+    list: bool = setting(False, "Print the table of experiments, and write nothing.")
+    show: str | None = setting(
         None, "Print this experiment, with curves drawn in the terminal, and write nothing."
     )
 
@@ -493,7 +520,7 @@ class ReportConfig:
         if self.list + (self.show is not None) + self.tensorboard > 1:
             raise UsageError("Give one of --list, --show and --tensorboard.")
         if self.show is not None:
-            _check_plain_name(self.show, "--show")
+            check_plain_name(self.show, "--show")
         if not self.output_dir.strip():
             raise UsageError("--output_dir is empty; name the folder that holds experiments.")
 
@@ -504,7 +531,7 @@ class ReportConfig:
 
 def report_config_from_flags(flag_values):
     """A `ReportConfig` of parsed absl flags."""
-    return ReportConfig(**{f.name: flag_values[f.name].value for f in _flagged(ReportConfig)})
+    return ReportConfig(**{f.name: flag_values[f.name].value for f in flagged(ReportConfig)})
 
 
 @dataclass(frozen=True)
@@ -517,19 +544,19 @@ class PredictConfig:
 
     model: str
     images: tuple[str, ...]
-    classes: tuple[str, ...] = _setting(
+    classes: tuple[str, ...] = setting(
         (), "Names of the classes, in their order, separated by commas. (default: their numbers)"
     )
-    top: int = _setting(3, "How many classes to show for each image.")
-    margin: float = _setting(
+    top: int = setting(3, "How many classes to show for each image.")
+    margin: float = setting(
         4 / 28,
         "Share of the width that is left free on each side of what an image shows, as in MNIST; 0 "
         "for Fashion-MNIST. Images of just the model's size are not cut out.",
     )
-    plugins: tuple[str, ...] = _setting(
+    plugins: tuple[str, ...] = setting(
         (), "Python modules of yours that register layers in the model, separated by commas."
     )
-    invert: str = _setting(
+    invert: str = setting(
         "auto",
         "Whether to turn light and dark round: yes, no, or auto, where the border is light and the "
         "model takes grey images.",
@@ -541,7 +568,7 @@ class PredictConfig:
                 "Give an .npk file and one or more images: "
                 "python -m network-pruning.predict model.npk image.png"
             )
-        _check_at_least(self, "top", 1)
+        check_at_least(self, "top", 1)
         if self.invert not in ("auto", "yes", "no"):
             raise UsageError(f"--invert: choose of auto, yes, no, not {self.invert!r}.")
         if not 0 <= self.margin < 0.5:
@@ -555,7 +582,7 @@ class PredictConfig:
 def predict_config_from_flags(flag_values, names):
     """A `PredictConfig` of parsed absl flags and of the names of files, the model's first."""
     model, *images = [*names, ""][: len(names) or 1]
-    settings = {f.name: getattr(flag_values, f.name) for f in _flagged(PredictConfig)}
+    settings = {f.name: getattr(flag_values, f.name) for f in flagged(PredictConfig)}
     for name in ("classes", "plugins"):
         settings[name] = tuple(settings[name])
     return PredictConfig(model, tuple(images), **settings)
@@ -607,13 +634,13 @@ class _ListParser(flags.ListParser):
         return values
 
 
-def _define_list(name, default, help_text, **args):
+def define_list(name, default, help_text, **args):
     default = [str(value) for value in default]
     serializer = flags.CsvListSerializer(",")
     return flags.DEFINE(_ListParser(), name, default, help_text, serializer=serializer, **args)
 
 
-_DEFINERS = {
+DEFINERS = {
     str: flags.DEFINE_string,
     str | None: flags.DEFINE_string,
     bool: flags.DEFINE_bool,
@@ -621,13 +648,13 @@ _DEFINERS = {
     int | None: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     float | None: flags.DEFINE_float,
-    tuple[float, ...]: _define_list,
-    tuple[int, ...]: _define_list,
-    tuple[str, ...]: _define_list,
+    tuple[float, ...]: define_list,
+    tuple[int, ...]: define_list,
+    tuple[str, ...]: define_list,
 }
 
 
-def _flagged(kind):
+def flagged(kind):
     """The fields of a config that have a flag."""
     return [f for f in dataclasses.fields(kind) if f.metadata]
 
@@ -661,25 +688,25 @@ def check_fraction(name, value):
     raise UsageError(f"{name}: {value:g} is not a fraction in [0, 1]{hint}")
 
 
-def _check_at_least(config, name, low):
+def check_at_least(config, name, low):
     value = getattr(config, name)
     if not (math.isfinite(value) and value >= low):
         raise UsageError(f"--{name} must be at least {low} and finite, not {value}.")
 
 
-def _check_positive(config, name):
+def check_positive(config, name):
     value = getattr(config, name)
     if not (math.isfinite(value) and value > 0):
         raise UsageError(f"--{name} must be greater than 0 and finite, not {value}.")
 
 
-def _check_between(config, name, low, high):
+def check_between(config, name, low, high):
     value = getattr(config, name)
     if not low <= value <= high:
         raise UsageError(f"--{name} must lie between {low} and {high}, not {value}.")
 
 
-def _check_plain_name(name, flag="--experiment_id"):
+def check_plain_name(name, flag="--experiment_id"):
     """`name` becomes a folder: it must not lead anywhere else nor be hidden."""
     plain = (
         name.strip()

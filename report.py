@@ -38,7 +38,8 @@ def main(config):
 
 
 def _write(root, config):
-    from .experiments import folder, gallery, reports
+    from .experiments import folder, gallery, reports, sweep_results
+    from .experiments.sweep_paths import read_record, sweeps_of
     from .experiments.tensorboard import write_tensorboard
 
     written, failed = 0, []
@@ -54,6 +55,12 @@ def _write(root, config):
                         write_tensorboard(paths)
             except reports.FAILURES as error:
                 failed.append(f"{paths.root.name}: {error}")
+    for paths in sweeps_of(root):
+        try:
+            sweep_results.write_results(paths, read_record(paths))
+            written += 1
+        except reports.FAILURES as error:
+            failed.append(f"{paths.root.name}: {error}")
     for text in failed:
         say(f"No page for {text}")
     index = gallery.write_index(root)

@@ -11,6 +11,7 @@ if __name__ == "__main__" and __package__ != "network_pruning":
     run()
 
 import dataclasses
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from . import command
@@ -18,19 +19,21 @@ from .config import ExperimentConfig, config_from_flags, define_flags, is_file
 from .experiments import folder, plugins
 from .experiments.paths import ArtifactPaths
 from .experiments.surroundings import surroundings
-from .utils import say
+from .utils import limit_threads, say
 
 # TensorFlow and matplotlib take seconds to import. `--help` and flag errors must not pay for them,
 # so that every stage below imports what it needs when it runs.
 
 
 @plugins.explained()
-def run(config, show_model=True):
+def run(config, show_model=True, watch=None):
     """One experiment, start to finish.
 
     Args:
         config: the `ExperimentConfig`.
         show_model: whether to print the network's summary, which replicates share.
+        watch: called with the networks, the dense model and the `Epoch` after each epoch of its
+            training.
 
     Returns:
         The reference methods that the network can be pruned by.
@@ -51,7 +54,7 @@ def run(config, show_model=True):
         work, record = folder.workplace(config, dataset, paths)
         record = updated_record(config, dataset, record)
         folder.write_record(work, record)
-        dense, checkpoint = trained_weights(config, networks, work, record, show_model)
+        dense, checkpoint = trained_weights(config, networks, work, record, show_model, watch)
         prune_and_picture(config, networks, dense, work, checkpoint)
         if work != paths:
             folder.replace(paths)
@@ -75,7 +78,7 @@ def updated_record(config, dataset, record):
     return {**record, "settings": config.to_dict()}
 
 
-def trained_weights(config, networks, paths, record, show_model):
+def trained_weights(config, networks, paths, record, show_model, watch=None):
     """The weights of the kept checkpoint, of a finished training or trained now; its digest."""
     from .visualization import csv
 
@@ -87,7 +90,7 @@ def trained_weights(config, networks, paths, record, show_model):
     else:
         from .experiments.training import train
 
-        train(config, networks, paths, show_model)
+        train(config, networks, paths, show_model, watch)
         record = {**record, "checkpoint_sha256": folder.checkpoint_sha256(paths.best_weights)}
         folder.write_record(paths, record)
     paths.training_state.unlink(missing_ok=True)
@@ -118,8 +121,21 @@ def prune_and_picture(config, networks, dense, paths, checkpoint):
 
 
 def main(config):
-    """Runs the experiment that the flags describe, or one for each seed; writes the pages."""
+    """Runs the experiment that the flags describe; writes the page over all experiments."""
     from .experiments.gallery import try_to_write_index
+
+    experiment(config)
+    try_to_write_index(config.output_dir)
+
+
+def experiment(config, watch=None):
+    """Runs an experiment, or one for each seed, and notes how long a new one has taken.
+
+    Args:
+        config: the `ExperimentConfig`.
+        watch: as for `run`; of several seeds the first is watched.
+    """
+    from .experiments import durations
     from .experiments.recipes import unused_settings
 
     if config.tensorboard:
@@ -129,20 +145,22 @@ def main(config):
     unused = unused_settings(config)
     if unused:
         say(f"Not used by these methods: {', '.join(unused)}.")
+    is_new, began = not ArtifactPaths.of(config).root.exists(), time.perf_counter()
     if config.replicates > 1:
         from .experiments.replicates import run_all
 
         run_all(config, run)
     else:
-        run(config)
-    try_to_write_index(config.output_dir)
+        run(config, watch=watch)
+    if is_new:
+        durations.note(config, time.perf_counter() - began)
 
 
 @plugins.explained()
 def parse(flag_values):
     """The `ExperimentConfig` of parsed flags, of a data set, a model and methods that exist."""
-    from .data import files, registry
-    from .models.architectures import architecture_of
+    limit_threads(flag_values.threads)  # before NumPy is imported
+    from .data import registry
 
     plugins.load(flag_values.plugins)
     if "help" in flag_values.methods:
@@ -150,7 +168,18 @@ def parse(flag_values):
 
         raise command.Answered(catalogue())
     registry.check(flag_values.dataset)
-    config = config_from_flags(flag_values)
+    return checked(config_from_flags(flag_values))
+
+
+def checked(config):
+    """The config with what the data set decides, of a data set, a model and methods that exist.
+
+    Raises:
+        UsageError: if one does not; the message names the flag.
+    """
+    from .data import files
+    from .models.architectures import architecture_of
+
     if config.num_valid is None:
         config = dataclasses.replace(config, num_valid=files.default_num_valid(config.dataset))
     if not is_file(config.model):

@@ -187,6 +187,23 @@ def shortened(name, length):
     return next(fitting, f"{name[: max(length - 1, 0)]}…")
 
 
+# What NumPy's libraries and TensorFlow ask when they start.
+THREAD_SETTINGS = (
+    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
+    *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+)
+
+
+def limit_threads(number):
+    """At most so many threads in what computes; None for all that there are.
+
+    Only libraries that are imported afterwards keep to it.
+    """
+    if number is not None:
+        for setting in THREAD_SETTINGS:
+            os.environ[setting] = str(number)
+
+
 @contextlib.contextmanager
 def quiet_stderr():
     """Holds back what native libraries print while they start; shows it if they fail.

@@ -12,6 +12,7 @@ The rules that keep everything safe from crashes and other runs:
 
 import contextlib
 import json
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -24,10 +25,14 @@ from . import plugins
 
 
 @contextlib.contextmanager
-def locked(paths):
+def locked(paths, flag="--experiment_id"):
     """Holds the experiment's folder, made if need be, for this process alone.
 
     The lock names its holder. One that a killed process has left is taken over.
+
+    Args:
+        paths: with `root` and `lock`.
+        flag: what gives the folder another name.
 
     Raises:
         RunError: if another process holds it; the message names the host, the process and since
@@ -43,7 +48,7 @@ def locked(paths):
     except filelock.Timeout:
         raise RunError(
             f"{paths.root} is in use by {_holder(paths.lock)}. Wait until it is done, or choose "
-            "another --experiment_id."
+            f"another {flag}."
         ) from None
     except OSError as error:
         raise RunError(
@@ -66,6 +71,17 @@ def _holder(lock_file):
     except (OSError, ValueError):
         return "another run"  # it has just gone, or has not yet written its name
     return f"process {pid} on {host} since {since:%Y-%m-%d %H:%M:%S %z}"
+
+
+def is_alive(pid):
+    """Whether a process of this machine is there, by its number as a text."""
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def tidy(paths):

@@ -13,9 +13,10 @@ from .. import __version__
 from ..config import short_name
 from ..utils import RunError, one_line, remove_temporary_files, say, write_text
 from ..visualization import csv, pages
-from . import folder, reports
+from . import folder, reports, sweep_results
 from .paths import ArtifactPaths
 from .reports import FAILURES
+from .sweep_paths import sweeps_of
 
 INDEX = "index.html"
 LOCK = ".index.lock"
@@ -77,9 +78,16 @@ def gallery_of(root, memory):
         "cards": cards,
         "counts": counts,
         "datasets": sorted({card["dataset"] for card in cards if card.get("dataset")}),
+        "sweeps": _sweeps(root),
         "models": sorted({card["model"] for card in cards if card.get("model")}),
         "written": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}",
     }
+
+
+def _sweeps(root):
+    """What there is to say of every sweep, the latest first."""
+    found = sorted(sweeps_of(root), key=lambda paths: -paths.record.stat().st_mtime)
+    return [sweep_results.card_of(paths) for paths in found]
 
 
 def cards_of(root, memory=None):
@@ -157,7 +165,7 @@ def _made(paths):
         "dataset": short_name(settings["dataset"]),
         "model": short_name(settings.get("model", "mlp")),
         "settings": {row["flag"]: row["value"] for row in reports.described_settings(settings)},
-        "bytes": _smallest_file(paths),
+        "bytes": reports.smallest_file(paths),
         "seeds": len(paths.seeds()) or None,
     }
     shown = rows if summary is None else csv.means_of(summary)
@@ -186,28 +194,13 @@ def _best(rows, k):
     return {"accuracy": float(best["test_accuracy"]), "method": best["method"]}
 
 
-def _smallest_file(paths):
-    """The bytes of the smallest `.npk` file that has been exported, of any seed."""
-    sizes = []
-    for place in (paths, *paths.seeds().values()):
-        with contextlib.suppress(*FAILURES):
-            record = json.loads(place.export_record.read_text(encoding="utf-8"))
-            sizes.append(int(record["after"]["npk_bytes"]))
-    return min(sizes, default=None)
-
-
 def _is_held(paths):
     """Whether a process that is alive works on it, as far as can be seen from here."""
     try:
         pid, host = paths.lock.read_text(encoding="utf-8").splitlines()[:2]
-        if host != platform.node():
-            return True
-        os.kill(int(pid), 0)
-    except PermissionError:
-        return True
     except (OSError, ValueError):
         return False
-    return int(pid) != os.getpid()
+    return host != platform.node() or (folder.is_alive(pid) and pid != str(os.getpid()))
 
 
 def _when(paths):

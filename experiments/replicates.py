@@ -8,22 +8,13 @@ import pandas as pd
 
 from ..config import differences
 from ..data import registry
-from ..utils import say, write_text
+from ..utils import RunError, say, write_text
 from ..visualization import console, csv, graph
 from . import folder, recipes, reports
 from .comparison import chosen_methods, wanted_recipes
+from .intervals import BOUNDS, mean_and_interval
 from .paths import ArtifactPaths
 
-# What `summary.csv` gives mean, standard deviation and interval of, and where each must lie.
-BOUNDS = {
-    "test_accuracy": (0, 1),
-    "test_cross_entropy": (0, None),
-    "valid_accuracy": (0, 1),
-    "sparsity": (0, 1),
-    "effective_sparsity": (0, 1),
-    "compression_ratio": (1, None),
-    "speedup": (1, None),
-}
 # Times depend on what else the machine does: an interval of theirs would say nothing.
 WITHOUT_INTERVAL = ("seconds",)
 IDENTITY = ("method", "granularity", "criterion", "scope", "schedule", "recovery", "k")
@@ -43,13 +34,69 @@ def run_all(config, run):
             "All seeds begin with the same trained model (--epochs=0): they differ only in what is "
             "random when it is pruned and retrained."
         )
+    if config.ray_address is None:
+        reference = _one_after_the_other(config, paths, forced, run)
+    else:
+        reference = _beside_each_other(config, paths, forced)
+    report(config, reference, paths)
+    forced.end()
+
+
+def _one_after_the_other(config, paths, forced, run):
     for number in range(config.replicates):
         single = replicate(config, paths, config.seed + number)
         say(f"Replicate {number + 1} of {config.replicates}: seed {single.seed}")
         reference = run(forced.applied_to(single), show_model=number == 0)
         forced.finish(single.seed)
-    report(config, reference, paths)
-    forced.end()
+    return reference
+
+
+def _beside_each_other(config, paths, forced):
+    """Runs the seeds on Ray, each with as many threads as it would have here.
+
+    Raises:
+        RunError: if one cannot be done, after all others.
+    """
+    from . import engine
+    from .network_kinds import networks_of
+
+    engine.check_installed()
+    seeds = range(config.seed, config.seed + config.replicates)
+    experiments = {
+        str(seed): forced.applied_to(replicate(config, paths, seed)).to_dict() for seed in seeds
+    }
+    failed = {}
+
+    def take(event):
+        seed = event["values"]["seed"]
+        if event["state"] in ("finished", "failed"):
+            say(f"Seed {seed} {event['state']} on {event.get('node', 'its machine')}")
+        elif event.get("lost"):
+            say(f"Seed {seed} was lost and goes on elsewhere")
+        if event["state"] == "finished":
+            forced.finish(seed)
+        elif event["state"] == "failed":
+            failed[seed] = event["note"]
+
+    place = paths.replicates.resolve() / ".ray"
+    engine.run(
+        engine.Job(
+            request={"experiments": experiments, "place": str(place)},
+            place=place,
+            output_dir=paths.replicates.resolve(),
+            cpus=config.threads,
+            gpus=None,
+            address=config.ray_address,
+            trials=[{"seed": seed} for seed in seeds],
+            every_epoch=False,
+        ),
+        take,
+    )
+    if failed:
+        told = "; ".join(f"seed {seed}: {note}" for seed, note in sorted(failed.items()))
+        raise RunError(f"{told} What each seed said is in {place / 'logs'}.")
+    dataset = registry.load(config.dataset, config.data_dir, config.num_valid)
+    return networks_of(config, dataset).reference
 
 
 def replicate(config, paths, seed):
@@ -60,6 +107,7 @@ def replicate(config, paths, seed):
         replicates=1,
         output_dir=str(paths.replicates),
         experiment_id=f"{config.experiment_id}-seed={seed}",
+        ray_address=None,
     )
 
 
@@ -163,7 +211,7 @@ def summarize(rows):
     groups = rows.groupby(list(IDENTITY), sort=False)
     summary = groups.size().rename("seeds").to_frame()
     for column, bounds in BOUNDS.items():
-        summary = summary.join(_mean_and_interval(groups[column], bounds).add_prefix(f"{column}_"))
+        summary = summary.join(mean_and_interval(groups[column], bounds).add_prefix(f"{column}_"))
     for column in WITHOUT_INTERVAL:
         values = groups[column]
         # Of all seeds or of none: a mean of some would pass for that of all.
@@ -171,17 +219,6 @@ def summarize(rows):
         summary[f"{column}_mean"] = values.mean().where(complete)
         summary[f"{column}_sd"] = values.std().where(complete)
     return summary.reset_index()
-
-
-def _mean_and_interval(values, bounds):
-    """Columns `mean`, `sd`, `low` and `high` of grouped values; missing where a value is."""
-    from scipy.stats import t
-
-    count, size = values.count(), values.size()
-    mean, sd = values.mean().where(count == size), values.std().where(count == size)
-    half = t.ppf(0.975, (size - 1).clip(lower=1)) * sd / size**0.5
-    low, high = ((mean + sign * half).clip(*bounds) for sign in (-1, 1))
-    return pd.DataFrame({"mean": mean, "sd": sd, "low": low, "high": high})
 
 
 def for_figure(summary):

@@ -30,6 +30,7 @@ MOST_NUMBERS = 150_000
 # Settings of a run that do not say what is in its results.
 NOT_OF_THE_EXPERIMENT = (
     *("experiment_id", "output_dir", "data_dir", "force_train", "preset", "tensorboard"),
+    "ray_address",
 )
 DEFAULTS = {f.name: f.default for f in dataclasses.fields(ExperimentConfig)}
 PUBLISHED = PACKAGE_DIR / "references" / "published"
@@ -467,6 +468,16 @@ def _export(paths):
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def smallest_file(paths):
+    """The bytes of the smallest `.npk` file that has been exported, of any seed."""
+    sizes = []
+    for place in (paths, *paths.seeds().values()):
+        with contextlib.suppress(*FAILURES):
+            record = json.loads(place.export_record.read_text(encoding="utf-8"))
+            sizes.append(int(record["after"]["npk_bytes"]))
+    return min(sizes, default=None)
 
 
 def _files(paths):

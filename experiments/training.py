@@ -9,7 +9,7 @@ from ..utils import COLUMNS, counted, progress, say
 from ..visualization import csv
 
 
-def train(config, networks, paths, show_model):
+def train(config, networks, paths, show_model, watch=None):
     """Trains the network to the end, from the last finished epoch if a run was cut short.
 
     Writes the kept checkpoint, the history, and after every epoch the state to go on from.
@@ -19,6 +19,7 @@ def train(config, networks, paths, show_model):
         networks: of the kind that the experiment is about.
         paths: where the experiment is.
         show_model: whether to print the network's summary.
+        watch: called with the networks, the model and the `Epoch` after every epoch.
     """
     model, dataset = networks.new_model(), networks.dataset
     if show_model:
@@ -53,6 +54,8 @@ def train(config, networks, paths, show_model):
             checkpoints.save_state(model, history, paths.training_state)
         csv.write_history(paths.history, history)
         say(epoch_line(epoch, config.epochs, time.perf_counter() - started, keep))
+        if watch is not None:
+            watch(networks, model, epoch)
         started = time.perf_counter()
         if epoch.epoch < config.epochs:
             bar.set_description(f"epoch {epoch.epoch + 1}/{config.epochs}", refresh=False)

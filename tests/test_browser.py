@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from network_pruning.experiments import gallery, page_data, reports
+from network_pruning.experiments import gallery, page_data, reports, sweep_results
 from network_pruning.experiments.paths import ArtifactPaths
+from network_pruning.experiments.sweep_paths import write_record
+from sweep_folders import write_sweep
 
 EVIL = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1<'  # no slash: it is a name
 WIDTHS = (390, 1440)
@@ -281,19 +283,22 @@ def test_without_assets_there_are_pictures_instead(browser, folder, tmp_path):
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("name", ["small/report.html", "index.html#compare=small&compare=other"])
 def test_axe_finds_nothing_serious(browser, folder, name, dark):
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = browser.new_page(color_scheme="dark" if dark else "light")
     path, _, fragment = name.partition("#")
     page.goto((folder / path).as_uri() + (f"#{fragment}" if fragment else ""))
     page.wait_for_selector(".main-svg", timeout=30_000)
-    found = axe.run(page).response["violations"]
-    serious = [
+    assert not serious_findings(page)
+    page.context.close()
+
+
+def serious_findings(page):
+    """What axe has to say against a page."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    return [
         (v["id"], [node["html"][:200] for node in v["nodes"]])
-        for v in found
+        for v in axe.run(page).response["violations"]
         if v["impact"] in ("serious", "critical")
     ]
-    assert not serious
-    page.context.close()
 
 
 @pytest.mark.alone
@@ -363,3 +368,137 @@ def test_several_seeds(visit, folder, tmp_path):
     assert page.locator("#accuracy .fills path").count() >= 2
     assert "3 seeds: the dense network's mean test accuracy" in page.locator(".trust").inner_text()
     assert page.locator("a", has_text="several-seed=0").count() == 1
+
+
+SWEEPS = ("one", "two", "three", EVIL)
+
+
+@pytest.fixture(scope="module")
+def sweeps(tmp_path_factory):
+    """A folder with sweeps of one, two and more settings, and one whose names mean mischief."""
+    root = tmp_path_factory.mktemp("sweeps")
+    two = {"l1_reg": [0.0, 0.001], "seed": [0, 1, 2], "dataset": ["digits", "fashion"]}
+    rates = [10 ** (-number / 4) for number in range(12)]
+    drawn = [
+        {"learning_rate": rate, "batch_size": 32 << number % 2, "l2_reg": rate / 3}
+        for number, rate in enumerate(rates)
+    ]
+    random = {"learning_rate": "loguniform(0.001, 1)", "batch_size": [32, 64]}
+    random |= {"l2_reg": "loguniform(0.0001, 1)"}
+    evil = {EVIL: [EVIL, "plain", 1], "model": [EVIL, "mlp"]}
+    accuracies = [0.9 - number / 100 for number in range(10)]
+    cases = {
+        "one": ({"l1_reg": [0.0, 0.1, 0.2]}, [0.9, 0.8, "waiting"], None),
+        "two": (two, [*accuracies, "failed", "stopped"], None),
+        "three": (random, [*accuracies, 0.5, "stopped"], drawn),
+        EVIL: (evil, [0.9, 0.8, 0.7, 0.6, 0.5, "failed"], None),
+    }
+    for name, (varied, states, trials) in cases.items():
+        # Trials of all sweeps lie side by side, under names of their own.
+        paths, record = write_sweep(
+            root, varied, states, trials, sweep_id=name, command=f"python {name}", prefix=name
+        )
+        for trial in record["trials"]:
+            if trial["state"] == "stopped":
+                trial["objective"] = 0.6
+            if trial["state"] == "failed":
+                trial["note"] = EVIL
+                paths.log(trial["experiment_id"]).parent.mkdir()
+                paths.log(trial["experiment_id"]).write_text("what it said")
+        write_record(paths, record)
+        sweep_results.write_results(paths, record)
+    gallery.write_index(root)
+    return root
+
+
+def wait_for_sweep(page):
+    for name in ("trials", "curves"):
+        page.wait_for_selector(f"#{name} .main-svg", timeout=30_000)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", SWEEPS)
+def test_a_sweep_is_whole_and_fits(visit, sweeps, root, name, width):
+    page = visit(sweeps / "sweeps" / name / "report.html", width, dark=width == 390)
+    wait_for_sweep(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.locator("h1").inner_text() == name
+    record = json.loads((sweeps / "sweeps" / name / "sweep.json").read_text())
+    assert page.locator("#numbers tbody tr").count() == len(record["trials"])
+    assert page.locator("#command").inner_text() == f"python {name}"
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("img[src=x]").count() == 0
+    if name != EVIL:
+        screenshot(page, root, f"sweep-{name}-{width}")
+
+
+def test_links_of_a_sweep_lead_somewhere(visit, sweeps):
+    page = visit(sweeps / "sweeps" / EVIL / "report.html")
+    addresses = page.evaluate(
+        "[...document.querySelectorAll('main a')].map(a => decodeURIComponent(a.pathname))"
+    )
+    assert len(addresses) == 5 + 1 + 5  # finished experiments, a log, files
+    assert all(Path(address).is_file() for address in addresses)
+    assert page.locator(".failures li").inner_text().startswith(f"{EVIL}-5: {EVIL}")
+
+
+def test_the_curves_of_a_sweep_are_chosen(visit, sweeps):
+    page = visit(sweeps / "sweeps" / "two" / "report.html")
+    wait_for_sweep(page)
+    names = "[...document.querySelectorAll('#curves .legendtext')].map(t => t.textContent)"
+
+    def told(expected):
+        page.wait_for_function(f"expected => {names}.join('|') === expected", arg=expected)
+
+    page.select_option("#colour", label="seed")
+    told("seed: 0 (4)|seed: 1 (4)|seed: 2 (2)")
+    page.select_option(".only[data-setting=dataset]", label="fashion")
+    told("seed: 0 (2)|seed: 1 (2)|seed: 2 (1)")
+    before = page.locator("#curves .js-line").first.get_attribute("d")
+    page.select_option("#method", "unit")
+    page.wait_for_function(
+        "before => document.querySelector('#curves .js-line').getAttribute('d') !== before",
+        arg=before,
+    )
+
+
+def test_the_trials_of_a_sweep_are_sorted(visit, sweeps):
+    page = visit(sweeps / "sweeps" / "three" / "report.html")
+    states = page.locator("#numbers td:nth-child(2)").all_inner_texts()
+    assert states == ["finished"] * 11 + ["stopped"]
+    page.click("button[data-copy=csv]")
+    lines = page.evaluate("navigator.clipboard.readText()").splitlines()
+    assert lines[0].startswith("experiment,state,")
+    assert lines[1].startswith("three-0,finished,")
+    page.locator("#numbers th", has_text="l2 reg").locator("button").click()
+    assert page.locator("#numbers td:nth-child(1)").first.inner_text() == "three-11"
+
+
+def test_a_sweep_without_assets_has_pictures_instead(browser, sweeps, tmp_path):
+    shutil.copytree(sweeps / "sweeps" / "two", tmp_path / "sweeps" / "two")
+    page = browser.new_page()
+    page.goto((tmp_path / "sweeps" / "two" / "report.html").as_uri())
+    page.wait_for_selector("#no-plotly")
+    assert page.locator(".instead:visible").count() == 2
+    page.context.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_index_tells_of_sweeps(visit, sweeps, width):
+    page = visit(sweeps / "index.html", width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    listed = page.locator(".sweeps li").all_inner_texts()
+    assert len(listed) == 4
+    assert page.locator(".sweeps a").count() == 4
+    assert any("10 finished, 1 stopped early as hopeless, 1 failed; best: " in t for t in listed)
+    assert page.evaluate("window.hacked") is None
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("name", SWEEPS)
+def test_axe_finds_nothing_serious_in_sweeps(browser, sweeps, name, dark):
+    page = browser.new_page(color_scheme="dark" if dark else "light")
+    page.goto((sweeps / "sweeps" / name / "report.html").as_uri())
+    wait_for_sweep(page)
+    assert not serious_findings(page)
+    page.context.close()

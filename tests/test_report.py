@@ -13,6 +13,7 @@ import pytest
 from commands import ROOT
 from network_pruning.experiments import reports
 from network_pruning.experiments.paths import ArtifactPaths
+from sweep_folders import write_sweep
 
 REPORT = (sys.executable, str(ROOT), "report")
 
@@ -134,6 +135,23 @@ def test_what_was_changed_by_hand_costs_its_own_page_only(report, copy):
     index = (copy / "index.html").read_text()
     assert "broken: its table has no test accuracy of the dense network" in index
     assert "small/report.html" in index
+
+
+@pytest.mark.usefixtures("without_tensorflow")
+def test_pages_of_sweeps_are_made_again(report, copy):
+    paths, _ = write_sweep(copy, {"l1_reg": [0.0, 0.1]}, [0.5, 0.6])
+    (copy / "sweeps" / "broken").mkdir()
+    (copy / "sweeps" / "broken" / "sweep.json").write_text("{")
+    done = report()
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "Wrote 4 reports and " in said
+    assert "No page for broken: " in said
+    page = Page(paths.report)
+    assert [point["objective"] for point in page.data["points"]] == [0.401, 0.501]
+    for address in page.addresses:
+        if not address.startswith(("#", "data:")):
+            assert (paths.root / unquote(address)).exists(), address
 
 
 def test_in_the_terminal(report, copy):

@@ -12,6 +12,7 @@ PACKAGE = "network_pruning"
 ROOMS = (
     "utils",
     "config",
+    "sweep_config",
     "registry",
     "data",
     "visualization",
@@ -24,6 +25,8 @@ ROOMS = (
     "export",
     "predict",
     "report",
+    "trial",
+    "sweep",
 )
 # They tell the version, open the other rooms only when somebody asks, or start a command.
 FRONT_DOORS = ("__init__", "__main__")

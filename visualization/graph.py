@@ -92,7 +92,7 @@ def pruned_loss_accuracy(weight, unit, title):
     figure, (left, right) = two_panels(f"Pruning of {title}")
     k_vals = [float(k) for k in weight["k"]]
     most = max([k for k in k_vals if k < 1], default=0.5)
-    x = [_sparsity_position(k, most) for k in k_vals]
+    x = [sparsity_position(k, most) for k in k_vals]
     for name, rows, style in (
         ("weight pruning", weight, {"color": BLUE, "marker": "o"}),
         ("unit pruning", unit, {"color": VERMILION, "marker": "s", "linestyle": "--"}),
@@ -107,7 +107,7 @@ def pruned_loss_accuracy(weight, unit, title):
     right.set_ylim(bottom=0)
     for axes in (left, right):
         axes.set_xlabel("sparsity of every hidden layer (logarithmic in what remains)")
-        _label_sparsities(axes, k_vals, most)
+        label_sparsities(axes, k_vals, most)
     legend_below(figure, left)
     return figure
 
@@ -348,7 +348,7 @@ class HistogramFrames:
     def _set_heading(self, k):
         """Returns the number of its lines."""
         heading = f"{self.title}: {self.what} left at {percent(k)} sparsity"
-        return _set_in_lines(self.heading, heading)
+        return set_in_lines(self.heading, heading)
 
     def _show(self, index):
         self._set_heading(self.k_vals[index])
@@ -382,7 +382,7 @@ def two_panels(title, settings=""):
     FigureCanvasAgg(figure)  # which can measure text
     small_print = textwrap.wrap(settings, 160)
     heading = figure.suptitle("")
-    more = TITLE_ROW * (_set_in_lines(heading, title) - 1)
+    more = TITLE_ROW * (set_in_lines(heading, title) - 1)
     figure.set_figheight(figure.get_figheight() + more)
     heading.set_text(heading.get_text() + "\n" * len(small_print))
     # An inch measure, because the figure may grow.
@@ -403,7 +403,7 @@ def two_panels(title, settings=""):
     return figure, panels
 
 
-def _set_in_lines(text, content):
+def set_in_lines(text, content):
     """Sets a text of a figure, in lines that are no wider than the figure; returns their number."""
     columns, lines = len(content), [content]
     text.set_text(content)
@@ -428,18 +428,18 @@ def legend_below(figure, axes, **options):
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (rows - 1))
 
 
-def _sparsity_position(k, most):
+def sparsity_position(k, most):
     """-log10 of what remains; a sparsity of 1 is put a little to the right of the last other."""
     return -math.log10(1 - k) if k < 1 else -math.log10(1 - most) + 0.3
 
 
-def _label_sparsities(axes, k_vals, most):
+def label_sparsities(axes, k_vals, most):
     ticks = [k for k in SPARSITY_TICKS if min(k_vals) <= k <= most]
     if len(ticks) < 2:
         ticks = sorted({k_vals[0], most} & set(k_vals))
     if k_vals[-1] == 1:
         ticks.append(1)
-    positions = {_sparsity_position(k, most): percent(k) for k in ticks}
+    positions = {sparsity_position(k, most): percent(k) for k in ticks}
     axes.xaxis.set_major_locator(FixedLocator(list(positions)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: positions.get(x, "")))

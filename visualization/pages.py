@@ -43,6 +43,14 @@ def report(data):
     return _page("report.html", data, figures, plotly, ("common.js", "report.js"))
 
 
+def sweep(data):
+    """The page of a sweep, as `sweep_results.page_of` collects it."""
+    shown = ("settings", "points", "curves", "objective", "maximized", "in_percent")
+    figures = {name: data[name] for name in shown} | {"colors": LINE_COLORS}
+    plotly = f"{data['home']}/{plotly_address()}"
+    return _page("sweep.html", data, figures, plotly, ("common.js", "sweep.js"))
+
+
 def index(data):
     """The page over all experiments, as `gallery.gallery_of` collects them."""
     cards = [{**card, "lines": _thumbnail(card["curves"])} for card in data["cards"]]

@@ -1,5 +1,5 @@
 "use strict";
-// What both pages share: Plotly when it is needed, colours of the theme, copying, small helpers.
+// What all pages share: Plotly when it is needed, colours of the theme, copying, small helpers.
 
 const DATA = JSON.parse(document.getElementById("figures").textContent);
 

@@ -1,0 +1,390 @@
+"""Runs trials on Ray: on this machine alone, or on a cluster."""
+
+import contextlib
+import dataclasses
+import os
+import queue
+import secrets
+import shutil
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import __version__
+from ..config import PACKAGE_DIR, UsageError
+from ..sweep_config import Drawn
+from ..utils import RunError, counted, quiet_stderr, say, write_text
+
+INSTALL = "Sweeps need Ray: pip install 'network-pruning[sweep]' (or 'ray[tune,client]' optuna)."
+# How often a trial whose machine or process died begins again.
+TRIES = 5
+# A share of a GPU is no use to who takes all its memory.
+SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+# Quiet, nothing sent home, no files but those of the trials.
+RAY_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # An interrupt is ours to deal with: Tune would wait for trials.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+}
+# Of Ray's memory for objects: trials send numbers only.
+OBJECT_BYTES = 100 * 2**20
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the engine runs.
+
+    Attributes:
+        request: what every trial is told, see `trial.run`.
+        place: the folder of the sweep, on a file system that all machines share.
+        output_dir: where the experiments are.
+        cpus, gpus: what a trial needs; None for all cores of a machine, and for one GPU where
+            there are some.
+        address: where Ray is.
+        trials: the values of the varied settings of each trial; None where they are searched.
+        search: a `Search`, or None.
+        every_epoch: whether trials tell of each.
+    """
+
+    request: dict
+    place: Path
+    output_dir: Path
+    cpus: int | None
+    gpus: float | None
+    address: str
+    trials: list | None
+    search: object = None
+    every_epoch: bool = True
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched, and how.
+
+    Attributes:
+        varied: tuples of values, or `Drawn`, by setting.
+        kind: random or optuna.
+        seed: of what is drawn.
+        goal: max or min of the objective.
+        finished: pairs of values and objectives, of trials that have been done.
+        unfinished: values of trials that were begun.
+        number: how many trials are still to be run, those included.
+        epochs: of a whole training, where hopeless trials end early; None where they do not.
+    """
+
+    varied: dict
+    kind: str
+    seed: int
+    goal: str
+    finished: list
+    unfinished: list
+    number: int
+    epochs: int | None
+
+
+def check_installed(search=None):
+    """Makes sure that there is what trials are run by, before any work.
+
+    Raises:
+        RunError: if it is not installed.
+    """
+    from importlib.util import find_spec
+
+    os.environ.update({name: os.environ.get(name, value) for name, value in RAY_SETTINGS.items()})
+    needed = ("ray", *(("optuna",) if search else ()))
+    if any(find_spec(name) is None for name in needed):
+        raise RunError(INSTALL)
+    try:
+        import ray.tune  # noqa: F401 - whether all of it is there
+    except ImportError as error:
+        raise RunError(f"{INSTALL} ({error})") from error
+
+
+@contextlib.contextmanager
+def connected(address):
+    """Ray at an address, while the block lasts.
+
+    Raises:
+        RunError: if there is none.
+    """
+    import ray
+
+    about = {"logging_level": "ERROR", "log_to_driver": False}
+    if address == "local":
+        about |= {
+            "address": "local",
+            "num_cpus": cores(),
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_BYTES,
+        }
+    else:
+        about["address"] = address
+    terminate = signal.getsignal(signal.SIGTERM)
+    failure = None
+    with quiet_stderr():
+        try:
+            ray.init(**about)
+        except Exception as error:  # whatever Ray raises, and gRPC behind it
+            failure = error
+    if failure is not None:
+        where = "on this machine" if address == "local" else f"at --ray_address={address}"
+        raise RunError(
+            f"Ray cannot be reached {where} ({type(failure).__name__}: {_first_line(failure)}); "
+            "docs/cluster.md says how to start it."
+        ) from failure
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, terminate)  # Ray has put one of its own there
+    try:
+        yield
+    finally:
+        with quiet_stderr(), contextlib.suppress(Exception):
+            ray.shutdown()
+
+
+def cores():
+    """How many processor cores this process may use."""
+    with contextlib.suppress(AttributeError):  # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run(job, on_event):
+    """Runs all trials of a job, beside each other as far as there is room for them.
+
+    Args:
+        job: the `Job`.
+        on_event: called with every event, a dictionary with `values` of a trial and what became of
+            it; from another thread, one at a time.
+
+    Raises:
+        UsageError: if a trial fits nowhere.
+        RunError: if a machine is not fit for trials.
+    """
+    import ray
+
+    with connected(job.address):
+        from . import worker
+
+        ray.cloudpickle.register_pickle_by_value(worker)
+        rooms = [
+            (node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
+            for node in worker.alive_nodes()
+        ]
+        job = _with_needs(job, rooms)
+        _check_room(job, rooms)
+        _check_machines(job, worker)
+        with _events(job, on_event) as post:
+            _fit(_tuner(job, worker, post))
+    shutil.rmtree(_storage(job), ignore_errors=True)
+
+
+def _fit(tuner):
+    """Runs the trials; of an interrupt nothing is said here."""
+    import ray
+
+    interrupt = None
+    try:
+        with quiet_stderr():
+            try:
+                tuner.fit()
+            except KeyboardInterrupt as error:
+                interrupt = error
+    except (ray.exceptions.RayError, ConnectionError) as error:
+        raise RunError(
+            f"Ray was lost ({type(error).__name__}: {_first_line(error)}); the same command goes "
+            "on, once it is there again."
+        ) from error
+    if interrupt is not None:
+        raise interrupt
+
+
+def _storage(job):
+    return Path(job.place) / ".engine"
+
+
+def _with_needs(job, rooms):
+    """The job with numbers for what a trial needs, where that is left to the machines."""
+    cpus, gpus = (max(numbers) for numbers in zip(*rooms, strict=True))
+    return dataclasses.replace(
+        job,
+        cpus=int(cpus) if job.cpus is None else job.cpus,
+        gpus=min(gpus, 1) if job.gpus is None else job.gpus,
+    )
+
+
+def _check_room(job, rooms):
+    """A trial that fits nowhere would wait for ever."""
+    if any(cpus >= job.cpus and gpus >= job.gpus for cpus, gpus in rooms):
+        return
+    cpus, gpus = (max(numbers) for numbers in zip(*rooms, strict=True))
+    sentence = (
+        f"No machine has room for a trial with {counted(job.cpus, 'core')} and {job.gpus:g} GPUs: "
+        f"the largest has {cpus:g} and {gpus:g}"
+    )
+    if job.address == "local":
+        raise UsageError(f"{sentence}; give a smaller --cpus_per_trial or --gpus_per_trial.")
+    say(f"Note: {sentence}. The trials wait until one joins.")
+
+
+def _check_machines(job, worker):
+    """All machines must see the folder of the results, and have this program."""
+    marker, content = Path(job.output_dir) / f".shared-{secrets.token_hex(4)}", secrets.token_hex(8)
+    write_text(marker, content)
+    try:
+        wrong = worker.look_at_all(str(marker), content, str(PACKAGE_DIR), __version__)
+    finally:
+        marker.unlink(missing_ok=True)
+    if wrong:
+        name, what = next(iter(wrong.items()))
+        more = f" ({counted(len(wrong), 'machine')} in all)" if len(wrong) > 1 else ""
+        raise RunError(
+            f"The machine {name} {what}{more}; all must share --output_dir={job.output_dir} and "
+            "have the same network-pruning, see docs/cluster.md."
+        )
+
+
+@contextlib.contextmanager
+def _events(job, on_event):
+    """What events are posted to while trials run; a thread takes them out and hands them on."""
+    if job.address.startswith("ray://"):
+        # Trials are scheduled on the cluster then, and events come from there.
+        from ray.util.queue import Empty, Queue
+
+        events = Queue(actor_options={"num_cpus": 0})
+    else:
+        from queue import Empty
+
+        events = _LocalQueue()
+    ended = threading.Event()
+
+    def hand_on():
+        while True:
+            try:
+                on_event(events.get(timeout=0.5))
+            except Empty:
+                if ended.is_set():
+                    return
+            except Exception:  # the connection is gone, and with it the trials
+                return
+
+    thread = threading.Thread(target=hand_on, daemon=True)
+    thread.start()
+    try:
+        yield events.put
+        ended.set()
+        thread.join(60)
+    finally:
+        ended.set()
+
+
+class _LocalQueue(queue.Queue):
+    """A queue of this process; Tune writes down what it is given, of which this is nothing."""
+
+    def __reduce__(self):
+        return _LocalQueue, ()
+
+
+def _tuner(job, worker, post):
+    """The `ray.tune.Tuner` of a job."""
+    from ray import tune
+
+    shared = SHARED_GPU if job.gpus % 1 else {}
+    known = ("PYTHONPATH", "NETWORK_PRUNING_DATA", "TF_CPP_MIN_LOG_LEVEL")
+    common = {
+        "program": str(PACKAGE_DIR),
+        "folder": str(Path.cwd()),
+        "environment": {**{n: os.environ[n] for n in known if n in os.environ}, **shared},
+        "request": job.request,
+        "every_epoch": job.every_epoch,
+    }
+    about = {} if job.search is None else _search_options(job.search)
+    return tune.Tuner(
+        tune.with_resources(worker.Trial, {"cpu": job.cpus, "gpu": job.gpus}),
+        param_space={**common, "values": tune.grid_search(job.trials) if job.trials else {}},
+        tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=_trial_id, **about),
+        run_config=tune.RunConfig(
+            name=time.strftime("%Y%m%d-%H%M%S"),
+            storage_path=str(_storage(job)),
+            callbacks=[worker.Events(post)],
+            failure_config=tune.FailureConfig(max_failures=TRIES),
+            verbose=0,
+        ),
+    )
+
+
+def _trial_id(trial):
+    return trial.trial_id
+
+
+def _space(search):
+    """What a search draws from, as Tune's domains by setting."""
+    from ray import tune
+
+    kinds = {
+        "uniform": tune.uniform,
+        "loguniform": tune.loguniform,
+        # Tune leaves the end out.
+        "randint": lambda low, high: tune.randint(low, high + 1),
+        "lograndint": lambda low, high: tune.lograndint(low, high + 1),
+    }
+    return {
+        name: (
+            kinds[values.kind](values.low, values.high)
+            if isinstance(values, Drawn)
+            else tune.choice(list(values))
+        )
+        for name, values in search.varied.items()
+    }
+
+
+def _search_options(search):
+    from ray import tune
+
+    options = {"num_samples": search.number, "search_alg": _searcher(search)}
+    if search.epochs is not None:
+        options["scheduler"] = tune.schedulers.ASHAScheduler(
+            time_attr="epoch",
+            metric="objective",
+            mode=search.goal,
+            grace_period=max(1, search.epochs // 9),
+            reduction_factor=3,
+            max_t=search.epochs + 1,
+        )
+    return options
+
+
+def _searcher(search):
+    """Optuna, which knows what has been tried before."""
+    import optuna
+    from ray.tune.search.optuna import OptunaSearch
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    samplers = {"random": optuna.samplers.RandomSampler, "optuna": optuna.samplers.TPESampler}
+    searcher = OptunaSearch(
+        {"values": _space(search)},
+        metric="objective",
+        mode=search.goal,
+        points_to_evaluate=[_flat(values) for values in search.unfinished],
+        # What has been drawn before is not drawn once more after a restart.
+        sampler=samplers[search.kind](seed=search.seed + len(search.finished)),
+    )
+    for values, objective in search.finished:
+        searcher.add_evaluated_point(_flat(values), objective)
+    return searcher
+
+
+def _flat(values):
+    """The values under the names that Optuna knows them by."""
+    return {f"values/{name}": value for name, value in values.items()}
+
+
+def _first_line(error):
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else "no reason given"

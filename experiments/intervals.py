@@ -1,0 +1,27 @@
+"""Means of several seeds, with their intervals."""
+
+import pandas as pd
+
+# Where a quantity must lie.
+BOUNDS = {
+    "test_accuracy": (0, 1),
+    "test_cross_entropy": (0, None),
+    "valid_accuracy": (0, 1),
+    "sparsity": (0, 1),
+    "effective_sparsity": (0, 1),
+    "compression_ratio": (1, None),
+    "speedup": (1, None),
+}
+
+
+def mean_and_interval(values, bounds):
+    """Columns `mean`, `sd`, `low` and `high` of grouped values: mean, sample standard deviation and
+    the limits of the 95 % interval of Student's t, cut off at the bounds; missing where a value is.
+    """
+    from scipy.stats import t
+
+    count, size = values.count(), values.size()
+    mean, sd = values.mean().where(count == size), values.std().where(count == size)
+    half = t.ppf(0.975, (size - 1).clip(lower=1)) * sd / size**0.5
+    low, high = ((mean + sign * half).clip(*bounds) for sign in (-1, 1))
+    return pd.DataFrame({"mean": mean, "sd": sd, "low": low, "high": high})

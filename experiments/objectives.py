@@ -1,0 +1,69 @@
+"""What a sweep looks for: how good an experiment is, after each epoch and at its end."""
+
+import math
+
+from ..pruning.methods import parse
+from ..sweep_config import EXPORT_BYTES
+from ..visualization import csv
+from . import folder, reports
+from .comparison import chosen_methods
+from .paths import ArtifactPaths
+
+
+def watch(sweep, config, tell):
+    """What is called after each epoch of training, and tells of it.
+
+    Where hopeless trials end early, that is what the objective would be if the network were pruned
+    as it is, at once, by the reference methods; where networks are trained after they have been
+    pruned, they make up for that, so that it is the value of the dense network instead.
+
+    Args:
+        sweep: the `SweepConfig`; None for a single experiment.
+        config: the `ExperimentConfig`.
+        tell: takes a dictionary.
+    """
+
+    def told(networks, model, epoch):
+        tell({"epoch": epoch.epoch, **_so_far(sweep, config, networks, model)})
+
+    return told
+
+
+def _so_far(sweep, config, networks, model):
+    if sweep is None or not sweep.ends_early:
+        return {}
+    dense = networks.weights_of(model)
+    metric = sweep.column.removeprefix("valid_")
+    if any(parse(text).trains for text in config.methods):
+        found = [dense]
+    else:
+        found = (
+            networks.pruned(method, dense, networks.rank(method, dense), sweep.k)
+            for method in networks.reference
+        )
+    values = [getattr(networks.test(weights)[0], metric) for weights in found]
+    return {"objective": _best(sweep, values)}
+
+
+def reached(sweep, config):
+    """The objective of a finished experiment, of its best method but chance; None without one.
+
+    Args:
+        sweep: the `SweepConfig`.
+        config: the `ExperimentConfig` of the trial.
+    """
+    paths = ArtifactPaths.of(config)
+    if sweep.objective == EXPORT_BYTES:
+        return reports.smallest_file(paths)
+    if config.replicates > 1:
+        rows = csv.means_of(reports.summary_of(paths))
+    else:
+        rows = reports.networks_of_record(paths, folder.read_record(paths))
+    asked = [method.name for method in chosen_methods(config) if method.criterion != "random"]
+    rows = rows[(rows["k"] == sweep.k) & rows["method"].isin(asked)]
+    return _best(sweep, rows[sweep.column].dropna())
+
+
+def _best(sweep, values):
+    values = [float(value) for value in values if math.isfinite(value)]
+    return (max if sweep.goal == "max" else min)(values, default=None)

@@ -1,0 +1,342 @@
+"""A sweep from its first trial to its summary: what is left to do, what became of it."""
+
+import contextlib
+import datetime
+import json
+import threading
+import time
+
+from ..config import is_file
+from ..data import registry
+from ..pruning.methods import REFERENCE
+from ..utils import RunError, counted, say
+from ..visualization import sweep_screen
+from . import comparison, durations, engine, folder, gallery, objectives, sweep_results
+from .paths import ArtifactPaths
+from .reports import FAILURES, smallest_file
+from .sweep_paths import (
+    FAILED,
+    FINISHED,
+    RUNNING,
+    STOPPED,
+    WAITING,
+    SweepPaths,
+    read_record,
+    write_record,
+)
+
+# While trials run, the record is written at most so often.
+EVERY_S = 2
+
+
+def run(sweep, command):
+    """Runs what is left of a sweep, and writes tables, figures and pages of all of it.
+
+    Args:
+        sweep: the `SweepConfig`.
+        command: how it was started, as a text.
+
+    Raises:
+        RunError: if trials failed, after all others have been done; or if none can be run.
+    """
+    engine.check_installed(sweep.search)
+    paths = SweepPaths.of(sweep.output_dir, sweep.sweep_id)
+    with folder.locked(paths, "--sweep_id"):
+        journal = Journal(sweep, paths, command)
+        try:
+            if journal.left() or len(journal.trials) < sweep.number:
+                _run_trials(sweep, paths, journal)
+            else:
+                say(f"All {counted(len(journal.trials), 'trial')} were done before.")
+        finally:
+            journal.close()
+        sweep_results.try_to_write_results(paths, journal.record)
+    gallery.try_to_write_index(sweep.output_dir)
+    say(sweep_screen.result(journal.record, journal.best()))
+    say(f"Tables, figures and a page are in {paths.root}")
+    failed = [trial for trial in journal.trials if trial["state"] == FAILED]
+    if failed:
+        raise RunError(
+            f"{counted(len(failed), 'trial')} of {len(journal.trials)} failed; the same command "
+            "tries them again."
+        )
+
+
+def _run_trials(sweep, paths, journal):
+    search = _search(sweep, journal)
+    job = engine.Job(
+        request={"sweep": sweep.to_dict(), "place": str(paths.root)},
+        place=paths.root,
+        output_dir=paths.output_dir,
+        cpus=sweep.cpus_per_trial,
+        gpus=sweep.gpus_per_trial,
+        address=sweep.ray_address,
+        trials=None if search else [trial["drawn"] for trial in journal.left()],
+        search=search,
+        # Optuna wants an objective with everything it is told.
+        every_epoch=search is None or sweep.ends_early,
+    )
+    say(f"Sweep {sweep.sweep_id}: {sweep_screen.beginning(journal.record)}")
+    with sweep_screen.Screen(journal.record, journal.seconds_left, journal.best) as screen:
+        journal.screen = screen
+        engine.run(job, journal.take)
+
+
+def _search(sweep, journal):
+    if not sweep.search:
+        return None
+    done = [t for t in journal.trials if t["state"] in (FINISHED, STOPPED)]
+    return engine.Search(
+        varied=dict(sweep.varied),
+        kind=sweep.search,
+        seed=sweep.first.seed,
+        goal=sweep.goal,
+        finished=[(t["drawn"], t["objective"]) for t in done if t["objective"] is not None],
+        unfinished=[t["drawn"] for t in journal.left()],
+        number=sweep.samples - len(done),
+        epochs=_most_epochs(sweep) if sweep.ends_early else None,
+    )
+
+
+def _most_epochs(sweep):
+    epochs = sweep.varied.get("epochs", (sweep.first.epochs,))
+    return max(epochs) if isinstance(epochs, tuple) else epochs.high
+
+
+class Journal:
+    """The record of a sweep while it runs: takes the engine's events, and writes `sweep.json`.
+
+    Args:
+        sweep: the `SweepConfig`.
+        paths: the `SweepPaths`; a record of an earlier run of the same sweep is gone on with.
+        command: how it was started.
+
+    Raises:
+        RunError: if there is a record that cannot be understood, or one of another sweep.
+    """
+
+    def __init__(self, sweep, paths, command):
+        self.sweep, self.paths, self.screen = sweep, paths, None
+        earlier = read_record(paths)
+        self._began, self._written, self._lock = time.monotonic(), 0.0, threading.Lock()
+        asked = _asked(sweep)
+        if earlier is not None and earlier.get("asked") != asked:
+            raise RunError(
+                f"{paths.record} is of another sweep; give another --sweep_id, or the same flags."
+            )
+        again = earlier is not None and sweep.settings.get("force_train") and earlier["ended"]
+        known = {} if earlier is None or again else {_key(t): t for t in earlier["trials"]}
+        trials = list(known.values()) if sweep.search else self._grid(known)
+        self._spent = 0.0 if again or earlier is None else earlier["seconds"] or 0.0
+        for trial in trials:
+            if trial["state"] in (RUNNING, WAITING, FAILED):
+                trial.update(state=WAITING, note=None, seconds=None)
+        self.record = {
+            "sweep_id": sweep.sweep_id,
+            "command": command,
+            "varied": sweep.to_dict()["varied"],
+            "search": sweep.search,
+            "samples": sweep.samples,
+            "objective": sweep.objective,
+            "goal": sweep.goal,
+            "began": (earlier or {}).get("began")
+            or datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+            "seconds": self._spent,
+            "ended": False,
+            "trials": trials,
+            "asked": asked,
+            **_surroundings(),
+        }
+        self._by_key = {_key(trial): trial for trial in trials}
+        self._find_finished()
+        self._write()
+
+    @property
+    def trials(self):
+        return self.record["trials"]
+
+    def left(self):
+        """The trials that are still to be run; of a search, those that were begun before."""
+        return [trial for trial in self.trials if trial["state"] == WAITING]
+
+    def _grid(self, known):
+        return [
+            known.get(_key_of(values), _new(self.sweep, values)) for values in self.sweep.grid()
+        ]
+
+    def _find_finished(self):
+        """Experiments that are there already, whoever made them, are not run again."""
+        load = {}
+        for trial in self.trials:
+            config = self.sweep.trial(trial["drawn"])
+            is_known = trial["state"] == FINISHED
+            if config.force_train:
+                continue
+            done = is_known if config.replicates > 1 else _is_done(self.sweep, config, load)
+            if done and not is_known:
+                objective = objectives.reached(self.sweep, config)
+                trial.update(state=FINISHED, objective=objective, epochs=config.epochs)
+            elif is_known and not done:
+                trial.update(state=WAITING)
+
+    def take(self, event):
+        """Takes an event of the engine."""
+        with self._lock:
+            trial = self._by_key.get(_key_of(self.sweep.rounded(event["values"])))
+            if trial is None:
+                trial = _new(self.sweep, event["values"])
+                self._by_key[_key(trial)] = trial
+                self.trials.append(trial)
+            before = trial["state"]
+            trial["state"] = event["state"]
+            for name in ("objective", "seconds", "node", "note"):
+                if name in event:
+                    trial[name] = event[name]
+            if event.get("epoch"):
+                trial["epochs"] = event["epoch"]
+            ended = trial["state"] not in (RUNNING, WAITING)
+            if ended or time.monotonic() - self._written > EVERY_S:
+                self._write()
+            if self.screen is not None:
+                self.screen.show(trial, before, event.get("lost", False))
+
+    def seconds_left(self):
+        """How long the rest may take, by what has been done; None where that is not known."""
+        done = [t["seconds"] for t in self.trials if t["state"] == FINISHED and t["seconds"]]
+        running = sum(trial["state"] == RUNNING for trial in self.trials)
+        if not done or not running:
+            return None
+        ended = sum(t["state"] in (FINISHED, STOPPED, FAILED) for t in self.trials)
+        total = self.sweep.number
+        return sum(done) / len(done) * (total - ended) / running
+
+    def best(self):
+        """What is best by now, as a text; none before a trial has finished."""
+        found = sweep_results.best_of(self.record)
+        if not found:
+            return ""
+        best, objective = found[0], self.record["objective"]
+        seeds = len(best["trials"])
+        mean = f" (mean of {seeds} seeds)" if seeds > 1 else ""
+        with_settings = sweep_results.described(best["settings"], " with ")
+        return (
+            f"Best {objective}: {sweep_results.value(objective, best['mean'])}{mean}{with_settings}"
+        )
+
+    def close(self):
+        """Writes what is known at the end, or when the sweep is cut short."""
+        with self._lock:
+            for trial in self.trials:
+                if trial["state"] == RUNNING:
+                    trial["state"] = WAITING
+            unfinished = any(trial["state"] == WAITING for trial in self.trials)
+            self.record["ended"] = not unfinished and len(self.trials) >= self.sweep.number
+            self._write()
+
+    def _write(self):
+        self.record["seconds"] = round(self._spent + time.monotonic() - self._began, 1)
+        write_record(self.paths, self.record)
+        self._written = time.monotonic()
+
+
+def _asked(sweep):
+    """What makes a sweep the same one: not where and how it is run."""
+    asked = sweep.to_dict()
+    for name in ("dry_run", "yes", "cpus_per_trial", "gpus_per_trial", "ray_address", "sweep_id"):
+        del asked[name]
+    for name in ("output_dir", "data_dir", "force_train"):
+        asked["settings"].pop(name, None)
+    return json.loads(json.dumps(asked))
+
+
+def _new(sweep, values):
+    return {
+        "experiment_id": sweep.trial(values).experiment_id,
+        "settings": sweep.rounded(values),
+        # With all digits: a search goes on from it.
+        "drawn": dict(values),
+        "state": WAITING,
+        "note": None,
+        "objective": None,
+        "epochs": None,
+        "seconds": None,
+        "node": None,
+    }
+
+
+def _key(trial):
+    return _key_of(trial["settings"])
+
+
+def _key_of(values):
+    return json.dumps(values, sort_keys=True)
+
+
+def _is_done(sweep, config, load):
+    """Whether an experiment has everything that the single command would write."""
+    paths = ArtifactPaths.of(config)
+    if is_file(config.model) or not (paths.results.exists() and paths.report.exists()):
+        return False
+    with contextlib.suppress(*FAILURES):
+        record = folder.read_record(paths)
+        if not record or not folder.is_finished(record):
+            return False
+        data = config.dataset, config.data_dir, config.num_valid
+        if data not in load:
+            load[data] = registry.load(*data)
+        return (
+            not folder.changes(config, load[data], record)
+            and comparison.is_known(config, REFERENCE, paths, record["checkpoint_sha256"])
+            and not (sweep.export and smallest_file(paths) is None)
+        )
+    return False
+
+
+def _surroundings():
+    import platform
+    from importlib.metadata import version
+
+    from .. import __version__
+
+    versions = {"network-pruning": __version__, "python": platform.python_version()}
+    versions |= {name: version(name) for name in ("ray", "tensorflow", "keras")}
+    return {"versions": versions, "machine": f"{platform.system()} {platform.machine()}"}
+
+
+def plan(sweep):
+    """What would run, as a text: every trial, and how long by the times of finished experiments."""
+    rows = durations.noted(sweep.output_dir)
+    load, lines, seconds = {}, [], []
+    if sweep.search:
+        lines.append(f"{counted(sweep.samples, 'experiment')}, drawn by {sweep.search} from")
+        lines += [f"  --{name}={_listed(values)}" for name, values in sweep.varied.items()]
+        seconds = [durations.estimate(sweep.first, rows)] * sweep.samples
+    else:
+        for values in sweep.grid():
+            config = sweep.trial(values)
+            done = config.replicates == 1 and _is_done(sweep, config, load)
+            took = 0.0 if done else durations.estimate(config, rows)
+            seconds.append(took)
+            about = "is finished" if done else sweep_screen.duration(took)
+            lines.append(f"  {config.experiment_id}  {about}")
+        lines.insert(0, f"{counted(sweep.number, 'experiment')}:")
+    return "\n".join([*lines, _total(sweep, seconds)])
+
+
+def _listed(values):
+    return ",".join(map(str, values)) if isinstance(values, tuple) else str(values)
+
+
+def _total(sweep, seconds):
+    known = [value for value in seconds if value is not None]
+    if not known:
+        return (
+            "How long is not known: no experiment like these has been finished in this folder yet."
+        )
+    total = sum(known) / len(known) * len(seconds)
+    beside = max(1, engine.cores() // sweep.cpus_per_trial)
+    guessed = "" if len(known) == len(seconds) else " (some by the others)"
+    return (
+        f"About {sweep_screen.duration(total)} one after the other{guessed}; on this machine "
+        f"{beside} at a time, {sweep_screen.duration(total / min(beside, len(seconds)))} or more."
+    )

@@ -1,0 +1,282 @@
+"""What runs on the machines of a Ray cluster: an actor that starts a trial in a process of its own,
+and a look at whether a machine is fit for it.
+
+Ray sends this file to machines that cannot import it, by value: it imports nothing of the package,
+and what it starts there is the installed program, or the checkout on the shared file system.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import ray
+from ray import tune
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+# How long a trial may take to put its work down when it is told to.
+GRACE_S = 10
+# How often a trial looks again whether somebody else has finished with its experiment.
+AGAIN_S = 1.0
+PATIENCE_S = 60
+
+
+class Trial(tune.Trainable):
+    """One trial: its process tells of every epoch, and is ended with this actor.
+
+    A trial that cannot be done says why in its last result; only a machine or process that dies
+    raises, so that Ray tries again elsewhere.
+    """
+
+    def setup(self, config):
+        """Starts the process.
+
+        Args:
+            config: a dictionary with `program` (see `command_of`), `folder`, `environment`,
+                `request` (what `trial` reads), `values` of the varied settings, and `every_epoch`,
+                whether each is a result.
+        """
+        self.config, self.process, self.known = config, None, {"started": time.time()}
+        self._begin(None)
+
+    def reset_config(self, new_config):
+        """The next trial in the same actor."""
+        self.cleanup()
+        self.setup(new_config)
+        return True
+
+    def _begin(self, broken):
+        config = self.config
+        request = {**config["request"], "values": config["values"], "broken": broken}
+        gpus = {} if ray.get_gpu_ids() else {"CUDA_VISIBLE_DEVICES": "-1"}
+        self.process = subprocess.Popen(
+            command_of(config["program"]),
+            cwd=config["folder"] if Path(config["folder"]).is_dir() else None,
+            env={**os.environ, **config["environment"], **gpus},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+
+    def step(self):
+        """Waits for what the process tells next.
+
+        Returns:
+            What is known of the trial, as a dictionary; `done` with it at its end.
+        """
+        for line in self.process.stdout:
+            told = json.loads(line)
+            self.known |= told
+            if "locked" in told:
+                break
+            if "epoch" in told and self.config["every_epoch"]:
+                return self._result("running")
+        if "locked" in self.known:
+            self._begin_again()
+            return self.step()
+        said = self.process.stderr.read()
+        status = self.process.wait()
+        if status == 0:
+            return self._result("finished", done=True)
+        return self._result("failed", done=True, note=self._sentence(status, said))
+
+    def _result(self, state, **more):
+        seconds = time.time() - self.known["started"]
+        about = {"state": state, "seconds": seconds, "node": socket.gethostname()}
+        return {"epoch": 0, **self.known, **about, **more}
+
+    def _sentence(self, status, said):
+        """Why the process has ended, in one line."""
+        log = Path(
+            self.config["request"]["place"], "logs", f"{self.known.get('experiment_id')}.txt"
+        )
+        if log.is_file():
+            said = log.read_text(encoding="utf-8", errors="replace")
+        lines = said.strip().splitlines() or [""]
+        if status < 0:
+            return (
+                f"The process was ended by {signal.Signals(-status).name}; if there was not enough "
+                "memory, give a trial more: --cpus_per_trial."
+            )
+        return lines[-1].removeprefix("network-pruning: ") or f"It ended with status {status}."
+
+    def _begin_again(self):
+        """After a look at the machine that the lock names: once nobody is at work, or at once where
+        that cannot be known, so that the trial says whose lock it is."""
+        text, is_ours = self.known.pop("locked"), self.known.pop("is_ours")
+        self.process.wait()
+        until = time.monotonic() + PATIENCE_S
+        broken = ""
+        while True:
+            alive = _is_alive_somewhere(text)
+            if alive is False or (alive is None and is_ours):
+                broken = text
+                break
+            if not is_ours and (alive is None or time.monotonic() > until):
+                break
+            time.sleep(AGAIN_S)
+        self._begin(broken)
+
+    def cleanup(self):
+        """Ends the process; its last finished epoch is kept."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(GRACE_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+
+    def save_checkpoint(self, checkpoint_dir):
+        """Nothing: the experiment's folder is what a trial goes on from."""
+
+    def load_checkpoint(self, checkpoint):
+        """Nothing, too."""
+
+
+def command_of(program):
+    """How to start a trial on this machine.
+
+    Args:
+        program: the package's folder where the sweep was started; used if it is here as well, which
+            is what a checkout on the shared file system is. Otherwise the installed package.
+    """
+    if (Path(program) / "trial.py").is_file():
+        return [sys.executable, program, "trial"]
+    return [sys.executable, "-c", "from network_pruning.trial import cli; cli()"]
+
+
+def _is_alive_somewhere(lock):
+    """Whether the process that a lock names is alive; None if no machine of the cluster is the one
+    that it names."""
+    pid, host = [*lock.splitlines(), "", ""][:2]
+    answers = [
+        ray.get(_on(node).remote(is_process, pid))
+        for node in alive_nodes()
+        if host.startswith(node["NodeManagerHostname"])
+    ]
+    return any(answers) if answers else None
+
+
+def is_process(pid):
+    """Whether a process of this machine is there, by its number as a text."""
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def alive_nodes():
+    """What Ray knows of the machines that are there."""
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _on(node):
+    """A remote function that calls a function on one machine."""
+    strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    return ray.remote(num_cpus=0, max_retries=0)(_call).options(scheduling_strategy=strategy)
+
+
+def _call(function, *arguments):
+    return function(*arguments)
+
+
+def look_at(marker, content, program, version):
+    """Whether trials can run on this machine.
+
+    Args:
+        marker: the path of a file that the sweep has written to the output folder.
+        content: what is in it.
+        program: as for `command_of`.
+        version: of the package where the sweep was started.
+
+    Returns:
+        None, or what is wrong, as the end of a sentence.
+    """
+    try:
+        if Path(marker).read_text(encoding="utf-8") != content:
+            raise OSError
+        own = Path(f"{marker}.{os.getpid()}")
+        own.write_text(content, encoding="utf-8")
+        own.unlink()
+    except OSError:
+        return "cannot read and write the output folder"
+    told = subprocess.run(
+        [*command_of(program)[:-1], _ASK_VERSION]
+        if command_of(program)[1] == "-c"
+        else [*command_of(program)[:-1], "train", "--version"],
+        capture_output=True,
+        text=True,
+    )
+    found = told.stdout.split()[-1:] or ["none"]
+    return None if found == [version] else f"has network-pruning {found[0]}, not {version}"
+
+
+_ASK_VERSION = "import network_pruning; print(network_pruning.__version__)"
+
+
+def look_at_all(marker, content, program, version):
+    """What is wrong with each machine of the cluster, by name; nothing for those that are fit."""
+    arguments = marker, content, program, version
+    asked = {
+        node["NodeID"]: (node["NodeManagerHostname"], _on(node).remote(look_at, *arguments))
+        for node in alive_nodes()
+    }
+    found = {}
+    for name, answer in asked.values():
+        try:
+            wrong = ray.get(answer, timeout=60)
+        except Exception as error:  # whatever happens on somebody's machine
+            wrong = f"did not answer ({type(error).__name__})"
+        if wrong:
+            found[name] = wrong
+    return found
+
+
+class Events(tune.Callback):
+    """Tells of what happens to trials.
+
+    Args:
+        post: takes an event, a dictionary; sent along to where the trials are scheduled.
+    """
+
+    def __init__(self, post):
+        self.post = post
+
+    def on_trial_start(self, trial, **_):
+        """A trial begins, for the first time or again."""
+        self._tell(trial, {"state": "running"})
+
+    def on_trial_result(self, trial, result, **_):
+        """A trial tells of an epoch; of its end it tells once more, below."""
+        if not result.get("done"):
+            self._tell(trial, result)
+
+    def on_trial_complete(self, trial, **_):
+        """A trial has ended, or was ended early."""
+        state = trial.last_result.get("state", "failed")
+        state = "stopped" if state == "running" else state
+        self._tell(trial, {**trial.last_result, "state": state})
+
+    def on_trial_recover(self, trial, **_):
+        """The machine or process of a trial has died, and it goes on elsewhere."""
+        self._tell(trial, {"state": "waiting", "lost": True})
+
+    def on_trial_error(self, trial, **_):
+        """A trial was lost too often."""
+        note = "Its process or machine died again and again."
+        self._tell(trial, {"state": "failed", "note": note})
+
+    def _tell(self, trial, what):
+        names = ("state", "epoch", "objective", "seconds", "node", "note", "experiment_id", "lost")
+        event = {name: what[name] for name in names if name in what}
+        self.post({"trial": trial.trial_id, "values": trial.config["values"], **event})

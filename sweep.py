@@ -1,0 +1,69 @@
+"""Runs many experiments, here or on a Ray cluster: all combinations of flags, or a search.
+
+python -m network-pruning.sweep --dataset=digits,fashion --l1_reg=0,0.0001,0.001 --seed=0,1,2
+python -m network-pruning.sweep --search=optuna --samples=50 --objective=valid_accuracy@0.99
+    --l1_reg=0,0.0001,0.001 --learning_rate="loguniform(1e-4,1e-2)"
+
+Flags of train take several values here, separated by commas.
+"""
+
+if __name__ == "__main__" and __package__ != "network_pruning":
+    # As in train.py: the program runs under one name only; this does not return.
+    from .__main__ import run
+
+    run("sweep")
+
+import shlex
+import sys
+
+from . import command, train
+from .experiments import plugins
+from .sweep_config import define_sweep_flags, sweep_config_from_flags
+
+OUT_OF_MEMORY = "Give each trial more cores (--cpus_per_trial), so that fewer run at once."
+INTERRUPTED = "Trials that were running keep their finished epochs; the same command goes on."
+
+
+@plugins.explained()
+def main(config):
+    """Runs the sweep, or says what it would run."""
+    from .experiments import sweeps
+
+    if config.dry_run:
+        print(sweeps.plan(config))
+    else:
+        words = ["python", "-m", "network-pruning.sweep", *sys.argv[1:]]
+        sweeps.run(config, shlex.join(words))
+
+
+@plugins.explained()
+def parse(flag_values):
+    """The `SweepConfig` of parsed flags, of data sets, models and methods that exist."""
+    from .data import registry
+
+    plugins.load(flag_values.plugins)
+    if "help" in flag_values.methods:
+        from .pruning.catalogue import catalogue
+
+        raise command.Answered(catalogue())
+    config = sweep_config_from_flags(flag_values)
+    every = {name: config.varied.get(name) or (getattr(config.first, name),) for name in NAMED}
+    for dataset in every["dataset"]:
+        registry.check(dataset)
+    for name, values in every.items():
+        for value in values:
+            train.checked(config.with_values({name: value}))
+    return config
+
+
+# Settings that name something that must be there.
+NAMED = ("dataset", "model", "preset")
+
+
+def cli():
+    """The command `network-pruning-sweep`."""
+    command.launch(__doc__, define_sweep_flags, parse, main, OUT_OF_MEMORY, INTERRUPTED)
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,98 @@
+"""Sweeps in tests: small trials, a cluster of two nodes, and what is compared."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from commands import ROOT
+
+SWEEP = (sys.executable, str(ROOT), "sweep")
+# Nothing but starting TensorFlow takes time.
+FLAGS = (
+    *("--dataset=few_digits", "--plugins=few_digits", "--num_valid=500", "--model=tiny"),
+    *("--epochs=2", "--k_vals=0,0.5,0.9"),
+)
+NAME = "few_digits-{epochs}-lr=0.001-l1={l1}-l2=0.0-tiny"
+# What tells when, how fast and where something was done.
+TIMES = ("report.html",)
+
+
+def trial_name(l1="0.0", epochs=2, **others):
+    """The folder of a trial."""
+    more = "".join(f"-{name}={value}" for name, value in others.items())
+    return NAME.format(l1=l1, epochs=epochs) + more
+
+
+def contents(experiment):
+    """What an experiment consists of, by path, without times and the folder it lies in."""
+    found = {}
+    for file in sorted(p for p in experiment.rglob("*") if p.is_file()):
+        content = file.read_bytes().replace(str(experiment.parent).encode(), b"<output>")
+        if file.name == "metrics.csv":
+            content = _without(content, "seconds")
+        if file.name not in TIMES:
+            found[str(file.relative_to(experiment))] = content
+    return found
+
+
+def _without(table, column):
+    rows = list(csv.DictReader(io.StringIO(table.decode())))
+    return json.dumps([{**row, column: None} for row in rows]).encode()
+
+
+def record(output):
+    """The record of the only sweep in an output folder."""
+    (path,) = Path(output).glob("sweeps/*/sweep.json")
+    return json.loads(path.read_text())
+
+
+def states(output):
+    """What became of the trials of the only sweep, by experiment."""
+    return {trial["experiment_id"]: trial["state"] for trial in record(output)["trials"]}
+
+
+def start(*flags, **options):
+    """A sweep in the background; both its streams in one."""
+    return subprocess.Popen(
+        [*SWEEP, *map(str, flags)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,
+    )
+
+
+def epochs_done(output, name):
+    """How many epochs of an experiment are finished."""
+    try:
+        return len((Path(output) / name / "history.csv").read_text().splitlines()) - 1
+    except OSError:
+        return 0
+
+
+def wait_until(condition, seconds=180):
+    """Waits for something to become true, and returns it."""
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, "it took too long"
+        time.sleep(0.1)
+    return found
+
+
+def processes_in(output):
+    """The numbers of the processes of trials that write to an output folder."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (place / "cmdline").read_bytes().split(b"\0")
+            log = str((place / "fd" / "1").readlink())
+        except OSError:
+            continue
+        if b"trial" in words and log.startswith(str(output)):
+            found.append(int(place.name))
+    return found

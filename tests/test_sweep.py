@@ -1,0 +1,278 @@
+"""Sweeps as their users run them: on a real Ray, on this machine and on a cluster of two nodes."""
+
+import os
+import signal
+import time
+
+import pytest
+import sweeps
+from commands import run_command
+from sweeps import FLAGS, SWEEP, contents, epochs_done, record, start, states, trial_name
+
+# Ray may not be imported in such a command.
+HOOK = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("ray", "tensorflow", "keras"):
+            raise RuntimeError(f"{name} was imported")
+
+sys.meta_path.insert(0, Refuse())
+"""
+LONG = ("--epochs=400",)
+
+
+@pytest.fixture
+def without_ray(tmp_path, monkeypatch):
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(HOOK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"), prepend=os.pathsep)
+
+
+def sweep(*flags, **options):
+    return run_command(*flags, command=SWEEP, **options)
+
+
+def single(output, *flags):
+    """What the single command writes with one thread, as the trials have."""
+    done = run_command("train", *FLAGS, "--threads=1", f"--output_dir={output}", *flags)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+BAD = [
+    (["--seed=0"], "Nothing varies"),
+    ([], "Nothing varies"),
+    (["--sede=0,1"], "Unknown command line flag 'sede'"),
+    (["--seed=0,x"], "--seed: 'x' is not a whole number"),
+    (["--seed=0,,1"], "--seed: there is an empty value"),
+    (["--seed="], "--seed: there is an empty value"),
+    (["--seed=0,-1"], "--seed must lie between 0"),
+    (["--l1_reg=0,inf"], "--l1_reg must be at least 0"),
+    (["--epochs=1,0"], "--epochs=0 prunes a saved model"),
+    (["--keep_best=true,perhaps"], "--keep_best: 'perhaps' is not true or false"),
+    (["--dataset=digits,cats"], "cats"),
+    (["--model=mlp,lenet"], "lenet"),
+    (["--preset=strong,weak"], "--preset: 'weak' is not known"),
+    (["--output_dir=a", "--replicates=2,3"], "--replicates is the same for all experiments"),
+    (["--seed=0,1", "nonsense"], "'nonsense' is not a flag"),
+    ([f"--seed={','.join(map(str, range(10_000)))}"], "These are 10,000 experiments"),
+    (["--learning_rate=loguniform(1e-4,1e-2)"], "only a search draws values"),
+    (["--search=grid", "--seed=0,1"], "--search: choose of random, optuna"),
+    (["--search=random", "--seed=0,1"], "would choose the luckiest"),
+    (["--search=random", "--l1_reg=0,1", "--samples=3"], "there are only 2 combinations"),
+    (["--search=random", "--l1_reg=0,1", "--samples=0"], "--samples must be at least 1"),
+    (["--samples=3", "--seed=0,1"], "--samples goes with --search"),
+    (["--search=random", "--l1_reg=loguniform(0,1)"], "must begin above 0"),
+    (["--search=random", "--l1_reg=uniform(1,0)"], "from a number to a larger one"),
+    (["--search=random", "--l1_reg=normal(0,1)"], "is no distribution"),
+    (["--search=random", "--l1_reg=uniform(a,1)"], "are not both numbers"),
+    (["--search=random", "--epochs=uniform(1,9)"], "take of randint, lograndint"),
+    (["--search=random", "--dataset=uniform(1,9)"], "values separated by commas"),
+    (["--search=random", "--l1_reg=uniform(-1,1)"], "--l1_reg must be at least 0"),
+    (["--seed=0,1", "--objective=test_accuracy@0.9"], "would choose by the test set"),
+    (["--seed=0,1", "--objective=accuracy@0.9"], "'accuracy' is none of"),
+    (["--seed=0,1", "--objective=valid_accuracy"], "say at which sparsity"),
+    (["--seed=0,1", "--objective=valid_accuracy@0.42"], "0.42 is not among --k_vals"),
+    (["--seed=0,1", "--num_valid=0", "--objective=valid_accuracy@0.9"], "without validation"),
+    (["--seed=0,1", "--replicates=2", "--export"], "--export is of single experiments"),
+    (["--seed=0,1", "--cpus_per_trial=0"], "--cpus_per_trial must be at least 1"),
+    (["--seed=0,1", "--gpus_per_trial=-1"], "--gpus_per_trial must be at least 0"),
+    (["--seed=0,1", "--ray_address=nowhere"], "--ray_address: 'nowhere' is not local, auto"),
+    (["--seed=0,1", "--sweep_id=../x"], "--sweep_id '../x' is not a plain folder name"),
+    (["--seed=0,1", "--k_vals=0.5,2"], "--k_vals: 2 is not a fraction"),
+    (["--seed=0,1", "--methods=weight/nothing"], "nothing"),
+]
+
+
+@pytest.mark.usefixtures("without_ray")
+@pytest.mark.parametrize(("flags", "sentence"), BAD, ids=[" ".join(flags)[:40] for flags, _ in BAD])
+def test_bad_grids_are_refused_in_a_sentence_before_ray_is_asked(tmp_path, flags, sentence):
+    done = sweep(*flags, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    said = " ".join(done.stderr.split())
+    assert sentence in said
+    assert said.startswith("network-pruning: ")
+    assert "Traceback" not in said
+    assert not list(tmp_path.glob("*/sweeps"))
+
+
+@pytest.mark.usefixtures("without_ray")
+def test_help_is_there_without_ray(tmp_path):
+    began = time.monotonic()
+    done = sweep("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "--[no]dry_run" in done.stdout
+    assert "--learning_rate" in done.stdout
+    assert time.monotonic() - began < 5
+
+
+def test_the_grid_is_that_of_single_commands_and_is_not_run_twice(tmp_path):
+    output, alone = tmp_path / "sweep", tmp_path / "alone"
+    grid = ("--l1_reg=0,0.001", "--seed=0,1", f"--output_dir={output}")
+    planned = sweep(*FLAGS, *grid, "--dry_run")
+    assert planned.returncode == 0, planned.stderr
+    assert "4 experiments:" in planned.stdout
+    assert "How long is not known" in planned.stdout
+    assert not output.exists()
+
+    single(output, f"--experiment_id={trial_name(seed=0)}")  # one is there already
+    before = {file: file.stat().st_mtime_ns for file in output.glob("few*/**/*")}
+    done = sweep(*FLAGS, *grid)
+    assert done.returncode == 0, done.stderr
+    names = [trial_name(l1, seed=seed) for l1 in ("0.0", "0.001") for seed in (0, 1)]
+    assert states(output) == dict.fromkeys(names, "finished")
+    assert all(file.stat().st_mtime_ns == time for file, time in before.items())
+    assert "4 trials: 4 finished" in done.stdout
+    assert "(4 of 4" in done.stdout
+
+    name = trial_name("0.001", seed=1)
+    single(alone, "--l1_reg=0.001", "--seed=1", f"--experiment_id={name}")
+    assert contents(output / name) == contents(alone / name)
+
+    objectives = [trial["objective"] for trial in record(output)["trials"]]
+    for trial, objective in zip(names, objectives, strict=True):
+        rows = (output / trial / "metrics.csv").read_text().splitlines()
+        column = rows[0].split(",").index("valid_accuracy")
+        at_k = [
+            row.split(",")[column]
+            for row in rows
+            if ",weight,magnitude,layer" in row or ",unit,magnitude,layer" in row
+        ]
+        assert str(objective) in at_k
+    (place,) = output.glob("sweeps/*")
+    for file in ("summary.csv", "importance.csv", "settings.png", "curves.png", "report.html"):
+        assert (place / file).stat().st_size > 100, file
+    assert f"sweeps/{place.name}/report.html" in (output / "index.html").read_text()
+
+    again = sweep(*FLAGS, *grid)
+    assert again.returncode == 0, again.stderr
+    assert "All 4 trials were done before." in again.stdout
+    planned = sweep(*FLAGS, *grid, "--dry_run", "--seed=0,1,2")
+    assert planned.stdout.count("is finished") == 4
+    assert "About" in planned.stdout
+
+
+def test_a_trial_that_fails_does_not_stop_the_others_and_is_listed_with_its_sentence(tmp_path):
+    done = sweep(*FLAGS, "--learning_rate=0.001,1e30", f"--output_dir={tmp_path}")
+    assert done.returncode == 1
+    said = " ".join(done.stdout.split())
+    bad = "few_digits-2-lr=1e+30-l1=0.0-l2=0.0-tiny"
+    assert states(tmp_path) == {trial_name(): "finished", bad: "failed"}
+    assert f"Failed: {bad}: Training diverged in epoch 1: the loss is" in said
+    assert "1 trial of 2 failed" in done.stderr
+    assert "Traceback" not in done.stderr
+    (place,) = tmp_path.glob("sweeps/*")
+    assert "Training diverged" in (place / "logs" / f"{bad}.txt").read_text()
+    assert "Training diverged" in (place / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("kind", "samples"), [("random", 2), ("optuna", 5)])
+def test_a_search_draws_what_it_is_asked_for_and_ends_hopeless_trials(tmp_path, kind, samples):
+    flags = (
+        *FLAGS,
+        *("--epochs=9", f"--search={kind}", f"--samples={samples}"),
+        *("--objective=valid_accuracy@0.5", f"--{'' if kind == 'optuna' else 'no'}asha"),
+        *("--learning_rate=loguniform(1e-6,1e-2)", "--batch_size=64,128"),
+        f"--output_dir={tmp_path}",
+    )
+    done = sweep(*flags)
+    assert done.returncode == 0, done.stderr
+    trials = record(tmp_path)["trials"]
+    assert len(trials) == samples
+    assert {trial["state"] for trial in trials} <= {"finished", "stopped"}
+    for trial in trials:
+        rate = trial["settings"]["learning_rate"]
+        assert 1e-6 <= rate <= 1e-2
+        assert rate == float(f"{rate:.4g}")
+        assert trial["settings"]["batch_size"] in (64, 128)
+        assert 0 <= trial["objective"] <= 1
+        assert f"lr={rate}" in trial["experiment_id"]
+        done_epochs = epochs_done(tmp_path, trial["experiment_id"])
+        assert done_epochs == 9 if trial["state"] == "finished" else 1 <= done_epochs < 9
+    # ASHA keeps the better third at each rung, so that of five some must go.
+    assert any(trial["state"] == "stopped" for trial in trials) == (kind == "optuna")
+    again = sweep(*flags)
+    assert f"All {samples} trials were done before." in again.stdout
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """The long trials of the tests below, made by single commands."""
+    output = tmp_path_factory.mktemp("uninterrupted")
+    for l1 in ("0.0", "0.001"):
+        single(output, *LONG, f"--l1_reg={l1}")
+    return output
+
+
+def long_names():
+    return [trial_name(l1, epochs=400) for l1 in ("0.0", "0.001")]
+
+
+def same_as_uninterrupted(output, uninterrupted):
+    for name in long_names():
+        now, then = contents(output / name), contents(uninterrupted / name)
+        # A checkpoint that was resumed names its optimizer otherwise, and digests follow.
+        assert {n for n in now if "page_data" not in n} == {n for n in then if "page_data" not in n}
+        for file in (
+            "history.csv",
+            "results.csv",
+            "pruned_weights.gif",
+            "pruned_loss_accuracy.png",
+        ):
+            assert now[file] == then[file], file
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_sweep_that_is_cut_short_goes_on_by_the_same_command(tmp_path, uninterrupted, how):
+    flags = (*FLAGS, *LONG, "--l1_reg=0,0.001", f"--output_dir={tmp_path}")
+    running = start(*flags)
+    sweeps.wait_until(lambda: min(epochs_done(tmp_path, name) for name in long_names()) > 5)
+    began = time.monotonic()
+    running.send_signal(how)
+    said = running.communicate(timeout=60)[0]
+    assert time.monotonic() - began < 10
+    assert running.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143}.get(how, -how)
+    assert "Traceback" not in said
+    if how != signal.SIGKILL:
+        assert "the same command goes on" in " ".join(said.split())
+    sweeps.wait_until(lambda: not sweeps.processes_in(tmp_path), 30)
+    done_before = {name: epochs_done(tmp_path, name) for name in long_names()}
+    assert min(done_before.values()) > 5
+    done = sweep(*flags)
+    assert done.returncode == 0, done.stderr
+    for name in long_names():
+        (log,) = tmp_path.glob(f"sweeps/*/logs/{name}.txt")
+        assert f"Resumed after epoch {done_before[name]}" in log.read_text() or (
+            f"Resumed after epoch {done_before[name] - 1}" in log.read_text()
+        )
+    same_as_uninterrupted(tmp_path, uninterrupted)
+
+
+@pytest.fixture
+def cluster():
+    """A cluster of two nodes with one core each, and the second of them."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    second = cluster.add_node(num_cpus=1)
+    cluster.wait_for_nodes()
+    yield cluster, second
+    cluster.shutdown()
+
+
+def test_a_node_that_dies_leaves_its_trials_to_the_others(tmp_path, uninterrupted, cluster):
+    cluster, second = cluster
+    flags = (*FLAGS, *LONG, "--l1_reg=0,0.001", f"--output_dir={tmp_path}")
+    running = start(*flags, f"--ray_address={cluster.address}")
+    sweeps.wait_until(lambda: min(epochs_done(tmp_path, name) for name in long_names()) > 5)
+    cluster.remove_node(second, allow_graceful=False)
+    said = running.communicate(timeout=300)[0]
+    assert running.returncode == 0, said
+    assert "goes on elsewhere" in " ".join(said.split())
+    assert states(tmp_path) == dict.fromkeys(long_names(), "finished")
+    logs = [log.read_text() for log in tmp_path.glob("sweeps/*/logs/*.txt")]
+    assert sum("Resumed after epoch" in log for log in logs) == 1
+    same_as_uninterrupted(tmp_path, uninterrupted)

@@ -1,0 +1,172 @@
+"""One trial of a sweep, as the workers of `sweep` start it: an experiment in a process of its own.
+
+What to do comes as a line of JSON on standard input, which stays open as long as the worker lives;
+what has been done goes back as lines of JSON. People use `train`, which gives the same bytes.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from . import command
+from .config import ExportConfig, experiment_config
+from .experiments import folder, plugins
+from .experiments.paths import ArtifactPaths
+from .experiments.sweep_paths import SweepPaths
+from .sweep_config import sweep_config
+from .utils import limit_threads, say, write_text
+
+# How long to wait for somebody else's run in the same folder.
+PATIENCE_S = 60
+
+
+class LockedElsewhereError(Exception):
+    """The experiment's lock names a process on another machine, which only that one knows of."""
+
+    def __init__(self, text, is_ours):
+        self.text, self.is_ours = text, is_ours
+
+
+def run(request, tell):
+    """Runs a trial.
+
+    Args:
+        request: a dictionary with `sweep`, as `SweepConfig.to_dict` makes it, and `values` of the
+            varied settings; or `experiments`, the settings of several by seed, of which `values`
+            names one. Also `place`, the folder of the sweep, and `broken`, the text of a lock whose
+            process is known to be gone, or "" not to look at locks of other machines again.
+        tell: takes what is to be told, a dictionary.
+
+    Raises:
+        RunError, UsageError: if the experiment cannot be done.
+        LockedElsewhereError: if only another machine can say whether somebody is at work.
+    """
+    from . import train
+
+    sweep = sweep_config(request["sweep"]) if "sweep" in request else None
+    if sweep:
+        config = sweep.trial(request["values"])
+    else:
+        config = experiment_config(request["experiments"][str(request["values"]["seed"])])
+    limit_threads(config.threads)  # before NumPy is imported
+    plugins.load(config.plugins)
+    config = train.checked(config)
+    place = SweepPaths(Path(request["place"]))
+    _write_to(place.log(config.experiment_id))
+    tell({"experiment_id": config.experiment_id})
+    holder = place.holder(config.experiment_id)
+    noted = take_over(ArtifactPaths.of(config), holder, request.get("broken"))
+
+    from .experiments import objectives
+
+    train.experiment(config, objectives.watch(sweep, config, tell))
+    if sweep and sweep.export:
+        _export(config, sweep.max_accuracy_drop)
+    if sweep:
+        tell({"objective": objectives.reached(sweep, config)})
+    noted.release()
+
+
+def take_over(paths, holder, broken):
+    """Waits until nobody works on the experiment, and notes in `holder` who does now.
+
+    A lock of a process that died on this machine is taken over later, as by any run; one of a
+    process on another machine only if it is `broken`.
+
+    Returns:
+        A lock on `holder`. Its text is that of the run's own lock, by which the next attempt knows
+        that one as ours.
+    """
+    import filelock
+
+    earlier, until = _read(holder), time.monotonic() + PATIENCE_S
+    holder.unlink(missing_ok=True)
+    noted = filelock.SoftFileLock(holder)
+    noted.acquire()
+    own_host = _read(holder).splitlines()[1]
+    while text := _read(paths.lock):
+        pid, host = [*text.splitlines(), "", ""][:2]
+        is_ours = text == earlier
+        if host != own_host:
+            if broken == "":
+                break
+            if text != broken:
+                noted.release()
+                write_text(holder, earlier or "")
+                raise LockedElsewhereError(text, is_ours)
+            paths.lock.unlink(missing_ok=True)
+        elif not folder.is_alive(pid) or (not is_ours and time.monotonic() > until):
+            break  # the run takes it over, or says whose it is
+        time.sleep(0.5)
+    return noted
+
+
+def _read(path):
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
+def _write_to(log):
+    """From here on, what is said stands in a file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+        os.dup2(descriptor, stream.fileno())
+    say(f"--- {time.strftime('%Y-%m-%d %H:%M:%S %z')}, process {os.getpid()}")
+
+
+def _export(config, max_accuracy_drop):
+    from .experiments import reports
+    from .experiments.exports import export
+
+    _, paths = export(
+        ExportConfig(
+            experiment_id=config.experiment_id,
+            output_dir=config.output_dir,
+            max_accuracy_drop=max_accuracy_drop,
+        )
+    )
+    reports.try_to_write_report(paths)
+
+
+def _end_with_worker():
+    """Ends this process as soon as its worker is gone: somebody else goes on with the trial."""
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def cli():
+    """Runs the trial that standard input describes; its exit status is that of `train`."""
+    request = json.loads(sys.stdin.readline())
+    # A copy of its own: whatever else is said goes to standard error, or into the log.
+    reports = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    threading.Thread(target=_end_with_worker, daemon=True).start()
+    signal.signal(signal.SIGTERM, _terminate)
+
+    def tell(what):
+        print(json.dumps(what), file=reports, flush=True)
+
+    def work(request):
+        try:
+            with plugins.explained():
+                run(request, tell)
+        except LockedElsewhereError as error:
+            tell({"locked": error.text, "is_ours": error.is_ours})
+
+    try:
+        status = command.status_of(work, request)
+    except KeyboardInterrupt:
+        status = command.fail(f"Interrupted. {command.INTERRUPTED}", 143)
+    sys.exit(status)
+
+
+def _terminate(*_):
+    raise command.Terminated

@@ -1,0 +1,151 @@
+"""What a sweep shows while it runs: a table that moves on a terminal, elsewhere a line an event."""
+
+import contextlib
+import sys
+import time
+
+from ..utils import counted, middle_cut, say
+
+STATES = ("finished", "stopped", "failed", "running", "waiting")
+# Lines of the table: what runs and what has ended last.
+SHOWN = 12
+
+
+class Screen:
+    """Shows how far a sweep is; a context manager.
+
+    Args:
+        record: of the sweep, which somebody else keeps up to date.
+        seconds_left: tells how long the rest may take; None where that is not known.
+        best: tells what is best so far, as a text.
+    """
+
+    def __init__(self, record, seconds_left, best):
+        self.record, self.seconds_left, self.best = record, seconds_left, best
+        self._live, self._latest, self._began = None, [], time.monotonic()
+
+    def __enter__(self):
+        if sys.stdout.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(file=sys.stdout, highlight=False)
+            self._live = Live(
+                get_renderable=self._table, console=console, refresh_per_second=2, transient=True
+            )
+            self._live.start()
+        return self
+
+    def __exit__(self, *_):
+        if self._live is not None:
+            with contextlib.suppress(ValueError):  # nobody looks any more
+                self._live.stop()
+
+    def show(self, trial, before, lost=False):
+        """Shows what has become of a trial.
+
+        Args:
+            trial: its entry in the record.
+            before: its state until now.
+            lost: whether the machine or process that it ran on has died.
+        """
+        if trial in self._latest:
+            self._latest.remove(trial)
+        self._latest.append(trial)
+        del self._latest[:-SHOWN]
+        if self._live is None and (trial["state"] != before or lost):
+            say(self._line(trial, lost))
+
+    def _line(self, trial, lost):
+        if lost:
+            return f"lost      {trial['experiment_id']}  goes on elsewhere"
+        parts = [f"{trial['state']:9} {trial['experiment_id']}"]
+        if trial["state"] in ("finished", "stopped"):
+            parts.append(_reached(self.record, trial))
+        if trial["seconds"] and trial["state"] != "running":
+            parts.append(duration(trial["seconds"]))
+        if trial["note"]:
+            parts.append(trial["note"])
+        ended = [t for t in self.record["trials"] if t["state"] not in ("running", "waiting")]
+        if trial in ended:
+            parts.append(f"({len(ended)} of {_number(self.record)}{self._left()})")
+        return "  ".join(filter(None, parts))
+
+    def _left(self):
+        seconds = self.seconds_left()
+        return "" if seconds is None else f", {duration(seconds)} left"
+
+    def _table(self):
+        from rich.table import Table
+        from rich.text import Text
+
+        record = self.record
+        spent = duration(time.monotonic() - self._began)
+        table = Table(
+            title=f"{record['sweep_id']}: {beginning(record)}",
+            caption="\n".join(filter(None, (self.best(), f"{spent}{self._left()}"))),
+            box=None,
+            pad_edge=False,
+        )
+        for name, right in (("trial", False), ("state", False), ("epoch", True)):
+            table.add_column(name, justify="right" if right else "left", no_wrap=True)
+        table.add_column(record["objective"] or "", justify="right", no_wrap=True)
+        table.add_column("time", justify="right", no_wrap=True)
+        for trial in self._latest:
+            table.add_row(
+                Text(middle_cut(told(trial["settings"]), 44)),
+                trial["state"],
+                str(trial["epochs"] or ""),
+                value_text(record, trial["objective"]),
+                duration(trial["seconds"]) if trial["seconds"] else "",
+            )
+        return table
+
+
+def _number(record):
+    return record["samples"] or len(record["trials"])
+
+
+def beginning(record):
+    """ "18 trials: 2 finished, 16 waiting"."""
+    counts = [(state, sum(t["state"] == state for t in record["trials"])) for state in STATES]
+    told_of = ", ".join(f"{number} {state}" for state, number in counts if number)
+    return f"{counted(_number(record), 'trial')}{f': {told_of}' if told_of else ''}"
+
+
+def told(settings):
+    """The varied settings of a trial in one line."""
+    return " ".join(f"{name}={value}" for name, value in settings.items())
+
+
+def _reached(record, trial):
+    if trial["objective"] is None:
+        return ""
+    return f"{record['objective']} {value_text(record, trial['objective'])}"
+
+
+def value_text(record, value):
+    """An objective as people read it."""
+    if value is None:
+        return ""
+    if "accuracy" in record["objective"]:
+        return f"{100 * value:.2f} %"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
+def result(record, best):
+    """What is said at the end: counts, the best, and what failed and why."""
+    lines = [beginning(record), *([best] if best else [])]
+    failed = [trial for trial in record["trials"] if trial["state"] == "failed"]
+    lines += [f"Failed: {trial['experiment_id']}: {trial['note']}" for trial in failed]
+    return "\n".join(lines)
+
+
+def duration(seconds):
+    """Seconds as "45 s", "12 min" or "3 h 20 min"; "?" for None."""
+    if seconds is None:
+        return "?"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
