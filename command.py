@@ -51,14 +51,20 @@ def launch(
         stream.reconfigure(errors="replace")  # the model summary draws lines that ASCII lacks
     sys.modules["__main__"].__doc__ = doc  # what absl prints above the flags
     define_flags(sys.argv[0])
-    signal.signal(signal.SIGTERM, _terminate)
+    terminated = []
+
+    def terminate(*_):
+        terminated.append(True)  # a library may make an interrupt of its own of it
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
     try:
         app.run(
             lambda config: status_of(work, config, out_of_memory),
             flags_parser=lambda argv: parsed(argv, parse, takes_names),
         )
-    except KeyboardInterrupt as interrupt:
-        status = 143 if isinstance(interrupt, Terminated) else 130
+    except KeyboardInterrupt:
+        status = 143 if terminated else 130
         sys.exit(fail(f"Interrupted. {interrupted}", status))
 
 
@@ -122,7 +128,3 @@ def fail(message, status):
 def _is_out_of_memory(error):
     # By name, because TensorFlow may not have been imported.
     return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-
-
-def _terminate(*_):
-    raise Terminated

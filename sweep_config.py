@@ -344,6 +344,8 @@ def define_sweep_flags(module_name, flag_values=flags.FLAGS):
             define_list(f.name, f.default, f.metadata["help"], **where)
             continue
         several = "" if f.name in SINGLE else " Several: separated by commas."
+        if f.default is not None and "(default:" not in f.metadata["help"]:
+            several += f" (default: {f.default})"
         kind = _BoolTexts if f.type is bool else flags.Flag
         flags.DEFINE_flag(
             kind(
@@ -361,7 +363,9 @@ def define_sweep_flags(module_name, flag_values=flags.FLAGS):
 class _BoolTexts(flags.Flag):
     """`--keep_best`, `--nokeep_best` and `--keep_best=true,false`."""
 
-    boolean = True
+    def __init__(self, **about):
+        super().__init__(**about)
+        self.boolean = True
 
 
 def sweep_config_from_flags(flag_values):

@@ -6,6 +6,7 @@ what has been done goes back as lines of JSON. People use `train`, which gives t
 
 import json
 import os
+import platform
 import signal
 import sys
 import threading
@@ -18,7 +19,7 @@ from .experiments import folder, plugins
 from .experiments.paths import ArtifactPaths
 from .experiments.sweep_paths import SweepPaths
 from .sweep_config import sweep_config
-from .utils import limit_threads, say, write_text
+from .utils import RunError, limit_threads, say, write_text
 
 # How long to wait for somebody else's run in the same folder.
 PATIENCE_S = 60
@@ -56,6 +57,11 @@ def run(request, tell):
     plugins.load(config.plugins)
     config = train.checked(config)
     place = SweepPaths(Path(request["place"]))
+    if not place.root.is_dir():
+        raise RunError(
+            f"{place.root} is not there on {platform.node()}; all machines must see the folder of "
+            "the results."
+        )
     _write_to(place.log(config.experiment_id))
     tell({"experiment_id": config.experiment_id})
     holder = place.holder(config.experiment_id)
@@ -63,10 +69,12 @@ def run(request, tell):
 
     from .experiments import objectives
 
-    train.experiment(config, objectives.watch(sweep, config, tell))
-    if sweep and sweep.export:
-        _export(config, sweep.max_accuracy_drop)
-    if sweep:
+    if sweep is None:
+        train.run(config)
+    else:
+        train.experiment(config, objectives.watch(sweep, config, tell))
+        if sweep.export:
+            _export(config, sweep.max_accuracy_drop)
         tell({"objective": objectives.reached(sweep, config)})
     noted.release()
 

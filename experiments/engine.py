@@ -7,6 +7,7 @@ import queue
 import secrets
 import shutil
 import signal
+import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from ..utils import RunError, counted, quiet_stderr, say, write_text
 INSTALL = "Sweeps need Ray: pip install 'network-pruning[sweep]' (or 'ray[tune,client]' optuna)."
 # How often a trial whose machine or process died begins again.
 TRIES = 5
+# How long a machine may take to answer at all.
+ANSWER_S = 10
+# How often something new is drawn, before there seems to be nothing new.
+DRAWS = 200
 # A share of a GPU is no use to who takes all its memory.
 SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 # Quiet, nothing sent home, no files but those of the trials.
@@ -127,10 +132,11 @@ def connected(address):
     else:
         about["address"] = address
     terminate = signal.getsignal(signal.SIGTERM)
-    failure = None
+    failure = _no_answer(address)
     with quiet_stderr():
         try:
-            ray.init(**about)
+            if failure is None:
+                ray.init(**about)
         except Exception as error:  # whatever Ray raises, and gRPC behind it
             failure = error
     if failure is not None:
@@ -146,6 +152,19 @@ def connected(address):
     finally:
         with quiet_stderr(), contextlib.suppress(Exception):
             ray.shutdown()
+
+
+def _no_answer(address):
+    """Why nothing can be reached at an address; None if something can. Ray itself would try for
+    minutes."""
+    if address in ("local", "auto"):
+        return None
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), ANSWER_S):
+            return None
+    except (OSError, ValueError, OverflowError) as error:
+        return error
 
 
 def cores():
@@ -180,6 +199,7 @@ def run(job, on_event):
         job = _with_needs(job, rooms)
         _check_room(job, rooms)
         _check_machines(job, worker)
+        Path(job.place).mkdir(parents=True, exist_ok=True)
         with _events(job, on_event) as post:
             _fit(_tuner(job, worker, post))
     shutil.rmtree(_storage(job), ignore_errors=True)
@@ -361,13 +381,30 @@ def _search_options(search):
 
 
 def _searcher(search):
-    """Optuna, which knows what has been tried before."""
+    """Optuna, which knows what has been tried before, and tries nothing twice."""
     import optuna
+    from ray.tune.search import Searcher
     from ray.tune.search.optuna import OptunaSearch
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     samplers = {"random": optuna.samplers.RandomSampler, "optuna": optuna.samplers.TPESampler}
-    searcher = OptunaSearch(
+    seen = {_rounded(search.varied, values) for values, _ in search.finished}
+
+    class WithoutTwins(OptunaSearch):
+        """Draws again where the same experiment would come out."""
+
+        def suggest(self, trial_id):
+            for _ in range(DRAWS):
+                drawn = super().suggest(trial_id)
+                rounded = _rounded(search.varied, drawn["values"])
+                if rounded not in seen:
+                    seen.add(rounded)
+                    return drawn
+                twin = self._ot_trials.pop(trial_id)
+                self._ot_study.tell(twin, state=optuna.trial.TrialState.FAIL)
+            return Searcher.FINISHED
+
+    searcher = WithoutTwins(
         {"values": _space(search)},
         metric="objective",
         mode=search.goal,
@@ -378,6 +415,14 @@ def _searcher(search):
     for values, objective in search.finished:
         searcher.add_evaluated_point(_flat(values), objective)
     return searcher
+
+
+def _rounded(varied, values):
+    """What tells one choice of settings from another."""
+    return tuple(
+        known.rounded(values[name]) if isinstance(known, Drawn) else values[name]
+        for name, known in varied.items()
+    )
 
 
 def _flat(values):

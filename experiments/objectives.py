@@ -18,7 +18,7 @@ def watch(sweep, config, tell):
     pruned, they make up for that, so that it is the value of the dense network instead.
 
     Args:
-        sweep: the `SweepConfig`; None for a single experiment.
+        sweep: the `SweepConfig`.
         config: the `ExperimentConfig`.
         tell: takes a dictionary.
     """
@@ -30,7 +30,7 @@ def watch(sweep, config, tell):
 
 
 def _so_far(sweep, config, networks, model):
-    if sweep is None or not sweep.ends_early:
+    if not sweep.ends_early:
         return {}
     dense = networks.weights_of(model)
     metric = sweep.column.removeprefix("valid_")

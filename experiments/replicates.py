@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import sys
 
 import pandas as pd
 
@@ -48,6 +49,9 @@ def _one_after_the_other(config, paths, forced, run):
         say(f"Replicate {number + 1} of {config.replicates}: seed {single.seed}")
         reference = run(forced.applied_to(single), show_model=number == 0)
         forced.finish(single.seed)
+        if "keras" in sys.modules:
+            # The next seed's files are those of a run of its own, down to the names in them.
+            sys.modules["keras"].utils.clear_session()
     return reference
 
 

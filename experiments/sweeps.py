@@ -25,8 +25,9 @@ from .sweep_paths import (
     write_record,
 )
 
-# While trials run, the record is written at most so often.
-EVERY_S = 2
+# While trials run, the record is written at most so often; at the end of one at once, unless there
+# are very many.
+EVERY_S, TRIALS_A_SECOND = 2, 500
 
 
 def run(sweep, command):
@@ -44,8 +45,9 @@ def run(sweep, command):
     with folder.locked(paths, "--sweep_id"):
         journal = Journal(sweep, paths, command)
         try:
-            if journal.left() or len(journal.trials) < sweep.number:
+            if journal.left() or not journal.was_ended:
                 _run_trials(sweep, paths, journal)
+                journal.is_complete = True
             else:
                 say(f"All {counted(len(journal.trials), 'trial')} were done before.")
         finally:
@@ -117,6 +119,7 @@ class Journal:
 
     def __init__(self, sweep, paths, command):
         self.sweep, self.paths, self.screen = sweep, paths, None
+        self.is_complete = False
         earlier = read_record(paths)
         self._began, self._written, self._lock = time.monotonic(), 0.0, threading.Lock()
         asked = _asked(sweep)
@@ -125,6 +128,7 @@ class Journal:
                 f"{paths.record} is of another sweep; give another --sweep_id, or the same flags."
             )
         again = earlier is not None and sweep.settings.get("force_train") and earlier["ended"]
+        self.was_ended = earlier is not None and earlier["ended"] and not again
         known = {} if earlier is None or again else {_key(t): t for t in earlier["trials"]}
         trials = list(known.values()) if sweep.search else self._grid(known)
         self._spent = 0.0 if again or earlier is None else earlier["seconds"] or 0.0
@@ -149,6 +153,8 @@ class Journal:
         }
         self._by_key = {_key(trial): trial for trial in trials}
         self._find_finished()
+        if not sweep.search and not self.left():
+            self.was_ended = True
         self._write()
 
     @property
@@ -195,7 +201,9 @@ class Journal:
             if event.get("epoch"):
                 trial["epochs"] = event["epoch"]
             ended = trial["state"] not in (RUNNING, WAITING)
-            if ended or time.monotonic() - self._written > EVERY_S:
+            # Thousands of trials end more often than their record can be written.
+            patience = len(self.trials) / TRIALS_A_SECOND if ended else EVERY_S
+            if time.monotonic() - self._written > patience:
                 self._write()
             if self.screen is not None:
                 self.screen.show(trial, before, event.get("lost", False))
@@ -230,7 +238,7 @@ class Journal:
                 if trial["state"] == RUNNING:
                     trial["state"] = WAITING
             unfinished = any(trial["state"] == WAITING for trial in self.trials)
-            self.record["ended"] = not unfinished and len(self.trials) >= self.sweep.number
+            self.record["ended"] = not unfinished and (self.is_complete or self.was_ended)
             self._write()
 
     def _write(self):
@@ -294,12 +302,14 @@ def _is_done(sweep, config, load):
 
 def _surroundings():
     import platform
-    from importlib.metadata import version
+    from importlib.metadata import PackageNotFoundError, version
 
     from .. import __version__
 
     versions = {"network-pruning": __version__, "python": platform.python_version()}
-    versions |= {name: version(name) for name in ("ray", "tensorflow", "keras")}
+    for name in ("ray", "tensorflow", "keras"):
+        with contextlib.suppress(PackageNotFoundError):  # it may be called tensorflow-cpu
+            versions[name] = version(name)
     return {"versions": versions, "machine": f"{platform.system()} {platform.machine()}"}
 
 

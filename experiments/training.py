@@ -44,12 +44,12 @@ def train(config, networks, paths, show_model, watch=None):
 
     def on_epoch(epoch):
         nonlocal started
-        best = min((past.selection_loss for past in history), default=float("inf"))
-        keep = not config.keep_best or epoch.selection_loss < best
         history.append(epoch)
+        kept = _kept(config, history)
+        keep = kept[-1] is epoch
         # In this order: a run that is killed in between repeats the epoch and writes the same.
         if keep:
-            checkpoints.save(model, paths.best_weights)
+            checkpoints.save(model, paths.best_weights, len(kept))
         if epoch.epoch < config.epochs:
             checkpoints.save_state(model, history, paths.training_state)
         csv.write_history(paths.history, history)
@@ -63,6 +63,15 @@ def train(config, networks, paths, show_model, watch=None):
 
     with bar:
         networks.train(model, bar.update, on_epoch, 1 + len(history))
+
+
+def _kept(config, history):
+    """The epochs whose weights were kept: those with a lower selection loss than all before."""
+    kept = []
+    for epoch in history:
+        if not kept or not config.keep_best or epoch.selection_loss < kept[-1].selection_loss:
+            kept.append(epoch)
+    return kept
 
 
 def _device_name(devices):

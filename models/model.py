@@ -261,11 +261,14 @@ def _last_activation(model):
     return getattr(list(layers)[-1], "activation", None)
 
 
-def compile_model(model, learning_rate, from_logits=False):
-    """Gives `model` a new Adam optimizer, cross-entropy on integer labels, and accuracy."""
+def compile_model(model, learning_rate, from_logits=False, optimizer_name=None):
+    """Gives `model` a new Adam optimizer, cross-entropy on integer labels, and accuracy.
+
+    The name is what files call the optimizer; None for Keras' own, which numbers all.
+    """
     loss = "sparse_categorical_crossentropy"
     model.compile(
-        optimizer=keras.optimizers.Adam(learning_rate),
+        optimizer=keras.optimizers.Adam(learning_rate, name=optimizer_name),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True) if from_logits else loss,
         metrics=["accuracy"],
     )
@@ -276,8 +279,9 @@ def answers_logits(model):
     return getattr(model.loss, "from_logits", False)
 
 
-def clone(model):
+def clone(model, optimizer_name=None):
     """A new, compiled model with the same architecture and a copy of the weights."""
     copy = copy_of_model(model)
-    compile_model(copy, float(model.optimizer.learning_rate), answers_logits(model))
+    rate, from_logits = float(model.optimizer.learning_rate), answers_logits(model)
+    compile_model(copy, rate, from_logits, optimizer_name)
     return copy

@@ -21,6 +21,7 @@ COMMAND = re.compile(r"(network-pruning|python -m network-pruning\.\w+|make)( |$
 WRONG = {
     **dict.fromkeys(("train", "export"), ("--seed=-1", "--seed must lie between")),
     "report": ("--output_dir=", "--output_dir is empty"),
+    "sweep": ("--ray_address=nowhere", "--ray_address: 'nowhere' is not local"),
 }
 # What the scripts behind targets of make ask for on their command line: flags, names of stages.
 SCRIPTS = {
