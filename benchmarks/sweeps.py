@@ -20,7 +20,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent
 CORES = len(os.sched_getaffinity(0))
 ROUNDS = 3
-LONG = ("--dataset=digits", "--epochs=5", "--k_vals=0,0.5,0.9,0.99")
+LONG = ("--dataset=digits", "--epochs=4", "--k_vals=0,0.5,0.9,0.99")
 SMALL = ("--dataset=digits", "--epochs=3", "--k_vals=0,0.5,0.9,0.99", "--model=lenet_300_100")
 NOTHING = 100
 

@@ -1,0 +1,94 @@
+"""What a search asks for next, without a cluster; what fits on the machines."""
+
+import importlib
+
+import pytest
+from network_pruning.config import UsageError
+from network_pruning.sweep_config import Drawn
+
+pytest.importorskip("ray.tune", reason="Ray is not installed")
+
+VARIED = {"learning_rate": Drawn("loguniform", 1e-4, 1e-2), "batch_size": (64, 128)}
+
+
+@pytest.fixture
+def engine():
+    module = importlib.import_module("network_pruning.experiments.engine")
+    module.check_installed("optuna")
+    return module
+
+
+def suggested(engine, number, varied=VARIED, **options):
+    about = {"kind": "random", "seed": 0, "goal": "max", "finished": [], "unfinished": []}
+    search = engine.Search(varied, **{**about, **options}, number=number, epochs=None)
+    searcher = engine._searcher(search)
+    return [searcher.suggest(str(trial)) for trial in range(number)]
+
+
+@pytest.mark.parametrize("kind", ["random", "optuna"])
+def test_what_is_drawn_lies_where_it_may_and_depends_on_the_seed(engine, kind):
+    drawn = [found["values"] for found in suggested(engine, 12, kind=kind)]
+    assert all(1e-4 <= values["learning_rate"] <= 1e-2 for values in drawn)
+    assert {values["batch_size"] for values in drawn} == {64, 128}
+    again = [found["values"] for found in suggested(engine, 12, kind=kind)]
+    assert again == drawn
+    assert [found["values"] for found in suggested(engine, 12, kind=kind, seed=1)] != drawn
+
+
+def test_both_ends_of_whole_numbers_are_drawn(engine):
+    varied = {"epochs": Drawn("randint", 2, 4)}
+    drawn = {found["values"]["epochs"] for found in suggested(engine, 3, varied)}
+    assert drawn == {2, 3, 4}
+
+
+def test_nothing_is_drawn_twice_and_the_search_ends_when_nothing_is_left(engine):
+    varied = {"batch_size": (64, 128), "l1_reg": (0.0, 0.1)}
+    done = [({"batch_size": 64, "l1_reg": 0.0}, 0.5)]
+    drawn = suggested(engine, 4, varied, finished=done)
+    assert drawn[3] == "FINISHED"
+    left = {(found["values"]["batch_size"], found["values"]["l1_reg"]) for found in drawn[:3]}
+    assert left == {(64, 0.1), (128, 0.0), (128, 0.1)}
+
+
+def test_what_was_begun_comes_first_after_a_restart(engine):
+    begun = {"learning_rate": 0.00123456789, "batch_size": 128}
+    first, second = suggested(engine, 2, unfinished=[begun])
+    assert first["values"] == begun
+    assert second["values"] != begun
+
+
+def test_a_search_looks_where_it_was_best(engine):
+    """Of 30 trials the better ones have small learning rates; more of these are drawn."""
+    finished = [
+        ({"learning_rate": 1e-4 * 10 ** (n / 15), "batch_size": 64}, 1 - n / 30) for n in range(30)
+    ]
+    drawn = suggested(engine, 20, kind="optuna", finished=finished)
+    small = sum(found["values"]["learning_rate"] < 1e-3 for found in drawn)
+    assert small >= 15
+
+
+def job(engine, **needs):
+    about = {"request": {}, "place": "p", "output_dir": "o", "address": "local", "trials": []}
+    return engine.Job(**{**about, "cpus": 1, "gpus": 0.0, **needs})
+
+
+@pytest.mark.parametrize(
+    ("rooms", "needs", "expected"),
+    [
+        ([(4, 0), (8, 0)], {"cpus": None, "gpus": None}, (8, 0)),
+        ([(4, 2), (8, 0)], {"cpus": None, "gpus": None}, (8, 1)),
+        ([(4, 2)], {"cpus": 3, "gpus": 0.5}, (3, 0.5)),
+    ],
+)
+def test_what_a_trial_needs_where_that_is_left_to_the_machines(engine, rooms, needs, expected):
+    found = engine._with_needs(job(engine, **needs), rooms)
+    assert (found.cpus, found.gpus) == expected
+
+
+def test_a_trial_must_fit_on_one_machine(engine, capsys):
+    rooms = [(4, 0), (2, 1)]
+    engine._check_room(job(engine, cpus=4), rooms)
+    with pytest.raises(UsageError, match="4 cores and 1 GPUs: the largest has 4 and 1"):
+        engine._check_room(job(engine, cpus=4, gpus=1.0), rooms)
+    engine._check_room(job(engine, cpus=9, address="auto"), rooms)
+    assert "wait until one joins" in " ".join(capsys.readouterr().out.split())

@@ -1,0 +1,98 @@
+"""Grids and searches that cannot be run end in a sentence, before Ray or anything is started."""
+
+import os
+import time
+
+import pytest
+from commands import run_command
+from sweeps import SWEEP
+
+# Ray may not be imported in such a command.
+HOOK = """
+import sys
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("ray", "tensorflow", "keras"):
+            raise RuntimeError(f"{name} was imported")
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+@pytest.fixture
+def without_ray(tmp_path, monkeypatch):
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(HOOK)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"), prepend=os.pathsep)
+
+
+def sweep(*flags, **options):
+    return run_command(*flags, command=SWEEP, **options)
+
+
+BAD = [
+    (["--seed=0"], "Nothing varies"),
+    ([], "Nothing varies"),
+    (["--sede=0,1"], "Unknown command line flag 'sede'"),
+    (["--seed=0,x"], "--seed: 'x' is not a whole number"),
+    (["--seed=0,,1"], "--seed: there is an empty value"),
+    (["--seed="], "--seed: there is an empty value"),
+    (["--seed=0,-1"], "--seed must lie between 0"),
+    (["--l1_reg=0,inf"], "--l1_reg must be at least 0"),
+    (["--epochs=1,0"], "--epochs=0 prunes a saved model"),
+    (["--keep_best=true,perhaps"], "--keep_best: 'perhaps' is not true or false"),
+    (["--dataset=digits,cats"], "cats"),
+    (["--model=mlp,lenet"], "lenet"),
+    (["--preset=strong,weak"], "--preset: 'weak' is not known"),
+    (["--output_dir=a", "--replicates=2,3"], "--replicates is the same for all experiments"),
+    (["--seed=0,1", "nonsense"], "'nonsense' is not a flag"),
+    ([f"--seed={','.join(map(str, range(10_000)))}"], "These are 10,000 experiments"),
+    (["--learning_rate=loguniform(1e-4,1e-2)"], "only a search draws values"),
+    (["--search=grid", "--seed=0,1"], "--search: choose of random, optuna"),
+    (["--search=random", "--seed=0,1"], "would choose the luckiest"),
+    (["--search=random", "--l1_reg=0,1", "--samples=3"], "there are only 2 combinations"),
+    (["--search=random", "--l1_reg=0,1", "--samples=0"], "--samples must be at least 1"),
+    (["--samples=3", "--seed=0,1"], "--samples goes with --search"),
+    (["--search=random", "--l1_reg=loguniform(0,1)"], "must begin above 0"),
+    (["--search=random", "--l1_reg=uniform(1,0)"], "from a number to a larger one"),
+    (["--search=random", "--l1_reg=normal(0,1)"], "is no distribution"),
+    (["--search=random", "--l1_reg=uniform(a,1)"], "are not both numbers"),
+    (["--search=random", "--epochs=uniform(1,9)"], "take of randint, lograndint"),
+    (["--search=random", "--dataset=uniform(1,9)"], "values separated by commas"),
+    (["--search=random", "--l1_reg=uniform(-1,1)"], "--l1_reg must be at least 0"),
+    (["--seed=0,1", "--objective=test_accuracy@0.9"], "would choose by the test set"),
+    (["--seed=0,1", "--objective=accuracy@0.9"], "'accuracy' is none of"),
+    (["--seed=0,1", "--objective=valid_accuracy"], "say at which sparsity"),
+    (["--seed=0,1", "--objective=valid_accuracy@0.42"], "0.42 is not among --k_vals"),
+    (["--seed=0,1", "--num_valid=0", "--objective=valid_accuracy@0.9"], "without validation"),
+    (["--seed=0,1", "--replicates=2", "--export"], "--export is of single experiments"),
+    (["--seed=0,1", "--cpus_per_trial=0"], "--cpus_per_trial must be at least 1"),
+    (["--seed=0,1", "--gpus_per_trial=-1"], "--gpus_per_trial must be at least 0"),
+    (["--seed=0,1", "--ray_address=nowhere"], "--ray_address: 'nowhere' is not local, auto"),
+    (["--seed=0,1", "--sweep_id=../x"], "--sweep_id '../x' is not a plain folder name"),
+    (["--seed=0,1", "--k_vals=0.5,2"], "--k_vals: 2 is not a fraction"),
+    (["--seed=0,1", "--methods=weight/nothing"], "nothing"),
+]
+
+
+@pytest.mark.usefixtures("without_ray")
+@pytest.mark.parametrize(("flags", "sentence"), BAD, ids=[" ".join(flags)[:40] for flags, _ in BAD])
+def test_bad_grids_are_refused_in_a_sentence_before_ray_is_asked(tmp_path, flags, sentence):
+    done = sweep(*flags, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    said = " ".join(done.stderr.split())
+    assert sentence in said
+    assert said.startswith("network-pruning: ")
+    assert "Traceback" not in said
+    assert not list(tmp_path.glob("*/sweeps"))
+
+
+@pytest.mark.usefixtures("without_ray")
+def test_help_is_there_without_ray(tmp_path):
+    began = time.monotonic()
+    done = sweep("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "--[no]dry_run" in done.stdout
+    assert "--learning_rate" in done.stdout
+    assert time.monotonic() - began < 5
