@@ -15,16 +15,14 @@ from pathlib import Path
 
 from .. import __version__
 from ..config import PACKAGE_DIR, UsageError
-from ..sweep_config import Drawn
 from ..utils import RunError, counted, quiet_stderr, say, write_text
+from . import searching
 
 INSTALL = "Sweeps need Ray: pip install 'network-pruning[sweep]' (or 'ray[tune,client]' optuna)."
 # How often a trial whose machine or process died begins again.
 TRIES = 5
 # How long a machine may take to answer at all.
 ANSWER_S = 10
-# How often something new is drawn, before there seems to be nothing new.
-DRAWS = 200
 # A share of a GPU is no use to who takes all its memory.
 SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 # Quiet, nothing sent home, no files but those of the trials.
@@ -38,6 +36,7 @@ RAY_SETTINGS = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
 }
+_TOKEN = Path("~/.ray/auth_token").expanduser()
 # Of Ray's memory for objects: trials send numbers only.
 OBJECT_BYTES = 100 * 2**20
 
@@ -54,7 +53,7 @@ class Job:
             there are some.
         address: where Ray is.
         trials: the values of the varied settings of each trial; None where they are searched.
-        search: a `Search`, or None.
+        search: a `searching.Search`, or None.
         every_epoch: whether trials tell of each.
     """
 
@@ -69,33 +68,12 @@ class Job:
     every_epoch: bool = True
 
 
-@dataclass(frozen=True)
-class Search:
-    """What is searched, and how.
-
-    Attributes:
-        varied: tuples of values, or `Drawn`, by setting.
-        kind: random or optuna.
-        seed: of what is drawn.
-        goal: max or min of the objective.
-        finished: pairs of values and objectives, of trials that have been done.
-        unfinished: values of trials that were begun.
-        number: how many trials are still to be run, those included.
-        epochs: of a whole training, where hopeless trials end early; None where they do not.
-    """
-
-    varied: dict
-    kind: str
-    seed: int
-    goal: str
-    finished: list
-    unfinished: list
-    number: int
-    epochs: int | None
-
-
-def check_installed(search=None):
+def check_installed(search=None, address="local"):
     """Makes sure that there is what trials are run by, before any work.
+
+    Args:
+        search: whether, or by what, values are searched.
+        address: where Ray is.
 
     Raises:
         RunError: if it is not installed.
@@ -103,6 +81,9 @@ def check_installed(search=None):
     from importlib.util import find_spec
 
     os.environ.update({name: os.environ.get(name, value) for name, value in RAY_SETTINGS.items()})
+    if address.startswith("ray://") and _TOKEN.is_file():
+        # Ray's client, unlike the rest of it, does not look for the token by itself.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     needed = ("ray", *(("optuna",) if search else ()))
     if any(find_spec(name) is None for name in needed):
         raise RunError(INSTALL)
@@ -324,11 +305,13 @@ def _tuner(job, worker, post):
         "request": job.request,
         "every_epoch": job.every_epoch,
     }
-    about = {} if job.search is None else _search_options(job.search)
+    about = {"reuse_actors": True, "trial_dirname_creator": worker.trial_id}
+    if job.search is not None:
+        about |= searching.options(job.search)
     return tune.Tuner(
         tune.with_resources(worker.Trial, {"cpu": job.cpus, "gpu": job.gpus}),
         param_space={**common, "values": tune.grid_search(job.trials) if job.trials else {}},
-        tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=_trial_id, **about),
+        tune_config=tune.TuneConfig(**about),
         run_config=tune.RunConfig(
             name=time.strftime("%Y%m%d-%H%M%S"),
             storage_path=str(_storage(job)),
@@ -337,97 +320,6 @@ def _tuner(job, worker, post):
             verbose=0,
         ),
     )
-
-
-def _trial_id(trial):
-    return trial.trial_id
-
-
-def _space(search):
-    """What a search draws from, as Tune's domains by setting."""
-    from ray import tune
-
-    kinds = {
-        "uniform": tune.uniform,
-        "loguniform": tune.loguniform,
-        # Tune leaves the end out.
-        "randint": lambda low, high: tune.randint(low, high + 1),
-        "lograndint": lambda low, high: tune.lograndint(low, high + 1),
-    }
-    return {
-        name: (
-            kinds[values.kind](values.low, values.high)
-            if isinstance(values, Drawn)
-            else tune.choice(list(values))
-        )
-        for name, values in search.varied.items()
-    }
-
-
-def _search_options(search):
-    from ray import tune
-
-    options = {"num_samples": search.number, "search_alg": _searcher(search)}
-    if search.epochs is not None:
-        options["scheduler"] = tune.schedulers.ASHAScheduler(
-            time_attr="epoch",
-            metric="objective",
-            mode=search.goal,
-            grace_period=max(1, search.epochs // 9),
-            reduction_factor=3,
-            max_t=search.epochs + 1,
-        )
-    return options
-
-
-def _searcher(search):
-    """Optuna, which knows what has been tried before, and tries nothing twice."""
-    import optuna
-    from ray.tune.search import Searcher
-    from ray.tune.search.optuna import OptunaSearch
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    samplers = {"random": optuna.samplers.RandomSampler, "optuna": optuna.samplers.TPESampler}
-    seen = {_rounded(search.varied, values) for values, _ in search.finished}
-
-    class WithoutTwins(OptunaSearch):
-        """Draws again where the same experiment would come out."""
-
-        def suggest(self, trial_id):
-            for _ in range(DRAWS):
-                drawn = super().suggest(trial_id)
-                rounded = _rounded(search.varied, drawn["values"])
-                if rounded not in seen:
-                    seen.add(rounded)
-                    return drawn
-                twin = self._ot_trials.pop(trial_id)
-                self._ot_study.tell(twin, state=optuna.trial.TrialState.FAIL)
-            return Searcher.FINISHED
-
-    searcher = WithoutTwins(
-        {"values": _space(search)},
-        metric="objective",
-        mode=search.goal,
-        points_to_evaluate=[_flat(values) for values in search.unfinished],
-        # What has been drawn before is not drawn once more after a restart.
-        sampler=samplers[search.kind](seed=search.seed + len(search.finished)),
-    )
-    for values, objective in search.finished:
-        searcher.add_evaluated_point(_flat(values), objective)
-    return searcher
-
-
-def _rounded(varied, values):
-    """What tells one choice of settings from another."""
-    return tuple(
-        known.rounded(values[name]) if isinstance(known, Drawn) else values[name]
-        for name, known in varied.items()
-    )
-
-
-def _flat(values):
-    """The values under the names that Optuna knows them by."""
-    return {f"values/{name}": value for name, value in values.items()}
 
 
 def _first_line(error):

@@ -64,7 +64,7 @@ def _beside_each_other(config, paths, forced):
     from . import engine
     from .network_kinds import networks_of
 
-    engine.check_installed()
+    engine.check_installed(address=config.ray_address)
     seeds = range(config.seed, config.seed + config.replicates)
     experiments = {
         str(seed): forced.applied_to(replicate(config, paths, seed)).to_dict() for seed in seeds

@@ -11,7 +11,7 @@ from ..data import registry
 from ..pruning.methods import REFERENCE
 from ..utils import RunError, counted, say
 from ..visualization import sweep_screen
-from . import comparison, durations, engine, folder, gallery, objectives, sweep_results
+from . import comparison, durations, engine, folder, gallery, objectives, searching, sweep_results
 from .paths import ArtifactPaths
 from .reports import FAILURES, smallest_file
 from .sweep_paths import (
@@ -40,7 +40,7 @@ def run(sweep, command):
     Raises:
         RunError: if trials failed, after all others have been done; or if none can be run.
     """
-    engine.check_installed(sweep.search)
+    engine.check_installed(sweep.search, sweep.ray_address)
     paths = SweepPaths.of(sweep.output_dir, sweep.sweep_id)
     with folder.locked(paths, "--sweep_id"):
         journal = Journal(sweep, paths, command)
@@ -88,7 +88,7 @@ def _search(sweep, journal):
     if not sweep.search:
         return None
     done = [t for t in journal.trials if t["state"] in (FINISHED, STOPPED)]
-    return engine.Search(
+    return searching.Search(
         varied=dict(sweep.varied),
         kind=sweep.search,
         seed=sweep.first.seed,

@@ -16,6 +16,8 @@ from pathlib import Path
 
 import ray
 from ray import tune
+from ray.tune.search import Searcher
+from ray.tune.search.optuna import OptunaSearch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 # How long a trial may take to put its work down when it is told to.
@@ -23,6 +25,8 @@ GRACE_S = 10
 # How often a trial looks again whether somebody else has finished with its experiment.
 AGAIN_S = 1.0
 PATIENCE_S = 60
+# How often something new is drawn, before there seems to be nothing new.
+DRAWS = 200
 
 
 class Trial(tune.Trainable):
@@ -242,6 +246,46 @@ def look_at_all(marker, content, program, version):
     return found
 
 
+class WithoutTwins(OptunaSearch):
+    """Optuna's searcher, which draws again where the same experiment would come out.
+
+    Args:
+        digits: how many are kept of the settings that are numbers drawn, 0 for whole ones.
+    """
+
+    def __init__(self, *arguments, digits, **options):
+        super().__init__(*arguments, **options)
+        self._digits, self._seen = digits, set()
+
+    def is_new(self, values):
+        """Whether an experiment with these settings is the first of its kind; now it is known."""
+        kept = []
+        for name, value in values.items():
+            digits = self._digits.get(name)
+            kept.append((name, value if digits in (None, 0) else float(f"{value:.{digits}g}")))
+        kept = tuple(sorted(kept))
+        known = kept in self._seen
+        self._seen.add(kept)
+        return not known
+
+    def suggest(self, trial_id):
+        """Settings that were not drawn before; the end of the search where there seem to be no
+        others."""
+        from optuna.trial import TrialState
+
+        for _ in range(DRAWS):
+            drawn = super().suggest(trial_id)
+            if self.is_new(drawn["values"]):
+                return drawn
+            self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
+        return Searcher.FINISHED
+
+
+def trial_id(trial):
+    """What Tune calls a trial's folder."""
+    return trial.trial_id
+
+
 class Events(tune.Callback):
     """Tells of what happens to trials.
 
@@ -273,7 +317,8 @@ class Events(tune.Callback):
 
     def on_trial_error(self, trial, **_):
         """A trial was lost too often."""
-        note = "Its process or machine died again and again."
+        lines = str(trial.get_error()).strip().splitlines() or ["no reason given"]
+        note = f"Its process or machine died again and again ({lines[-1].strip()[:200]})."
         self._tell(trial, {"state": "failed", "note": note})
 
     def _tell(self, trial, what):

@@ -8,6 +8,7 @@ import textwrap
 import numpy as np
 import pytest
 import test_bad_input
+import test_bad_sweeps
 import test_faults
 from commands import ROOT
 
@@ -139,6 +140,7 @@ def test_arguments_of_scripts_exist(root, commands, target):
     ("promise", "cases"),
     [
         ("Bad flags end in one sentence", len(test_bad_input.BAD_FLAGS)),
+        ("Grids and searches that cannot be run", len(test_bad_sweeps.BAD)),
         ("Killed anywhere", test_faults.KILL_POINTS),
         ("`--force_train` destroys nothing", test_faults.FORCED_KILL_POINTS),
     ],

@@ -64,6 +64,10 @@ def test_pip_install_gives_the_package_and_the_console_script(
     assert done.returncode == 0, done.stderr
     assert "Not trained again" in done.stdout
     assert not (site / "network_pruning" / "tests").exists()
+    sweep = (sys.executable, str(site / "bin" / "network-pruning-sweep"))
+    helped = cli("--help", command=sweep, env=environment, cwd=tmp_path)
+    assert helped.returncode == 0, helped.stderr
+    assert "--cpus_per_trial" in helped.stdout
     # The templates of the pages are installed too.
     assert "Pages to browse: " in " ".join(done.stdout.split())
     assert "Warning" not in done.stdout

@@ -18,51 +18,57 @@ def engine():
     return module
 
 
-def suggested(engine, number, varied=VARIED, **options):
+@pytest.fixture
+def searching(engine):
+    """After Ray's settings have been made."""
+    return importlib.import_module(f"{engine.__package__}.searching")
+
+
+def suggested(searching, number, varied=VARIED, **options):
     about = {"kind": "random", "seed": 0, "goal": "max", "finished": [], "unfinished": []}
-    search = engine.Search(varied, **{**about, **options}, number=number, epochs=None)
-    searcher = engine._searcher(search)
+    search = searching.Search(varied, **{**about, **options}, number=number, epochs=None)
+    searcher = searching.searcher_of(search)
     return [searcher.suggest(str(trial)) for trial in range(number)]
 
 
 @pytest.mark.parametrize("kind", ["random", "optuna"])
-def test_what_is_drawn_lies_where_it_may_and_depends_on_the_seed(engine, kind):
-    drawn = [found["values"] for found in suggested(engine, 12, kind=kind)]
+def test_what_is_drawn_lies_where_it_may_and_depends_on_the_seed(searching, kind):
+    drawn = [found["values"] for found in suggested(searching, 12, kind=kind)]
     assert all(1e-4 <= values["learning_rate"] <= 1e-2 for values in drawn)
     assert {values["batch_size"] for values in drawn} == {64, 128}
-    again = [found["values"] for found in suggested(engine, 12, kind=kind)]
+    again = [found["values"] for found in suggested(searching, 12, kind=kind)]
     assert again == drawn
-    assert [found["values"] for found in suggested(engine, 12, kind=kind, seed=1)] != drawn
+    assert [found["values"] for found in suggested(searching, 12, kind=kind, seed=1)] != drawn
 
 
-def test_both_ends_of_whole_numbers_are_drawn(engine):
+def test_both_ends_of_whole_numbers_are_drawn(searching):
     varied = {"epochs": Drawn("randint", 2, 4)}
-    drawn = {found["values"]["epochs"] for found in suggested(engine, 3, varied)}
+    drawn = {found["values"]["epochs"] for found in suggested(searching, 3, varied)}
     assert drawn == {2, 3, 4}
 
 
-def test_nothing_is_drawn_twice_and_the_search_ends_when_nothing_is_left(engine):
+def test_nothing_is_drawn_twice_and_the_search_ends_when_nothing_is_left(searching):
     varied = {"batch_size": (64, 128), "l1_reg": (0.0, 0.1)}
     done = [({"batch_size": 64, "l1_reg": 0.0}, 0.5)]
-    drawn = suggested(engine, 4, varied, finished=done)
+    drawn = suggested(searching, 4, varied, finished=done)
     assert drawn[3] == "FINISHED"
     left = {(found["values"]["batch_size"], found["values"]["l1_reg"]) for found in drawn[:3]}
     assert left == {(64, 0.1), (128, 0.0), (128, 0.1)}
 
 
-def test_what_was_begun_comes_first_after_a_restart(engine):
+def test_what_was_begun_comes_first_after_a_restart(searching):
     begun = {"learning_rate": 0.00123456789, "batch_size": 128}
-    first, second = suggested(engine, 2, unfinished=[begun])
+    first, second = suggested(searching, 2, unfinished=[begun])
     assert first["values"] == begun
     assert second["values"] != begun
 
 
-def test_a_search_looks_where_it_was_best(engine):
+def test_a_search_looks_where_it_was_best(searching):
     """Of 30 trials the better ones have small learning rates; more of these are drawn."""
     finished = [
         ({"learning_rate": 1e-4 * 10 ** (n / 15), "batch_size": 64}, 1 - n / 30) for n in range(30)
     ]
-    drawn = suggested(engine, 20, kind="optuna", finished=finished)
+    drawn = suggested(searching, 20, kind="optuna", finished=finished)
     small = sum(found["values"]["learning_rate"] < 1e-3 for found in drawn)
     assert small >= 15
 
