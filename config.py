@@ -4,6 +4,7 @@ Only the standard library and absl are imported here, so that `--help` and flag 
 """
 
 import dataclasses
+import functools
 import math
 import os
 import re
@@ -216,6 +217,10 @@ class ExperimentConfig:
         if self.experiment_id is None:
             object.__setattr__(self, "experiment_id", default_experiment_id(self))
         check_plain_name(self.experiment_id)
+        if self.experiment_id == "sweeps":
+            raise UsageError(
+                "--experiment_id: the folder sweeps holds sweeps; choose another name."
+            )
         if not self.output_dir.strip():
             raise UsageError("--output_dir is empty; name the folder to write experiments in.")
 
@@ -263,7 +268,8 @@ def called_by_content(setting, value):
     """
     path = Path(value).expanduser()
     try:
-        digest = file_sha256(path)
+        about = path.stat()
+        digest = _digest_of(path, about.st_mtime_ns, about.st_size)
     except OSError as error:
         raise UsageError(
             f"--{setting}: {value} cannot be read ({error.strerror or error}); name a file that is "
@@ -271,6 +277,12 @@ def called_by_content(setting, value):
         ) from error
     stem = re.sub(r"[^\w.=+-]|\.\.|^[.-]", "_", path.stem)[:60]
     return f"{stem}-{digest[:8]}"
+
+
+@functools.cache
+def _digest_of(path, _mtime, _size):
+    """The digest of a file, which is read once as long as it seems to be the same."""
+    return file_sha256(path)
 
 
 def differences(config, stored):

@@ -1,8 +1,7 @@
 """Runs many experiments, here or on a Ray cluster: all combinations of flags, or a search.
 
 python -m network-pruning.sweep --dataset=digits,fashion --l1_reg=0,0.0001,0.001 --seed=0,1,2
-python -m network-pruning.sweep --search=optuna --samples=50 --objective=valid_accuracy@0.99
-    --l1_reg=0,0.0001,0.001 --learning_rate="loguniform(1e-4,1e-2)"
+python -m network-pruning.sweep --search=optuna --samples=50 --l1_reg="loguniform(1e-6,1e-2)"
 
 Flags of train take several values here, separated by commas.
 """
@@ -13,6 +12,7 @@ if __name__ == "__main__" and __package__ != "network_pruning":
 
     run("sweep")
 
+import dataclasses
 import shlex
 import sys
 
@@ -47,17 +47,18 @@ def parse(flag_values):
 
         raise command.Answered(catalogue())
     config = sweep_config_from_flags(flag_values)
-    every = {name: config.varied.get(name) or (getattr(config.first, name),) for name in NAMED}
+    first = config.first
+    every = {name: config.varied.get(name, (getattr(first, name),)) for name in NAMED}
     for dataset in every["dataset"]:
         registry.check(dataset)
     for name, values in every.items():
         for value in values:
-            train.checked(config.with_values({name: value}))
+            train.checked(dataclasses.replace(first, **{name: value}, experiment_id=None))
     return config
 
 
 # Settings that name something that must be there.
-NAMED = ("dataset", "model", "preset")
+NAMED = ("dataset", "model", "methods")
 
 
 def cli():

@@ -18,6 +18,7 @@ from .config import (
     DEFINERS,
     ExperimentConfig,
     UsageError,
+    called_by_content,
     check_at_least,
     check_fraction,
     check_plain_name,
@@ -25,6 +26,7 @@ from .config import (
     default_experiment_id,
     define_list,
     flagged,
+    is_file,
     setting,
 )
 
@@ -38,6 +40,15 @@ SINGLE = (
 )
 # What the default name of an experiment tells anyhow.
 IN_NAME = ("dataset", "epochs", "learning_rate", "l1_reg", "l2_reg", "model")
+# What the summary of several seeds has, too.
+GOALS_OF_SEEDS = ("valid_accuracy", "compression_ratio", "speedup")
+# How a sweep is run, and where: another way does not make it another sweep.
+NOT_ASKED = (
+    *("sweep_id", "dry_run", "yes", "cpus_per_trial", "gpus_per_trial", "ray_address"),
+    *("output_dir", "data_dir", "force_train"),
+)
+# Longer names of folders are cut, with a digest of what is missing.
+MOST_BYTES = 200
 # So many trials nobody types by mistake.
 MANY_TRIALS = 1000
 DEFAULT_SAMPLES = 20
@@ -193,13 +204,20 @@ class SweepConfig:
             )
 
     def _check_values(self):
-        """Every value alone, so that the sentence comes before any work, and soon."""
+        """Every choice, so that the sentence comes before any work; of a search, and of very many,
+        every value with the first ones of the others."""
+        if self.search is None and self.number <= MANY_TRIALS:
+            names = [self.trial(values).experiment_id for values in self.grid()]
+            twins = [name for name in names if names.count(name) > 1]
+            if twins:
+                raise UsageError(
+                    f"Two choices would be the same experiment, {twins[0]}; leave one out."
+                )
+            return
+        first = {name: _ends(values)[0] for name, values in self.varied.items()}
         for name, values in self.varied.items():
             for value in _ends(values):
-                self.with_values({name: value})
-        if self.search is None and self.number <= MANY_TRIALS:
-            for values in self.grid():
-                self.with_values(values)
+                self.trial({**first, name: value})
 
     def _check_objective(self, first):
         if self.objective == EXPORT_BYTES:
@@ -226,7 +244,13 @@ class SweepConfig:
             raise UsageError(f"--objective: say at which sparsity, as in {column}@0.99.") from None
         if k not in (0.0, *first.k_vals):
             raise UsageError(f"--objective: {k:g} is not among --k_vals; add it there.")
-        if column.startswith("valid") and first.num_valid == 0:
+        if first.replicates > 1 and column not in GOALS_OF_SEEDS:
+            raise UsageError(
+                f"--objective: with --replicates choose of {', '.join(GOALS_OF_SEEDS)}, not "
+                f"{column}."
+            )
+        held_out = _ends(self.varied.get("num_valid", (first.num_valid,)))
+        if column.startswith("valid") and 0 in held_out:
             raise UsageError(
                 f"--objective: without validation examples (--num_valid=0) there is no {column}."
             )
@@ -235,6 +259,11 @@ class SweepConfig:
     def first(self):
         """The experiment of the first values."""
         return self.with_values({name: _ends(values)[0] for name, values in self.varied.items()})
+
+    @property
+    def last(self):
+        """The experiment of the last values."""
+        return self.with_values({name: _ends(values)[-1] for name, values in self.varied.items()})
 
     @property
     def goal(self):
@@ -255,7 +284,8 @@ class SweepConfig:
     @property
     def ends_early(self):
         """Whether hopeless trainings end before their last epoch."""
-        return bool(self.search and self.asha and self.column.startswith("valid_"))
+        is_watched = self.column.startswith("valid_") and self.first.replicates == 1
+        return bool(self.search and self.asha and is_watched)
 
     @property
     def number(self):
@@ -285,12 +315,13 @@ class SweepConfig:
         config = self.with_values(values)
         named = config.experiment_id if "experiment_id" in self.settings else None
         told = () if named else IN_NAME
+        base = named or default_experiment_id(config)
         lacking = [name for name in values if name not in told]
-        # What is too long or no plain name for a folder has no place in one.
-        extra = "".join(f"-{name}={_in_name(values[name])}" for name in lacking)
-        return dataclasses.replace(
-            config, experiment_id=f"{named or default_experiment_id(config)}{extra}"
-        )
+        extra = "".join(f"-{name}={_in_name(name, values[name])}" for name in lacking)
+        name = f"{base}{extra}"
+        if len(name.encode()) > MOST_BYTES:
+            name = f"{base}-{hashlib.sha256(extra.encode()).hexdigest()[:12]}"
+        return dataclasses.replace(config, experiment_id=name)
 
     def rounded(self, values):
         """Drawn values with the digits that are kept, in the order of the flags."""
@@ -304,13 +335,16 @@ class SweepConfig:
         defaults = {f.name: f.default for f in flagged(ExperimentConfig)}
         return config_of({**defaults, "threads": self.cpus_per_trial, **given}, set(given))
 
+    def asked(self):
+        """What makes a sweep the same one, as JSON has it."""
+        every = self.to_dict()
+        own = {name: value for name, value in every.items() if name not in NOT_ASKED}
+        settings = {n: v for n, v in every["settings"].items() if n not in NOT_ASKED}
+        return json.loads(json.dumps({**own, "settings": settings}))
+
     def _default_id(self):
-        asked = {
-            "settings": {k: v for k, v in self.settings.items() if k != "output_dir"},
-            "varied": {k: _plain(v) for k, v in self.varied.items()},
-            **{name: getattr(self, name) for name in ("search", "samples", "objective", "export")},
-        }
-        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
+        asked = json.dumps(self.asked(), sort_keys=True)
+        digest = hashlib.sha256(asked.encode()).hexdigest()[:8]
         return f"{'-'.join(self.varied)[:100]}-{digest}"
 
     def to_dict(self):
@@ -470,9 +504,11 @@ def _plain(values):
     return str(values) if isinstance(values, Drawn) else list(values)
 
 
-def _in_name(value):
+def _in_name(name, value):
     """A value as a part of a folder's name."""
-    return re.sub(r"[^\w.=+-]", "_", str(value))[:60]
+    if name in ("dataset", "model") and is_file(value):
+        return called_by_content(name, value)
+    return re.sub(r"[^\w.=+-]", "_", str(value))
 
 
 def _usual_k(k_vals):

@@ -133,7 +133,7 @@ def experiment(config, watch=None):
 
     Args:
         config: the `ExperimentConfig`.
-        watch: as for `run`; of several seeds the first is watched.
+        watch: as for `run`; several seeds are not watched.
     """
     from .experiments import durations
     from .experiments.recipes import unused_settings

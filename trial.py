@@ -4,6 +4,7 @@ What to do comes as a line of JSON on standard input, which stays open as long a
 what has been done goes back as lines of JSON. People use `train`, which gives the same bytes.
 """
 
+import dataclasses
 import json
 import os
 import platform
@@ -19,10 +20,16 @@ from .experiments import folder, plugins
 from .experiments.paths import ArtifactPaths
 from .experiments.sweep_paths import SweepPaths
 from .sweep_config import sweep_config
-from .utils import RunError, limit_threads, say, write_text
+from .utils import limit_threads, say, write_text
 
+# Told to the worker, which then lets another machine try.
+UNFIT = 75
 # How long to wait for somebody else's run in the same folder.
 PATIENCE_S = 60
+
+
+class UnfitError(Exception):
+    """This machine cannot run trials; another one may."""
 
 
 class LockedElsewhereError(Exception):
@@ -38,7 +45,8 @@ def run(request, tell):
     Args:
         request: a dictionary with `sweep`, as `SweepConfig.to_dict` makes it, and `values` of the
             varied settings; or `experiments`, the settings of several by seed, of which `values`
-            names one. Also `place`, the folder of the sweep, and `broken`, the text of a lock whose
+            names one. Also `output_dir`, where the experiments belong, `place`, the folder of the
+            sweep, and `broken`, the text of a lock whose
             process is known to be gone, or "" not to look at locks of other machines again.
         tell: takes what is to be told, a dictionary.
 
@@ -56,16 +64,20 @@ def run(request, tell):
     limit_threads(config.threads)  # before NumPy is imported
     plugins.load(config.plugins)
     config = train.checked(config)
+    output_dir = Path(config.output_dir).expanduser().resolve()
+    if str(output_dir) != request["output_dir"]:
+        # Another home or folder to stand in than where the sweep was started.
+        config = dataclasses.replace(config, output_dir=request["output_dir"])
     place = SweepPaths(Path(request["place"]))
     if not place.root.is_dir():
-        raise RunError(
+        raise UnfitError(
             f"{place.root} is not there on {platform.node()}; all machines must see the folder of "
             "the results."
         )
     _write_to(place.log(config.experiment_id))
     tell({"experiment_id": config.experiment_id})
     holder = place.holder(config.experiment_id)
-    noted = take_over(ArtifactPaths.of(config), holder, request.get("broken"))
+    noted = take_over(locks_of(config), holder, request.get("broken"))
 
     from .experiments import objectives
 
@@ -75,11 +87,19 @@ def run(request, tell):
         train.experiment(config, objectives.watch(sweep, config, tell))
         if sweep.export:
             _export(config, sweep.max_accuracy_drop)
-        tell({"objective": objectives.reached(sweep, config)})
+        reached = objectives.reached(sweep, config)
+        tell({"epoch": config.epochs, **({} if reached is None else {"objective": reached})})
     noted.release()
 
 
-def take_over(paths, holder, broken):
+def locks_of(config):
+    """The locks that the run of an experiment will hold, of all its seeds."""
+    paths = ArtifactPaths.of(config)
+    seeds = paths.seeds().values() if config.replicates > 1 else ()
+    return [paths.lock, *(single.lock for single in seeds)]
+
+
+def take_over(locks, holder, broken):
     """Waits until nobody works on the experiment, and notes in `holder` who does now.
 
     A lock of a process that died on this machine is taken over later, as by any run; one of a
@@ -96,20 +116,20 @@ def take_over(paths, holder, broken):
     noted = filelock.SoftFileLock(holder)
     noted.acquire()
     own_host = _read(holder).splitlines()[1]
-    while text := _read(paths.lock):
-        pid, host = [*text.splitlines(), "", ""][:2]
-        is_ours = text == earlier
-        if host != own_host:
-            if broken == "":
-                break
-            if text != broken:
-                noted.release()
-                write_text(holder, earlier or "")
-                raise LockedElsewhereError(text, is_ours)
-            paths.lock.unlink(missing_ok=True)
-        elif not folder.is_alive(pid) or (not is_ours and time.monotonic() > until):
-            break  # the run takes it over, or says whose it is
-        time.sleep(0.5)
+    for lock in locks:
+        while text := _read(lock):
+            pid, host = [*text.splitlines(), "", ""][:2]
+            if host != own_host:
+                if broken == "":
+                    break
+                if text != broken:
+                    noted.release()
+                    write_text(holder, earlier or "")
+                    raise LockedElsewhereError(text, is_ours=text == earlier)
+                lock.unlink(missing_ok=True)
+            elif not folder.is_alive(pid) or time.monotonic() > until:
+                break  # the run takes it over, or says whose it is
+            time.sleep(0.5)
     return noted
 
 
@@ -150,6 +170,14 @@ def _end_with_worker():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def status_of(work, request):
+    """As that of every command; where the machine is not fit one of its own."""
+    try:
+        return command.status_of(work, request)
+    except UnfitError as error:
+        return command.fail(error, UNFIT)
+
+
 def cli():
     """Runs the trial that standard input describes; its exit status is that of `train`."""
     request = json.loads(sys.stdin.readline())
@@ -170,7 +198,7 @@ def cli():
             tell({"locked": error.text, "is_ours": error.is_ours})
 
     try:
-        status = command.status_of(work, request)
+        status = status_of(work, request)
     except KeyboardInterrupt:
         status = command.fail(f"Interrupted. {command.INTERRUPTED}", 143)
     sys.exit(status)

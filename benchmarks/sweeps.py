@@ -107,7 +107,7 @@ def pieces(folder):
     begun = time.perf_counter()
     engine.run(
         engine.Job(
-            request={"place": str(place)},
+            request={},
             place=place,
             output_dir=place,
             cpus=1,

@@ -17,6 +17,7 @@ from .. import __version__
 from ..config import PACKAGE_DIR, UsageError
 from ..utils import RunError, counted, quiet_stderr, say, write_text
 from . import searching
+from .sweep_paths import SweepPaths
 
 INSTALL = "Sweeps need Ray: pip install 'network-pruning[sweep]' (or 'ray[tune,client]' optuna)."
 # How often a trial whose machine or process died begins again.
@@ -123,7 +124,7 @@ def connected(address):
     if failure is not None:
         where = "on this machine" if address == "local" else f"at --ray_address={address}"
         raise RunError(
-            f"Ray cannot be reached {where} ({type(failure).__name__}: {_first_line(failure)}); "
+            f"Ray cannot be reached {where} ({type(failure).__name__}: {_last_line(failure)}); "
             "docs/cluster.md says how to start it."
         ) from failure
     with contextlib.suppress(ValueError):  # not in the main thread
@@ -150,9 +151,13 @@ def _no_answer(address):
 
 def cores():
     """How many processor cores this process may use."""
+    number = os.cpu_count() or 1
     with contextlib.suppress(AttributeError):  # not on every system
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        number = len(os.sched_getaffinity(0))
+    with contextlib.suppress(OSError, ValueError):  # a container's share, if it has one
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
+        number = min(number, max(1, int(quota) // int(period)))
+    return number
 
 
 def run(job, on_event):
@@ -183,39 +188,39 @@ def run(job, on_event):
         Path(job.place).mkdir(parents=True, exist_ok=True)
         with _events(job, on_event) as post:
             _fit(_tuner(job, worker, post))
-    shutil.rmtree(_storage(job), ignore_errors=True)
+    shutil.rmtree(SweepPaths(job.place).engine, ignore_errors=True)
 
 
 def _fit(tuner):
     """Runs the trials; of an interrupt nothing is said here."""
     import ray
 
-    interrupt = None
-    try:
-        with quiet_stderr():
-            try:
-                tuner.fit()
-            except KeyboardInterrupt as error:
-                interrupt = error
-    except (ray.exceptions.RayError, ConnectionError) as error:
+    ended = None
+    with quiet_stderr():
+        try:
+            tuner.fit()
+        except (
+            KeyboardInterrupt,
+            ray.exceptions.RayError,
+            ray.tune.TuneError,
+            ConnectionError,
+        ) as error:
+            ended = error
+    if isinstance(ended, KeyboardInterrupt):
+        raise ended
+    if ended is not None:
         raise RunError(
-            f"Ray was lost ({type(error).__name__}: {_first_line(error)}); the same command goes "
-            "on, once it is there again."
-        ) from error
-    if interrupt is not None:
-        raise interrupt
-
-
-def _storage(job):
-    return Path(job.place) / ".engine"
+            f"Ray cannot go on ({type(ended).__name__}: {_last_line(ended)}); the same command "
+            "does, once what it says is mended."
+        ) from ended
 
 
 def _with_needs(job, rooms):
     """The job with numbers for what a trial needs, where that is left to the machines."""
-    cpus, gpus = (max(numbers) for numbers in zip(*rooms, strict=True))
+    cpus, gpus = max(rooms, key=lambda room: (min(room[1], 1), room[0]))
     return dataclasses.replace(
         job,
-        cpus=int(cpus) if job.cpus is None else job.cpus,
+        cpus=max(1, int(cpus)) if job.cpus is None else job.cpus,
         gpus=min(gpus, 1) if job.gpus is None else job.gpus,
     )
 
@@ -263,26 +268,32 @@ def _events(job, on_event):
         from queue import Empty
 
         events = _LocalQueue()
-    ended = threading.Event()
+    ended, failures = threading.Event(), []
 
     def hand_on():
         while True:
             try:
-                on_event(events.get(timeout=0.5))
+                event = events.get(timeout=0.5)
             except Empty:
                 if ended.is_set():
                     return
+                continue
             except Exception:  # the connection is gone, and with it the trials
                 return
+            try:
+                on_event(event)
+            except Exception as error:  # raised below, once the trials have ended
+                failures.append(error)
 
     thread = threading.Thread(target=hand_on, daemon=True)
     thread.start()
     try:
         yield events.put
-        ended.set()
-        thread.join(60)
     finally:
         ended.set()
+        thread.join(60)
+    if failures:
+        raise failures[0]
 
 
 class _LocalQueue(queue.Queue):
@@ -302,7 +313,11 @@ def _tuner(job, worker, post):
         "program": str(PACKAGE_DIR),
         "folder": str(Path.cwd()),
         "environment": {**{n: os.environ[n] for n in known if n in os.environ}, **shared},
-        "request": job.request,
+        "request": {
+            **job.request,
+            "place": str(job.place),
+            "output_dir": str(job.output_dir),
+        },
         "every_epoch": job.every_epoch,
     }
     about = {"reuse_actors": True, "trial_dirname_creator": worker.trial_id}
@@ -314,7 +329,7 @@ def _tuner(job, worker, post):
         tune_config=tune.TuneConfig(**about),
         run_config=tune.RunConfig(
             name=time.strftime("%Y%m%d-%H%M%S"),
-            storage_path=str(_storage(job)),
+            storage_path=str(SweepPaths(job.place).engine),
             callbacks=[worker.Events(post)],
             failure_config=tune.FailureConfig(max_failures=TRIES),
             verbose=0,
@@ -322,6 +337,7 @@ def _tuner(job, worker, post):
     )
 
 
-def _first_line(error):
+def _last_line(error):
+    """What an exception says; of a traceback in it the end."""
     lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else "no reason given"
+    return lines[-1].strip()[:200] if lines else "no reason given"

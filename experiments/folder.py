@@ -48,7 +48,7 @@ def locked(paths, flag="--experiment_id"):
     except filelock.Timeout:
         raise RunError(
             f"{paths.root} is in use by {_holder(paths.lock)}. Wait until it is done, or choose "
-            f"another {flag}."
+            f"another {flag}. If that is another machine, and gone, remove {paths.lock.name} there."
         ) from None
     except OSError as error:
         raise RunError(

@@ -24,9 +24,16 @@ def watch(sweep, config, tell):
     """
 
     def told(networks, model, epoch):
-        tell({"epoch": epoch.epoch, **_so_far(sweep, config, networks, model)})
+        # The last one is followed by the objective itself: nothing is hopeless any more.
+        if epoch.epoch < config.epochs:
+            tell({"epoch": epoch.epoch, **_so_far(sweep, config, networks, model)})
 
     return told
+
+
+def is_told_early(config):
+    """Whether what is told after an epoch is the objective, though of an unfinished training."""
+    return not any(parse(text).trains for text in config.methods)
 
 
 def _so_far(sweep, config, networks, model):
@@ -34,15 +41,16 @@ def _so_far(sweep, config, networks, model):
         return {}
     dense = networks.weights_of(model)
     metric = sweep.column.removeprefix("valid_")
-    if any(parse(text).trains for text in config.methods):
+    if not is_told_early(config):
         found = [dense]
     else:
         found = (
             networks.pruned(method, dense, networks.rank(method, dense), sweep.k)
             for method in networks.reference
         )
-    values = [getattr(networks.test(weights)[0], metric) for weights in found]
-    return {"objective": _best(sweep, values)}
+    values = [getattr(networks.validate(weights), metric) for weights in found]
+    best = _best(sweep, values)
+    return {} if best is None else {"objective": best}
 
 
 def reached(sweep, config):

@@ -56,7 +56,8 @@ class PrunedNetworks:
         with progress(total=steps, unit="step", desc=f"{method.name} {k}") as bar:
             weights = self._retrainer(method, start, previous, k, bar.update)
         weights.put_into(self._model)
-        checkpoints.save(self._model, self.paths.network(wanted))
+        # By Keras' first name: its number would tell what else this process has made.
+        checkpoints.save(self._model, self.paths.network(wanted), "adam")
         return weights
 
     def _read(self, wanted):

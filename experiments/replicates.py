@@ -85,7 +85,7 @@ def _beside_each_other(config, paths, forced):
     place = paths.replicates.resolve() / ".ray"
     engine.run(
         engine.Job(
-            request={"experiments": experiments, "place": str(place)},
+            request={"experiments": experiments},
             place=place,
             output_dir=paths.replicates.resolve(),
             cpus=config.threads,

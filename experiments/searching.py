@@ -14,7 +14,8 @@ class Search:
         kind: random or optuna.
         seed: of what is drawn.
         goal: max or min of the objective.
-        finished: pairs of values and objectives, of trials that have been done.
+        finished: pairs of values and objectives, of trials that have been done; None for those
+            that did not get there.
         unfinished: values of trials that were begun.
         number: how many trials are still to be run, those included.
         epochs: of a whole training, where hopeless trials end early; None where they do not.
@@ -87,7 +88,7 @@ def searcher_of(search):
         sampler=samplers[search.kind](seed=search.seed + len(search.finished)),
     )
     for values, objective in search.finished:
-        searcher.add_evaluated_point(_flat(values), objective)
+        searcher.add_evaluated_point(_flat(values), objective, pruned=objective is None)
         searcher.is_new(values)
     return searcher
 

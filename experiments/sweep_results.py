@@ -12,6 +12,7 @@ from ..utils import RunError, counted, one_line, percent, say, write_text
 from ..visualization import csv, graph, pages, sweep_graph
 from ..visualization.console import CLEARLY_LESS
 from ..visualization.levels import levels_of, value_text
+from ..visualization.sweep_screen import parsed, value
 from . import folder, reports
 from .headlines import points
 from .intervals import BOUNDS, mean_and_interval
@@ -187,13 +188,6 @@ def importance(record, table):
         found += _shares(about, values, levels, 0 if criterion == "random" else 1)
     shares = pd.DataFrame(found, columns=list(IMPORTANCE_COLUMNS))
     return shares.astype({"values": "Int64", "trials": "Int64"})
-
-
-def parsed(objective):
-    """The column of an objective, and the sparsity it is taken at, None for none:
-    `valid_accuracy@0.99`."""
-    column, _, k = objective.partition("@")
-    return column, float(k) if k else None
 
 
 def _deciding(rows):
@@ -434,20 +428,6 @@ def _number(setting):
     if isinstance(setting, float) and len(str(setting)) > 8:
         return f"{setting:.4g}"
     return one_line(value_text(setting), 60)
-
-
-def value(objective, number):
-    """A value of the objective as a text."""
-    column = parsed(objective)[0]
-    if number is None:
-        return "–"
-    if "accuracy" in column or "sparsity" in column:
-        return f"{100 * number:.2f} %"
-    if "bytes" in column:
-        return f"{number:,.0f} bytes"
-    if column in ("compression_ratio", "speedup"):
-        return f"{number:,.1f}×"
-    return f"{number:,.0f}" if number >= 1000 else f"{number:.4g}"
 
 
 STATES = {

@@ -1,19 +1,20 @@
 """A sweep from its first trial to its summary: what is left to do, what became of it."""
 
 import contextlib
+import dataclasses
 import datetime
 import json
 import threading
 import time
 
-from ..config import is_file
-from ..data import registry
+from ..config import UsageError
+from ..data import files, registry
 from ..pruning.methods import REFERENCE
 from ..utils import RunError, counted, say
-from ..visualization import sweep_screen
+from ..visualization import csv, sweep_screen
 from . import comparison, durations, engine, folder, gallery, objectives, searching, sweep_results
 from .paths import ArtifactPaths
-from .reports import FAILURES, smallest_file
+from .reports import FAILURES
 from .sweep_paths import (
     FAILED,
     FINISHED,
@@ -56,6 +57,9 @@ def run(sweep, command):
     gallery.try_to_write_index(sweep.output_dir)
     say(sweep_screen.result(journal.record, journal.best()))
     say(f"Tables, figures and a page are in {paths.root}")
+    left = [trial for trial in journal.trials if trial["state"] == WAITING]
+    if left:
+        raise RunError(f"{counted(len(left), 'trial')} could not be run; the same command goes on.")
     failed = [trial for trial in journal.trials if trial["state"] == FAILED]
     if failed:
         raise RunError(
@@ -67,7 +71,7 @@ def run(sweep, command):
 def _run_trials(sweep, paths, journal):
     search = _search(sweep, journal)
     job = engine.Job(
-        request={"sweep": sweep.to_dict(), "place": str(paths.root)},
+        request={"sweep": sweep.to_dict()},
         place=paths.root,
         output_dir=paths.output_dir,
         cpus=sweep.cpus_per_trial,
@@ -93,7 +97,7 @@ def _search(sweep, journal):
         kind=sweep.search,
         seed=sweep.first.seed,
         goal=sweep.goal,
-        finished=[(t["drawn"], t["objective"]) for t in done if t["objective"] is not None],
+        finished=[(t["drawn"], t["objective"] if t["state"] == FINISHED else None) for t in done],
         unfinished=[t["drawn"] for t in journal.left()],
         number=sweep.samples - len(done),
         epochs=_most_epochs(sweep) if sweep.ends_early else None,
@@ -120,9 +124,10 @@ class Journal:
     def __init__(self, sweep, paths, command):
         self.sweep, self.paths, self.screen = sweep, paths, None
         self.is_complete = False
+        self._is_told_early = objectives.is_told_early(sweep.first)
         earlier = read_record(paths)
         self._began, self._written, self._lock = time.monotonic(), 0.0, threading.Lock()
-        asked = _asked(sweep)
+        asked = sweep.asked()
         if earlier is not None and earlier.get("asked") != asked:
             raise RunError(
                 f"{paths.record} is of another sweep; give another --sweep_id, or the same flags."
@@ -174,11 +179,16 @@ class Journal:
         """Experiments that are there already, whoever made them, are not run again."""
         load = {}
         for trial in self.trials:
-            config = self.sweep.trial(trial["drawn"])
             is_known = trial["state"] == FINISHED
-            if config.force_train:
+            if self.sweep.settings.get("force_train") or not (
+                is_known or trial["state"] == WAITING
+            ):
                 continue
-            done = is_known if config.replicates > 1 else _is_done(self.sweep, config, load)
+            config = self.sweep.trial(trial["drawn"])
+            if config.replicates > 1:
+                done = is_known and ArtifactPaths.of(config).summary.exists()
+            else:
+                done = _is_done(self.sweep, config, load)
             if done and not is_known:
                 objective = objectives.reached(self.sweep, config)
                 trial.update(state=FINISHED, objective=objective, epochs=config.epochs)
@@ -198,6 +208,8 @@ class Journal:
             for name in ("objective", "seconds", "node", "note"):
                 if name in event:
                     trial[name] = event[name]
+            if trial["state"] != FINISHED and not self._is_told_early:
+                trial["objective"] = None
             if event.get("epoch"):
                 trial["epochs"] = event["epoch"]
             ended = trial["state"] not in (RUNNING, WAITING)
@@ -228,7 +240,7 @@ class Journal:
         mean = f" (mean of {seeds} seeds)" if seeds > 1 else ""
         with_settings = sweep_results.described(best["settings"], " with ")
         return (
-            f"Best {objective}: {sweep_results.value(objective, best['mean'])}{mean}{with_settings}"
+            f"Best {objective}: {sweep_screen.value(objective, best['mean'])}{mean}{with_settings}"
         )
 
     def close(self):
@@ -238,7 +250,9 @@ class Journal:
                 if trial["state"] == RUNNING:
                     trial["state"] = WAITING
             unfinished = any(trial["state"] == WAITING for trial in self.trials)
-            self.record["ended"] = not unfinished and (self.is_complete or self.was_ended)
+            is_whole = self.is_complete or self.was_ended
+            failed = any(trial["state"] == FAILED for trial in self.trials)
+            self.record["ended"] = is_whole and not unfinished and not failed
             self._write()
 
     def _write(self):
@@ -247,19 +261,13 @@ class Journal:
         self._written = time.monotonic()
 
 
-def _asked(sweep):
-    """What makes a sweep the same one: not where and how it is run."""
-    asked = sweep.to_dict()
-    for name in ("dry_run", "yes", "cpus_per_trial", "gpus_per_trial", "ray_address", "sweep_id"):
-        del asked[name]
-    for name in ("output_dir", "data_dir", "force_train"):
-        asked["settings"].pop(name, None)
-    return json.loads(json.dumps(asked))
-
-
 def _new(sweep, values):
+    try:
+        name = sweep.trial(values).experiment_id
+    except UsageError:  # drawn values that do not go together: the trial will say so
+        name = f"no-experiment-{_key_of(values)}"
     return {
-        "experiment_id": sweep.trial(values).experiment_id,
+        "experiment_id": name,
         "settings": sweep.rounded(values),
         # With all digits: a search goes on from it.
         "drawn": dict(values),
@@ -283,21 +291,31 @@ def _key_of(values):
 def _is_done(sweep, config, load):
     """Whether an experiment has everything that the single command would write."""
     paths = ArtifactPaths.of(config)
-    if is_file(config.model) or not (paths.results.exists() and paths.report.exists()):
+    if not (paths.results.exists() and paths.report.exists()):
         return False
-    with contextlib.suppress(*FAILURES):
+    with contextlib.suppress(UsageError, *FAILURES):
+        if config.num_valid is None:
+            config = dataclasses.replace(config, num_valid=files.default_num_valid(config.dataset))
         record = folder.read_record(paths)
         if not record or not folder.is_finished(record):
             return False
         data = config.dataset, config.data_dir, config.num_valid
         if data not in load:
             load[data] = registry.load(*data)
+        # Not every model has units that can be removed: its table tells.
+        tested = set(csv.read_metrics(paths.metrics)["method"])
+        reference = [method for method in REFERENCE if method.name in tested]
         return (
             not folder.changes(config, load[data], record)
-            and comparison.is_known(config, REFERENCE, paths, record["checkpoint_sha256"])
-            and not (sweep.export and smallest_file(paths) is None)
+            and comparison.is_known(config, reference, paths, record["checkpoint_sha256"])
+            and (not sweep.export or _is_exported(sweep, paths))
         )
     return False
+
+
+def _is_exported(sweep, paths):
+    record = json.loads(paths.export_record.read_text(encoding="utf-8"))
+    return record["depends"]["max_accuracy_drop"] == sweep.max_accuracy_drop
 
 
 def _surroundings():
@@ -320,14 +338,18 @@ def plan(sweep):
     if sweep.search:
         lines.append(f"{counted(sweep.samples, 'experiment')}, drawn by {sweep.search} from")
         lines += [f"  --{name}={_listed(values)}" for name, values in sweep.varied.items()]
-        seconds = [durations.estimate(sweep.first, rows)] * sweep.samples
+        ends = [durations.estimate(config, rows) for config in (sweep.first, sweep.last)]
+        middle = None if None in ends else sum(ends) / 2
+        seconds = [middle] * sweep.samples
     else:
         for values in sweep.grid():
             config = sweep.trial(values)
-            done = config.replicates == 1 and _is_done(sweep, config, load)
-            took = 0.0 if done else durations.estimate(config, rows)
-            seconds.append(took)
-            about = "is finished" if done else sweep_screen.duration(took)
+            is_single = config.replicates == 1 and not config.force_train
+            if is_single and _is_done(sweep, config, load):
+                about = "is finished"
+            else:
+                seconds.append(durations.estimate(config, rows))
+                about = sweep_screen.duration(seconds[-1])
             lines.append(f"  {config.experiment_id}  {about}")
         lines.insert(0, f"{counted(sweep.number, 'experiment')}:")
     return "\n".join([*lines, _total(sweep, seconds)])
@@ -339,6 +361,8 @@ def _listed(values):
 
 def _total(sweep, seconds):
     known = [value for value in seconds if value is not None]
+    if not seconds:
+        return "All are finished."
     if not known:
         return (
             "How long is not known: no experiment like these has been finished in this folder yet."

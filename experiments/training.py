@@ -49,7 +49,9 @@ def train(config, networks, paths, show_model, watch=None):
         keep = kept[-1] is epoch
         # In this order: a run that is killed in between repeats the epoch and writes the same.
         if keep:
-            checkpoints.save(model, paths.best_weights, len(kept))
+            # The same bytes, whatever was made before in this process.
+            name = checkpoints.optimizer_after(model, len(kept))
+            checkpoints.save(model, paths.best_weights, name)
         if epoch.epoch < config.epochs:
             checkpoints.save_state(model, history, paths.training_state)
         csv.write_history(paths.history, history)

@@ -7,10 +7,12 @@ and what it starts there is the installed program, or the checkout on the shared
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 # How long a trial may take to put its work down when it is told to.
 GRACE_S = 10
+# How a trial's process ends when it is told to, and where the machine is not fit for it.
+TERMINATED, UNFIT = 143, 75
 # How often a trial looks again whether somebody else has finished with its experiment.
 AGAIN_S = 1.0
 PATIENCE_S = 60
@@ -32,8 +36,8 @@ DRAWS = 200
 class Trial(tune.Trainable):
     """One trial: its process tells of every epoch, and is ended with this actor.
 
-    A trial that cannot be done says why in its last result; only a machine or process that dies
-    raises, so that Ray tries again elsewhere.
+    A trial that cannot be done says why in its last result; only a process that is ended from
+    outside, and a machine that is not fit, raise, so that Ray tries again elsewhere.
     """
 
     def setup(self, config):
@@ -56,6 +60,7 @@ class Trial(tune.Trainable):
     def _begin(self, broken):
         config = self.config
         request = {**config["request"], "values": config["values"], "broken": broken}
+        self.said = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as the process runs
         gpus = {} if ray.get_gpu_ids() else {"CUDA_VISIBLE_DEVICES": "-1"}
         self.process = subprocess.Popen(
             command_of(config["program"]),
@@ -63,8 +68,9 @@ class Trial(tune.Trainable):
             env={**os.environ, **config["environment"], **gpus},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self.said,
             text=True,
+            errors="replace",
         )
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
@@ -85,19 +91,23 @@ class Trial(tune.Trainable):
         if "locked" in self.known:
             self._begin_again()
             return self.step()
-        said = self.process.stderr.read()
         status = self.process.wait()
         if status == 0:
             return self._result("finished", done=True)
-        return self._result("failed", done=True, note=self._sentence(status, said))
+        sentence = self._sentence(status)
+        if status < 0 or status in (TERMINATED, UNFIT):
+            raise RuntimeError(sentence)
+        return self._result("failed", done=True, note=sentence)
 
     def _result(self, state, **more):
         seconds = time.time() - self.known["started"]
         about = {"state": state, "seconds": seconds, "node": socket.gethostname()}
         return {"epoch": 0, **self.known, **about, **more}
 
-    def _sentence(self, status, said):
+    def _sentence(self, status):
         """Why the process has ended, in one line."""
+        self.said.seek(0)
+        said = self.said.read().decode(errors="replace")
         log = Path(
             self.config["request"]["place"], "logs", f"{self.known.get('experiment_id')}.txt"
         )
@@ -107,7 +117,7 @@ class Trial(tune.Trainable):
         if status < 0:
             return (
                 f"The process was ended by {signal.Signals(-status).name}; if there was not enough "
-                "memory, give a trial more: --cpus_per_trial."
+                "memory, let fewer run at once: a larger --cpus_per_trial"
             )
         return lines[-1].removeprefix("network-pruning: ") or f"It ended with status {status}."
 
@@ -117,16 +127,10 @@ class Trial(tune.Trainable):
         text, is_ours = self.known.pop("locked"), self.known.pop("is_ours")
         self.process.wait()
         until = time.monotonic() + PATIENCE_S
-        broken = ""
-        while True:
-            alive = _is_alive_somewhere(text)
-            if alive is False or (alive is None and is_ours):
-                broken = text
-                break
-            if not is_ours and (alive is None or time.monotonic() > until):
-                break
+        while (alive := _is_alive_somewhere(text)) and time.monotonic() < until:
             time.sleep(AGAIN_S)
-        self._begin(broken)
+        is_broken = alive is False or (alive is None and is_ours)
+        self._begin(text if is_broken else "")
 
     def cleanup(self):
         """Ends the process; its last finished epoch is kept."""
@@ -163,7 +167,8 @@ def _is_alive_somewhere(lock):
     answers = [
         ray.get(_on(node).remote(is_process, pid))
         for node in alive_nodes()
-        if host.startswith(node["NodeManagerHostname"])
+        # Of a container, filelock's name of the host ends in its namespace.
+        if host.partition("?pidns-")[0] == node["NodeManagerHostname"]
     ]
     return any(answers) if answers else None
 
@@ -209,7 +214,7 @@ def look_at(marker, content, program, version):
     try:
         if Path(marker).read_text(encoding="utf-8") != content:
             raise OSError
-        own = Path(f"{marker}.{os.getpid()}")
+        own = Path(f"{marker}-{socket.gethostname()}-{secrets.token_hex(4)}")
         own.write_text(content, encoding="utf-8")
         own.unlink()
     except OSError:
@@ -231,12 +236,12 @@ _ASK_VERSION = "import network_pruning; print(network_pruning.__version__)"
 def look_at_all(marker, content, program, version):
     """What is wrong with each machine of the cluster, by name; nothing for those that are fit."""
     arguments = marker, content, program, version
-    asked = {
-        node["NodeID"]: (node["NodeManagerHostname"], _on(node).remote(look_at, *arguments))
+    asked = [
+        (node["NodeManagerHostname"], _on(node).remote(look_at, *arguments))
         for node in alive_nodes()
-    }
+    ]
     found = {}
-    for name, answer in asked.values():
+    for name, answer in asked:
         try:
             wrong = ray.get(answer, timeout=60)
         except Exception as error:  # whatever happens on somebody's machine
@@ -267,6 +272,17 @@ class WithoutTwins(OptunaSearch):
         known = kept in self._seen
         self._seen.add(kept)
         return not known
+
+    def on_trial_result(self, trial_id, result):
+        """What a trial would reach after an epoch, if it is known."""
+        if result.get(self.metric) is not None:
+            super().on_trial_result(trial_id, result)
+
+    def on_trial_complete(self, trial_id, result=None, error=False):
+        """What a trial has reached; of those that were ended early or failed it is not the
+        objective."""
+        is_finished = bool(result) and result.get("state") == "finished"
+        super().on_trial_complete(trial_id, result if is_finished else None, error)
 
     def suggest(self, trial_id):
         """Settings that were not drawn before; the end of the search where there seem to be no
@@ -318,7 +334,7 @@ class Events(tune.Callback):
     def on_trial_error(self, trial, **_):
         """A trial was lost too often."""
         lines = str(trial.get_error()).strip().splitlines() or ["no reason given"]
-        note = f"Its process or machine died again and again ({lines[-1].strip()[:200]})."
+        note = f"It could not be run, though it was tried again: {lines[-1].strip()[:300]}."
         self._tell(trial, {"state": "failed", "note": note})
 
     def _tell(self, trial, what):

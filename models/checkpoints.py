@@ -12,29 +12,27 @@ from .model import clone
 from .training import Epoch
 
 
-def save(model, path, number=None):
+def save(model, path, optimizer_name=None):
     """Writes the whole model, without optimizer state, as an HDF5 file that plain Keras loads.
 
     Args:
         model: a compiled model.
         path: the file to write.
-        number: the how-manieth file of this model it is, from 1 on, if bytes are to be the same
-            whatever was made before in this process: the optimizer's name tells it. None to leave
-            that to Keras, which counts.
+        optimizer_name: what the file calls the optimizer; None to leave that to Keras, which counts
+            all that a process has made.
     """
-    name = None if number is None else _later_name(model.optimizer.name, number)
     # A clone's optimizer has no state yet: the file keeps the compile settings but stays small.
     with atomic_path(path) as temporary:
         try:
-            clone(model, name).save(temporary)
+            clone(model, optimizer_name).save(temporary)
         except RuntimeError as error:  # how HDF5 reports a full disk
             raise OSError(str(error)) from error
 
 
-def _later_name(name, number):
-    """What Keras would call the optimizer made so many after this one: "adam" is followed by
-    "adam_1"."""
-    first, _, own = name.partition("_")
+def optimizer_after(model, number):
+    """What Keras would call the optimizer made so many after a model's own, without others
+    between: "adam" is followed by "adam_1"."""
+    first, _, own = model.optimizer.name.partition("_")
     return f"{first}_{int(own or 0) + number}"
 
 

@@ -85,6 +85,11 @@ class DenseNetworks:
         evaluate_valid, evaluate_test = self._evaluators
         return evaluate_valid and evaluate_valid(weights), evaluate_test(weights)
 
+    def validate(self, weights):
+        """The `Metrics` of a network on validation data; None without."""
+        evaluate_valid, _ = self._evaluators
+        return evaluate_valid and evaluate_valid(weights)
+
     @cached_property
     def _evaluators(self):
         from ..models.evaluation import Evaluator

@@ -196,6 +196,11 @@ class KerasNetworks:
         valid = self.dataset.valid and self._evaluate(self.dataset.valid)
         return valid, self._evaluate(self.dataset.test)
 
+    def validate(self, weights):
+        """The `Metrics` of a network on validation data; None without."""
+        weights.put_into(self.model)
+        return self.dataset.valid and self._evaluate(self.dataset.valid)
+
     def probabilities(self, weights, split):
         """What a network answers to a split, of shape (n, classes)."""
         weights.put_into(self.model)

@@ -66,6 +66,9 @@ BAD = [
     (["--seed=0,1", "--objective=valid_accuracy"], "say at which sparsity"),
     (["--seed=0,1", "--objective=valid_accuracy@0.42"], "0.42 is not among --k_vals"),
     (["--seed=0,1", "--num_valid=0", "--objective=valid_accuracy@0.9"], "without validation"),
+    (["--num_valid=1000,0", "--search=random", "--samples=2"], "without validation"),
+    (["--seed=0,1", "--replicates=2", "--objective=nonzero@0.9"], "with --replicates choose of"),
+    (["--seed=0,1", "--experiment_id=x/y"], "is not a plain folder name"),
     (["--seed=0,1", "--replicates=2", "--export"], "--export is of single experiments"),
     (["--seed=0,1", "--cpus_per_trial=0"], "--cpus_per_trial must be at least 1"),
     (["--seed=0,1", "--gpus_per_trial=-1"], "--gpus_per_trial must be at least 0"),
@@ -79,13 +82,14 @@ BAD = [
 @pytest.mark.usefixtures("without_ray")
 @pytest.mark.parametrize(("flags", "sentence"), BAD, ids=[" ".join(flags)[:40] for flags, _ in BAD])
 def test_bad_grids_are_refused_in_a_sentence_before_ray_is_asked(tmp_path, flags, sentence):
-    done = sweep(*flags, cwd=tmp_path)
+    # The last one counts, where a case has one of its own.
+    done = sweep(f"--output_dir={tmp_path}", *flags, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     said = " ".join(done.stderr.split())
     assert sentence in said
     assert said.startswith("network-pruning: ")
     assert "Traceback" not in said
-    assert not list(tmp_path.glob("*/sweeps"))
+    assert [path.name for path in tmp_path.iterdir()] == ["hook"]
 
 
 @pytest.mark.usefixtures("without_ray")

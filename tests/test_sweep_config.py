@@ -105,11 +105,11 @@ def test_what_is_drawn():
         *("--search=optuna", "--samples=5", "--learning_rate=loguniform(1e-4, 1e-2)"),
         *("--epochs=randint(2,9)", "--batch_size=64,128"),
     )
-    assert config.varied == {
-        "learning_rate": Drawn("loguniform", 1e-4, 1e-2),
-        "epochs": Drawn("randint", 2, 9),
-        "batch_size": (64, 128),
-    } or list(config.varied) == ["batch_size", "epochs", "learning_rate"]
+    assert list(config.varied.items()) == [
+        ("batch_size", (64, 128)),
+        ("epochs", Drawn("randint", 2, 9)),
+        ("learning_rate", Drawn("loguniform", 1e-4, 1e-2)),
+    ]
     values = {"batch_size": 64, "epochs": 5, "learning_rate": 0.00123456}
     assert config.rounded(values)["learning_rate"] == 0.001235
     assert config.trial(values).experiment_id == (
@@ -137,14 +137,52 @@ def test_it_comes_back_from_json(arguments):
     assert sweep_config(json.loads(json.dumps(config.to_dict()))) == config
 
 
-def test_files_are_called_by_their_content(tmp_path):
-    paths = [tmp_path / name for name in ("a.npz", "b.npz")]
-    for path in paths:
-        path.write_bytes(path.name.encode())
-    config = parsed(f"--dataset={paths[0]},{paths[1]}")
-    names = [config.trial(values).experiment_id for values in config.grid()]
-    assert names[0].startswith("a-")
-    assert names[1].startswith("b-")
+def files(tmp_path, *contents):
+    paths = [tmp_path / str(number) / "a.npz" for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.parent.mkdir()
+        path.write_text(content)
+    return ",".join(map(str, paths))
+
+
+@pytest.mark.parametrize("more", [[], ["--experiment_id=mine"]])
+def test_files_are_called_by_their_content(tmp_path, more):
+    config = parsed(f"--dataset={files(tmp_path, 'one', 'two')}", *more)
+    first, second = (config.trial(values).experiment_id for values in config.grid())
+    assert first != second
+    assert ("mine-dataset=a-" if more else "a-") in first
+
+
+@pytest.mark.parametrize("more", [[], ["--experiment_id=mine"]])
+def test_the_same_experiment_twice_is_refused(tmp_path, more):
+    with pytest.raises(UsageError, match="Two choices would be the same experiment"):
+        parsed(f"--dataset={files(tmp_path, 'same', 'same')}", *more)
+
+
+def test_values_are_checked_together():
+    assert parsed("--epochs=30,40", "--rewind_epoch=25,30").number == 4
+    with pytest.raises(UsageError, match="--rewind_epoch must lie between 0 and 30, not 35"):
+        parsed("--epochs=30,40", "--rewind_epoch=25,35")
+
+
+def test_names_that_are_too_long_end_in_a_digest():
+    flags = [f"--{name}=1,2" for name in ("batch_size", "finetune_epochs", "prune_epochs", "shift")]
+    flags += ["--prune_fraction=0.11111111111,0.2", "--finetune_learning_rate=0.0011111111,0.2"]
+    flags += ["--distillation=0.111111111111,0.2", "--rewind_epoch=1,2", "--seed=1,2"]
+    config = parsed(*flags)
+    names = {config.trial(values).experiment_id for values in config.grid()}
+    assert len(names) == config.number == 2**9
+    assert max(map(len, names)) <= 200
+
+
+@pytest.mark.parametrize("more", [["--force_train"], ["--data_dir=x"], ["--yes"]])
+def test_what_trains_the_same_is_the_same_sweep(more):
+    assert parsed("--seed=0,1", *more).sweep_id == parsed("--seed=0,1").sweep_id
+
+
+@pytest.mark.parametrize("more", [["--noasha"], ["--max_accuracy_drop=0.01"]])
+def test_what_comes_out_otherwise_is_another_sweep(more):
+    assert parsed("--seed=0,1", *more).sweep_id != parsed("--seed=0,1").sweep_id
 
 
 def test_library_callers_are_checked_too():

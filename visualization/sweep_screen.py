@@ -96,7 +96,7 @@ class Screen:
                 Text(middle_cut(told(trial["settings"]), 44)),
                 trial["state"],
                 str(trial["epochs"] or ""),
-                value_text(record, trial["objective"]),
+                value(record["objective"], trial["objective"]) if record["objective"] else "",
                 duration(trial["seconds"]) if trial["seconds"] else "",
             )
         return table
@@ -121,16 +121,27 @@ def told(settings):
 def _reached(record, trial):
     if trial["objective"] is None:
         return ""
-    return f"{record['objective']} {value_text(record, trial['objective'])}"
+    return f"{record['objective']} {value(record['objective'], trial['objective'])}"
 
 
-def value_text(record, value):
-    """An objective as people read it."""
-    if value is None:
-        return ""
-    if "accuracy" in record["objective"]:
-        return f"{100 * value:.2f} %"
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+def parsed(objective):
+    """The column and the sparsity of an objective; no sparsity for that of files."""
+    column, _, k = objective.partition("@")
+    return column, float(k) if k else None
+
+
+def value(objective, number):
+    """A value of the objective as a text."""
+    column = parsed(objective)[0]
+    if number is None:
+        return "–"
+    if "accuracy" in column or "sparsity" in column:
+        return f"{100 * number:.2f} %"
+    if "bytes" in column:
+        return f"{number:,.0f} bytes"
+    if column in ("compression_ratio", "speedup"):
+        return f"{number:,.1f}×"
+    return f"{number:,.0f}" if number >= 1000 else f"{number:.4g}"
 
 
 def result(record, best):

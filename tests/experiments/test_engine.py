@@ -82,7 +82,8 @@ def job(engine, **needs):
     ("rooms", "needs", "expected"),
     [
         ([(4, 0), (8, 0)], {"cpus": None, "gpus": None}, (8, 0)),
-        ([(4, 2), (8, 0)], {"cpus": None, "gpus": None}, (8, 1)),
+        ([(4, 2), (8, 0)], {"cpus": None, "gpus": None}, (4, 1)),
+        ([(0, 0)], {"cpus": None, "gpus": None}, (1, 0)),
         ([(4, 2)], {"cpus": 3, "gpus": 0.5}, (3, 0.5)),
     ],
 )
