@@ -225,14 +225,16 @@ def _shares(about, values, levels, sign):
         sign: 1 where more is better, -1 where less is, 0 where nothing is.
     """
     found = []
-    differ = len(values) > 1 and np.ptp(values) > 0
+    total = float(((values - values.mean()) ** 2).sum())
+    # The squares of tiny differences are nothing; those to a mean are more than that by rounding.
+    differ = len(values) > 1 and np.ptp(values) > 0 and total > 0
     for setting, own in levels.items():
         groups = values.groupby(own.codes)
         means, sizes = groups.mean(), groups.size()
         share = None
         if differ:
             between = float((sizes * (means - values.mean()) ** 2).sum())
-            share = min(1.0, between / float(((values - values.mean()) ** 2).sum()))
+            share = min(1.0, between / total)
         best = (sign * means).idxmax() if sign and len(means) else None
         found.append(
             {
