@@ -13,7 +13,7 @@ from .. import __version__
 from ..config import short_name
 from ..utils import RunError, one_line, remove_temporary_files, say, write_text
 from ..visualization import csv, pages
-from . import folder, reports, sweep_results
+from . import folder, reports, sweep_page
 from .paths import ArtifactPaths
 from .reports import FAILURES
 from .sweep_paths import sweeps_of
@@ -87,7 +87,7 @@ def gallery_of(root, memory):
 def _sweeps(root):
     """What there is to say of every sweep, the latest first."""
     found = sorted(sweeps_of(root), key=lambda paths: -paths.record.stat().st_mtime)
-    return [sweep_results.card_of(paths) for paths in found]
+    return [sweep_page.card_of(paths) for paths in found]
 
 
 def cards_of(root, memory=None):

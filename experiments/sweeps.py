@@ -12,7 +12,17 @@ from ..data import files, registry
 from ..pruning.methods import REFERENCE
 from ..utils import RunError, counted, say
 from ..visualization import csv, sweep_screen
-from . import comparison, durations, engine, folder, gallery, objectives, searching, sweep_results
+from . import (
+    comparison,
+    durations,
+    engine,
+    folder,
+    gallery,
+    objectives,
+    searching,
+    sweep_results,
+    sweep_tables,
+)
 from .paths import ArtifactPaths
 from .reports import FAILURES
 from .sweep_paths import (
@@ -232,13 +242,13 @@ class Journal:
 
     def best(self):
         """What is best by now, as a text; none before a trial has finished."""
-        found = sweep_results.best_of(self.record)
+        found = sweep_tables.best_of(self.record)
         if not found:
             return ""
         best, objective = found[0], self.record["objective"]
         seeds = len(best["trials"])
         mean = f" (mean of {seeds} seeds)" if seeds > 1 else ""
-        with_settings = sweep_results.described(best["settings"], " with ")
+        with_settings = sweep_tables.described(best["settings"], " with ")
         return (
             f"Best {objective}: {sweep_screen.value(objective, best['mean'])}{mean}{with_settings}"
         )

@@ -44,7 +44,7 @@ def report(data):
 
 
 def sweep(data):
-    """The page of a sweep, as `sweep_results.page_of` collects it."""
+    """The page of a sweep, as `sweep_page.page_of` collects it."""
     shown = ("settings", "points", "curves", "objective", "maximized", "in_percent")
     figures = {name: data[name] for name in shown} | {"colors": LINE_COLORS}
     plotly = f"{data['home']}/{plotly_address()}"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from network_pruning.experiments import gallery, sweep_results
+from network_pruning.experiments import gallery, sweep_page, sweep_results, sweep_tables
 from network_pruning.visualization.levels import levels_of
 from sweep_folders import K_VALS, METHODS, grid, write_sweep
 
@@ -15,8 +15,8 @@ TWO_BY_TWO = {"l1_reg": [0.0, 0.001], "batch_size": [32, 64]}
 
 
 def results(paths, record):
-    table = sweep_results.summary(paths, record)
-    shares = sweep_results.importance(record, table)
+    table = sweep_tables.summary(paths, record)
+    shares = sweep_tables.importance(record, table)
     return table, shares
 
 
@@ -29,7 +29,7 @@ def test_what_each_setting_explains_by_hand(tmp_path):
     """0.5 0.6 / 0.7 0.8: means 0.55 and 0.75, 0.6 and 0.7; variances 0.01 and 0.0025 of 0.0125."""
     paths, record = write_sweep(tmp_path, TWO_BY_TWO, [0.5, 0.6, 0.7, 0.8])
     _, shares = results(paths, record)
-    expected = {"l1_reg": 0.8, "batch_size": 0.2, sweep_results.REST: 0}
+    expected = {"l1_reg": 0.8, "batch_size": 0.2, sweep_tables.REST: 0}
     assert explained(shares) == pytest.approx(expected)
     assert explained(shares, "weight", 0.9) == pytest.approx(expected)
     row = shares.iloc[0]
@@ -44,12 +44,12 @@ def test_with_interaction_the_rest_is_what_they_do_together(tmp_path):
     """0.5 0.5 / 0.5 0.9: each explains a third alone, and a third together."""
     paths, record = write_sweep(tmp_path, TWO_BY_TWO, [0.5, 0.5, 0.5, 0.9])
     found = explained(results(paths, record)[1])
-    assert found == pytest.approx({"l1_reg": 1 / 3, "batch_size": 1 / 3, sweep_results.REST: 1 / 3})
+    assert found == pytest.approx({"l1_reg": 1 / 3, "batch_size": 1 / 3, sweep_tables.REST: 1 / 3})
 
 
 def test_what_is_not_complete_has_no_rest(tmp_path):
     paths, record = write_sweep(tmp_path, TWO_BY_TWO, [0.5, 0.6, 0.7, "failed"])
-    assert sweep_results.REST not in explained(results(paths, record)[1])
+    assert sweep_tables.REST not in explained(results(paths, record)[1])
 
 
 def test_a_goal_may_be_small_and_chance_has_no_best(tmp_path):
@@ -80,7 +80,7 @@ def test_drawn_numbers_are_in_bins_of_equal_counts(tmp_path):
     row = shares.iloc[0]
     assert (row["values"], row["best"]) == (4, "0.00178 to 0.00562")
     assert row["explained"] == pytest.approx(1)
-    assert sweep_results.REST not in set(shares["setting"])
+    assert sweep_tables.REST not in set(shares["setting"])
     levels = levels_of(rates, "loguniform(0.001, 1)")
     assert np.bincount(levels.codes).tolist() == [3, 3, 3, 3]
     assert (levels.on_axis, levels.log) == (True, True)
@@ -141,7 +141,7 @@ def test_a_broken_experiment_costs_its_own_rows_only(tmp_path, broken, content):
     sweep_results.write_results(paths, record)
     table = pd.read_csv(paths.summary)
     assert set(table["experiment_id"]) == {"trial-0", "trial-1", "trial-3"}
-    page = sweep_results.page_of(paths, record)
+    page = sweep_page.page_of(paths, record)
     assert [failure["name"] for failure in page["failures"]] == ["trial-2"]
 
 
@@ -151,7 +151,7 @@ def test_of_no_trial_or_one_there_are_tables_with_heads(tmp_path, accuracies):
     sweep_results.write_results(paths, record)
     table, shares = pd.read_csv(paths.summary), pd.read_csv(paths.importance)
     assert list(table)[:4] == ["experiment_id", "state", "l1_reg", "method"]
-    assert list(shares) == list(sweep_results.IMPORTANCE_COLUMNS)
+    assert list(shares) == list(sweep_tables.IMPORTANCE_COLUMNS)
     assert shares["explained"].isna().all()
     finished = accuracies[0] == 0.5
     assert len(table) == (len(METHODS) * len(K_VALS) if finished else 0)
@@ -174,12 +174,12 @@ def test_the_best_settings_are_those_of_the_best_mean_over_seeds(tmp_path):
     varied = {"dataset": ["digits", "fashion"], "l1_reg": [0.0, 0.001], "seed": [0, 1]}
     accuracies = [0.7, 0.9, 0.81, 0.83, 0.3, 0.5, 0.5, "failed"]
     paths, record = write_sweep(tmp_path, varied, accuracies)
-    best = sweep_results.best_of(record)
+    best = sweep_tables.best_of(record)
     assert [entry["settings"] for entry in best] == [
         {"dataset": "digits", "l1_reg": 0.001},
         {"dataset": "fashion", "l1_reg": 0.0},  # of the other one seed only has finished
     ]
-    page = sweep_results.page_of(paths, record)
+    page = sweep_page.page_of(paths, record)
     assert page["sentences"][0] == "8 trials: 7 finished, 1 failed."
     assert page["sentences"][1].startswith(
         "Best by valid_accuracy@0.99: dataset=digits, l1_reg=0.001 (72.10 %, the mean of 2 seeds); "
@@ -198,7 +198,7 @@ def test_an_objective_in_bytes_tells_of_the_exported_file(tmp_path):
         sizes = {"npk_bytes": size, "test_accuracy": 0.45}
         export = {"after": sizes, "before": {"raw_bytes": 10_000}}
         (exports / "export.json").write_text(json.dumps(export))
-    page = sweep_results.page_of(paths, record)
+    page = sweep_page.page_of(paths, record)
     assert page["sentences"][1] == (
         "Best by export_bytes: l1_reg=0.1 (1,000 bytes); the exported files have 45.00 % of the "
         "test examples right."
@@ -241,9 +241,9 @@ def test_shares_of_a_complete_grid_sum_to_one_with_the_rest(case):
         for number, (settings, value) in enumerate(zip(grid(**varied), values, strict=True))
     ]
     record = {"varied": varied, "trials": trials, "objective": "valid_accuracy@0.9", "goal": "max"}
-    columns = [*sweep_results.IDENTITY, "experiment_id", "valid_accuracy"]
-    shares = sweep_results.importance(record, pd.DataFrame(columns=columns))
-    own = shares[shares["setting"] != sweep_results.REST]["explained"].dropna().astype(float)
+    columns = [*sweep_tables.IDENTITY, "experiment_id", "valid_accuracy"]
+    shares = sweep_tables.importance(record, pd.DataFrame(columns=columns))
+    own = shares[shares["setting"] != sweep_tables.REST]["explained"].dropna().astype(float)
     assert own.between(0, 1).all()
     assert own.sum() <= 1 + 1e-6
     assert len(own) in (0, len(sizes))
