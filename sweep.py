@@ -3,7 +3,9 @@
 python -m network-pruning.sweep --dataset=digits,fashion --l1_reg=0,0.0001,0.001 --seed=0,1,2
 python -m network-pruning.sweep --search=optuna --samples=50 --l1_reg="loguniform(1e-6,1e-2)"
 
-Flags of train take several values here, separated by commas.
+Flags of train take several values here, separated by commas, but --k_vals, --methods and --plugins,
+which are lists of one experiment. With --search numbers are drawn: uniform(a,b), loguniform(a,b),
+randint(a,b), lograndint(a,b).
 """
 
 if __name__ == "__main__" and __package__ != "network_pruning":

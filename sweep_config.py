@@ -160,12 +160,19 @@ class SweepConfig:
         if self.objective is None:
             object.__setattr__(self, "objective", f"valid_accuracy@{_usual_k(first.k_vals)}")
         self._check_objective(first)
+        if "seed" in self.varied and first.replicates > 1:
+            raise UsageError(
+                "--replicates runs the seeds from --seed on, so that some would count twice; give "
+                "several seeds or --replicates."
+            )
+        if self.max_accuracy_drop and not self.export:
+            raise UsageError("--max_accuracy_drop goes with --export, which is not given.")
         if self.export and first.replicates > 1:
             raise UsageError("--export is of single experiments; leave out --replicates.")
         if self.sweep_id is None:
             object.__setattr__(self, "sweep_id", self._default_id())
         check_plain_name(self.sweep_id, "--sweep_id")
-        if self.number > MANY_TRIALS and not self.yes:
+        if self.number > MANY_TRIALS and not (self.yes or self.dry_run):
             raise UsageError(
                 f"These are {self.number:,} experiments; if you mean it, say --yes (--dry_run "
                 "shows them)."
@@ -431,7 +438,11 @@ def sweep_config_from_flags(flag_values):
 
 def _values(f, text):
     """The values in a text, the same ones once; or a `Drawn`."""
-    if f.name not in SINGLE and DISTRIBUTION.fullmatch(text.strip()):
+    kinds = getattr(f.type, "__args__", (f.type,))
+    looks_drawn = DISTRIBUTION.fullmatch(text.strip()) or (
+        str not in kinds and re.match(r"\s*[a-z]+\(", text)
+    )
+    if f.name not in SINGLE and looks_drawn:
         return _drawn(f.name, text.strip(), f.type)
     if f.name in SINGLE and f.type in (str, str | None):
         return (text,)  # a folder may have a comma in its name

@@ -70,9 +70,12 @@ def _beside_each_other(config, paths, forced):
         str(seed): forced.applied_to(replicate(config, paths, seed)).to_dict() for seed in seeds
     }
     failed = {}
+    say(f"{config.replicates} seeds beside each other on Ray:")
 
     def take(event):
         seed = event["values"]["seed"]
+        if event["state"] == "running":
+            say(f"Seed {seed} begins")
         if event["state"] in ("finished", "failed"):
             say(f"Seed {seed} {event['state']} on {event.get('node', 'its machine')}")
         elif event.get("lost"):

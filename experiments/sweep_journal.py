@@ -10,7 +10,7 @@ import time
 from importlib.metadata import PackageNotFoundError, version
 
 from .. import __version__
-from ..config import UsageError
+from ..config import UsageError, differences
 from ..data import files, registry
 from ..pruning.methods import REFERENCE
 from ..utils import RunError
@@ -48,6 +48,7 @@ class Journal:
     def __init__(self, sweep, paths, command):
         self.sweep, self.paths, self.screen = sweep, paths, None
         self._began, self._written, self._lock = time.monotonic(), 0.0, threading.Lock()
+        self._told = self._began
         self._is_told_early = objectives.is_told_early(sweep.first)
         earlier = self._earlier()
         self._spent = earlier.get("seconds") or 0.0
@@ -107,6 +108,7 @@ class Journal:
         """Experiments that are there already, whoever made them, are not run again."""
         if self.sweep.settings.get("force_train"):
             return
+        check_free([self.sweep.trial(trial["drawn"]) for trial in self.trials])
         load = {}
         for trial in self.trials:
             is_known = trial["state"] == FINISHED
@@ -126,6 +128,7 @@ class Journal:
     def take(self, event):
         """Takes an event of the engine."""
         with self._lock:
+            self._told = time.monotonic()
             trial = self._by_key.get(key_of(self.sweep.rounded(event["values"])))
             if trial is None:
                 trial = _new(self.sweep, event["values"])
@@ -156,20 +159,19 @@ class Journal:
             return None
         ended = sum(t["state"] in (FINISHED, STOPPED, FAILED) for t in self.trials)
         total = self.sweep.number
-        return sum(done) / len(done) * (total - ended) / running
+        since = time.monotonic() - self._told
+        return max(0.0, sum(done) / len(done) * (total - ended) / running - since)
 
     def best(self):
-        """What is best by now, as a text; none before a trial has finished."""
-        found = sweep_tables.best_of(self.record)
-        if not found:
-            return ""
-        best, objective = found[0], self.record["objective"]
-        seeds = len(best["trials"])
-        mean = f" (mean of {seeds} seeds)" if seeds > 1 else ""
-        with_settings = sweep_tables.described(best["settings"], " with ")
-        return (
-            f"Best {objective}: {sweep_screen.value(objective, best['mean'])}{mean}{with_settings}"
-        )
+        """What is best by now, of each data set, as a text; none before a trial has finished."""
+        objective, lines = self.record["objective"], []
+        for best in sweep_tables.best_of(self.record):
+            seeds = len(best["trials"])
+            mean = f" (mean of {seeds} seeds)" if seeds > 1 else ""
+            value = sweep_screen.value(objective, best["mean"])
+            settings = sweep_tables.described(best["settings"], " with ")
+            lines.append(f"Best {objective}: {value}{mean}{settings}")
+        return "\n".join(lines)
 
     def close(self):
         """Writes what is known at the end, or when the sweep is cut short."""
@@ -213,6 +215,32 @@ def _key(trial):
 
 def key_of(values):
     return json.dumps(values, sort_keys=True)
+
+
+def check_free(configs):
+    """Makes sure that no experiment of another kind lies where these belong.
+
+    Raises:
+        RunError: if some do; the message names the first, and what differs.
+    """
+    for config in configs:
+        if config.replicates > 1:
+            continue
+        paths = ArtifactPaths.of(config)
+        with contextlib.suppress(RunError):  # a damaged one is its own trial's to tell of
+            record = folder.read_record(paths) or {"settings": {}}
+            differ = differences(config, record["settings"]) if record["settings"] else []
+            if config.num_valid is None:
+                differ = [text for text in differ if not text.startswith("--num_valid=")]
+            if differ:
+                break
+    else:
+        return
+    raise RunError(
+        f"{paths.root} was made with other settings: {', '.join(differ)}. Choose another "
+        "--output_dir, or --experiment_id, with which the names of all trials begin; --force_train "
+        "replaces them."
+    )
 
 
 def is_done(sweep, config, load):

@@ -135,7 +135,9 @@ def _provenance(record):
 
 def _progress(record):
     text = f"{states_text(record)[:1].upper()}{states_text(record)[1:]}."
-    if not record.get("ended"):
+    states = {trial["state"] for trial in record["trials"]}
+    # One that has failed is told of elsewhere.
+    if {RUNNING, WAITING} & states or not (record.get("ended") or FAILED in states):
         text += " The sweep has not ended: its command, given again, goes on."
     return text
 

@@ -227,7 +227,8 @@ def _shares(about, values, levels, sign):
         if differ:
             between = float((sizes * (means - values.mean()) ** 2).sum())
             share = min(1.0, between / total)
-        best = (sign * means).idxmax() if sign and len(means) else None
+        # Of seeds there is no best one, only a lucky one.
+        best = (sign * means).idxmax() if sign and len(means) and setting != SEED else None
         found.append(
             {
                 **about,

@@ -3,8 +3,8 @@
 from ..utils import RunError, counted, say
 from ..visualization import sweep_screen
 from . import durations, engine, folder, gallery, searching, sweep_results
-from .sweep_journal import Journal, is_done
-from .sweep_paths import FAILED, FINISHED, STOPPED, WAITING, SweepPaths
+from .sweep_journal import Journal, check_free, is_done
+from .sweep_paths import FAILED, FINISHED, STOPPED, WAITING, SweepPaths, read_record
 
 
 def run(sweep, command):
@@ -27,6 +27,12 @@ def run(sweep, command):
                 journal.is_complete = True
             else:
                 say(f"All {counted(len(journal.trials), 'trial')} were done before.")
+        except KeyboardInterrupt:
+            say(
+                f"{sweep_screen.beginning(journal.record)}. python -m network-pruning.report makes "
+                f"the pages of what is finished in {paths.output_dir}"
+            )
+            raise
         finally:
             journal.close()
         sweep_results.try_to_write_results(paths, journal.record)
@@ -92,10 +98,15 @@ def plan(sweep):
     if sweep.search:
         lines.append(f"{counted(sweep.samples, 'experiment')}, drawn by {sweep.search} from")
         lines += [f"  --{name}={_listed(values)}" for name, values in sweep.varied.items()]
+        done = _ended(sweep)
+        if done:
+            lines[0] = f"{lines[0].removesuffix(' from')}, of which {done} are done, from"
         ends = [durations.estimate(config, rows) for config in (sweep.first, sweep.last)]
         middle = None if None in ends else sum(ends) / 2
-        seconds = [middle] * sweep.samples
+        seconds = [middle] * (sweep.samples - done)
     else:
+        if not sweep.settings.get("force_train"):
+            check_free(map(sweep.trial, sweep.grid()))
         for values in sweep.grid():
             config = sweep.trial(values)
             is_single = config.replicates == 1 and not config.force_train
@@ -107,6 +118,14 @@ def plan(sweep):
             lines.append(f"  {config.experiment_id}  {about}")
         lines.insert(0, f"{counted(sweep.number, 'experiment')}:")
     return "\n".join([*lines, _total(sweep, seconds)])
+
+
+def _ended(sweep):
+    """How many trials of a search have been done before."""
+    record = read_record(SweepPaths.of(sweep.output_dir, sweep.sweep_id))
+    if record is None or record.get("asked") != sweep.asked():
+        return 0
+    return sum(trial["state"] in (FINISHED, STOPPED) for trial in record["trials"])
 
 
 def _listed(values):

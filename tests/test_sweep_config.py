@@ -180,7 +180,7 @@ def test_what_trains_the_same_is_the_same_sweep(more):
     assert parsed("--seed=0,1", *more).sweep_id == parsed("--seed=0,1").sweep_id
 
 
-@pytest.mark.parametrize("more", [["--noasha"], ["--max_accuracy_drop=0.01"]])
+@pytest.mark.parametrize("more", [["--noasha"], ["--export", "--max_accuracy_drop=0.01"]])
 def test_what_comes_out_otherwise_is_another_sweep(more):
     assert parsed("--seed=0,1", *more).sweep_id != parsed("--seed=0,1").sweep_id
 

@@ -4,7 +4,7 @@ import contextlib
 import sys
 import time
 
-from ..utils import counted, middle_cut, say
+from ..utils import counted, middle_cut
 
 STATES = ("finished", "stopped", "failed", "running", "waiting")
 # Lines of the table: what runs and what has ended last.
@@ -31,7 +31,10 @@ class Screen:
 
             console = Console(file=sys.stdout, highlight=False)
             self._live = Live(
-                get_renderable=self._table, console=console, refresh_per_second=2, transient=True
+                get_renderable=lambda: self._table(console.width),
+                console=console,
+                refresh_per_second=2,
+                transient=True,
             )
             self._live.start()
         return self
@@ -54,7 +57,7 @@ class Screen:
         self._latest.append(trial)
         del self._latest[:-SHOWN]
         if self._live is None and (trial["state"] != before or lost):
-            say(self._line(trial, lost))
+            print(self._line(trial, lost), flush=True)  # a line each, however long
 
     def _line(self, trial, lost):
         if lost:
@@ -75,7 +78,7 @@ class Screen:
         seconds = self.seconds_left()
         return "" if seconds is None else f", {duration(seconds)} left"
 
-    def _table(self):
+    def _table(self, width):
         from rich.table import Table
         from rich.text import Text
 
@@ -87,13 +90,15 @@ class Screen:
             box=None,
             pad_edge=False,
         )
-        for name, right in (("trial", False), ("state", False), ("epoch", True)):
-            table.add_column(name, justify="right" if right else "left", no_wrap=True)
-        table.add_column(record["objective"] or "", justify="right", no_wrap=True)
-        table.add_column("time", justify="right", no_wrap=True)
+        objective = record["objective"] or ""
+        room = width - len(objective) - len("finished  12345  12 h 59 min") - 8
+        table.add_column("trial", no_wrap=True)
+        table.add_column("state", no_wrap=True, min_width=8)
+        for name, least in (("epoch", 5), (objective, len(objective)), ("time", 6)):
+            table.add_column(name, justify="right", no_wrap=True, min_width=least)
         for trial in self._latest:
             table.add_row(
-                Text(middle_cut(told(trial["settings"]), 44)),
+                Text(told(trial["settings"], room)),
                 trial["state"],
                 str(trial["epochs"] or ""),
                 value(record["objective"], trial["objective"]) if record["objective"] else "",
@@ -113,9 +118,11 @@ def beginning(record):
     return f"{counted(_number(record), 'trial')}{f': {told_of}' if told_of else ''}"
 
 
-def told(settings):
-    """The varied settings of a trial in one line."""
-    return " ".join(f"{name}={value}" for name, value in settings.items())
+def told(settings, room):
+    """The varied settings of a trial in one line; where there is no room for their names, the
+    values alone."""
+    named = " ".join(f"{name}={value}" for name, value in settings.items())
+    return named if len(named) <= room else middle_cut(" ".join(map(str, settings.values())), room)
 
 
 def _reached(record, trial):
