@@ -29,10 +29,10 @@ INTERRUPTED = "Trials that were running keep their finished epochs; the same com
 @plugins.explained()
 def main(config):
     """Runs the sweep, or says what it would run."""
-    from .experiments import sweeps
+    from .experiments import sweep_plan, sweeps
 
     if config.dry_run:
-        print(sweeps.plan(config))
+        print(sweep_plan.plan(config))
     else:
         words = ["python", "-m", "network-pruning.sweep", *sys.argv[1:]]
         sweeps.run(config, shlex.join(words))

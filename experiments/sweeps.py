@@ -1,10 +1,10 @@
-"""A sweep from its first trial to its summary, and what it would run."""
+"""A sweep from its first trial to its summary."""
 
 from ..utils import RunError, counted, say
 from ..visualization import sweep_screen
-from . import durations, engine, folder, gallery, searching, sweep_results
-from .sweep_journal import Journal, check_free, is_done
-from .sweep_paths import FAILED, FINISHED, STOPPED, WAITING, SweepPaths, read_record
+from . import engine, folder, gallery, searching, sweep_results
+from .sweep_journal import Journal
+from .sweep_paths import FAILED, FINISHED, STOPPED, WAITING, SweepPaths
 
 
 def run(sweep, command):
@@ -89,61 +89,3 @@ def _search(sweep, journal):
 def _most_epochs(sweep):
     epochs = sweep.varied.get("epochs", (sweep.first.epochs,))
     return max(epochs) if isinstance(epochs, tuple) else epochs.high
-
-
-def plan(sweep):
-    """What would run, as a text: every trial, and how long by the times of finished experiments."""
-    rows = durations.noted(sweep.output_dir)
-    load, lines, seconds = {}, [], []
-    if sweep.search:
-        lines.append(f"{counted(sweep.samples, 'experiment')}, drawn by {sweep.search} from")
-        lines += [f"  --{name}={_listed(values)}" for name, values in sweep.varied.items()]
-        done = _ended(sweep)
-        if done:
-            lines[0] = f"{lines[0].removesuffix(' from')}, of which {done} are done, from"
-        ends = [durations.estimate(config, rows) for config in (sweep.first, sweep.last)]
-        middle = None if None in ends else sum(ends) / 2
-        seconds = [middle] * (sweep.samples - done)
-    else:
-        if not sweep.settings.get("force_train"):
-            check_free(map(sweep.trial, sweep.grid()))
-        for values in sweep.grid():
-            config = sweep.trial(values)
-            is_single = config.replicates == 1 and not config.force_train
-            if is_single and is_done(sweep, config, load):
-                about = "is finished"
-            else:
-                seconds.append(durations.estimate(config, rows))
-                about = sweep_screen.duration(seconds[-1])
-            lines.append(f"  {config.experiment_id}  {about}")
-        lines.insert(0, f"{counted(sweep.number, 'experiment')}:")
-    return "\n".join([*lines, _total(sweep, seconds)])
-
-
-def _ended(sweep):
-    """How many trials of a search have been done before."""
-    record = read_record(SweepPaths.of(sweep.output_dir, sweep.sweep_id))
-    if record is None or record.get("asked") != sweep.asked():
-        return 0
-    return sum(trial["state"] in (FINISHED, STOPPED) for trial in record["trials"])
-
-
-def _listed(values):
-    return ",".join(map(str, values)) if isinstance(values, tuple) else str(values)
-
-
-def _total(sweep, seconds):
-    known = [value for value in seconds if value is not None]
-    if not seconds:
-        return "All are finished."
-    if not known:
-        return (
-            "How long is not known: no experiment like these has been finished in this folder yet."
-        )
-    total = sum(known) / len(known) * len(seconds)
-    beside = max(1, engine.cores() // sweep.cpus_per_trial)
-    guessed = "" if len(known) == len(seconds) else " (some by the others)"
-    return (
-        f"About {sweep_screen.duration(total)} one after the other{guessed}; on this machine "
-        f"{beside} at a time, {sweep_screen.duration(total / min(beside, len(seconds)))} or more."
-    )

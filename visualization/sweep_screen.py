@@ -96,7 +96,7 @@ class Screen:
         table.add_column("state", no_wrap=True, min_width=8)
         for name, least in (("epoch", 5), (objective, len(objective)), ("time", 6)):
             table.add_column(name, justify="right", no_wrap=True, min_width=least)
-        for trial in self._latest:
+        for trial in [*self._latest]:  # another thread adds to it
             table.add_row(
                 Text(told(trial["settings"], room)),
                 trial["state"],
