@@ -1,10 +1,12 @@
 """What a search asks for next, without a cluster; what fits on the machines."""
 
 import importlib
+import importlib.util
 
 import pytest
 from network_pruning.config import UsageError
 from network_pruning.sweep_config import Drawn
+from network_pruning.utils import RunError
 
 pytest.importorskip("ray.tune", reason="Ray is not installed")
 
@@ -99,3 +101,37 @@ def test_a_trial_must_fit_on_one_machine(engine, capsys):
         engine._check_room(job(engine, cpus=4, gpus=1.0), rooms)
     engine._check_room(job(engine, cpus=9, address="auto"), rooms)
     assert "wait until one joins" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(("search", "missing"), [(None, "ray"), ("random", "optuna")])
+def test_what_is_not_installed_is_a_sentence(engine, monkeypatch, search, missing):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == missing else find(name)
+    )
+    with pytest.raises(RunError, match=r"pip install 'network-pruning\[sweep\]'"):
+        engine.check_installed(search)
+
+
+def test_an_address_where_nobody_answers_is_told_of_at_once(engine):
+    assert isinstance(engine._no_answer("127.0.0.1:1"), OSError)
+    assert isinstance(engine._no_answer("ray://[::1]:1"), OSError)
+    assert engine._no_answer("local") is None
+    assert engine._no_answer("auto") is None
+
+
+def test_an_error_while_events_are_taken_is_raised_when_trials_have_ended(engine):
+    taken = []
+
+    def take(event):
+        taken.append(event)
+        raise RunError("The disk is full.")
+
+    def run():
+        with engine._events(job(engine), take) as post:
+            post({"state": "running"})
+            post({"state": "finished"})
+
+    with pytest.raises(RunError, match="The disk is full"):
+        run()
+    assert [event["state"] for event in taken] == ["running", "finished"]
