@@ -46,8 +46,8 @@ def run(request, tell):
         request: a dictionary with `sweep`, as `SweepConfig.to_dict` makes it, and `values` of the
             varied settings; or `experiments`, the settings of several by seed, of which `values`
             names one. Also `output_dir`, where the experiments belong, `place`, the folder of the
-            sweep, and `broken`, the text of a lock whose
-            process is known to be gone, or "" not to look at locks of other machines again.
+            sweep, and `broken`, the text of a lock whose process is known to be gone, or "" not to
+            look at locks of other machines again.
         tell: takes what is to be told, a dictionary.
 
     Raises:
@@ -88,7 +88,8 @@ def run(request, tell):
         if sweep.export:
             _export(config, sweep.max_accuracy_drop)
         reached = objectives.reached(sweep, config)
-        tell({"epoch": config.epochs, **({} if reached is None else {"objective": reached})})
+        known = {} if reached is None else {"objective": reached}
+        tell({"epoch": config.epochs, "is_last": True, **known})
     noted.release()
 
 

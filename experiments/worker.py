@@ -86,7 +86,8 @@ class Trial(tune.Trainable):
             self.known |= told
             if "locked" in told:
                 break
-            if "epoch" in told and self.config["every_epoch"]:
+            # After the last one comes the end: nobody may stop it any more.
+            if "epoch" in told and "is_last" not in told and self.config["every_epoch"]:
                 return self._result("running")
         if "locked" in self.known:
             self._begin_again()
