@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from commands import ROOT
+from commands import ROOT, run_command
 
 SWEEP = (sys.executable, str(ROOT), "sweep")
 # Nothing but starting TensorFlow takes time.
@@ -19,6 +19,17 @@ FLAGS = (
 NAME = "few_digits-{epochs}-lr=0.001-l1={l1}-l2=0.0-tiny"
 # What tells when, how fast and where something was done.
 TIMES = ("report.html",)
+
+
+def sweep(*flags, **options):
+    return run_command(*flags, command=SWEEP, **options)
+
+
+def single(output, *flags):
+    """What the single command writes with one thread, as the trials have."""
+    done = run_command("train", *FLAGS, "--threads=1", f"--output_dir={output}", *flags)
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 def trial_name(l1="0.0", epochs=2, **others):

@@ -4,8 +4,7 @@ import os
 import time
 
 import pytest
-from commands import run_command
-from sweeps import SWEEP
+from sweeps import sweep
 
 # Ray may not be imported in such a command.
 HOOK = """
@@ -25,10 +24,6 @@ def without_ray(tmp_path, monkeypatch):
     (tmp_path / "hook").mkdir()
     (tmp_path / "hook" / "sitecustomize.py").write_text(HOOK)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"), prepend=os.pathsep)
-
-
-def sweep(*flags, **options):
-    return run_command(*flags, command=SWEEP, **options)
 
 
 BAD = [

@@ -1,26 +1,7 @@
-"""Sweeps as their users run them: on a real Ray, on this machine and on a cluster of two nodes."""
+"""Sweeps as their users run them, on a real Ray; where machines die: `test_cluster.py`."""
 
-import re
-import signal
-import time
-
-import pytest
-import sweeps
 from commands import run_command
-from sweeps import FLAGS, SWEEP, contents, epochs_done, record, start, states, trial_name
-
-LONG = ("--epochs=400",)
-
-
-def sweep(*flags, **options):
-    return run_command(*flags, command=SWEEP, **options)
-
-
-def single(output, *flags):
-    """What the single command writes with one thread, as the trials have."""
-    done = run_command("train", *FLAGS, "--threads=1", f"--output_dir={output}", *flags)
-    assert done.returncode == 0, done.stderr
-    return done
+from sweeps import FLAGS, contents, epochs_done, record, single, states, sweep, trial_name
 
 
 def test_the_grid_is_that_of_single_commands_and_is_not_run_twice(tmp_path):
@@ -110,92 +91,6 @@ def test_a_search_draws_what_it_is_asked_for_and_ends_hopeless_trials(tmp_path):
     assert any(trial["state"] == "stopped" for trial in trials)
     again = sweep(*flags)
     assert f"All {samples} trials were done before." in again.stdout
-
-
-@pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
-    """The long trials of the tests below, made by single commands."""
-    output = tmp_path_factory.mktemp("uninterrupted")
-    for l1 in ("0.0", "0.001"):
-        single(output, *LONG, f"--l1_reg={l1}")
-    return output
-
-
-def long_names():
-    return [trial_name(l1, epochs=400) for l1 in ("0.0", "0.001")]
-
-
-def same_as_uninterrupted(output, uninterrupted):
-    for name in long_names():
-        now, then = contents(output / name), contents(uninterrupted / name)
-        assert now.keys() == then.keys()
-        assert [file for file in then if now[file] != then[file]] == []
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_sweep_that_is_cut_short_goes_on_by_the_same_command(tmp_path, uninterrupted, how):
-    flags = (*FLAGS, *LONG, "--l1_reg=0,0.001", f"--output_dir={tmp_path}")
-    running = start(*flags)
-    sweeps.wait_until(lambda: min(epochs_done(tmp_path, name) for name in long_names()) > 5)
-    began = time.monotonic()
-    running.send_signal(how)
-    said = running.communicate(timeout=60)[0]
-    assert time.monotonic() - began < 10
-    assert running.returncode == (130 if how == signal.SIGINT else -how)
-    assert "Traceback" not in said
-    if how != signal.SIGKILL:
-        assert "the same command goes on" in " ".join(said.split())
-    sweeps.wait_until(lambda: not sweeps.processes_in(tmp_path), 30)
-    done_before = {name: epochs_done(tmp_path, name) for name in long_names()}
-    assert min(done_before.values()) > 5
-    done = sweep(*flags)
-    assert done.returncode == 0, done.stderr
-    for name in long_names():
-        (log,) = tmp_path.glob(f"sweeps/*/logs/{name}.txt")
-        # Of an epoch the state is written first, then the history.
-        resumed = int(re.search(r"Resumed after epoch (\d+)", log.read_text())[1])
-        assert resumed - done_before[name] in (0, 1)
-    same_as_uninterrupted(tmp_path, uninterrupted)
-
-
-def test_sigterm_ends_a_sweep_within_seconds(tmp_path):
-    running = start(*FLAGS, *LONG, "--l1_reg=0,0.001", f"--output_dir={tmp_path}")
-    sweeps.wait_until(lambda: sweeps.processes_in(tmp_path))
-    began = time.monotonic()
-    running.terminate()
-    said = running.communicate(timeout=60)[0]
-    assert running.returncode == 143
-    assert time.monotonic() - began < 10
-    assert "the same command goes on" in " ".join(said.split())
-    sweeps.wait_until(lambda: not sweeps.processes_in(tmp_path), 30)
-
-
-@pytest.fixture
-def cluster():
-    """A cluster of two nodes with one core each, and the second of them."""
-    pytest.importorskip("ray", reason="Ray is not installed")
-    from ray.cluster_utils import Cluster
-
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    second = cluster.add_node(num_cpus=1)
-    cluster.wait_for_nodes()
-    yield cluster, second
-    cluster.shutdown()
-
-
-def test_a_node_that_dies_leaves_its_trials_to_the_others(tmp_path, uninterrupted, cluster):
-    cluster, second = cluster
-    flags = (*FLAGS, *LONG, "--l1_reg=0,0.001", f"--output_dir={tmp_path}")
-    running = start(*flags, f"--ray_address={cluster.address}")
-    sweeps.wait_until(lambda: min(epochs_done(tmp_path, name) for name in long_names()) > 5)
-    cluster.remove_node(second, allow_graceful=False)
-    said = running.communicate(timeout=300)[0]
-    assert running.returncode == 0, said
-    assert "goes on elsewhere" in " ".join(said.split())
-    assert states(tmp_path) == dict.fromkeys(long_names(), "finished")
-    logs = [log.read_text() for log in tmp_path.glob("sweeps/*/logs/*.txt")]
-    assert sum("Resumed after epoch" in log for log in logs) == 1
-    same_as_uninterrupted(tmp_path, uninterrupted)
 
 
 def test_seeds_on_ray_give_the_same_bytes_as_one_after_the_other(tmp_path):
