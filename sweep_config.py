@@ -9,6 +9,7 @@ import itertools
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -215,10 +216,10 @@ class SweepConfig:
         every value with the first ones of the others."""
         if self.search is None and self.number <= MANY_TRIALS:
             names = [self.trial(values).experiment_id for values in self.grid()]
-            twins = [name for name in names if names.count(name) > 1]
-            if twins:
+            name, times = Counter(names).most_common(1)[0]
+            if times > 1:
                 raise UsageError(
-                    f"Two choices would be the same experiment, {twins[0]}; leave one out."
+                    f"Two choices would be the same experiment, {name}; leave one out."
                 )
             return
         first = {name: _ends(values)[0] for name, values in self.varied.items()}
@@ -275,18 +276,17 @@ class SweepConfig:
     @property
     def goal(self):
         """Whether the objective is to be large or small: max or min."""
-        return GOALS.get(self.objective.partition("@")[0], "min")
+        return GOALS.get(self.column, "min")
 
     @property
     def column(self):
         """The column of the objective."""
-        return self.objective.partition("@")[0]
+        return parsed(self.objective)[0]
 
     @property
     def k(self):
         """The sparsity of the objective; None for that of files."""
-        text = self.objective.partition("@")[2]
-        return float(text) if text else None
+        return parsed(self.objective)[1]
 
     @property
     def ends_early(self):
@@ -362,6 +362,12 @@ class SweepConfig:
             "varied": {name: _plain(values) for name, values in self.varied.items()},
             **own,
         }
+
+
+def parsed(objective):
+    """The column and the sparsity of an objective; no sparsity for that of files."""
+    column, _, k = objective.partition("@")
+    return column, float(k) if k else None
 
 
 def sweep_config(stored):

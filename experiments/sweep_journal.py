@@ -108,13 +108,13 @@ class Journal:
         """Experiments that are there already, whoever made them, are not run again."""
         if self.sweep.settings.get("force_train"):
             return
-        check_free([self.sweep.trial(trial["drawn"]) for trial in self.trials])
+        configs = [self.sweep.trial(trial["drawn"]) for trial in self.trials]
+        check_free(configs)
         load = {}
-        for trial in self.trials:
+        for trial, config in zip(self.trials, configs, strict=True):
             is_known = trial["state"] == FINISHED
             if not is_known and trial["state"] != WAITING:
                 continue
-            config = self.sweep.trial(trial["drawn"])
             if config.replicates > 1:
                 done = is_known and ArtifactPaths.of(config).summary.exists()
             else:

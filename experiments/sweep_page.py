@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pandas as pd
 
+from ..sweep_config import parsed
 from ..utils import counted, one_line, percent
 from ..visualization.levels import value_text
-from ..visualization.sweep_screen import parsed, value
+from ..visualization.sweep_screen import value
 from . import reports
 from .headlines import points
 from .intervals import mean_and_interval

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from ..sweep_config import parsed
 from ..utils import RunError, one_line
 from ..visualization import csv
 from ..visualization.console import CLEARLY_LESS
 from ..visualization.levels import levels_of, value_text
-from ..visualization.sweep_screen import parsed
 from . import folder, reports
 from .intervals import BOUNDS, mean_and_interval
 from .paths import ArtifactPaths

@@ -4,6 +4,7 @@ import contextlib
 import sys
 import time
 
+from ..sweep_config import parsed
 from ..utils import counted, middle_cut
 
 STATES = ("finished", "stopped", "failed", "running", "waiting")
@@ -129,12 +130,6 @@ def _reached(record, trial):
     if trial["objective"] is None:
         return ""
     return f"{record['objective']} {value(record['objective'], trial['objective'])}"
-
-
-def parsed(objective):
-    """The column and the sparsity of an objective; no sparsity for that of files."""
-    column, _, k = objective.partition("@")
-    return column, float(k) if k else None
 
 
 def value(objective, number):
