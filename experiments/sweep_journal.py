@@ -31,6 +31,8 @@ from .sweep_paths import (
 # While trials run, the record is written at most so often; at the end of one at once, unless there
 # are very many.
 EVERY_S, TRIALS_A_SECOND = 2, 500
+# How trials are called whose values do not go together.
+NO_EXPERIMENT = "no-experiment-"
 
 
 class Journal:
@@ -108,10 +110,11 @@ class Journal:
         """Experiments that are there already, whoever made them, are not run again."""
         if self.sweep.settings.get("force_train"):
             return
-        configs = [self.sweep.trial(trial["drawn"]) for trial in self.trials]
+        possible = [t for t in self.trials if not t["experiment_id"].startswith(NO_EXPERIMENT)]
+        configs = [self.sweep.trial(trial["drawn"]) for trial in possible]
         check_free(configs)
         load = {}
-        for trial, config in zip(self.trials, configs, strict=True):
+        for trial, config in zip(possible, configs, strict=True):
             is_known = trial["state"] == FINISHED
             if not is_known and trial["state"] != WAITING:
                 continue
@@ -194,7 +197,7 @@ def _new(sweep, values):
     try:
         name = sweep.trial(values).experiment_id
     except UsageError:  # drawn values that do not go together: the trial will say so
-        name = f"no-experiment-{key_of(values)}"
+        name = f"{NO_EXPERIMENT}{key_of(values)}"
     return {
         "experiment_id": name,
         "settings": sweep.rounded(values),

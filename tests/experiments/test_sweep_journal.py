@@ -138,6 +138,9 @@ def test_values_that_do_not_go_together_are_a_trial_that_fails(journal):
     mine.take(event({"epochs": 2, "rewind_epoch": 5}, "failed", note="It must not."))
     assert mine.trials[0]["experiment_id"].startswith("no-experiment-")
     assert states(mine) == ["failed"]
+    mine.close()
+    varied["rewind_epoch"] = Drawn("randint", 0, 2)
+    assert states(journal(varied=varied, **SEARCH)) == ["waiting"]  # the same command goes on
 
 
 def test_a_finished_experiment_is_found_whoever_made_it(module, copy, monkeypatch):
