@@ -144,6 +144,11 @@ class ExperimentConfig:
         "Learning rate at which the recovery finetune begins. (default: --learning_rate)",
         retrains=True,
     )
+    control_rounds: int = setting(
+        1,
+        "Rounds of further training, each as the method's own, for the control of methods that "
+        "train: the dense network that theirs are compared with.",
+    )
     rewind_epoch: int = setting(
         0,
         "Epoch of the dense training to whose end weight_rewind goes back; 0 for the beginning.",
@@ -197,7 +202,7 @@ class ExperimentConfig:
         else:
             check_between(self, "num_valid", 0, MAX_NUM_VALID)
         check_between(self, "seed", 0, MAX_SEED)
-        for name in ("prune_epochs", "finetune_epochs", "replicates"):
+        for name in ("prune_epochs", "finetune_epochs", "control_rounds", "replicates"):
             check_at_least(self, name, 1)
         if self.finetune_learning_rate is not None:
             check_positive(self, "finetune_learning_rate")

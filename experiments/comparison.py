@@ -13,6 +13,7 @@ import pandas as pd
 from ..config import short_name, training_settings
 from ..pruning import methods
 from ..utils import counted, percent, progress, say
+from ..visualization import controls
 from ..visualization.console import CLEARLY_LESS
 from . import recipes
 from .memory import Memory
@@ -20,23 +21,27 @@ from .memory import Memory
 
 def chosen_methods(config, reference=methods.REFERENCE):
     """The methods of a run: the reference first, as far as the network can be pruned by it, and
-    chance as a floor where there are others."""
+    random pruning as a floor of every granularity."""
     asked = [methods.parse(text) for text in config.methods]
     others = [method for method in asked if method not in methods.REFERENCE]
-    floors = [methods.Method(method.granularity, "random") for method in others]
+    floors = [methods.Method(method.granularity, "random") for method in (*reference, *others)]
     return list(dict.fromkeys((*reference, *others, *floors)))
 
 
 def wanted_recipes(config, reference, checkpoint):
     """The `Recipe`s of all networks of a run, for each method and in it for each `k`.
 
-    The first is that of the unpruned network, asked for or not.
+    What pruned networks are compared with is among them, asked for or not: the untouched dense
+    network, called `baseline` where some method trains, and the control of each method that does.
     """
     chosen = chosen_methods(config, reference)
-    wanted = [(method, k) for method in chosen for k in config.k_vals]
-    if 0 not in config.k_vals:
-        wanted.insert(0, (chosen[0], 0.0))
-    return [recipes.recipe(config, method, k, checkpoint) for method, k in wanted]
+    trains = any(method.trains for method in chosen)
+    found = [recipes.baseline(config, checkpoint)] if trains else []
+    for method in chosen:
+        needs_first = method.trains or not found
+        k_vals = config.k_vals if 0 in config.k_vals or not needs_first else (0.0, *config.k_vals)
+        found += [recipes.recipe(config, method, k, checkpoint) for k in k_vals]
+    return found
 
 
 def is_known(config, reference, paths, checkpoint):
@@ -62,7 +67,7 @@ def compare(config, networks, dense, rankings, paths, checkpoint):
     wanted = wanted_recipes(config, networks.reference, checkpoint)
     left = _left(wanted, memory, paths)
     if left:
-        _make_and_test(left, memory, config, networks, dense, rankings, paths)
+        _make_and_test(left, wanted, memory, config, networks, dense, rankings, paths)
     say(_done(len(left), len(wanted)))
     rows = memory.rows(recipe.digest for recipe in wanted)
     for text in [*remarks(rows), *_chance(config, rows, networks.dataset)]:
@@ -76,7 +81,7 @@ def _chance(config, rows, dataset):
         return []
     from numpy import bincount
 
-    accuracy = rows[rows["k"] == 0]["test_accuracy"].max()
+    accuracy = controls.baseline_of(rows)["test_accuracy"]
     commonest = bincount(dataset.test.labels).max() / len(dataset.test)
     if accuracy > 1.1 * commonest:
         return []
@@ -94,16 +99,18 @@ def _done(made, wanted):
     return f"Pruned and tested {counted(made, 'network')}{before}."
 
 
-def _make_and_test(left, memory, config, networks, dense, rankings, paths):
-    """Makes and tests the networks of these recipes; each is remembered at once."""
+def _make_and_test(left, wanted, memory, config, networks, dense, rankings, paths):
+    """Makes and tests the networks of the recipes in `left`; each is remembered at once."""
     # Only here TensorFlow is needed: a rerun that only draws does without.
     from .network_tests import NetworkTests
     from .page_data import PageData
     from .pruned_networks import PrunedNetworks
 
-    made = PrunedNetworks(config, networks, dense, rankings, paths)
+    controls = [recipe for recipe in wanted if recipe.is_control]
+    made = PrunedNetworks(config, networks, dense, rankings, paths, controls)
     test = NetworkTests(networks, dense)
-    page_data = PageData(paths, networks, dense, test.of_dense[1])
+    digests = {recipe.method: recipe.digest for recipe in controls}
+    page_data = PageData(paths, networks, dense, test.of_dense[1], digests)
     with progress(total=len(left), unit="network") as bar:
         for recipe in left:
             bar.set_description(recipe.method.name, refresh=False)
@@ -193,12 +200,13 @@ def _line(row):
     """What is said of a network that has been trained, in lines of at most 80 characters."""
     asked = percent(row["k"])
     reached = f"{100 * row['sparsity']:.2f} % instead of {asked}" if _is_missed(row) else asked
-    head = f"{row['method']} at {reached}:"
+    head = f"{row['method']} at {reached}:" if row["k"] else f"control of {row['method']}:"
     validation = row["valid_accuracy"]
     parts = [f"validation {100 * validation:.2f} %"] if pd.notna(validation) else []
     ratio = row["compression_ratio"]
-    smaller = "nothing left" if math.isinf(ratio) else f"{ratio:.0f}× smaller"
-    parts += [f"test {100 * row['test_accuracy']:.2f} %", smaller]
+    parts.append(f"test {100 * row['test_accuracy']:.2f} %")
+    if row["k"]:
+        parts.append("nothing left" if math.isinf(ratio) else f"{ratio:.0f}× smaller")
     if pd.notna(row["seconds"]):
         parts.append(f"{row['seconds']:.0f} s")
     body = "  ".join(parts)

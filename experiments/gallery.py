@@ -12,7 +12,7 @@ from pathlib import Path
 from .. import __version__
 from ..config import short_name
 from ..utils import RunError, one_line, remove_temporary_files, say, write_text
-from ..visualization import csv, pages
+from ..visualization import controls, csv, pages
 from . import folder, reports, sweep_page
 from .paths import ArtifactPaths
 from .reports import FAILURES
@@ -171,7 +171,7 @@ def _made(paths):
     shown = rows if summary is None else csv.means_of(summary)
     if shown is None:
         return {**about, "state": "unfinished", "note": "Its command, given again, goes on."}
-    dense = shown[shown["k"] == 0].iloc[0]
+    dense = controls.baseline_of(shown)
     if not math.isfinite(dense["test_accuracy"]):
         raise RunError("its table has no test accuracy of the dense network")
     return {

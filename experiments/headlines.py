@@ -5,16 +5,23 @@ import math
 import pandas as pd
 
 from ..utils import counted, percent
+from ..visualization import controls
 
 # What a network may lose on validation data to be called as good as, or nearly as good as before.
 NOTHING, LITTLE = 0.0, 0.01
 # That much should be at least so many validation examples.
 FEW = 10
 RULE = (
-    "Named are, without training after pruning and with it, the sparsest network whose validation "
-    "accuracy is not below the dense network's, and the sparsest that is at most one point below "
-    "({little:.2f} %). Weights that have no influence any more count as gone. Losses are points of "
-    "test accuracy; a gain is called nothing."
+    "Named are, without retraining and with it, the sparsest network whose validation accuracy is "
+    "not below that of what it is compared with, and the sparsest that is at most one point below. "
+    "Without retraining that is the baseline, the dense network as it is; with it the control, the "
+    "dense network with the same further training. Weights without influence count as removed. "
+    "Losses are points of test accuracy; a gain counts as no loss."
+)
+NO_CONTROL = (
+    "This table has no control, a dense network with the same further training: retrained networks "
+    "are compared with the baseline, which had less of it. The same command, given again, trains "
+    "the control."
 )
 RULE_WITHOUT_VALIDATION = (
     "Nothing was held out for validation, so that the networks were chosen by test accuracy: too "
@@ -34,43 +41,63 @@ def headline(rows):
     if "effective_sparsity" in rows:
         known = rows["effective_sparsity"].fillna(rows["sparsity"])
         rows = rows.assign(effective_sparsity=known)
-    dense = rows[rows["k"] == 0].iloc[0]
-    column = "valid_accuracy" if pd.notna(dense["valid_accuracy"]) else "test_accuracy"
+    baseline = controls.baseline_of(rows)
+    column = "valid_accuracy" if pd.notna(baseline["valid_accuracy"]) else "test_accuracy"
     pruned = rows[(rows["k"] > 0) & (rows["criterion"] != "random")]
-    trains = (pruned["schedule"] != "oneshot") | (pruned["recovery"] != "none")
-    found = []
-    for group, with_training in ((pruned[~trains], False), (pruned[trains], True)):
+    retrained, found = controls.trains(pruned), []
+    for group in (pruned[~retrained], pruned[retrained]):
+        losses = _losses(group, rows, column)
         for allowed in (NOTHING, LITTLE):
-            chosen = _sparsest(group, column, dense[column] - allowed)
+            chosen = _sparsest(group[losses <= allowed + 1e-9], column)
             if chosen is not None:
-                found.append(_sentence(chosen, dense, with_training))
-    nothing = "No network of this experiment stays within a point of the dense one."
+                found.append(_sentence(chosen, _compared_with(rows, chosen["method"]), baseline))
+    nothing = "No network of this experiment is within a point of what it is compared with."
     sentences = list(dict.fromkeys(found or [nothing]))
-    if column == "test_accuracy":
-        return sentences, RULE_WITHOUT_VALIDATION
-    return sentences, RULE.format(little=100 * (dense[column] - LITTLE))
+    methods = dict.fromkeys(pruned[retrained]["method"])
+    if any(controls.control_of(rows, method) is None for method in methods):
+        sentences.append(NO_CONTROL)
+    return sentences, RULE_WITHOUT_VALIDATION if column == "test_accuracy" else RULE
 
 
-def _sparsest(rows, column, least):
-    good = rows[rows[column] >= least - 1e-9]
+def _compared_with(rows, method):
+    """The row that networks of a method are compared with."""
+    control = controls.control_of(rows, method)
+    return controls.baseline_of(rows) if control is None else control
+
+
+def _losses(group, rows, column):
+    """What each network has lost against what it is compared with."""
+    references = {m: _compared_with(rows, m)[column] for m in dict.fromkeys(group["method"])}
+    return group["method"].map(references).astype(float) - group[column]
+
+
+def _sparsest(good, column):
     if good.empty:
         return None
-    return good.sort_values([_gone(rows), column], kind="stable").iloc[-1]
+    return good.sort_values([_removed(good), column], kind="stable").iloc[-1]
 
 
-def _gone(rows):
-    """The column that tells how much is gone, also what has lost its influence."""
+def _removed(rows):
+    """The column that tells how much is removed, also what has lost its influence."""
     return "effective_sparsity" if "effective_sparsity" in rows else "sparsity"
 
 
-def _sentence(row, dense, with_training):
-    lost = 100 * (dense["test_accuracy"] - row["test_accuracy"])
+def _sentence(row, control, baseline):
+    lost = 100 * (control["test_accuracy"] - row["test_accuracy"])
     price = "nothing" if lost < 0.005 else points(lost)
-    share = percent(math.floor(1e4 * row[_gone(row)] + 1e-6) / 1e4)
-    at = f"{100 * dense['test_accuracy']:.2f} % → {100 * row['test_accuracy']:.2f} %"
+    share = percent(math.floor(1e4 * row[_removed(row)] + 1e-6) / 1e4)
+    before, after, untouched = (
+        f"{100 * each['test_accuracy']:.2f} %" for each in (control, row, baseline)
+    )
+    if row["schedule"] == "oneshot" and row["recovery"] == "none":
+        how, compared = "Without retraining", f"{before} → {after}"
+    elif control["k"] == 0 and control["method"] == row["method"]:
+        how, compared = "With retraining", f"control {before} → {after}; baseline {untouched}"
+    else:
+        how, compared = "With retraining", f"baseline {before} → {after}"
     return (
-        f"{'With' if with_training else 'Without'} training ({row['method']}), {share} of the "
-        f"hidden weights can go for {price} ({at})."
+        f"{how} ({row['method']}), {share} of the hidden weights can be removed for {price} "
+        f"({compared})."
     )
 
 
@@ -91,7 +118,7 @@ def trust(rows, num_test, summary, published, num_valid=None):
         num_valid: the number of validation examples; None if nobody knows.
     """
     found = [_seeds(summary)]
-    dense = None if rows is None else rows[rows["k"] == 0].iloc[0]
+    dense = None if rows is None else controls.baseline_of(rows)
     accuracy = dense["test_accuracy"] if dense is not None else _dense_mean(summary)
     if num_test:
         half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / num_test)
@@ -151,7 +178,7 @@ def _floor(rows):
 def _seeds(summary):
     if summary is None or summary["seeds"].max() < 2:
         return False, "One seed: small differences may be chance; --replicates=3 tells how much."
-    dense = summary[summary["k"] == 0].iloc[0]
+    dense = controls.baseline_of(summary)
     half = 100 * (dense["test_accuracy_high"] - dense["test_accuracy_low"]) / 2
     seeds = int(summary["seeds"].max())
     return (
@@ -162,4 +189,4 @@ def _seeds(summary):
 
 
 def _dense_mean(summary):
-    return summary[summary["k"] == 0].iloc[0]["test_accuracy_mean"]
+    return controls.baseline_of(summary)["test_accuracy_mean"]

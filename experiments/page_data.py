@@ -31,7 +31,8 @@ class Look:
         counts: weights or norms of units that are not zero, of shape (layers, BINS).
         first_layer: the summed absolute weights of each input, of shape (height, width); None where
             the first layer is not dense, or examples are no images.
-        changed: numbers of the first test examples that the dense network answers otherwise.
+        changed: numbers of the first test examples that the network answers otherwise that this one
+            is compared with: the control of a method that trains, or the dense network as it is.
         pixels: these, as bytes of shape (n, height, width) or (n, height, width, 3); None where
             they are no images.
     """
@@ -55,10 +56,12 @@ class PageData:
         networks: of the kind that the experiment is about.
         dense: the weights of the dense network.
         answers: its answers to the test examples.
+        controls: digests of the controls' recipes, by `Method`.
     """
 
-    def __init__(self, paths, networks, dense, answers):
+    def __init__(self, paths, networks, dense, answers, controls):
         self.paths, self.networks, self.answers = paths, networks, answers
+        self.controls = controls
         self.matrices, self._edges = networks.hidden_matrices(dense), {}
         self.failed = False
         try:
@@ -71,7 +74,7 @@ class PageData:
         arrays = {
             "answers": _as_small(answers),
             **self._distributions(recipe.method.by_unit, weights),
-            **self._examples(answers),
+            **self._examples(answers, self._before(recipe)),
         }
         try:
             if not self.paths.labels.exists():
@@ -108,8 +111,14 @@ class PageData:
             self._edges[by_unit, name] = edges(_values(by_unit, self.matrices[name]), BINS)
         return self._edges[by_unit, name]
 
-    def _examples(self, answers):
-        changed = np.flatnonzero(answers != self.answers)[:MOST_EXAMPLES]
+    def _before(self, recipe):
+        """What the network answers that this one is compared with: its control, or the baseline."""
+        digest = recipe.k and self.controls.get(recipe.method)
+        control = read_look(self.paths.look(digest)) if digest else None
+        return self.answers if control is None else control.answers
+
+    def _examples(self, answers, before):
+        changed = np.flatnonzero(answers != before)[:MOST_EXAMPLES]
         found = {"changed": changed.astype(np.int32)}
         test = self.networks.dataset.test
         if self.image_shape and self.image_shape[2] in (1, 3):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 
 from ..utils import say
-from ..visualization import console, csv, gifs, graph
+from ..visualization import console, controls, csv, gifs, graph
 from . import recipes
 from .comparison import chosen_methods
 
@@ -109,7 +109,7 @@ def report(config, rows, paths):
     graph.save_png(graph.method_comparison(rows, title, settings), paths.method_comparison)
     csv.write_results(paths.results, weight, unit)
     made_with = ", ".join(filter(None, (title, f"seed={config.seed}", settings)))
-    say(console.results_table(asked, made_with))
+    say(console.results_table(controls.of_methods(asked), made_with, controls.compared_with(rows)))
 
 
 def kept_epoch(config, history):

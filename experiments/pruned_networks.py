@@ -1,5 +1,6 @@
 """Pruned networks: made by a method, or taken from where an earlier run has kept them."""
 
+import dataclasses
 from functools import cached_property
 
 from ..models import checkpoints
@@ -16,11 +17,12 @@ class PrunedNetworks:
         dense: the weights of the dense network.
         rankings: those already made, by `Method`.
         paths: where networks that were trained are kept.
+        controls: the `Recipe`s of the run's controls; methods that train alike share one.
     """
 
-    def __init__(self, config, networks, dense, rankings, paths):
+    def __init__(self, config, networks, dense, rankings, paths, controls):
         self.config, self.networks, self.dense, self.paths = config, networks, dense, paths
-        self.rankings = dict(rankings)
+        self.rankings, self.controls = dict(rankings), controls
 
     def is_kept(self, recipe):
         """Whether an earlier run has trained and kept the network."""
@@ -29,36 +31,54 @@ class PrunedNetworks:
     def pruned(self, recipe):
         """The weights of the network of a `Recipe`.
 
-        At `k` = 0 that is the dense network itself, the unpruned control.
+        At `k` = 0 that is the dense network itself, or the control of a method that trains.
 
         Raises:
             RunError: if one that was kept cannot be read.
         """
-        if recipe.k == 0:
-            return self.dense
-        if not recipe.trains:
-            return self._at_once(recipe.method, recipe.k)
-        return self._read(recipe) if self.is_kept(recipe) else self._trained(recipe)
+        if recipe.trains:
+            return self._read(recipe) if self.is_kept(recipe) else self._made(recipe)
+        return self._at_once(recipe.method, recipe.k) if recipe.k else self.dense
 
     def _at_once(self, method, k):
         if method not in self.rankings:
             self.rankings[method] = self.networks.rank(method, self.dense)
         return self.networks.pruned(method, self.dense, self.rankings[method], k)
 
+    def _made(self, wanted):
+        """Trained, and kept."""
+        weights = self._control(wanted) if wanted.is_control else self._trained(wanted)
+        weights.put_into(self._model)
+        # By Keras' first name: its number would tell what else this process has made.
+        checkpoints.save(self._model, self.paths.network(wanted), "adam")
+        return weights
+
     def _trained(self, wanted):
-        """Trained from the sparsity before, which has been done already, and kept."""
+        """Trained from the sparsity before, which has been done already."""
         method, k = wanted.method, wanted.k
         previous, start = 0.0, self.dense
         if wanted.earlier_k:
             previous = wanted.earlier_k[-1]
             start = self._read(recipe(self.config, method, previous, wanted.checkpoint))
-        steps = self._retrainer.num_steps(method, previous, k)
-        with progress(total=steps, unit="step", desc=f"{method.name} {k}") as bar:
-            weights = self._retrainer(method, start, previous, k, bar.update)
-        weights.put_into(self._model)
-        # By Keras' first name: its number would tell what else this process has made.
-        checkpoints.save(self._model, self.paths.network(wanted), "adam")
-        return weights
+        with self._progress(wanted, previous) as bar:
+            return self._retrainer(method, start, previous, k, bar.update)
+
+    def _control(self, wanted):
+        """That of another method which trains alike, or trained from the round before."""
+        for other in self.controls:
+            if other.training == wanted.training and self.is_kept(other):
+                return self._read(other)
+        before, start = dataclasses.replace(wanted, rounds=wanted.rounds - 1), self.dense
+        if before.rounds:
+            start = self.pruned(before)
+        with self._progress(wanted, 0.0) as bar:
+            method = wanted.training.method
+            return self._retrainer.control(method, start, wanted.rounds, bar.update)
+
+    def _progress(self, wanted, previous):
+        name = f"{wanted.method.name} {wanted.k or 'control'}"
+        steps = self._retrainer.num_steps(wanted.method, previous, wanted.k)
+        return progress(total=steps, unit="step", desc=name)
 
     def _read(self, wanted):
         path = self.paths.network(wanted)

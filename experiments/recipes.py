@@ -1,11 +1,22 @@
 """What a pruned network depends on, and nothing else: by it what has been done is remembered."""
 
+import dataclasses
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass, fields
 
 from ..config import ExperimentConfig, retraining_settings
-from ..pruning.methods import AXES, Method, parse, recovery_of, schedule_rounds, settings_of
+from ..pruning.methods import (
+    AXES,
+    BASELINE,
+    Method,
+    control_round,
+    parse,
+    recovery_of,
+    schedule_rounds,
+    settings_of,
+)
 from . import plugins
 
 
@@ -22,6 +33,7 @@ class Recipe:
             sparsity before.
         settings: those that the method uses, by name.
         plugins: digests of the plugins' code that it uses, by value of an axis.
+        rounds: how many rounds of further training it has had; 0 where it has had none.
     """
 
     method: Method
@@ -31,16 +43,32 @@ class Recipe:
     earlier_k: tuple[float, ...]
     settings: dict
     plugins: dict
+    rounds: int
 
     @property
     def trains(self):
         """Whether the network is trained, and thus kept as a file."""
-        return self.method.trains and self.k > 0
+        return self.method.trains
+
+    @property
+    def is_control(self):
+        """Whether it is the dense network with the further training of a method."""
+        return self.trains and self.k == 0
+
+    @property
+    def training(self):
+        """What a control is made by: one network is that of all methods that train alike."""
+        schedule, recovery = self.method.schedule, self.method.recovery
+        own = {value: code for value, code in self.plugins.items() if value in (schedule, recovery)}
+        method = Method(schedule=schedule, recovery=recovery)
+        return dataclasses.replace(self, method=method, plugins=own)
 
     @property
     def digest(self):
         """Twelve digits that stand for all of it."""
-        depends = [self.method.name, *(getattr(self, f.name) for f in fields(self)[1:])]
+        # What other networks went through follows from the rest.
+        names = [f.name for f in fields(self)[1:] if self.is_control or f.name != "rounds"]
+        depends = [self.method.name, *(getattr(self, name) for name in names)]
         return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:12]
 
     def columns(self):
@@ -49,6 +77,7 @@ class Recipe:
         return {
             "k": self.k,
             "earlier_k": " ".join(map(repr, self.earlier_k)) or None,
+            "rounds": self.rounds,
             **every,
             **self.settings,
             "plugins": " ".join(f"{value}@{code}" for value, code in self.plugins.items()) or None,
@@ -56,8 +85,11 @@ class Recipe:
 
 
 def recipe(config, method, k, checkpoint):
-    """The `Recipe` of the network that `method` makes at sparsity `k` under these settings."""
-    earlier_k, names = _way(config, method, k) if method.trains and k > 0 else ((), [])
+    """The `Recipe` of the network that `method` makes at sparsity `k` under these settings.
+
+    At `k` = 0 that is the control of a method that trains, else the dense network itself.
+    """
+    earlier_k, names, rounds = _way(config, method, k) if method.trains else ((), [], 0)
     return Recipe(
         method,
         k,
@@ -68,15 +100,27 @@ def recipe(config, method, k, checkpoint):
         {
             getattr(method, axis): plugins.source_digest(function)
             for axis, registry in AXES.items()
-            if plugins.is_plugin(function := registry.function(getattr(method, axis)))
+            if registry.knows(getattr(method, axis))
+            and plugins.is_plugin(function := registry.function(getattr(method, axis)))
         },
+        rounds,
     )
 
 
+def baseline(config, checkpoint):
+    """The `Recipe` of the dense network as it is."""
+    return recipe(config, BASELINE, 0.0, checkpoint)
+
+
 def _way(config, method, k):
-    """The sparsities that a network goes through on its way to `k`, and the settings it uses."""
+    """The sparsities that a network goes through on its way to `k`, the settings it uses, and how
+    many rounds of training that are."""
     earlier = tuple(value for value in config.k_vals if 0 < value < k)
-    rounds = schedule_rounds(method, earlier[-1] if earlier else 0.0, k, config)
+    steps = [
+        schedule_rounds(method, previous, following, config)
+        for previous, following in itertools.pairwise((0.0, *earlier, k))
+    ]
+    rounds = steps[-1] if k else [control_round(method, config)]
     used = set(settings_of(method))
     # Those that training reads whether or not a plugin has declared them.
     if any(part.ramp for part in rounds):
@@ -84,8 +128,12 @@ def _way(config, method, k):
     if recovery_of(method, config).rewinds:
         used.add("rewind_epoch")
     names = [name for name in retraining_settings() if name in used]
+    if not k:
+        return (), names, config.control_rounds
     # A schedule that begins anew does not depend on the sparsities before.
-    return () if rounds[0].from_dense else earlier, names
+    if rounds[0].from_dense:
+        return (), names, len(rounds)
+    return earlier, names, sum(map(len, steps))
 
 
 def settings_text(config, methods):

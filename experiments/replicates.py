@@ -10,7 +10,7 @@ import pandas as pd
 from ..config import differences
 from ..data import registry
 from ..utils import RunError, say, write_text
-from ..visualization import console, csv, graph
+from ..visualization import console, controls, csv, graph
 from . import folder, recipes, reports
 from .comparison import chosen_methods, wanted_recipes
 from .intervals import BOUNDS, mean_and_interval
@@ -131,7 +131,9 @@ def report(config, reference, paths):
     graph.save_png(figure, paths.summary_figure)
     # The unpruned control may be in the table without being asked for.
     asked = summary[summary["k"].isin(config.k_vals)]
-    say(console.summary_table(asked, ", ".join(filter(None, (title, settings)))))
+    compared_with = controls.compared_with(csv.means_of(summary))
+    made_with = ", ".join(filter(None, (title, settings)))
+    say(console.summary_table(controls.of_methods(asked), made_with, compared_with))
     others = set(seeds) - set(range(config.seed, config.seed + config.replicates))
     if others:
         say(f"Finished before with the same settings, and counted too: {_listed(others)}.")
@@ -225,6 +227,8 @@ def summarize(rows):
         complete = values.count() == summary["seeds"]
         summary[f"{column}_mean"] = values.mean().where(complete)
         summary[f"{column}_sd"] = values.std().where(complete)
+    if "rounds" in rows:  # the same for all seeds
+        summary.insert(1, "rounds", groups["rounds"].first())
     return summary.reset_index()
 
 

@@ -6,6 +6,7 @@ from ..config import retraining_settings, short_name, training_settings
 from ..pruning.methods import Method
 from ..utils import RunError
 from ..visualization import csv
+from ..visualization.controls import baseline_of
 from ..visualization.events import Run, write_events
 from ..visualization.graph import from_control
 from . import folder
@@ -105,7 +106,7 @@ def _summary(settings, rows):
     for name in ("dataset", "model"):
         hparams[name] = short_name(hparams[name])
     metrics = {
-        "test_accuracy_dense": rows[rows["k"] == 0]["test_accuracy"].iloc[0],
+        "test_accuracy_dense": baseline_of(rows)["test_accuracy"],
         **{f"test_accuracy_k={k}": _best(rows, k) for k in COMPARED},
     }
     return Run(

@@ -60,6 +60,15 @@ def schedule_rounds(method, previous, k, config):
     return checks.checked_rounds(method.schedule, rounds, k)
 
 
+# A control is asked for none; what a schedule does on its way to some sparsity tells its round.
+SOME_SPARSITY = 0.5
+
+
+def control_round(method, config):
+    """The `Round` of the control of a method that trains: the last of its schedule."""
+    return schedule_rounds(method, 0.0, SOME_SPARSITY, config)[-1]
+
+
 def recovery_of(method, config):
     """The `Recovery` of a method under these settings."""
     recovery = RECOVERIES.get(method.recovery)
@@ -120,3 +129,10 @@ def parse(text):
 
 
 REFERENCE = (Method("weight"), Method("unit"))
+# In tables: the dense network as it is. It is no method that could be asked for.
+BASELINE = Method("baseline")
+
+
+def named(name):
+    """The `Method` of a row of a table, or `BASELINE`."""
+    return BASELINE if name == BASELINE.name else parse(name)

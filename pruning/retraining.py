@@ -11,7 +11,7 @@ from . import checks
 from .granularities import GRANULARITIES
 from .living import LivingNetwork
 from .masks import by_position, make_masks, rank
-from .methods import recovery_of, schedule_rounds
+from .methods import control_round, recovery_of, schedule_rounds
 from .statistics import Statistics, sample
 
 # How often masks are made while a network is pruned gradually, if there are as many steps.
@@ -47,27 +47,57 @@ class Retrainer:
         living = None
         for part in schedule_rounds(method, previous, k, self.config):
             if part.from_dense:
-                weights = self.dense
-                masks = {name: np.ones(mask.shape, bool) for name, mask in masks.items()}
+                weights, masks = self.dense, _whole(masks)
             if part.ramp:
                 living = self._living(method, living, weights, masks)
                 self._ramp(method, living, part.ramp, generators, on_steps)
                 weights, masks = living.grown()
             masks = self._masks(method, weights, masks, part.sparsity)
-            weights = self.rewound() if recovery.rewinds else weights
-            weights = self._masked(method, weights, masks)
-            if recovery.epochs:
-                living = self._living(method, living, weights, masks)
-                living.train(recovery.epochs, recovery.learning_rate, generators, on_steps)
-                weights, masks = living.grown()
+            weights, living = self._recovered(
+                method, recovery, living, weights, masks, generators, on_steps
+            )
         return weights
 
+    def control(self, method, weights, number, on_steps):
+        """The dense network after a round of the same further training: nothing is removed.
+
+        Args:
+            method: a method that trains.
+            weights: of the dense network, or of it after the round before.
+            number: of the round, from 1.
+            on_steps: called with the number of training steps just done.
+        """
+        recovery, masks = recovery_of(method, self.config), _whole(self._present(method, weights))
+        before = (number - 1) * self._epochs([control_round(method, self.config)], recovery)
+        generators = epoch_generators(self.config.seed, method, 0.0, 1 + before)
+        living = None
+        if control_round(method, self.config).ramp:
+            living = self._living(method, living, weights, masks)
+            living.train(self.config.prune_epochs, self._rate_of_ramp, generators, on_steps)
+            weights, masks = living.grown()
+        return self._recovered(method, recovery, living, weights, masks, generators, on_steps)[0]
+
+    def _recovered(self, method, recovery, living, weights, masks, generators, on_steps):
+        """Weights under masks after a recovery, and the `Trainee` that has done it."""
+        weights = self._masked(method, self.rewound() if recovery.rewinds else weights, masks)
+        if not recovery.epochs:
+            return weights, living
+        living = self._living(method, living, weights, masks)
+        living.train(recovery.epochs, recovery.learning_rate, generators, on_steps)
+        return living.grown()[0], living
+
     def num_steps(self, method, previous, k):
-        """How many training steps that takes."""
-        rounds = schedule_rounds(method, previous, k, self.config)
-        recovery = recovery_of(method, self.config).epochs
-        epochs = sum(recovery + (self.config.prune_epochs if r.ramp else 0) for r in rounds)
+        """How many training steps that takes; at `k` = 0, of a round of the control."""
+        if k:
+            rounds = schedule_rounds(method, previous, k, self.config)
+        else:
+            rounds = [control_round(method, self.config)]
+        epochs = self._epochs(rounds, recovery_of(method, self.config))
         return epochs * -(-len(self.split) // self.config.batch_size)
+
+    def _epochs(self, rounds, recovery):
+        """How many epochs these rounds take."""
+        return sum(recovery.epochs + (self.config.prune_epochs if r.ramp else 0) for r in rounds)
 
     def _ramp(self, method, living, ramp, generators, on_steps):
         """Trains while the sparsity grows."""
@@ -76,9 +106,11 @@ class Retrainer:
             k = checks.checked_ramp(method.schedule, ramp(progress))
             living.prune(self._living_masks(method, living, k))
 
-        rate = self.config.learning_rate
         epochs = self.config.prune_epochs
-        living.train(epochs, lambda _: rate, generators, on_steps, prune, PRUNINGS_PER_RAMP)
+        living.train(epochs, self._rate_of_ramp, generators, on_steps, prune, PRUNINGS_PER_RAMP)
+
+    def _rate_of_ramp(self, _progress):
+        return self.config.learning_rate
 
     def _teacher(self):
         """What the dense network answers to the training examples, of shape (n, classes)."""
@@ -157,14 +189,20 @@ class DenseRetrainer(Retrainer):
         return make_masks(method, rankings, k)
 
 
-def epoch_generators(seed, method, k):
-    """Random generators, one for every epoch in which `method` trains on its way to `k`.
+def _whole(masks):
+    """Masks that keep everything."""
+    return {name: np.ones(mask.shape, bool) for name, mask in masks.items()}
+
+
+def epoch_generators(seed, method, k, first=1):
+    """Random generators, one for every epoch from the `first` one on in which `method` trains on
+    its way to `k`.
 
     They depend on nothing else, so that a run that is resumed sees the same orders and moves, and
     no two epochs the same ones.
     """
     way = zlib.crc32(f"{method.name} {k!r}".encode())
-    return (np.random.default_rng((seed, way, epoch)) for epoch in itertools.count(1))
+    return (np.random.default_rng((seed, way, epoch)) for epoch in itertools.count(first))
 
 
 def targets(teacher, labels, share):

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import tables
 
 REFERENCES = Path(__file__).resolve().parent
@@ -42,6 +43,7 @@ STRONG = {
     "strong-lenet_5": ("--model=lenet_5", "--preset=strong", "--k_vals=0,0.99,0.996"),
     "strong-lenet_5-units": ("--model=lenet_5", "--preset=strong_units", "--k_vals=0,0.8"),
 }
+CONTROL_ROUNDS = {"strong-digits": 4}
 # Only to make small files of, as of some above.
 SMALL = {
     "small-digits": (
@@ -109,13 +111,27 @@ def keep_pages(sources):
 
 
 def run_strong(name, flags):
-    """Runs a preset with three seeds and keeps its summary."""
-    command = [sys.executable, PACKAGE, *flags, f"--experiment_id={name}", "--replicates=3"]
-    subprocess.run(command, check=True)
-    folder = REFERENCES / name
+    """Runs a preset with three seeds and keeps its summary; of some, seed 0 also with a control of
+    as many rounds as the sparsest network has had, whose row joins the table."""
+    command = [sys.executable, PACKAGE, *flags, f"--experiment_id={name}"]
+    subprocess.run([*command, "--replicates=3"], check=True)
+    made, folder = PACKAGE / "results" / name / "replicates", REFERENCES / name
     folder.mkdir(exist_ok=True)
-    for kept in ("summary.csv", "method_comparison.png"):
-        shutil.copyfile(PACKAGE / "results" / name / "replicates" / kept, folder / kept)
+    shutil.copyfile(made / "method_comparison.png", folder / "method_comparison.png")
+    summary = pd.read_csv(made / "summary.csv")
+    if name in CONTROL_ROUNDS:
+        rounds = f"--control_rounds={CONTROL_ROUNDS[name]}"
+        seed_0 = f"--experiment_id={name}-seed=0"
+        subprocess.run([*command, seed_0, f"--output_dir={made}", rounds], check=True)
+        rows = pd.read_csv(made / f"{name}-seed=0" / "metrics.csv")
+        summary = tables.with_control(summary, rows[rows["k"] == 0].iloc[-1])
+    summary.to_csv(folder / "summary.csv", index=False)
+
+
+def control_in(folder):
+    """The row of an experiment's control."""
+    metrics = pd.read_csv(folder / "metrics.csv")
+    return metrics[(metrics["k"] == 0) & (metrics["rounds"] == 1)].iloc[-1]
 
 
 def export(name, experiment, *more):
@@ -126,7 +142,8 @@ def export(name, experiment, *more):
         flags = (f"--experiment_id={experiment_id}", f"--output_dir={folder}", *more)
         subprocess.run([sys.executable, PACKAGE, "export", *flags], check=True)
         exports = folder / experiment_id / "exports"
-        yield tables.small_row(name, seed, json.loads((exports / "export.json").read_text()))
+        record = json.loads((exports / "export.json").read_text())
+        yield tables.small_row(name, seed, record, control_in(folder / experiment_id))
         if (name, seed) == ("small-digits", 0):
             kept = REFERENCES / name
             kept.mkdir(exist_ok=True)

@@ -42,9 +42,9 @@ STRONG = {
     ),
 }
 STRONG_HEADER = """\
-| sparsity of the hidden weights | compression | test accuracy (%) | sd | 95 % interval \
-| validation (%) | one-shot magnitude, layer by layer | chance |
-| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| sparsity of the hidden weights | rounds | compression | test accuracy (%) | sd | 95 % interval \
+| validation (%) | one-shot magnitude, layer by layer | random |
+| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 """
 
 
@@ -91,29 +91,45 @@ def strong_tables():
 
 
 def strong_table(folder, shown):
-    """One preset's run: mean over the seeds, beside one-shot magnitude and chance."""
+    """One preset's run: mean over the seeds, beside one-shot magnitude and random pruning."""
     title, method = shown
     summary = pd.read_csv(REFERENCES / folder / "summary.csv")
     rows = {name: group.set_index("k") for name, group in summary.groupby("method")}
     granularity = method.split("/")[0]
-    strong, plain, chance = (rows[name] for name in (method, granularity, f"{granularity}/random"))
-    lines = [_strong_row(k, row, plain.loc[k], chance.loc[k]) for k, row in strong.iterrows()]
+    plain, floor = (rows[name] for name in (granularity, f"{granularity}/random"))
+    lines = [_strong_row("baseline", row) for _, row in rows["baseline"].iterrows()]
+    lines += [
+        _strong_row(f"{100 * k:.4g} %", row, plain.loc[k], floor.loc[k])
+        if k
+        else _strong_row("0 %, control", row)
+        for k, row in rows[method].iterrows()
+    ]
     return f"{title}, {summary['seeds'].max()} seeds:\n\n{STRONG_HEADER}{''.join(lines)}"
 
 
-def _strong_row(k, row, plain, chance):
+def with_control(summary, control):
+    """A summary with a row for the control of one seed, from `metrics.csv`, behind the others'."""
+    same = (summary["method"] == control["method"]) & (summary["k"] == 0)
+    means = {f"{name}_mean": value for name, value in control.items()}
+    row = pd.DataFrame([{**control, **means, "seeds": 1}]).reindex(columns=summary.columns)
+    place = summary.index[same][-1] + 1
+    return pd.concat([summary[:place], row, summary[place:]], ignore_index=True)
+
+
+def _strong_row(label, row, *others):
     def percent(column, source=row):
         return f"{100 * source[column]:.2f}"
 
+    several = row["seeds"] > 1
     cells = [
-        f"{100 * k:.4g} %",
+        label if several else f"{label}, seed 0",
+        f"{row['rounds']:.0f}",
         f"{row['compression_ratio_mean']:.0f}×",
         percent("test_accuracy_mean"),
-        percent("test_accuracy_sd"),
-        f"{percent('test_accuracy_low')}–{percent('test_accuracy_high')}",
+        percent("test_accuracy_sd") if several else "",
+        f"{percent('test_accuracy_low')}–{percent('test_accuracy_high')}" if several else "",
         percent("valid_accuracy_mean"),
-        percent("test_accuracy_mean", plain),
-        percent("test_accuracy_mean", chance),
+        *([percent("test_accuracy_mean", other) for other in others] or ["", ""]),
     ]
     return f"| {' | '.join(cells)} |\n"
 
@@ -128,8 +144,8 @@ SMALL = {
 }
 SMALL_HEADER = """\
 | network | seed | float32 (bytes) | `.npk` (bytes) | ratio | sparsity, bits \
-| validation: dense | file (%) | test: dense | file (%) |
-| --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: |
+| validation: baseline | control | file (%) | test: baseline | control | file (%) |
+| --- | ---: | ---: | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |
 """
 
 
@@ -146,8 +162,8 @@ def small_table():
     return found
 
 
-def small_row(experiment, seed, record):
-    """A row of `small.csv`, from what an export has noted."""
+def small_row(experiment, seed, record, control):
+    """A row of `small.csv`, from what an export has noted and the row of the control."""
     chosen, before, after = record["chosen"], record["before"], record["after"]
     return {
         "experiment": experiment,
@@ -157,8 +173,10 @@ def small_row(experiment, seed, record):
         "raw_bytes": before["raw_bytes"],
         "npk_bytes": after["npk_bytes"],
         "dense_valid": before["valid_accuracy"],
+        "control_valid": control["valid_accuracy"],
         "valid": after["valid_accuracy"],
         "dense_test": before["test_accuracy"],
+        "control_test": control["test_accuracy"],
         "test": after["test_accuracy"],
     }
 
@@ -169,7 +187,10 @@ def write_small(rows):
 
 
 def _small_row(title, seed, row, how):
-    accuracies = (row.dense_valid, row.valid, row.dense_test, row.test)
+    accuracies = (
+        *(row.dense_valid, row.control_valid, row.valid),
+        *(row.dense_test, row.control_test, row.test),
+    )
     shown = " | ".join(f"{100 * accuracy:.2f}" for accuracy in accuracies)
     ratio = row.raw_bytes / row.npk_bytes
     return (

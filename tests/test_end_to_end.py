@@ -92,7 +92,7 @@ def test_a_finished_experiment_is_not_trained_again(cli, copy, small):
     assert done.returncode == 0, done.stderr
     assert "Not trained again" in done.stdout
     assert "epoch 1/2" not in done.stdout
-    assert "8 networks, all tested before." in done.stdout
+    assert "16 networks, all tested before." in done.stdout
     assert "Pruned and tested" not in done.stdout
     assert modified(copy / "small/checkpoints/weights.best.hdf5") == before
     assert (copy / "small/results.csv").read_bytes() == results
@@ -103,7 +103,7 @@ def test_other_sparsities_are_cheap_and_leave_no_stale_pictures(cli, copy, small
     done = cli(*small, "--k_vals=0.9,0.3")
     assert done.returncode == 0, done.stderr
     assert "Not trained again" in done.stdout
-    assert "Pruned and tested 2 networks; 3 more were tested before." in done.stdout
+    assert "Pruned and tested 4 networks; 5 more were tested before." in done.stdout
     results = table_of(copy / "small/results.csv")
     assert list(results["Sparsity (%)"]) == ["0.3000", "0.9000"]
     assert results.iloc[1].equals(expected)

@@ -79,15 +79,24 @@ def test_a_method_that_trains_joins_the_tables_and_the_reference_stays(cli, copy
     assert done.returncode == 0, done.stderr
     assert {name: (copy / "small" / name).read_bytes() for name in before} == before
     rows = rows_by_method(copy / "small")
-    assert set(rows) == {"weight", "unit", STRONG, "weight/random"}
+    baseline = rows.pop("baseline")
+    assert list(baseline["k"]) == ["0.0"]
+    assert set(rows) == {"weight", "unit", STRONG, "weight/random", "unit/random"}
     for method in rows.values():
         assert list(method["k"]) == ["0.0", "0.5", "0.9", "1.0"]
     assert f"{STRONG} at 90 %" in done.stdout
     trained, chance = rows[STRONG].iloc[2], rows["weight/random"].iloc[2]
     assert float(trained["test_accuracy"]) > float(chance["test_accuracy"])
     assert float(trained["effective_sparsity"]) >= float(trained["sparsity"])
-    # The unpruned control is the same for all.
-    assert len({method["test_accuracy"].iloc[0] for method in rows.values()}) == 1
+    # Compared is with the dense network; what was trained further, with the control that was too.
+    control, untouched = rows.pop(STRONG).iloc[0], set(baseline["test_accuracy"])
+    assert {method["test_accuracy"].iloc[0] for method in rows.values()} == untouched
+    assert (control["rounds"], control["nonzero"]) == ("1", "2386000")
+    assert f"control of {STRONG}" in done.stdout
+    model = keras.models.load_model(networks(copy / "small")["0.0"])
+    _, accuracy = model.evaluate(digits.test.images, digits.test.labels, verbose=0)
+    assert accuracy == pytest.approx(float(control["test_accuracy"]), abs=5e-5)
+    assert control["test_accuracy"] not in untouched
     model = keras.models.load_model(networks(copy / "small")["0.9"])
     kernels = Weights.of(model).hidden.values()
     assert sum(int(np.count_nonzero(kernel == 0)) for kernel in kernels) == 2_145_600
@@ -111,14 +120,15 @@ def test_other_settings_make_other_networks_beside_the_first(mine):
     assert f"{STRONG} at 50 %" in done.stdout
     assert f"{STRONG} at 90 %" not in done.stdout
     after = table_of(mine / "x/metrics.csv")
-    assert after[:-1].equals(table)
+    assert after[:-2].equals(table)
+    assert list(after["k"][-2:]) == ["0.0", "0.5"]  # a control of its own
     new = after.iloc[-1]
     assert (new["method"], new["k"], new["finetune_epochs"]) == (STRONG, "0.5", "2")
     assert (new["dataset"], new["model"], new["distillation"]) == ("digits", "mlp", "0.5")
     assert (new["earlier_k"], new["prune_fraction"], new["shift"]) == ("", "", "1")
     assert (new["epochs"], new["batch_size"], new["keep_best"]) == ("2", "128", "True")
     files = network_files(mine / "x")
-    assert len(files) == len(before) + 1
+    assert len(files) == len(before) + 2
     assert {path: path.read_bytes() for path in before} == before
     assert any(new["recipe"] in path.name for path in files)
     # Back to the first settings: nothing is trained again.
@@ -161,7 +171,7 @@ def test_without_a_table_networks_are_tested_again_not_trained_again(whole, mine
     again = without_seconds(mine / "x/metrics.csv")
     assert again.equals(without_seconds(whole[0] / "x/metrics.csv"))
     trained = rows_by_method(mine / "x")[STRONG]
-    assert list(trained["seconds"] == "") == [False, True, True]
+    assert list(trained["seconds"] == "") == [True, True, True]
 
 
 def test_rows_of_tables_without_the_settings_of_the_training_count(mine):
@@ -170,10 +180,10 @@ def test_rows_of_tables_without_the_settings_of_the_training_count(mine):
     table.to_csv(path, index=False)
     done = run("none", mine, "--k_vals=0.0,0.5,0.9,0.95", "--methods=weight")
     assert done.returncode == 0, done.stderr
-    assert "Pruned and tested 2 networks; 6 more were tested before." in done.stdout
+    assert "Pruned and tested 4 networks; 12 more were tested before." in done.stdout
     after = table_of(path)
     assert after[: len(table)][list(table)].equals(table)
-    assert list(after["epochs"]) == [""] * len(table) + ["2", "2"]
+    assert list(after["epochs"]) == [""] * len(table) + ["2"] * 4
 
 
 def test_a_method_that_removes_a_whole_layer_says_so_once(mine):
@@ -181,6 +191,36 @@ def test_a_method_that_removes_a_whole_layer_says_so_once(mine):
     assert done.returncode == 0, done.stderr
     # Which layer goes first, and when, is the training's choice: rounding differs by processor.
     assert done.stdout.count("removes the whole layer") == 1
+
+
+ALIKE = "weight/gradual/finetune,unit/gradual/finetune"
+
+
+def test_methods_that_train_alike_share_their_control(mine):
+    """Trained once; of the table of an earlier run only what is missing is made."""
+    done = run("none", mine, f"--methods={ALIKE}", "--k_vals=0.5")
+    assert done.returncode == 0, done.stderr
+    rows = rows_by_method(mine / "x")
+    one, other = (rows[name].iloc[0] for name in ALIKE.split(","))
+    assert one["recipe"] != other["recipe"]
+    measured = ["k", "rounds", "test_accuracy", "valid_cross_entropy", "test_loss"]
+    assert one[measured].equals(other[measured])
+    # That of the strong method, which was there before, has had the same training too.
+    assert one[measured].equals(rows[STRONG].iloc[0][measured])
+    files = {path.read_bytes() for path in network_files(mine / "x") if "k=0.0" in path.name}
+    assert len(files) == 1
+
+
+def test_a_control_of_more_rounds_goes_on_from_that_of_fewer(mine):
+    before = table_of(mine / "x/metrics.csv")
+    done = run("none", mine, "--control_rounds=2")
+    assert done.returncode == 0, done.stderr
+    after = table_of(mine / "x/metrics.csv")
+    assert after[:-1].equals(before)
+    new = after.iloc[-1]
+    assert (new["method"], new["k"], new["rounds"]) == (STRONG, "0.0", "2")
+    assert new["test_loss"] not in set(before["test_loss"])
+    assert "after 2 rounds" in " ".join(done.stdout.split())
 
 
 def test_settings_that_nothing_uses_are_named_in_a_line(mine):
@@ -194,8 +234,9 @@ def test_the_unpruned_control_is_there_without_being_asked_for(tmp_path):
     assert done.returncode == 0, done.stderr
     folder = experiment_in(tmp_path)
     rows = table_of(folder / "metrics.csv")
-    assert list(rows["method"]) == ["weight", "weight", "unit"]
-    assert list(rows["k"]) == ["0.0", "0.5", "0.5"]
+    names = ["weight", "weight", "unit", "weight/random", "unit/random"]
+    assert list(rows["method"]) == names
+    assert list(rows["k"]) == ["0.0", "0.5", "0.5", "0.5", "0.5"]
     assert len(table_of(folder / "results.csv")) == 1
 
 
@@ -211,11 +252,11 @@ def test_killed_anywhere_it_ends_the_same_but_for_the_seconds(whole, tmp_path):
         done_before = {
             name: path.stat().st_mtime_ns for name, path in networks(folder / "x").items()
         }
-        known = list(rows_by_method(folder / "x")[STRONG]["k"]) if done_before else []
+        known = rows_by_method(folder / "x").get(STRONG) if done_before else None
         resumed = run("none", folder)
         assert resumed.returncode == 0, (point, resumed.stderr)
         assert without_seconds(folder / "x/metrics.csv").equals(expected), point
-        for k in known[1:]:
+        for k in [] if known is None else known["k"]:
             assert networks(folder / "x")[k].stat().st_mtime_ns == done_before[k], point
             kept += 1
     assert kept > 0
@@ -332,8 +373,9 @@ def test_replicates_are_experiments_of_their_own_with_a_summary(two, tmp_path):
     expected = {"two-seed=5", "two-seed=6", "metrics.csv", "summary.csv", "method_comparison.png"}
     assert names == expected
     summary = table_of(folder / "summary.csv")
-    assert list(summary["method"]) == ["weight", "weight", "unit", "unit"]
-    assert list(summary["k"]) == ["0.0", "0.9", "0.0", "0.9"]
+    names = ("weight", "unit", "weight/random", "unit/random")
+    assert list(summary["method"]) == [name for name in names for _ in range(2)]
+    assert list(summary["k"]) == ["0.0", "0.9"] * 4
     assert set(summary["seeds"]) == {"2"}
     single = [rows_by_method(folder / f"two-seed={seed}")["weight"].iloc[1] for seed in (5, 6)]
     mean = sum(float(row["test_accuracy"]) for row in single) / 2

@@ -13,28 +13,29 @@ CLEARLY_LESS = 0.005
 BEST, LESS = "*", "<"
 
 
-def results_table(metrics, settings=""):
+def results_table(metrics, settings="", compared_with=""):
     """Test accuracy and compression ratio of every method at every sparsity.
 
     The best of each sparsity is marked, of the networks that lost as much as asked. Where there
-    are no more than two methods, their test loss is shown too.
+    are no more than two methods besides random pruning, test losses are shown too.
 
     Args:
-        metrics: a `DataFrame` with `method`, `granularity`, `k`, `sparsity`, `compression_ratio`,
-            `test_accuracy` and `test_loss`.
+        metrics: a `DataFrame` with `method`, `granularity`, `criterion`, `k`, `sparsity`,
+            `compression_ratio`, `test_accuracy` and `test_loss`.
         settings: what the networks were made with.
+        compared_with: what is known of baseline and control, as `controls.compared_with`.
     """
     metrics = _marked(metrics)
-    with_loss = metrics["method"].nunique() <= 2
+    with_loss = metrics[metrics["criterion"] != "random"]["method"].nunique() <= 2
     cells = {
         (row.method, row.k): _accuracy(row) + (f"{row.test_loss:9.4f}" if with_loss else "")
         for row in metrics.itertuples()
     }
     heading = "Test accuracy (%), compression ratio" + (", test loss" if with_loss else "")
-    return _text(f"{heading}:", settings, metrics, cells)
+    return _text(f"{heading}:", settings, metrics, cells, compared_with)
 
 
-def summary_table(summary, settings=""):
+def summary_table(summary, settings="", compared_with=""):
     """Mean test accuracy, with its 95 % interval, and mean compression ratio of every method at
     every sparsity. The best mean of each sparsity is marked as in `results_table`.
 
@@ -42,13 +43,13 @@ def summary_table(summary, settings=""):
         summary: a `DataFrame` with `method`, `granularity`, `k`, `seeds`, `sparsity_mean`,
             `compression_ratio_mean`, `test_accuracy_mean`, `test_accuracy_low` and
             `test_accuracy_high`; the last two are NaN for a single seed.
-        settings: what the networks were made with.
+        settings, compared_with: as for `results_table`.
     """
     means = _marked(means_of(summary))
     cells = {(row.method, row.k): _accuracy(row, _interval(row)) for row in means.itertuples()}
     seeds = summary["seeds"].max()
     heading = f"Test accuracy (%), mean of {seeds} seeds (95 % interval), compression ratio:"
-    return _text(heading, settings, means, cells)
+    return _text(heading, settings, means, cells, compared_with)
 
 
 def export_table(record):
@@ -204,10 +205,11 @@ def _aligned(columns, numbers=False, first="right", width=COLUMNS):
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
-def _text(heading, settings, metrics, cells):
+def _text(heading, settings, metrics, cells, compared_with):
     """All of it, between empty lines."""
     labels, legend = _labels(cells)
     made_with = [settings] if settings else []
+    made_with += textwrap.wrap(compared_with, COLUMNS)
     below = [*legend, *_tables(cells, labels), *_footnotes(metrics, labels)]
     return "\n".join(["", heading, *made_with, *below, ""])
 

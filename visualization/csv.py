@@ -38,6 +38,7 @@ METRICS_COUNTS = (
     "finetune_epochs",
     "rewind_epoch",
     "shift",
+    "rounds",
     "nonzero",
     "living",
     "multiply_adds",

@@ -19,6 +19,7 @@ from matplotlib.transforms import ScaledTranslation
 from PIL import Image
 
 from ..utils import atomic_path, middle_cut, percent, shortened
+from .controls import baseline_of, controls_of, of_methods
 from .histograms import layer_histogram, spanning_edges, symmetric_edges
 from .palette import BLUE, GREY, METHOD_COLORS, ORANGE, VERMILION
 
@@ -115,7 +116,8 @@ def pruned_loss_accuracy(weight, unit, title):
 def method_comparison(metrics, title, settings=""):
     """Test accuracy of every method over the compression ratio, whole and near the best.
 
-    Every line begins at the unpruned control, the rows at `k` = 0.
+    Every line begins at what its networks are compared with, the rows at `k` = 0: the baseline, or
+    the control of a method that trains.
 
     Args:
         metrics: a `DataFrame` with `method`, `criterion`, `k`, `compression_ratio` and
@@ -127,14 +129,14 @@ def method_comparison(metrics, title, settings=""):
     figure, panels = two_panels(f"Methods compared on {title}", settings)
     # A network of which nothing lives has no ratio.
     metrics = metrics[np.isfinite(metrics["compression_ratio"])].reset_index(drop=True)
-    for number, (method, style) in enumerate(_method_styles(metrics).items()):
+    methods = of_methods(metrics)
+    for number, (method, style) in enumerate(_method_styles(methods).items()):
         points = from_control(metrics, method)
         style["markevery"] = _marked(len(points), number)
         for axes in panels:
             _plot_method(axes, points, method, style)
     for axes in panels:
-        for accuracy in metrics[metrics["k"] == 0]["test_accuracy"].iloc[:1]:
-            axes.axhline(100 * accuracy, color="black", linewidth=0.6, label="unpruned")
+        _plot_unpruned(axes, metrics)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(_locator_of_ratios(metrics["compression_ratio"].max()))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}×"))
@@ -146,6 +148,22 @@ def method_comparison(metrics, title, settings=""):
     right.set(title="Near the best", ylim=(best - 5, best + 0.5))
     legend_below(figure, left, handlelength=5)
     return figure
+
+
+def _plot_unpruned(axes, metrics):
+    """Lines at the accuracy of the baseline, and of the controls."""
+    baseline = baseline_of(metrics)
+    if baseline is not None:
+        accuracy = 100 * baseline["test_accuracy"]
+        axes.axhline(accuracy, color="black", linewidth=0.6, label="baseline: dense, as it is")
+    for number, (_, row) in enumerate(controls_of(metrics).iterrows()):
+        axes.axhline(
+            100 * row["test_accuracy"],
+            color="black",
+            linewidth=0.9,
+            linestyle="--",
+            label="_" if number else "control: dense, with the same further training",
+        )
 
 
 def _locator_of_ratios(largest):
@@ -169,10 +187,11 @@ def _method_styles(metrics):
 
 
 def from_control(metrics, method):
-    """The rows of a method by sparsity, the table's control first where it has none of its own."""
+    """The rows of a method by sparsity, the baseline first where it has none of its own."""
     chosen, unpruned = metrics["method"] == method, metrics["k"] == 0
-    if unpruned.any() and not (chosen & unpruned).any():
-        chosen |= metrics.index == unpruned.idxmax()
+    baseline = baseline_of(metrics)
+    if baseline is not None and not (chosen & unpruned).any():
+        chosen |= metrics.index == baseline.name
     return metrics[chosen].sort_values("k")
 
 

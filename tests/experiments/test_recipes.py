@@ -70,6 +70,7 @@ def test_a_row_tells_the_settings_that_made_it():
     assert made == {
         "k": 0.9,
         "earlier_k": "0.5 0.7",
+        "rounds": 3,
         "prune_epochs": 3,
         "prune_fraction": None,
         "finetune_epochs": 6,
@@ -113,3 +114,52 @@ def test_every_retraining_setting_is_used_by_some_method():
     used = {name for method in map(methods.parse, text) for name in methods.settings_of(method)}
     assert used == set(recipes.retraining_settings())
     assert used < {f.name for f in dataclasses.fields(ExperimentConfig)}
+
+
+def recipe(text, k, **settings):
+    config = ExperimentConfig(**{"k_vals": (0.5, 0.9), **settings})
+    return recipes.recipe(config, methods.parse(text), k, "checkpoint")
+
+
+@pytest.mark.parametrize(
+    ("text", "k", "rounds"),
+    [
+        ("weight", 0.9, 0),
+        ("weight", 0.0, 0),
+        (FINETUNE, 0.9, 1),
+        (GRADUAL, 0.5, 1),
+        (GRADUAL, 0.9, 2),
+        (GRADUAL, 0.0, 1),
+        ("weight/iterative/finetune", 0.5, 4),  # 80 %, 64 %, 51.2 % and 50 % remain
+        ("weight/iterative/finetune", 0.0, 1),
+    ],
+)
+def test_how_many_rounds_of_training_a_network_has_had(text, k, rounds):
+    assert recipe(text, k).rounds == rounds
+
+
+def test_methods_that_train_alike_share_a_control():
+    one, other = recipe(GRADUAL, 0.0), recipe("unit/obd/global/gradual/finetune", 0.0)
+    assert one.is_control
+    assert one.digest != other.digest  # rows of their own
+    assert one.training == other.training
+    assert one.training != recipe(FINETUNE, 0.0).training
+    assert one.training != recipe(GRADUAL, 0.0, finetune_epochs=9).training
+    assert not recipe("weight", 0.0).is_control
+
+
+@pytest.mark.parametrize(
+    ("settings", "same"),
+    [
+        ({"k_vals": (0.1, 0.9)}, True),
+        ({"prune_epochs": 9}, False),
+        ({"shift": 1}, False),
+        ({"control_rounds": 2}, False),
+    ],
+)
+def test_what_a_control_depends_on(settings, same):
+    assert (recipe(GRADUAL, 0.0, **settings).digest == recipe(GRADUAL, 0.0).digest) == same
+
+
+def test_the_rounds_of_a_control_are_no_matter_of_other_networks():
+    assert recipe(GRADUAL, 0.9, control_rounds=2) == recipe(GRADUAL, 0.9)

@@ -43,6 +43,43 @@ def nonzero(weights):
 
 
 @pytest.mark.parametrize(
+    ("method", "epochs"),
+    [
+        ("weight/gradual/finetune", 4),  # two of the ramp and two of the recovery
+        ("weight/finetune", 2),
+        ("weight/iterative/weight_rewind", 2),  # one round of several
+        ("weight/gradual", 2),
+    ],
+)
+def test_the_control_has_the_same_further_training_and_loses_nothing(
+    dense, dataset, method, epochs
+):
+    steps, method = [], methods.parse(method)
+    retrainer = DenseRetrainer(dense, dataset, config(), lambda: dense)
+    weights = retrainer.control(method, dense, 1, steps.append)
+    assert sum(steps) == epochs * 4  # batches of 128, of 500 examples
+    assert sum(steps) == retrainer.num_steps(method, 0.0, 0.0)
+    assert nonzero(weights) == nonzero(dense)
+    assert Evaluator(dataset.valid)(weights).accuracy > Evaluator(dataset.valid)(dense).accuracy
+
+
+def test_what_is_zero_in_the_dense_network_may_learn_in_its_control(dense, dataset):
+    """It is the dense network trained further, not one that has been pruned."""
+    holes = dense.masked({name: kernel > 0 for name, kernel in dense.hidden.items()})
+    retrainer = DenseRetrainer(holes, dataset, config(), lambda: holes)
+    weights = retrainer.control(methods.parse("weight/finetune"), holes, 1, lambda _: None)
+    assert nonzero(weights) > 1.5 * nonzero(holes)
+
+
+def test_a_further_round_of_the_control_sees_other_orders(dense, dataset):
+    settings = config(learning_rate=1e-3)
+    retrainer = DenseRetrainer(dense, dataset, settings, lambda: dense)
+    method = methods.parse("weight/finetune")
+    one, two = (retrainer.control(method, dense, number, lambda _: None) for number in (1, 2))
+    assert any((one.kernels[name] != two.kernels[name]).any() for name in one.kernels)
+
+
+@pytest.mark.parametrize(
     "method",
     [
         "weight/global/gradual",

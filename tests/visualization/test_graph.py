@@ -151,6 +151,9 @@ def test_histograms_are_counted_once_per_layer_for_all_sparsities(monkeypatch):
     assert counted == ["one", "two"]
 
 
+BASELINE = "baseline: dense, as it is"
+
+
 def rows(method, criterion="magnitude", band=False, k_vals=(0.0, 0.9, 0.99)):
     """Sparsities of one method."""
     ratios = {0.0: 1, 0.9: 10, 0.99: 90}
@@ -167,7 +170,7 @@ def compared(*tables, title="toy", settings=""):
 
 
 def lines_of(axes):
-    return [line for line in axes.lines if line.get_label() != "unpruned"]
+    return [line for line in axes.lines if not line.get_label().startswith("baseline")]
 
 
 def legend_of(figure):
@@ -178,7 +181,7 @@ def legend_of(figure):
 def test_methods_are_compared_over_the_compression_ratio(band):
     random = rows("weight/random", "random")
     figure = compared(rows("weight", band=band), rows("unit"), random)
-    assert legend_of(figure) == ["weight", "unit", "weight/random", "unpruned"]
+    assert legend_of(figure) == ["weight", "unit", "weight/random", BASELINE]
     for axes in figure.axes:
         assert axes.get_xscale() == "log"
         assert axes.get_xlabel() == "compression ratio (all weights / weights that live)"
@@ -228,7 +231,7 @@ def test_the_legend_shortens_what_is_too_long():
     name = f"weight/{'W' * 163}"
     figure = compared(rows("weight"), rows(name))
     figure.canvas.draw()
-    assert legend_of(figure) == ["weight", "weight/…", "unpruned"]
+    assert legend_of(figure) == ["weight", "weight/…", BASELINE]
     assert_inside(figure, figure.legends[0])
     figure = compared(rows(f"{'W' * 170}/lamp"), rows("W" * 170))
     figure.canvas.draw()
@@ -282,7 +285,7 @@ def test_small_print_is_below_a_long_title():
 def test_the_legend_stays_in_the_picture(tmp_path):
     figure = compared(*map(rows, LONG_NAMES), settings="prune_epochs=8, finetune_epochs=12")
     graph.save_png(figure, tmp_path / "a.png")
-    assert legend_of(figure) == [*LONG_NAMES, "unpruned"]
+    assert legend_of(figure) == [*LONG_NAMES, BASELINE]
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0
     assert box.y0 >= 0
@@ -299,6 +302,16 @@ def test_every_line_begins_at_the_unpruned_network():
     for line in lines_of(figure.axes[0]):
         assert list(line.get_xdata()) == [1, 10, 90]
         assert list(line.get_ydata()) == [98, 90, 50]
+
+
+def test_a_method_that_trains_begins_at_its_control_and_both_lines_are_drawn():
+    trained = rows("weight/gradual").assign(rounds=1)
+    trained["test_accuracy"] += 0.01
+    figure = compared(rows("baseline", k_vals=(0.0,)).assign(rounds=0), trained)
+    line, baseline, control = figure.axes[0].lines
+    assert line.get_ydata()[0] == pytest.approx(99)
+    assert (baseline.get_ydata()[0], control.get_ydata()[0]) == pytest.approx((98, 99))
+    assert legend_of(figure)[1:] == [BASELINE, "control: dense, with the same further training"]
 
 
 def test_settings_are_in_small_print_under_the_title():

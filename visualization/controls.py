@@ -1,0 +1,79 @@
+"""What pruned networks are compared with, in tables: the baseline and the control.
+
+The baseline is the dense network as it is. The control of a method that trains is the dense network
+with the same further training, so that differences are the price of pruning and not the gain of
+more training (Blalock et al., 2020, arXiv:2003.03033).
+"""
+
+# In the column `method`: the dense network as it is, where some method trains.
+BASELINE = "baseline"
+
+
+def baseline_of(rows):
+    """The row of the dense network as it is; None if there is none.
+
+    Args:
+        rows: networks as in `metrics.csv`, of one dense network, or means of several.
+    """
+    unpruned = rows[rows["k"] == 0]
+    named = unpruned[unpruned["method"] == BASELINE]
+    found = named if len(named) else unpruned[~is_control(unpruned)]
+    return found.iloc[0] if len(found) else None
+
+
+def control_of(rows, method):
+    """The row that networks of a method are compared with: its control, or the baseline where the
+    method does not train. None if it is missing, as in tables of earlier versions."""
+    own = rows[rows["method"] == method]
+    if trains(own).any():
+        own = own[is_control(own)]
+        return own.iloc[-1] if len(own) else None
+    own = own[own["k"] == 0]
+    return own.iloc[0] if len(own) else baseline_of(rows)
+
+
+def is_control(rows):
+    """Which rows are controls, booleans: unpruned, yet trained further."""
+    if "rounds" not in rows:  # of an earlier version
+        return rows["k"] != rows["k"]
+    return (rows["k"] == 0) & (rows["rounds"].astype(float) > 0)
+
+
+def trains(rows):
+    """Which rows are of methods that train, booleans."""
+    return (rows["schedule"] != "oneshot") | (rows["recovery"] != "none")
+
+
+def of_methods(rows):
+    """The rows without the baseline's."""
+    return rows[rows["method"] != BASELINE]
+
+
+def controls_of(rows):
+    """The controls, a row for each that differs from those before."""
+    return rows[is_control(rows)].drop_duplicates("test_accuracy")
+
+
+def compared_with(rows):
+    """Test accuracies of baseline and control as a sentence; empty where no method trains."""
+    controls = controls_of(rows)
+    if controls.empty:
+        return ""
+    found = ", ".join(f"{_percent(row)}{_rounds(row)}" for _, row in controls.iterrows())
+    text = (
+        f"Baseline, the dense network as it is: {_percent(baseline_of(rows))}. Control, the dense "
+        f"network with the same further training (at 0 % of methods that train): {found}."
+    )
+    most = rows["rounds"].max()
+    if most > controls["rounds"].max():
+        text += f" The sparsest networks have had {most:g} rounds of it; --control_rounds={most:g} "
+        text += "gives the control as many."
+    return text
+
+
+def _rounds(row):
+    return f" after {row['rounds']:g} rounds" if row["rounds"] > 1 else " after one round"
+
+
+def _percent(row):
+    return f"{100 * row['test_accuracy']:.2f} %"
