@@ -42,7 +42,7 @@ def _write(root, config):
     from .experiments.sweep_paths import read_record, sweeps_of
     from .experiments.tensorboard import write_tensorboard
 
-    written, failed = 0, []
+    written, pending, failed = 0, [], []
     for experiment in gallery.experiments_of(root):
         for paths in (*experiment.seeds().values(), experiment):
             try:
@@ -53,6 +53,8 @@ def _write(root, config):
                 if config.tensorboard and paths.config.exists():
                     with folder.locked(paths):
                         write_tensorboard(paths)
+            except reports.NothingYet:
+                pending.append(paths.root.name)
             except reports.FAILURES as error:
                 failed.append(f"{paths.root.name}: {error}")
     for paths in sweeps_of(root):
@@ -61,19 +63,21 @@ def _write(root, config):
             written += 1
         except reports.FAILURES as error:
             failed.append(f"{paths.root.name}: {error}")
+    for name in pending:
+        say(f"No page yet for {name}, which has no tested networks.")
     for text in failed:
         say(f"No page for {text}")
     index = gallery.write_index(root)
     say(f"Wrote {counted(written, 'report')} and {index}")
+    if failed:
+        raise RunError(f"{counted(len(failed), 'page')} could not be written.")
 
 
 def _list(root):
     from .experiments import gallery
     from .visualization import console
 
-    # In a file nobody cuts names for want of room.
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 400
-    print(console.experiments_table(gallery.cards_of(root), width))
+    print(console.experiments_table(gallery.cards_of(root), _width()))
 
 
 def _show(root, name):
@@ -86,7 +90,12 @@ def _show(root, name):
     paths = ArtifactPaths(root / name if (root / name).is_dir() else within)
     if not paths.root.is_dir():
         raise RunError(f"There is no experiment {root / name}; --list names all there are.")
-    print(console.experiment(reports.report_of(paths)))
+    print(console.experiment(reports.report_of(paths), _width()))
+
+
+def _width():
+    """Of the terminal; in a file nobody cuts names for want of room."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 400
 
 
 def cli():

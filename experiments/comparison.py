@@ -13,8 +13,7 @@ import pandas as pd
 from ..config import short_name, training_settings
 from ..pruning import methods
 from ..utils import counted, percent, progress, say
-from ..visualization import controls
-from ..visualization.console import CLEARLY_LESS
+from ..visualization.tables import CLEARLY_LESS, baseline_of
 from . import recipes
 from .memory import Memory
 
@@ -81,7 +80,7 @@ def _chance(config, rows, dataset):
         return []
     from numpy import bincount
 
-    accuracy = controls.baseline_of(rows)["test_accuracy"]
+    accuracy = baseline_of(rows)["test_accuracy"]
     commonest = bincount(dataset.test.labels).max() / len(dataset.test)
     if accuracy > 1.1 * commonest:
         return []

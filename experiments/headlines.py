@@ -1,11 +1,15 @@
 """What an experiment says in a sentence, and how far it can be trusted; from tables alone."""
 
 import math
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from ..utils import counted, percent
 from ..visualization import controls
+from ..visualization.tables import baseline_of, trains
+from .intervals import FEWEST_SEEDS
 
 # What a network may lose on validation data to be called as good as, or nearly as good as before.
 NOTHING, LITTLE = 0.0, 0.01
@@ -29,22 +33,55 @@ RULE_WITHOUT_VALIDATION = (
 )
 
 
-def headline(rows):
+@dataclass(frozen=True)
+class Chance:
+    """What is right without looking at the examples: always answering the commonest class.
+
+    Attributes:
+        share: its share of the test examples.
+        num_test: the number of test examples.
+    """
+
+    share: float
+    num_test: int
+
+    @classmethod
+    def of(cls, labels):
+        """Of the labels of the test examples, integers of shape (n,)."""
+        return cls(float(np.bincount(labels).max() / len(labels)), len(labels))
+
+    def explains(self, accuracy):
+        """Whether an accuracy is not significantly better (95 %, binomial)."""
+        return accuracy <= self.share + half_interval(self.share, self.num_test)
+
+
+def half_interval(accuracy, num_test):
+    """Half the 95 % interval of an accuracy on so many test examples (binomial)."""
+    return 1.96 * math.sqrt(accuracy * (1 - accuracy) / num_test)
+
+
+def headline(rows, chance=None):
     """The sentences of an experiment, and the rule that they come from.
 
     Args:
         rows: networks as in `metrics.csv`, of one dense network, a row at `k` = 0 among them.
+        chance: the `Chance` of the test examples; None if nobody knows.
 
     Returns:
-        A list of sentences, and the rule.
+        A list of sentences, and the rule; none and "" where the dense network is no better than
+        chance.
     """
+    if chance is not None and chance.explains(baseline_of(rows)["test_accuracy"]):
+        return [], ""
     if "effective_sparsity" in rows:
         known = rows["effective_sparsity"].fillna(rows["sparsity"])
         rows = rows.assign(effective_sparsity=known)
-    baseline = controls.baseline_of(rows)
+    baseline = baseline_of(rows)
     column = "valid_accuracy" if pd.notna(baseline["valid_accuracy"]) else "test_accuracy"
     pruned = rows[(rows["k"] > 0) & (rows["criterion"] != "random")]
-    retrained, found = controls.trains(pruned), []
+    if chance is not None:
+        pruned = pruned[~pruned["test_accuracy"].map(chance.explains).astype(bool)]
+    retrained, found = trains(pruned), []
     for group in (pruned[~retrained], pruned[retrained]):
         losses = _losses(group, rows, column)
         for allowed in (NOTHING, LITTLE):
@@ -62,7 +99,7 @@ def headline(rows):
 def _compared_with(rows, method):
     """The row that networks of a method are compared with."""
     control = controls.control_of(rows, method)
-    return controls.baseline_of(rows) if control is None else control
+    return baseline_of(rows) if control is None else control
 
 
 def _losses(group, rows, column):
@@ -107,21 +144,26 @@ def points(number):
     return f"{text} {'point' if text == '1' else 'points'}"
 
 
-def trust(rows, num_test, summary, published, num_valid=None):
+def trust(
+    rows, num_test, summary, published, num_valid=None, *, chance=None, is_one_of_several=False
+):
     """How far the numbers can be trusted: pairs of whether it speaks for them, and why.
 
     Args:
-        rows: as for `headline`; None where there are only seeds.
+        rows: as for `headline`, or means of several seeds; None for nothing but the seeds.
         num_test: the number of test examples; None if nobody knows.
         summary: as in `summary.csv`; None for a single seed.
         published: the published accuracy of the dense network; None if there is none.
         num_valid: the number of validation examples; None if nobody knows.
+        chance: as for `headline`.
+        is_one_of_several: whether the rows are of one seed of an experiment with several.
     """
-    found = [_seeds(summary)]
-    dense = None if rows is None else controls.baseline_of(rows)
+    dense = None if rows is None else baseline_of(rows)
     accuracy = dense["test_accuracy"] if dense is not None else _dense_mean(summary)
+    found = _no_better_than_chance(accuracy, chance)
+    found.append(_seeds(summary, is_one_of_several))
     if num_test:
-        half = 1.96 * math.sqrt(accuracy * (1 - accuracy) / num_test)
+        half = half_interval(accuracy, num_test)
         found.append(
             (
                 half <= LITTLE,
@@ -140,7 +182,7 @@ def trust(rows, num_test, summary, published, num_valid=None):
             )
         )
     if dense is not None:
-        validated = pd.notna(dense["valid_accuracy"])
+        validated = pd.notna(dense.get("valid_accuracy"))
         what = "validation example"
         deciding = counted(num_valid, what) if num_valid else f"{what}s"
         found.append(
@@ -155,6 +197,19 @@ def trust(rows, num_test, summary, published, num_valid=None):
     return found
 
 
+def _no_better_than_chance(accuracy, chance):
+    if chance is None or not chance.explains(accuracy):
+        return []
+    return [
+        (
+            False,
+            f"The dense network has {100 * accuracy:.2f} % right, no better than always answering "
+            f"the commonest class ({100 * chance.share:.2f} %): nothing can be concluded from what "
+            "its pruned networks reach.",
+        )
+    ]
+
+
 def _floor(rows):
     """Whether methods do better than chance, at the same sparsity and granularity."""
     random = rows["criterion"] == "random"
@@ -165,28 +220,46 @@ def _floor(rows):
     floor = rows[random].groupby(by)["test_accuracy"].max().rename("floor")
     pruned = rows[~random & (rows["k"] > 0) & (rows["k"] < 1)].join(floor, on=by)
     beaten = pruned[pruned["test_accuracy"] <= pruned["floor"]]
-    if beaten.empty:
-        return True, "All methods do better than random pruning, where it was tried."
-    first = beaten.iloc[0]
-    others = f" ({len(beaten) - 1} more such)" if len(beaten) > 1 else ""
-    return False, (
-        f"Random pruning is as good as {first['method']} at {percent(first['k'])}{others}: what "
-        "goes might as well be drawn by lot."
-    )
+    if not beaten.empty:
+        first = beaten.iloc[0]
+        others = f" ({len(beaten) - 1} more such)" if len(beaten) > 1 else ""
+        return False, (
+            f"Random pruning is as good as {first['method']} at {percent(first['k'])}{others}: "
+            "what is removed might as well be drawn by lot."
+        )
+    known = pruned.groupby("method", sort=False)["floor"].count() > 0
+    compared, others = list(known.index[known]), list(known.index[~known])
+    if not compared:
+        return False, "No method was compared with random pruning at a sparsity of its own."
+    if others:
+        verb = "does" if len(compared) == 1 else "do"
+        return False, (
+            f"{_enumerated(compared)} {verb} better than random pruning; not compared with it: "
+            f"{_enumerated(others)}."
+        )
+    return True, "All methods do better than random pruning of the same granularity."
 
 
-def _seeds(summary):
+def _enumerated(names):
+    """ "a", "a and b", "a, b and c"."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _seeds(summary, is_one_of_several):
+    if is_one_of_several:
+        text = "One of several seeds: how much is chance, the page of all seeds says."
+        return False, text
     if summary is None or summary["seeds"].max() < 2:
         return False, "One seed: small differences may be chance; --replicates=3 tells how much."
-    dense = controls.baseline_of(summary)
+    dense = baseline_of(summary)
+    mean, seeds = 100 * dense["test_accuracy_mean"], int(summary["seeds"].max())
+    text = f"{seeds} seeds: the dense network's mean test accuracy is {mean:.2f} %"
+    if seeds < FEWEST_SEEDS:
+        return False, f"{text}; so few have no interval, three or more do."
     half = 100 * (dense["test_accuracy_high"] - dense["test_accuracy_low"]) / 2
-    seeds = int(summary["seeds"].max())
-    return (
-        seeds >= 3,
-        f"{seeds} seeds: the dense network's mean test accuracy is "
-        f"{100 * dense['test_accuracy_mean']:.2f} % ± {half:.2f} (95 % interval).",
-    )
+    return True, f"{text} ± {half:.2f} (95 % interval)."
 
 
 def _dense_mean(summary):
-    return controls.baseline_of(summary)["test_accuracy_mean"]
+    return baseline_of(summary)["test_accuracy_mean"]

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+# Of two seeds the interval of Student's t is nine times as wide as they lie apart: it says nothing.
+FEWEST_SEEDS = 3
 # Where a quantity must lie.
 BOUNDS = {
     "test_accuracy": (0, 1),
@@ -16,12 +18,14 @@ BOUNDS = {
 
 def mean_and_interval(values, bounds):
     """Columns `mean`, `sd`, `low` and `high` of grouped values: mean, sample standard deviation and
-    the limits of the 95 % interval of Student's t, cut off at the bounds; missing where a value is.
+    the limits of the 95 % interval of Student's t, cut off at the bounds; missing where a value is,
+    the limits also where there are fewer than three values.
     """
     from scipy.stats import t
 
     count, size = values.count(), values.size()
     mean, sd = values.mean().where(count == size), values.std().where(count == size)
     half = t.ppf(0.975, (size - 1).clip(lower=1)) * sd / size**0.5
+    half = half.where(size >= FEWEST_SEEDS)
     low, high = ((mean + sign * half).clip(*bounds) for sign in (-1, 1))
     return pd.DataFrame({"mean": mean, "sd": sd, "low": low, "high": high})

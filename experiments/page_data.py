@@ -11,7 +11,7 @@ import numpy as np
 from ..config import UsageError
 from ..models.architectures import image_shape
 from ..utils import RunError, say, write_bytes
-from ..visualization.histograms import bins_of, spanning_edges, symmetric_edges
+from ..visualization.histograms import bins_of, spanning_edges, symmetric_edges, widened
 
 BINS = 48
 # How many examples with another answer are kept for each network, and how large.
@@ -27,8 +27,10 @@ class Look:
         answers: the class of every test example, integers of shape (n,).
         layers: names of the hidden layers.
         sizes: weights or units in each of them.
-        low, high: of each layer's histogram, of shape (layers,).
+        low, high: of each layer's histogram, of shape (layers,): where the values of this network
+            and of the dense one lie.
         counts: weights or norms of units that are not zero, of shape (layers, BINS).
+        outline: those of the dense network in the same bins; None in files of earlier versions.
         first_layer: the summed absolute weights of each input, of shape (height, width); None where
             the first layer is not dense, or examples are no images.
         changed: numbers of the first test examples that the network answers otherwise that this one
@@ -43,6 +45,7 @@ class Look:
     low: np.ndarray
     high: np.ndarray
     counts: np.ndarray
+    outline: np.ndarray | None
     first_layer: np.ndarray | None
     changed: np.ndarray
     pixels: np.ndarray | None
@@ -62,7 +65,7 @@ class PageData:
     def __init__(self, paths, networks, dense, answers, controls):
         self.paths, self.networks, self.answers = paths, networks, answers
         self.controls = controls
-        self.matrices, self._edges = networks.hidden_matrices(dense), {}
+        self.matrices, self._dense = networks.hidden_matrices(dense), {}
         self.failed = False
         try:
             self.image_shape = image_shape(networks.shape)
@@ -88,15 +91,18 @@ class PageData:
             self.failed = True
 
     def _distributions(self, by_unit, weights):
-        found = {"layers": [], "sizes": [], "low": [], "high": [], "counts": []}
+        found = {"layers": [], "sizes": [], "low": [], "high": [], "counts": [], "outline": []}
         matrices = self.networks.hidden_matrices(weights)
         for name, matrix in matrices.items():
-            values, edges = _values(by_unit, matrix), self._edges_of(by_unit, name)
+            values = _values(by_unit, matrix)
+            kept = values[values != 0]
+            edges, outline = self._bins(by_unit, name, kept)
             found["layers"].append(name)
             found["sizes"].append(values.size)
             found["low"].append(edges[0])
             found["high"].append(edges[-1])
-            found["counts"].append(_counts(values, edges))
+            found["counts"].append(_counts(kept, edges))
+            found["outline"].append(outline)
         first = next(iter(matrices.values()))
         shape = self.image_shape
         if shape and len(first) == np.prod(shape):
@@ -104,12 +110,19 @@ class PageData:
             found["first_layer"] = read.astype(np.float32)
         return found
 
-    def _edges_of(self, by_unit, name):
-        """The bins of a layer, by what it holds in the dense network: looked at once."""
-        if (by_unit, name) not in self._edges:
-            edges = spanning_edges if by_unit else symmetric_edges
-            self._edges[by_unit, name] = edges(_values(by_unit, self.matrices[name]), BINS)
-        return self._edges[by_unit, name]
+    def _bins(self, by_unit, name, kept):
+        """Bins for what a network has kept of a layer, as wide as the dense network's or wider, and
+        how many of the dense network's values lie in each."""
+        if (by_unit, name) not in self._dense:
+            dense = _values(by_unit, self.matrices[name])
+            edges = (spanning_edges if by_unit else symmetric_edges)(dense, BINS)
+            self._dense[by_unit, name] = edges, _counts(dense[dense != 0], edges)
+        edges, outline = self._dense[by_unit, name]
+        wider = widened(edges, kept)
+        if wider is edges:
+            return edges, outline
+        dense = _values(by_unit, self.matrices[name])
+        return wider, _counts(dense[dense != 0], wider)
 
     def _before(self, recipe):
         """What the network answers that this one is compared with: its control, or the baseline."""
@@ -132,7 +145,7 @@ def read_look(path):
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files}
         found["layers"] = [str(name) for name in found["layers"]]
-        optional = dict.fromkeys(("first_layer", "pixels"))
+        optional = dict.fromkeys(("outline", "first_layer", "pixels"))
         return Look(**{**optional, **found})
     except (*DAMAGES, TypeError):
         return None
@@ -167,8 +180,8 @@ def _values(by_unit, matrix):
 
 
 def _counts(values, edges):
-    """How many of the values that are not zero lie in each bin; those outside in the outer ones."""
-    return np.bincount(bins_of(values[values != 0], edges), minlength=len(edges) - 1)
+    """How many of the values lie in each bin."""
+    return np.bincount(bins_of(values, edges), minlength=len(edges) - 1)
 
 
 def _as_small(classes):

@@ -3,16 +3,16 @@
 import numpy as np
 
 from ..config import retraining_settings, short_name, training_settings
-from ..pruning.methods import Method
 from ..utils import RunError
 from ..visualization import csv
-from ..visualization.controls import baseline_of
 from ..visualization.events import Run, write_events
 from ..visualization.graph import from_control
+from ..visualization.tables import baseline_of
 from . import folder
+from .described import DEFAULTS
 from .page_data import read_look
 from .paths import plain_name
-from .reports import COMPARED, DEFAULTS, best_at, networks_of_record
+from .reports import COMPARED, best_at, networks_of_record
 
 SCALARS = (
     *("test_accuracy", "valid_accuracy", "test_loss"),
@@ -85,7 +85,7 @@ def _distributions(paths, rows):
         look = read_look(paths.look(row.recipe))
         if look is None:
             continue
-        what = "unit_norms" if Method(row.granularity).by_unit else "weights"
+        what = "unit_norms" if str(row.granularity).startswith("unit") else "weights"
         for layer, low, high, counts in zip(
             look.layers, look.low, look.high, look.counts, strict=True
         ):

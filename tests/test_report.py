@@ -109,11 +109,14 @@ def test_broken_experiments_are_named_and_the_rest_is_made(report, copy):
     (copy / "begun").mkdir()
     shutil.copy(copy / "small" / "config.json", copy / "begun")
     done = report()
-    assert done.returncode == 0
     said = " ".join(done.stdout.split())
     assert "No page for broken: " in said
-    assert "No page for begun: " in said
+    assert "No page yet for begun, which has no tested networks." in said
     assert "Wrote 1 report and " in said
+    assert done.returncode == 1
+    assert done.stderr == "network-pruning: 1 page could not be written.\n"
+    shutil.rmtree(copy / "broken")
+    assert report().returncode == 0  # what has not come to its end is no failure
 
 
 def test_what_was_changed_by_hand_costs_its_own_page_only(report, copy):
@@ -128,7 +131,7 @@ def test_what_was_changed_by_hand_costs_its_own_page_only(report, copy):
     rows.loc[rows["k"] == 0, "test_accuracy"] = None
     rows.to_csv(copy / "third" / "metrics.csv", index=False)
     done = report()
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1
     assert "No page for other: what the folder holds cannot be shown" in " ".join(
         done.stdout.split()
     )
@@ -137,13 +140,72 @@ def test_what_was_changed_by_hand_costs_its_own_page_only(report, copy):
     assert "small/report.html" in index
 
 
+def test_pages_need_no_plugin(report, copy):
+    """What is not in the table's columns is not asked of a method's name."""
+    path = copy / "small" / "metrics.csv"
+    path.write_text(path.read_text().replace(",unit,unit,", ",unit/of_a_plugin,unit,"))
+    (copy / "small" / "report.html").unlink()
+    done = report()
+    assert (done.returncode, done.stderr) == (0, "")
+    data = Page(copy / "small" / "report.html").data
+    assert data["looks"]["unit/of_a_plugin"][0]["by_unit"]
+    done = report("--show=small")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "unit/of_a_plugin" in done.stdout
+
+
+def test_rows_are_in_the_order_of_methods_and_sparsities(copy):
+    path = copy / "small" / "metrics.csv"
+    rows = pd.read_csv(path)
+    expected = list(zip(rows["method"], rows["k"], strict=True))
+    rows.sample(frac=1, random_state=0).to_csv(path, index=False)
+    table = reports.report_of(ArtifactPaths(copy / "small"))["table"]
+    assert [(row[0]["value"], row[1]["value"]) for row in table["rows"]] == expected
+    assert table["columns"][:4] == ["method", "k", "sparsity", "test_accuracy"]
+
+
+def test_fewer_weights_removed_than_asked_are_marked_and_drawn_where_they_are(copy):
+    path = copy / "small" / "metrics.csv"
+    rows = pd.read_csv(path)
+    rows.loc[(rows["method"] == "unit") & (rows["k"] == 0.9), "sparsity"] = 0.5
+    rows.to_csv(path, index=False)
+    data = reports.report_of(ArtifactPaths(copy / "small"))
+    (unit,) = (curve for curve in data["curves"] if curve["method"] == "unit")
+    assert unit["sparsity"] == [0, 0.5, 0.5, 1]
+    assert unit["missed"] == [0, 0, 1, 0]
+    texts = {(row[0]["text"], row[1]["text"]): row[2]["text"] for row in data["table"]["rows"]}
+    assert texts["unit", "90 %"] == "50.00 % <"
+    assert texts["weight", "90 %"] == "90.00 %"
+    assert data["notes"] == ["< fewer weights removed than asked: units and blocks go whole"]
+
+
+def test_the_control_and_the_untouched_baseline_are_both_shown(copy):
+    """A row `baseline`, and for each method that trains a control as its `k` = 0."""
+    path = copy / "small" / "metrics.csv"
+    rows = pd.read_csv(path)
+    untouched = rows[rows["k"] == 0].iloc[:1].assign(method="baseline", recipe="b")
+    is_unit = rows["method"] == "unit"
+    rows.loc[is_unit, ["method", "recovery"]] = "unit/finetune", "finetune"
+    rows.loc[is_unit & (rows["k"] == 0), "test_accuracy"] = 0.99
+    pd.concat([rows, untouched]).to_csv(path, index=False)
+    data = reports.report_of(ArtifactPaths(copy / "small"))
+    assert [curve["method"] for curve in data["curves"]] == ["weight", "unit/finetune"]
+    assert data["curves"][1]["accuracy"][0] == 0.99
+    assert data["baseline"]["accuracy"] == pytest.approx(
+        untouched["test_accuracy"].item(), rel=1e-5
+    )
+    assert data["has_controls"]
+    assert data["table"]["rows"][0][0]["text"] == "baseline"
+    assert "baseline" not in data["looks"]
+
+
 @pytest.mark.usefixtures("without_tensorflow")
 def test_pages_of_sweeps_are_made_again(report, copy):
     paths, _ = write_sweep(copy, {"l1_reg": [0.0, 0.1]}, [0.5, 0.6])
     (copy / "sweeps" / "broken").mkdir()
     (copy / "sweeps" / "broken" / "sweep.json").write_text("{")
     done = report()
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1
     said = " ".join(done.stdout.split())
     assert "Wrote 4 reports and " in said
     assert "No page for broken: " in said
@@ -165,7 +227,10 @@ def test_in_the_terminal(report, copy):
     shown = report("--show=small").stdout
     assert shown.startswith("small\n")
     assert "Test accuracy (%) over the compression ratio" in shown
-    assert re.search(r"^weight +50 % +2\.0× ", shown, re.M)
+    assert re.search(
+        r"^method +k +sparsity +test acc\. +ratio +valid acc\. +speed-up$", shown, re.M
+    )
+    assert re.search(r"^weight +50 % +50\.00 % +[0-9.]+ % +2\.0× ", shown, re.M)
     assert "--experiment_id=small" in shown.splitlines()[-1]
     assert "\x1b" not in shown
     assert not (copy / "index.html").exists()

@@ -7,9 +7,8 @@ import textwrap
 
 from ..utils import COLUMNS, counted, middle_cut, percent, shortened
 from .csv import means_of
+from .tables import BASELINE, CLEARLY_LESS, missed  # noqa: F401 - others find the tolerance here
 
-# A sparsity this much below the one asked for is no rounding to whole items.
-CLEARLY_LESS = 0.005
 BEST, LESS = "*", "<"
 
 
@@ -48,7 +47,8 @@ def summary_table(summary, settings="", compared_with=""):
     means = _marked(means_of(summary))
     cells = {(row.method, row.k): _accuracy(row, _interval(row)) for row in means.itertuples()}
     seeds = summary["seeds"].max()
-    heading = f"Test accuracy (%), mean of {seeds} seeds (95 % interval), compression ratio:"
+    interval = " (95 % interval)" if means["test_accuracy_low"].notna().any() else ""
+    heading = f"Test accuracy (%), mean of {seeds} seeds{interval}, compression ratio:"
     return _text(heading, settings, means, cells, compared_with)
 
 
@@ -120,7 +120,7 @@ def _digits(ratio):
 def _marked(metrics):
     """The table with `less`, whether clearly less is gone than asked, and `best`, whether a network
     is the best at its sparsity of those that lost as much as asked; none is where all are equal."""
-    less = metrics["sparsity"] < metrics["k"] - CLEARLY_LESS
+    less = missed(metrics)
     accuracy = metrics["test_accuracy"].where(~less)
     highest = accuracy.groupby(metrics["k"]).transform("max")
     differ = metrics.groupby("k")["test_accuracy"].transform("nunique") > 1
@@ -144,15 +144,26 @@ def _interval(row):
 
 def _footnotes(metrics, labels):
     """What the marks mean, and what methods whose pattern allows no more have reached."""
-    notes = [f"{BEST} best of its row"] if metrics["best"].any() else []
-    less = metrics[metrics["less"]]
+    best = [f"{BEST} best of its row"] if metrics["best"].any() else []
+    return best + reached_notes(metrics, labels)
+
+
+def reached_notes(metrics, labels=None):
+    """What is to be said where clearly fewer weights were removed than asked for.
+
+    Args:
+        metrics: a `DataFrame` with `method`, `granularity`, `k` and `sparsity`.
+        labels: what methods are called; their names unless given.
+    """
+    less = metrics[missed(metrics)]
+    if less.empty:
+        return []
     is_pattern = less["granularity"].str.contains(":").astype(bool)
-    if len(less):
-        reason = "" if is_pattern.all() else ": units and blocks go whole"
-        notes.append(f"{LESS} fewer weights removed than asked{reason}")
+    reason = "" if is_pattern.all() else ": units and blocks go whole"
     most = less[is_pattern].groupby("method", sort=False)["sparsity"].max()
-    return notes + [
-        f"{labels[method]} removes at most {100 * share:.2f} %: its pattern allows no more"
+    return [f"{LESS} fewer weights removed than asked{reason}"] + [
+        f"{labels[method] if labels else method} removes at most {100 * share:.2f} %: its pattern "
+        "allows no more"
         for method, share in most.items()
     ]
 
@@ -239,22 +250,32 @@ def _experiment_row(card):
     return (card["name"], card["state"], *shown, size)
 
 
-def experiment(report):
+# What a table of networks shows in the terminal, the most important first, and under which name.
+SHOWN = {
+    "method": "method",
+    "k": "k",
+    "sparsity": "sparsity",
+    "test_accuracy": "test acc.",
+    "compression_ratio": "ratio",
+    "valid_accuracy": "valid acc.",
+    "speedup": "speed-up",
+}
+# Lines of text, and figures, that are wider nobody likes to read.
+WIDEST_TEXT, WIDEST_FIGURE = 100, 120
+
+
+def experiment(report, width=COLUMNS):
     """One experiment for the terminal: what it says, how far to trust it, and its curves.
 
     Args:
         report: as `reports.report_of` collects it.
+        width: of the terminal.
     """
     trust = [f"{'+' if good else '!'} {text}" for good, text in report["trust"]]
-    table = report["table"]
-    names = ("method", "k", "compression_ratio", "compression_ratio_mean")
-    names += ("valid_accuracy", "valid_accuracy_mean", "test_accuracy", "test_accuracy_mean")
-    shown = [number for number, name in enumerate(table["columns"]) if name in names]
-    lines = [[table["columns"][n].replace("_", " ") for n in shown]]
-    lines += [[row[n]["text"] for n in shown] for row in table["rows"]]
     wrapped = [
-        textwrap.fill(text, COLUMNS, subsequent_indent="  ")
+        textwrap.fill(text, min(width, WIDEST_TEXT), subsequent_indent="  ")
         for text in (*report["sentences"], report["rule"], *trust)
+        if text
     ]
     return "\n".join(
         [
@@ -262,9 +283,10 @@ def experiment(report):
             "",
             *wrapped,
             "",
-            terminal_curves(report["curves"]),
+            terminal_curves(report["curves"], min(width, WIDEST_FIGURE)),
             "",
-            _aligned(list(zip(*lines, strict=True)), first="left"),
+            _networks_table(report["table"], width),
+            *report["notes"],
             "",
             "Again:",
             f"  {report['command']}",
@@ -272,13 +294,45 @@ def experiment(report):
     )
 
 
-def terminal_curves(curves):
+def _networks_table(table, width):
+    """A row for each method and sparsity, as wide as the terminal: of what has no room, names of
+    methods are cut first, then the last columns are left out.
+
+    Args:
+        table: as `reports.report_of` collects it.
+        width: of the terminal.
+    """
+    names = [name.removesuffix("_mean") for name in table["columns"]]
+    columns = [
+        [heading, *(row[names.index(name)]["text"] for row in table["rows"])]
+        for name, heading in SHOWN.items()
+        if name in names
+    ]
+    methods, *numbers = columns
+    while len(numbers) > 3 and _width_of(numbers) + LEAST_NAME > width:
+        numbers.pop()
+    room = max(width - _width_of(numbers), LEAST_NAME)
+    methods = [middle_cut(name, room) for name in methods]
+    return _aligned([methods, *numbers], first="left", width=10 * COLUMNS)
+
+
+# The letters of a method's name that are always shown.
+LEAST_NAME = 16
+
+
+def _width_of(columns):
+    """Of columns with the space between them, also before the first."""
+    return sum(max(map(len, column)) + 2 for column in columns)
+
+
+def terminal_curves(curves, width=COLUMNS):
     """Test accuracy of every method over the compression ratio, drawn with letters."""
     import plotext
 
     plotext.clear_figure()
     plotext.theme("clear")
-    plotext.plot_size(COLUMNS, 22)
+    plotext.limit_size(False, False)  # to a terminal's: the width is known
+    plotext.plot_size(width, 22)
     for curve, marker in zip(curves, itertools.cycle("ox+*#@%&"), strict=False):
         points = [
             (math.log10(ratio), 100 * accuracy)

@@ -5,20 +5,7 @@ with the same further training, so that differences are the price of pruning and
 more training (Blalock et al., 2020, arXiv:2003.03033).
 """
 
-# In the column `method`: the dense network as it is, where some method trains.
-BASELINE = "baseline"
-
-
-def baseline_of(rows):
-    """The row of the dense network as it is; None if there is none.
-
-    Args:
-        rows: networks as in `metrics.csv`, of one dense network, or means of several.
-    """
-    unpruned = rows[rows["k"] == 0]
-    named = unpruned[unpruned["method"] == BASELINE]
-    found = named if len(named) else unpruned[~is_control(unpruned)]
-    return found.iloc[0] if len(found) else None
+from .tables import BASELINE, baseline_of, trains
 
 
 def control_of(rows, method):
@@ -28,8 +15,7 @@ def control_of(rows, method):
     if trains(own).any():
         own = own[is_control(own)]
         return own.iloc[-1] if len(own) else None
-    own = own[own["k"] == 0]
-    return own.iloc[0] if len(own) else baseline_of(rows)
+    return baseline_of(rows)
 
 
 def is_control(rows):
@@ -37,11 +23,6 @@ def is_control(rows):
     if "rounds" not in rows:  # of an earlier version
         return rows["k"] != rows["k"]
     return (rows["k"] == 0) & (rows["rounds"].astype(float) > 0)
-
-
-def trains(rows):
-    """Which rows are of methods that train, booleans."""
-    return (rows["schedule"] != "oneshot") | (rows["recovery"] != "none")
 
 
 def of_methods(rows):

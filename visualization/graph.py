@@ -14,14 +14,16 @@ import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 from PIL import Image
 
 from ..utils import atomic_path, middle_cut, percent, shortened
-from .controls import baseline_of, controls_of, of_methods
+from .controls import controls_of
 from .histograms import layer_histogram, spanning_edges, symmetric_edges
 from .palette import BLUE, GREY, METHOD_COLORS, ORANGE, VERMILION
+from .sparsity_axis import label_sparsities, most_below_one, sparsity_position
+from .tables import BASELINE, baseline_of, pair_of
 
 # With a place of their own, titles are not kept clear of the ticks: a sixth of a rerun's time.
 matplotlib.rcParams.update(
@@ -51,8 +53,6 @@ MANY_DECADES = 300
 MANY_PANELS = 8
 # More points than this are a line, and a marker here and there.
 MOST_MARKERS = 30
-# Sparsities at which an axis may carry a label, as far as they lie within the data.
-SPARSITY_TICKS = (0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999)
 
 
 def loss_accuracy(history, kept_epoch, title):
@@ -81,25 +81,26 @@ def loss_accuracy(history, kept_epoch, title):
 
 
 def pruned_loss_accuracy(weight, unit, title):
-    """Test accuracy and loss over the sparsity, for both granularities.
+    """Test accuracy and loss over the sparsity that was reached, for both granularities.
 
     The axis is logarithmic in what remains, because everything happens between 90 % and 99.9 %.
 
     Args:
-        weight: the metrics of weight pruning, with `k`, ascending, `test_accuracy` and `test_loss`.
+        weight: the metrics of weight pruning, with `k`, ascending, `test_accuracy` and `test_loss`,
+            and `sparsity` where it is not `k`.
         unit: those of unit pruning, at the same sparsities; none where no unit can be removed.
         title: name of the experiment.
     """
     figure, (left, right) = two_panels(f"Pruning of {title}")
-    k_vals = [float(k) for k in weight["k"]]
-    most = max([k for k in k_vals if k < 1], default=0.5)
-    x = [sparsity_position(k, most) for k in k_vals]
+    reached = [*map(float, _reached(weight)), *map(float, _reached(unit))]
+    most = most_below_one(reached)
     for name, rows, style in (
         ("weight pruning", weight, {"color": BLUE, "marker": "o"}),
         ("unit pruning", unit, {"color": VERMILION, "marker": "s", "linestyle": "--"}),
     ):
         if rows.empty:
             continue
+        x = [sparsity_position(float(k), most) for k in _reached(rows)]
         style |= {"markevery": _marked(len(rows)), "markersize": 5, "label": name}
         left.plot(x, 100 * rows["test_accuracy"], **style)
         right.plot(x, rows["test_loss"], **style)
@@ -107,10 +108,15 @@ def pruned_loss_accuracy(weight, unit, title):
     right.set(ylabel="test loss", title="Loss")
     right.set_ylim(bottom=0)
     for axes in (left, right):
-        axes.set_xlabel("sparsity of every hidden layer (logarithmic in what remains)")
-        label_sparsities(axes, k_vals, most)
+        axes.set_xlabel("sparsity of the hidden weights (logarithmic in what remains)")
+        label_sparsities(axes, reached)
     legend_below(figure, left)
     return figure
+
+
+def _reached(rows):
+    """The sparsities of networks: those reached where they are known, else those asked for."""
+    return rows["sparsity"] if "sparsity" in rows else rows["k"]
 
 
 def method_comparison(metrics, title, settings=""):
@@ -122,15 +128,15 @@ def method_comparison(metrics, title, settings=""):
     Args:
         metrics: a `DataFrame` with `method`, `criterion`, `k`, `compression_ratio` and
             `test_accuracy`, a row at `k` = 0 among them; where there are several seeds also
-            `test_accuracy_low` and `…_high`, which are drawn as a band.
+            `test_accuracy_low` and `…_high`, which are drawn as a band, and of two seeds `seeds`
+            and `test_accuracy_sd`, which are drawn as points.
         title: name of the experiment.
         settings: what the networks were made with, in small print.
     """
     figure, panels = two_panels(f"Methods compared on {title}", settings)
     # A network of which nothing lives has no ratio.
     metrics = metrics[np.isfinite(metrics["compression_ratio"])].reset_index(drop=True)
-    methods = of_methods(metrics)
-    for number, (method, style) in enumerate(_method_styles(methods).items()):
+    for number, (method, style) in enumerate(_method_styles(metrics).items()):
         points = from_control(metrics, method)
         style["markevery"] = _marked(len(points), number)
         for axes in panels:
@@ -152,9 +158,8 @@ def method_comparison(metrics, title, settings=""):
 
 def _plot_unpruned(axes, metrics):
     """Lines at the accuracy of the baseline, and of the controls."""
-    baseline = baseline_of(metrics)
-    if baseline is not None:
-        accuracy = 100 * baseline["test_accuracy"]
+    if (metrics["k"] == 0).any():
+        accuracy = 100 * baseline_of(metrics)["test_accuracy"]
         axes.axhline(accuracy, color="black", linewidth=0.6, label="baseline: dense, as it is")
     for number, (_, row) in enumerate(controls_of(metrics).iterrows()):
         axes.axhline(
@@ -179,7 +184,8 @@ def _method_styles(metrics):
     floors = FLOOR_COLORS, FLOOR_MARKERS, FLOOR_DASHES, (FLOOR_MARKER_SIZE,)
     lines, floors = (zip(*map(itertools.cycle, looks), strict=False) for looks in (lines, floors))
     names = ("color", "marker", "linestyle", "markersize")
-    criteria = metrics.groupby("method", sort=False)["criterion"].first()
+    own = metrics[metrics["method"] != BASELINE]  # which is a line across all of the figure
+    criteria = own.groupby("method", sort=False)["criterion"].first()
     return {
         method: dict(zip(names, next(floors if criterion == "random" else lines), strict=True))
         for method, criterion in criteria.items()
@@ -187,11 +193,11 @@ def _method_styles(metrics):
 
 
 def from_control(metrics, method):
-    """The rows of a method by sparsity, the baseline first where it has none of its own."""
+    """The rows of a method by sparsity, the baseline first where it has no unpruned one of its own:
+    methods that train begin at their control, the dense network with the same training."""
     chosen, unpruned = metrics["method"] == method, metrics["k"] == 0
-    baseline = baseline_of(metrics)
-    if baseline is not None and not (chosen & unpruned).any():
-        chosen |= metrics.index == baseline.name
+    if unpruned.any() and not (chosen & unpruned).any():
+        chosen |= metrics.index == baseline_of(metrics).name
     return metrics[chosen].sort_values("k")
 
 
@@ -202,6 +208,9 @@ def _plot_method(axes, points, label, style):
     if "test_accuracy_low" in points and points["test_accuracy_low"].notna().any():
         band = (100 * points[f"test_accuracy_{end}"].astype(float) for end in ("low", "high"))
         axes.fill_between(x, *band, color=style["color"], alpha=0.18, linewidth=0)
+    if "seeds" in points and (points["seeds"] == 2).any():
+        for seed in pair_of(points):  # which have no interval
+            axes.plot(x, 100 * seed, color=style["color"], marker=".", markersize=3, linestyle="")
 
 
 def _marked(num_points, number=0):
@@ -445,20 +454,3 @@ def legend_below(figure, axes, **options):
         legend.remove()
     rows = math.ceil(len(labels) / columns)
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (rows - 1))
-
-
-def sparsity_position(k, most):
-    """-log10 of what remains; a sparsity of 1 is put a little to the right of the last other."""
-    return -math.log10(1 - k) if k < 1 else -math.log10(1 - most) + 0.3
-
-
-def label_sparsities(axes, k_vals, most):
-    ticks = [k for k in SPARSITY_TICKS if min(k_vals) <= k <= most]
-    if len(ticks) < 2:
-        ticks = sorted({k_vals[0], most} & set(k_vals))
-    if k_vals[-1] == 1:
-        ticks.append(1)
-    positions = {sparsity_position(k, most): percent(k) for k in ticks}
-    axes.xaxis.set_major_locator(FixedLocator(list(positions)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: positions.get(x, "")))

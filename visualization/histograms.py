@@ -76,3 +76,20 @@ def spanning_edges(values, bins):
     """Edges of equal bins from the smallest to the largest value."""
     low, high = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
     return np.linspace(low, high, bins + 1) if low < high else np.linspace(0, 1, bins + 1)
+
+
+def widened(edges, values):
+    """Equal edges, as many as before, that span the values too; the same ones where they do.
+
+    Args:
+        edges: equally spaced bin edges; around zero they stay symmetric.
+        values: of any shape.
+    """
+    low = min(edges[0], values.min(initial=np.inf))
+    high = max(edges[-1], values.max(initial=-np.inf))
+    if (low, high) == (edges[0], edges[-1]):
+        return edges
+    if edges[0] == -edges[-1]:
+        high = max(-low, high)
+        low = -high
+    return np.linspace(low, high, len(edges))

@@ -37,7 +37,7 @@ def plotly_address():
 
 def report(data):
     """The page of one experiment, as `reports.report_of` collects it."""
-    shown = ("history", "curves", "bands", "published", "looks", "pixels", "layers", "classes")
+    shown = ("history", "curves", "bands", "baseline", "published", "looks", "pixels", "classes")
     figures = {name: data[name] for name in shown} | {"colors": LINE_COLORS}
     plotly = f"{data['home']}/{plotly_address()}"
     return _page("report.html", data, figures, plotly, ("common.js", "report.js"))
@@ -64,9 +64,9 @@ def _thumbnail(curves):
     found, numbers = [], itertools.count()
     for curve in curves:
         points = [
-            (_across(k), 39.5 - 39 * accuracy)
-            for k, accuracy in zip(curve["k"], curve["accuracy"], strict=True)
-            if k < 1 and accuracy is not None
+            (_across(sparsity), 39.5 - 39 * accuracy)
+            for sparsity, accuracy in zip(curve["sparsity"], curve["accuracy"], strict=True)
+            if sparsity is not None and sparsity < 1 and accuracy is not None
         ]
         color = GREY if curve["floor"] else LINE_COLORS[next(numbers) % len(LINE_COLORS)]
         path = " ".join(f"{x:.1f} {y:.1f}" for x, y in points)
@@ -75,9 +75,9 @@ def _thumbnail(curves):
     return found
 
 
-def _across(k):
+def _across(sparsity):
     """Where a sparsity is, from 0 to 100: logarithmic in what remains, up to 99.9 %."""
-    return 100 * min(1.0, -math.log10(1 - k) / 3)
+    return 100 * min(1.0, -math.log10(1 - sparsity) / 3)
 
 
 def _page(template, data, figures, plotly, scripts):

@@ -16,11 +16,10 @@ from .graph import (
     METHOD_DASHES,
     METHOD_MARKERS,
     TITLE_ROW,
-    label_sparsities,
     set_in_lines,
-    sparsity_position,
 )
 from .palette import BLUE, GREY, METHOD_COLORS
+from .sparsity_axis import label_sparsities, most_below_one, sparsity_position
 
 MOST_COLUMNS = 3
 # Levels of a setting that get panels of their own.
@@ -153,7 +152,8 @@ def curves_figure(rows, levels, title):
     are compared more easily within a panel.
 
     Args:
-        rows: a table with `k` and `test_accuracy`, a row per network.
+        rows: a table with `k` and `test_accuracy`, and `sparsity` where it is not `k`, a row per
+            network.
         levels: the `Levels` of the settings over the same rows, the most important first.
         title: of the figure.
     """
@@ -164,8 +164,9 @@ def curves_figure(rows, levels, title):
     width = {1: 7.5, 2: 9.5}.get(shape[1], 3.4 * shape[1])
     figure = _figure(width, {1: 5, 2: 7}.get(shape[0], 1.2 + 2.7 * shape[0]), title)
     panels = figure.subplots(*shape, squeeze=False, sharex=True, sharey=True)
-    k_vals = sorted(map(float, set(rows["k"])))
-    most = max([k for k in k_vals if k < 1], default=0.5)
+    rows = rows.assign(sparsity=rows["sparsity"] if "sparsity" in rows else rows["k"])
+    reached = rows["sparsity"].astype(float).tolist()
+    most = most_below_one(reached)
     everything = np.ones(len(rows), bool)
     accuracy = 100 * rows["test_accuracy"].astype(float)
     limits = 10 * math.floor(max(0, accuracy.min() - 2) / 10), min(accuracy.max() + 2, 102)
@@ -180,7 +181,7 @@ def curves_figure(rows, levels, title):
         axes.set_title(_plain("\n".join(told)), fontsize=9)
         axes.set_ylim(*limits)
         axes.grid(color="#DDDDDD", linewidth=0.6)
-        label_sparsities(axes, k_vals, most)
+        label_sparsities(axes, reached)
         axes.tick_params(axis="x", labelsize=8, labelrotation=45 if shape[1] > 1 else 0)
         if not chosen.any():
             axes.text(0.5, 0.5, "no trial", ha="center", color=GREY, transform=axes.transAxes)
@@ -211,10 +212,10 @@ def _curves_panel(axes, rows, chosen, colored, most):
         own = rows[chosen if colored is None else chosen & (colored.codes == code)]
         if own.empty:
             continue
-        groups = 100 * own.astype({"test_accuracy": float}).groupby("k")["test_accuracy"].agg(
-            ["mean", "min", "max"]
-        )
-        x = [sparsity_position(float(k), most) for k in groups.index]
+        by_k = own.astype({"test_accuracy": float, "sparsity": float}).groupby("k")
+        groups = 100 * by_k["test_accuracy"].agg(["mean", "min", "max"])
+        # Trials that were asked for the same, at the sparsity that they reached on average.
+        x = [sparsity_position(k, most) for k in by_k["sparsity"].mean()]
         color = _color(code, colored)
         axes.fill_between(x, groups["min"], groups["max"], color=color, alpha=0.15, linewidth=0)
         style = {"marker": METHOD_MARKERS[code], "linestyle": METHOD_DASHES[code], "markersize": 4}

@@ -1,5 +1,6 @@
 """Sentences and verdicts, with numbers that were computed by hand."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from network_pruning.experiments import headlines
@@ -86,14 +87,17 @@ def test_points(number, text):
 
 def test_trust_of_one_seed():
     found = headlines.trust(ROWS, 10_000, None, 0.977)
-    # Random pruning was tried at a sparsity where weight was not: nothing beats what it did.
-    assert [good for good, _ in found] == [False, True, True, True, True]
+    assert [good for good, _ in found] == [False, True, True, True, False]
+    # Random pruning was tried at a sparsity where weight was not.
+    assert found[4][1] == (
+        "weight/gradual does better than random pruning; not compared with it: weight."
+    )
     # 1.96 · √(0.981 · 0.019 / 10,000) = 0.00268
     assert "±0.27 points" in found[1][1]
     assert "98.10 % right; published are 97.70 %: 0.4 points above." in found[2][1]
     found = headlines.trust(ROWS, 1000, None, None, num_valid=500)
     # 1.96 · √(0.981 · 0.019 / 1,000) = 0.0085; a point of 500 is less than ten examples.
-    assert [good for good, _ in found] == [False, True, False, True]
+    assert [good for good, _ in found] == [False, True, False, False]
     assert "Chosen by 500 validation examples" in found[2][1]
     assert headlines.trust(ROWS, 100, None, None)[1][0] is False
     without = ROWS[ROWS["criterion"] != "random"].assign(valid_accuracy=None)
@@ -104,7 +108,7 @@ def test_trust_of_one_seed():
 def test_trust_of_several_seeds():
     summary = pd.DataFrame(
         {
-            "method": ["weight", "weight"],
+            "method": "weight",
             "k": [0.0, 0.9],
             "seeds": [3, 3],
             "test_accuracy_mean": [0.98, 0.9],
@@ -115,6 +119,46 @@ def test_trust_of_several_seeds():
     (good, text), *_ = headlines.trust(None, None, summary, None)
     assert good
     assert "3 seeds: the dense network's mean test accuracy is 98.00 % ± 0.50" in text
+    (good, text), *_ = headlines.trust(None, None, summary.assign(seeds=2), None)
+    assert not good
+    assert text.startswith("2 seeds: the dense network's mean test accuracy is 98.00 %; so few")
+
+
+def test_one_of_several_seeds_is_not_called_the_only_one():
+    (good, text), *_ = headlines.trust(ROWS, None, None, None, is_one_of_several=True)
+    assert not good
+    assert text.startswith("One of several seeds: ")
+
+
+# The commonest of two classes has 60 of 100 examples; 1.96 · √(0.6 · 0.4 / 100) = 0.096.
+CHANCE = headlines.Chance.of(np.repeat([0, 1], [40, 60]))
+
+
+@pytest.mark.parametrize(("accuracy", "is_chance"), [(0.5, True), (0.69, True), (0.7, False)])
+def test_a_network_at_chance_has_no_headline_and_is_named_first(accuracy, is_chance):
+    rows = networks(
+        ("weight", "oneshot", 0.0, accuracy, accuracy),
+        ("weight", "oneshot", 0.9, accuracy, accuracy),
+    )
+    assert CHANCE.explains(accuracy) == is_chance
+    sentences, rule = headlines.headline(rows, CHANCE)
+    assert bool(sentences) == bool(rule) == (not is_chance)
+    good, text = headlines.trust(rows, 100, None, None, chance=CHANCE)[0]
+    assert not good
+    assert text.startswith(
+        f"The dense network has {100 * accuracy:.2f} % right, no better than always answering the "
+        "commonest class (60.00 %)"
+    ) == (is_chance)
+
+
+def test_pruned_networks_at_chance_are_not_praised():
+    rows = networks(
+        ("weight", "oneshot", 0.0, 0.7, 0.7),
+        ("weight", "oneshot", 0.5, 0.7, 0.7),
+        ("weight", "oneshot", 0.9, 0.7, 0.69),
+    )
+    (sentence,), _ = headlines.headline(rows, CHANCE)
+    assert "50 % of the hidden weights" in sentence
 
 
 def test_random_pruning_that_is_as_good_is_said():
@@ -129,7 +173,29 @@ def test_random_pruning_that_is_as_good_is_said():
     assert not good
     assert text.startswith("Random pruning is as good as weight at 90 %: ")
     better = rows.assign(test_accuracy=[0.9, 0.8, 0.4, 0.7, 0.3])
-    assert headlines.trust(better, None, None, None)[-1][0]
+    good, text = headlines.trust(better, None, None, None)[-1]
+    assert good
+    assert text == "All methods do better than random pruning of the same granularity."
+
+
+def test_methods_that_were_not_compared_with_random_pruning_are_named():
+    rows = networks(
+        ("weight", "oneshot", 0.0, 0.9, 0.9),
+        ("weight", "oneshot", 0.5, 0.8, 0.8),
+        ("weight/lamp", "oneshot", 0.5, 0.8, 0.8),
+        ("unit", "oneshot", 0.5, 0.1, 0.1),
+        ("2:4", "oneshot", 0.5, 0.1, 0.1),
+        ("weight/random", "oneshot", 0.5, 0.7, 0.7),
+    )
+    assert headlines.trust(rows, None, None, None)[-1] == (
+        False,
+        "weight and weight/lamp do better than random pruning; not compared with it: unit and 2:4.",
+    )
+    units = rows[rows["method"].isin(["unit", "weight/random"]) | (rows["k"] == 0)]
+    assert headlines.trust(units, None, None, None)[-1] == (
+        False,
+        "No method was compared with random pruning at a sparsity of its own.",
+    )
 
 
 def test_what_has_lost_its_influence_counts_as_gone():

@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 
 import pandas as pd
@@ -28,10 +29,18 @@ def test_the_interval_by_hand():
 
 
 def test_intervals_end_where_the_quantity_does():
-    """Two seeds far apart: the plain interval would go from -2.68 to 4.48."""
-    (row,) = summarize(table((0.5, 0.8), (0.5, 1.0))).to_dict("records")
+    """Three seeds far apart: the plain interval would go from -0.59 to 1.65."""
+    (row,) = summarize(table((0.5, 0.1), (0.5, 0.5), (0.5, 1.0))).to_dict("records")
     assert (row["test_accuracy_low"], row["test_accuracy_high"]) == (0, 1)
     assert row["compression_ratio_low"] == 1
+
+
+def test_two_seeds_have_no_interval():
+    (row,) = summarize(table((0.5, 0.8), (0.5, 0.9))).to_dict("records")
+    assert (row["seeds"], row["test_accuracy_mean"]) == (2, pytest.approx(0.85))
+    assert row["test_accuracy_sd"] == pytest.approx(0.05 * 2**0.5)
+    assert math.isnan(row["test_accuracy_low"])
+    assert math.isnan(row["test_accuracy_high"])
 
 
 def test_times_have_no_interval():

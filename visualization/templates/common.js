@@ -66,9 +66,11 @@ function layout(title, x, y, more = {}) {
   };
 }
 
-// Draws a figure as wide as its place is now.
+// Draws a figure as wide as its place is now. Its tools appear where one points; narrow figures have
+// none, for they would cover titles.
 function plot(Plotly, id, traces, figure) {
-  Plotly.react($(id), traces, { ...figure, width: $(id).clientWidth }, OPTIONS);
+  const displayModeBar = window.innerWidth < 600 ? false : "hover";
+  Plotly.react($(id), traces, { ...figure, width: $(id).clientWidth }, { ...OPTIONS, displayModeBar });
 }
 
 const OPTIONS = { displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
@@ -87,9 +89,10 @@ function colorsNow() {
 function look(number, floor) {
   const colors = colorsNow();
   const color = floor ? themed("--quiet") : colors[number % colors.length];
+  const symbol = SYMBOLS[number % SYMBOLS.length];
   return {
     line: { color, width: 2, dash: floor ? "dot" : DASHES[Math.floor(number / colors.length + number) % DASHES.length] },
-    marker: { color, size: 7, symbol: SYMBOLS[number % SYMBOLS.length] },
+    marker: { color, size: 7, symbol },
   };
 }
 
@@ -104,13 +107,26 @@ function place(k, most) {
   return k < 1 ? -Math.log10(1 - k) : -Math.log10(1 - most) + 0.5;
 }
 
+// To three digits of what remains: masks remove whole items.
+const rounded = (k) => Number((1 - Number((1 - k).toPrecision(3))).toPrecision(12));
+
+// Labels of an axis of sparsities: the round ones, but for those too near the last, and the last.
 function sparsityAxis(all) {
-  const most = Math.max(0.5, ...all.filter((k) => k < 1));
-  const shown = window.innerWidth < 600 ? [0, 0.9, 0.99, 0.999, 0.9999] : [0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999];
-  const ticks = shown.filter((k) => k <= most);
+  const known = all.filter((k) => k !== null && k < 1);
+  const most = known.length ? Math.max(...known) : 0.5;
+  const [first, last] = [rounded(known.length ? Math.min(...known) : 0), rounded(most)];
+  const narrow = window.innerWidth < 600;
+  const shown = narrow ? [0, 0.9, 0.99, 0.999, 0.9999] : [0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999];
+  const room = (narrow ? 0.2 : 0.1) * (place(last, most) - place(first, most)) - 1e-9;
+  const ticks = shown.filter((k) => k >= first && k < last && place(last, most) - place(k, most) >= room);
+  if (!ticks.length && first < last) ticks.push(first);
+  ticks.push(last);
   if (all.includes(1)) ticks.push(1);
   return { most, axis: { tickvals: ticks.map((k) => place(k, most)), ticktext: ticks.map(asked), tickangle: 0 } };
 }
+
+// Whole numbers of epochs, about ten labels.
+const epochAxis = (number) => ({ tick0: 1, dtick: Math.max(1, Math.ceil(number / 10)) });
 
 // Ratios are drawn logarithmically, with labels between powers of ten where there is room.
 const ratioAxis = () => ({ type: "log", ticksuffix: "×", dtick: window.innerWidth < 600 ? 1 : "D2" });

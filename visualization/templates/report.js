@@ -2,7 +2,7 @@
 
 const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`)?.value;
 const AXES = {
-  k: "sparsity of every hidden layer",
+  k: "sparsity of the hidden weights",
   ratio: "compression ratio",
   speedup: "dense multiply-adds / those left",
 };
@@ -10,8 +10,9 @@ const AXES = {
 function drawCurves(Plotly) {
   const across = chosen("across");
   const curves = chosen("of") === "bands" ? DATA.bands : DATA.curves;
-  const { most, axis } = sparsityAxis(curves.flatMap((curve) => curve.k));
-  const where = (curve) => (across === "k" ? curve.k.map((k) => place(k, most)) : curve[across]);
+  // Where a network is drawn is what it reached, not what it was asked for.
+  const { most, axis } = sparsityAxis(curves.flatMap((curve) => curve.sparsity));
+  const where = (curve) => (across === "k" ? curve.sparsity.map((k) => (k === null ? null : place(k, most))) : curve[across]);
   const xaxis = across === "k" ? axis : ratioAxis();
   const near = $("near").checked;
   const best = 100 * Math.max(...curves.flatMap((curve) => curve.accuracy));
@@ -26,10 +27,19 @@ function drawCurves(Plotly) {
         traces.push({ ...band, y: curve.low.map(inPercent) });
         traces.push({ ...band, y: curve.high.map(inPercent), fill: "tonexty", fillcolor: `rgba(${rgb ?? "128,128,128"},.2)` });
       }
+      for (const seed of key === "accuracy" ? ["one", "other"] : []) {
+        if (!curve[seed]?.some((value) => value !== null)) continue;
+        traces.push({
+          x, y: curve[seed].map(inPercent), mode: "markers", showlegend: false, legendgroup: curve.method, name: plain(curve.method),
+          marker: { color: style.marker.color, size: 4 }, hovertemplate: "%{y:.4~g}, a seed<extra>%{fullData.name}</extra>",
+        });
+      }
+      const { symbol } = style.marker;
+      style.marker.symbol = curve.missed.map((missed) => (missed ? `${symbol}-open` : symbol));
       traces.push({
         x, y: curve[key].map((value) => (value === null ? null : scale * value)), name: plain(curve.method), legendgroup: curve.method,
         mode: "lines+markers", ...style,
-        text: curve.k.map((k, i) => `${asked(k)} asked, ${percent(curve.sparsity[i])} gone, ${curve.ratio[i] === null ? "nothing left" : `${curve.ratio[i].toPrecision(4)}×`}`),
+        text: curve.k.map((k, i) => `${asked(k)} asked, ${curve.sparsity[i] === null ? "?" : percent(curve.sparsity[i])} removed, ${curve.ratio[i] === null ? "nothing remains" : `${curve.ratio[i].toPrecision(4)}×`}`),
         hovertemplate: "%{y:.4~g}, %{text}<extra>%{fullData.name}</extra>",
       });
     });
@@ -40,6 +50,14 @@ function drawCurves(Plotly) {
           mode: "lines", line: { color: themed("--quiet"), width: 1.5, dash: kind === "weight" ? "dot" : "dashdot" },
         });
       }
+    }
+    const level = DATA.baseline[key];
+    if (level !== null) {
+      const ends = curves.flatMap(where).filter((value) => value !== null);
+      traces.push({
+        x: [Math.min(...ends), Math.max(...ends)], y: [scale * level, scale * level], name: "baseline", mode: "lines",
+        line: { color: themed("--ink"), width: 1, dash: "dash" }, hovertemplate: "%{y:.4~g}, the untouched dense network<extra></extra>",
+      });
     }
     const range = near && key === "accuracy" ? [best - 5, best + 0.5] : undefined;
     plot(Plotly, id, traces, layout(title, AXES[across], "", { xaxis, yaxis: { range, rangemode: "tozero" }, height: 340 + 22 * Math.ceil(curves.length / 2) }));
@@ -57,13 +75,14 @@ function drawTraining(Plotly) {
       }));
     const kept = { type: "line", x0: history.kept, x1: history.kept, yref: "paper", y0: 0, y1: 1, line: { color: themed("--quiet"), dash: "dot" } };
     const title = key === "accuracy" ? "Accuracy (%)" : "Loss";
-    plot(Plotly, `training-${key}`, traces, layout(title, "epoch", "", { shapes: [kept] }));
+    plot(Plotly, `training-${key}`, traces, layout(title, "epoch", "", { shapes: [kept], xaxis: epochAxis(history.epoch.length) }));
   }
 }
 
 // ---- what is left at one sparsity ----
 
 const LAYERS_AT_ONCE = 8;
+const CLEARLY_LESS = 0.005; // as in the tables
 const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
 // Bytes of shape (height, width) or (height, width, 3) on a canvas.
@@ -95,29 +114,41 @@ function drawDistributions(Plotly, entry) {
   const shown = entry.layers.map((_, layer) => layer).slice(first, first + LAYERS_AT_ONCE);
   const columns = window.innerWidth < 700 ? 1 : 2;
   const rows = Math.ceil(shown.length / columns);
-  const dense = DATA.looks[$("method").value][0];
-  const more = { grid: { rows, columns, pattern: "independent", ygap: 0.45 }, showlegend: false, height: 200 * rows + 60, bargap: 0, annotations: [] };
+  const entries = DATA.looks[$("method").value];
+  const what = entry.by_unit ? "units" : "weights";
+  const more = { grid: { rows, columns, pattern: "independent", ygap: 0.45 }, margin: { l: 60, r: 12, t: 58, b: 50 }, showlegend: false, height: 230 * rows + 60, bargap: 0, annotations: [] };
   const traces = [];
   const base = layout("", "", "");
+  const color = colorsNow()[entry.by_unit ? 1 : 0];
+  $("distributions-kept").style.background = color;
   shown.forEach((layer, panel) => {
     const n = panel ? panel + 1 : "";
     const counts = entry.counts[layer];
+    const outline = outlineOf(entry, entries)?.[layer];
     const step = (entry.high[layer] - entry.low[layer]) / counts.length;
     const x = counts.map((_, bin) => entry.low[layer] + (bin + 0.5) * step);
     const floor = (values) => values.map((value) => value || null);
     const axes = { xaxis: `x${n}`, yaxis: `y${n}` };
-    traces.push({ type: "bar", x, y: floor(counts), marker: { color: colorsNow()[entry.by_unit ? 1 : 0] }, ...axes, hovertemplate: "%{y} near %{x:.3g}<extra></extra>" });
-    traces.push({ x, y: floor(dense.counts[layer]), mode: "lines", line: { shape: "hvh", width: 1, color: themed("--quiet") }, hoverinfo: "skip", ...axes });
-    const most = Math.max(1, ...dense.counts[layer]);
-    more[`xaxis${n}`] = { ...base.xaxis, title: undefined, range: [entry.low[layer], entry.high[layer]] };
-    more[`yaxis${n}`] = { ...base.yaxis, title: undefined, type: "log", range: [-0.1, Math.log10(2 * most)], dtick: 1 };
-    const gone = entry.sizes[layer] - entry.left[layer];
+    traces.push({ type: "bar", x, y: floor(counts), marker: { color }, ...axes, hovertemplate: "%{y} near %{x:.3g}<extra></extra>" });
+    if (outline) traces.push({ x, y: floor(outline), mode: "lines", line: { shape: "hvh", width: 1.5, color: themed("--quiet") }, hoverinfo: "skip", ...axes });
+    // The axes of a method stay as they are from sparsity to sparsity.
+    const most = Math.max(1, ...entries.flatMap((each) => [...each.counts[layer], ...(outlineOf(each, entries)?.[layer] ?? [])]));
+    const ends = [Math.min(...entries.map((each) => each.low[layer])), Math.max(...entries.map((each) => each.high[layer]))];
+    const title = (text) => ({ text, standoff: 4, font: { size: 12 } });
+    more[`xaxis${n}`] = { ...base.xaxis, title: title(entry.by_unit ? "L2 norm of a unit's incoming weights" : "weight"), range: ends };
+    more[`yaxis${n}`] = { ...base.yaxis, title: title(`${what} per bin`), type: "log", range: [-0.1, Math.log10(2 * most)], dtick: 1 };
+    const removed = entry.sizes[layer] - entry.left[layer];
     more.annotations.push({
-      text: plain(`${entry.layers[layer]}: ${gone.toLocaleString("en")} of ${entry.sizes[layer].toLocaleString("en")} gone`), showarrow: false,
-      xref: `x${n} domain`, yref: `y${n} domain`, x: 0, y: 1.13, xanchor: "left", yanchor: "bottom", font: { size: 13 },
+      text: plain(`${entry.layers[layer]}: ${removed.toLocaleString("en")} of ${entry.sizes[layer].toLocaleString("en")} removed`), showarrow: false,
+      xref: `x${n} domain`, yref: `y${n} domain`, x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", font: { size: 13 },
     });
   });
   plot(Plotly, "distributions", traces, { ...base, ...more, title: undefined, xaxis: more.xaxis, yaxis: more.yaxis });
+}
+
+// The dense network in the bins of another; of files of earlier versions, where the bins are its own.
+function outlineOf(entry, entries) {
+  return entry.outline ?? (entries[0].k === 0 ? entries[0].counts : null);
 }
 
 function showConfusion(entry) {
@@ -142,7 +173,8 @@ function showFirst(entry) {
   $("first-box").hidden = !entry.first;
   if (!entry.first) return;
   paint($("first"), entry.first.shape, bytesOf(entry.first.bytes), heat);
-  $("first-text").textContent = `Sum of |w| for every pixel; the brightest has ${entry.first.largest}.`;
+  paint($("first-bar"), [1, 256], Uint8Array.from({ length: 256 }, (_, value) => value), heat);
+  $("first-most").textContent = entry.first.largest;
 }
 
 function showChanged(entry) {
@@ -169,11 +201,12 @@ function showChanged(entry) {
 
 function showLook(Plotly) {
   const entry = currentLook();
-  $("k-text").textContent = asked(entry.k);
-  $("k").setAttribute("aria-valuetext", asked(entry.k));
-  const gone = entry.sizes.map((size, layer) => size - entry.left[layer]).reduce((a, b) => a + b, 0);
+  const reached = entry.sparsity !== null && entry.sparsity < entry.k - CLEARLY_LESS ? `${asked(entry.k)} asked, ${percent(entry.sparsity)} reached` : asked(entry.k);
+  $("k-text").textContent = reached;
+  $("k").setAttribute("aria-valuetext", reached);
+  const removed = entry.sizes.map((size, layer) => size - entry.left[layer]).reduce((a, b) => a + b, 0);
   const all = entry.sizes.reduce((a, b) => a + b, 0);
-  $("look-text").textContent = `${gone.toLocaleString("en")} of ${all.toLocaleString("en")} ${entry.by_unit ? "units" : "weights"} gone, test accuracy ${entry.accuracy === null ? "–" : percent(entry.accuracy)}, loss ${entry.loss === null ? "–" : entry.loss.toPrecision(4)}`;
+  $("look-text").textContent = `${removed.toLocaleString("en")} of ${all.toLocaleString("en")} ${entry.by_unit ? "units" : "weights"} removed, test accuracy ${entry.accuracy === null ? "–" : percent(entry.accuracy)}, loss ${entry.loss === null ? "–" : entry.loss.toPrecision(4)}`;
   showConfusion(entry);
   showFirst(entry);
   showChanged(entry);
@@ -188,7 +221,8 @@ function setUpLooks() {
     const before = $("k").dataset.value;
     $("k").max = entries.length - 1;
     const same = entries.findIndex((entry) => String(entry.k) === before);
-    $("k").value = same < 0 ? Math.min($("k").value, entries.length - 1) : same;
+    const pruned = entries.findIndex((entry) => entry.k > 0);
+    $("k").value = Math.max(0, same < 0 ? pruned : same);
     const layers = entries[0].layers;
     $("which-layers").hidden = layers.length <= LAYERS_AT_ONCE;
     const groups = [...Array(Math.ceil(layers.length / LAYERS_AT_ONCE)).keys()].map((n) => n * LAYERS_AT_ONCE);

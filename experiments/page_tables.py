@@ -1,0 +1,128 @@
+"""What the figures and tables of an experiment's page show: curves, sparsities of layers, rows."""
+
+import numpy as np
+import pandas as pd
+
+from ..utils import percent
+from ..visualization import console, csv, graph
+from ..visualization.tables import BASELINE, baseline_of, json_numbers, missed, pair_of
+from .intervals import FEWEST_SEEDS
+
+# What people look for first: the table may be wider than the screen.
+TABLE_COLUMNS = (
+    *("method", "k", "sparsity", "test_accuracy", "valid_accuracy", "compression_ratio"),
+    *("speedup", "effective_sparsity", "test_cross_entropy", "test_loss"),
+    *("nonzero", "living", "multiply_adds", "recipe"),
+)
+SUMMARY_COLUMNS = (
+    *("method", "k", "sparsity_mean", "test_accuracy_mean", "test_accuracy_sd"),
+    *("test_accuracy_low", "test_accuracy_high", "valid_accuracy_mean"),
+    *("compression_ratio_mean", "speedup_mean", "seeds"),
+)
+# The limits of an interval; and what each of two seeds reached, which have no interval.
+SPREAD = ("low", "high", "one", "other")
+
+
+def baseline(rows):
+    """What the untouched dense network reaches."""
+    dense = baseline_of(rows)
+    accuracy, loss = json_numbers([dense["test_accuracy"], dense.get(_loss_of(rows))])
+    return {"accuracy": accuracy, "loss": loss}
+
+
+def _loss_of(rows):
+    return "test_loss" if "test_loss" in rows else "test_cross_entropy"
+
+
+def curves(rows):
+    """The points of every method, by sparsity: of a table of networks, or of means."""
+    rows = _with_seeds(rows).assign(missed=missed(rows).astype(float))
+    found = []
+    for method, group in rows.groupby("method", sort=False):
+        if method == BASELINE:
+            continue
+        own = graph.from_control(rows, method)
+        found.append(
+            {
+                "method": method,
+                "floor": bool((group["criterion"] == "random").all()),
+                **{
+                    name: json_numbers(own[column])
+                    for name, column in (
+                        *(("k", "k"), ("sparsity", "sparsity"), ("missed", "missed")),
+                        ("ratio", "compression_ratio"),
+                        ("speedup", "speedup"),
+                        ("accuracy", "test_accuracy"),
+                        ("valid", "valid_accuracy"),
+                        ("loss", _loss_of(own)),
+                        *((name, f"test_accuracy_{name}") for name in SPREAD),
+                    )
+                    if column in own
+                },
+            }
+        )
+    return found
+
+
+def _with_seeds(rows):
+    """Means with what each seed reached where there are two, in place of an interval."""
+    if "seeds" not in rows:
+        return rows
+    few = rows["seeds"] < FEWEST_SEEDS
+    one, other = pair_of(rows)
+    return rows.assign(
+        test_accuracy_low=rows["test_accuracy_low"].mask(few),
+        test_accuracy_high=rows["test_accuracy_high"].mask(few),
+        test_accuracy_one=one,
+        test_accuracy_other=other,
+    )
+
+
+def layer_sparsities(rows):
+    """The share of each hidden layer that is zero, by method and sparsity."""
+    columns = [column for column in rows if column.startswith("sparsity_")]
+    columns = [column for column in columns if rows[column].notna().any()]
+    return {
+        "names": [column.removeprefix("sparsity_") for column in columns],
+        "rows": [
+            {
+                "method": row["method"],
+                "k": row["k"],
+                "shares": json_numbers(row[column] for column in columns),
+            }
+            for row in rows.to_dict("records")
+        ],
+    }
+
+
+def table(rows, columns):
+    """The rows as cells; where clearly fewer weights are removed than asked for, with a mark."""
+    columns = [column for column in columns if column in rows and rows[column].notna().any()]
+    sparsity = columns.index("sparsity" if "sparsity" in columns else "sparsity_mean")
+    cells = [
+        [_cell(column, value) for column, value in zip(columns, values, strict=True)]
+        for values in rows[columns].itertuples(index=False)
+    ]
+    for row, less in zip(cells, missed(csv.means_of(rows)), strict=True):
+        if less:
+            row[sparsity]["text"] += f" {console.LESS}"
+    return {"columns": columns, "rows": cells}
+
+
+def _cell(column, value):
+    """A number to sort by, and the text that is shown."""
+    if pd.isna(value):
+        return {"value": None, "text": "–"}
+    if isinstance(value, str):
+        return {"value": value, "text": value}
+    if np.isinf(value):
+        return {"value": 1e300, "text": "∞"}
+    if column == "k":
+        text = percent(float(value))
+    elif "accuracy" in column or "sparsity" in column:
+        text = f"{100 * value:.2f} %"
+    elif column.startswith(("compression_ratio", "speedup")):
+        text = f"{value:,.{int(value < 100)}f}×"
+    else:
+        text = f"{value:,}" if isinstance(value, int | np.integer) else f"{value:.4f}"
+    return {"value": float(value), "text": text}

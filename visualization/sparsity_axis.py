@@ -1,0 +1,61 @@
+"""The axis of sparsities: logarithmic in what remains, with a label at the last one."""
+
+import math
+
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from ..utils import percent
+
+# Sparsities at which an axis may carry a label, as far as they lie within the data.
+SPARSITY_TICKS = (0.0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999)
+# The share of an axis that the last label needs to itself.
+TICK_ROOM = 0.1
+
+
+def most_below_one(sparsities):
+    """The largest sparsity at which something remains."""
+    return max([k for k in sparsities if k < 1], default=0.5)
+
+
+def sparsity_position(k, most):
+    """-log10 of what remains; a sparsity of 1 is put a little to the right of the last other."""
+    return -math.log10(1 - k) if k < 1 else -math.log10(1 - most) + 0.3
+
+
+def label_sparsities(axes, sparsities):
+    """Labels of an axis of `sparsity_position`s: round sparsities, and always the last.
+
+    Args:
+        axes: of matplotlib.
+        sparsities: all that are drawn.
+    """
+    most = most_below_one(sparsities)
+    positions = {sparsity_position(k, most): percent(k) for k in sparsity_ticks(sparsities)}
+    axes.xaxis.set_major_locator(FixedLocator(list(positions)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: positions.get(x, "")))
+
+
+def sparsity_ticks(sparsities):
+    """The sparsities that have a label, ascending: the round ones within, but for those too near
+    the last, and the last."""
+    below = [k for k in sparsities if k < 1]
+    every = [1.0] if len(below) < len(sparsities) else []
+    if not below:
+        return every
+    first, last = (_rounded(k) for k in (min(below), max(below)))
+    room = TICK_ROOM * (sparsity_position(last, last) - sparsity_position(first, last))
+    ticks = [
+        k
+        for k in SPARSITY_TICKS
+        if first <= k < last
+        and sparsity_position(last, last) - sparsity_position(k, last) >= room - 1e-9
+    ]
+    if not ticks and first < last:
+        ticks = [first]
+    return [*ticks, last, *every]
+
+
+def _rounded(k):
+    """A sparsity to three digits of what remains: masks remove whole items."""
+    return round(1 - float(f"{1 - k:.3g}"), 12)

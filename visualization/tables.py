@@ -1,0 +1,73 @@
+"""What figures, pages and the terminal ask of a table of networks: which row is the baseline, which
+networks missed the sparsity asked for, and in which order rows are shown."""
+
+import numpy as np
+import pandas as pd
+
+# The method of the untouched dense network, where it has a row of its own.
+BASELINE = "baseline"
+# A sparsity this much below the one asked for is no rounding to whole items.
+CLEARLY_LESS = 0.005
+
+
+def json_numbers(values):
+    """Numbers as JSON takes them: what is missing or infinite is null."""
+    return [
+        None if pd.isna(value) or np.isinf(value) else float(f"{value:.6g}") for value in values
+    ]
+
+
+def baseline_of(rows):
+    """The row of the untouched dense network, as a Series.
+
+    That is the row of the method `baseline`; in tables without one, the first unpruned row of a
+    method that trains nothing, or of any method.
+
+    Args:
+        rows: a table of networks with `method` and `k`, a row at `k` = 0 among them.
+    """
+    unpruned = rows[rows["k"] == 0]
+    own = unpruned[unpruned["method"] == BASELINE]
+    for chosen in (own, unpruned[~trains(unpruned)], unpruned):
+        if len(chosen):
+            return chosen.iloc[0]
+    raise ValueError("the table has no unpruned network")
+
+
+def trains(rows):
+    """Whether each network's method trains after or while it prunes, as a mask."""
+    if "schedule" not in rows or "recovery" not in rows:
+        return rows["k"] != rows["k"]
+    known = rows["schedule"].notna() & rows["recovery"].notna()
+    return known & ((rows["schedule"] != "oneshot") | (rows["recovery"] != "none"))
+
+
+def missed(rows):
+    """Whether each network has clearly fewer weights removed than asked for, as a mask."""
+    return rows["sparsity"] < rows["k"] - CLEARLY_LESS
+
+
+def pair_of(means):
+    """The test accuracies of two seeds, of their mean and sample standard deviation; missing where
+    there are more or less than two.
+
+    Args:
+        means: a table of means with `seeds`, `test_accuracy` and `test_accuracy_sd`.
+    """
+    half = means["test_accuracy_sd"].where(means["seeds"] == 2).astype(float) / 2**0.5
+    return means["test_accuracy"] - half, means["test_accuracy"] + half
+
+
+def in_order(rows, asked=()):
+    """The rows by method and, within it, by sparsity: the baseline, the methods asked for in their
+    order, others as they come, and random pruning last.
+
+    Args:
+        rows: a table of networks with `method` and `k`; `criterion` where it is known.
+        asked: names of methods.
+    """
+    methods = list(dict.fromkeys((BASELINE, *asked, *rows["method"])))
+    place = rows["method"].map(methods.index)
+    if "criterion" in rows:
+        place = place + len(methods) * (rows["criterion"] == "random")
+    return rows.iloc[np.lexsort((rows["k"], place))].reset_index(drop=True)
