@@ -48,7 +48,13 @@ def _unregistered(model):
 
 
 def _values(layer):
-    return [layer, *(value for value in vars(layer).values() if callable(value))]
+    """A layer and what it calls, but for its own methods: Keras wraps `build` of every layer."""
+    values = (value for value in vars(layer).values() if callable(value))
+    return [layer, *(value for value in values if not _is_method_of(layer, value))]
+
+
+def _is_method_of(layer, value):
+    return getattr(inspect.unwrap(value), "__self__", None) is layer
 
 
 def _compiled_with(model):

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from ..utils import counted
+from .layer_names import unique_names
 
 # Kernels that are called like this in their layers, and which of their axes number the units.
 _LAST, _LAST_BUT_ONE, _LAST_TWO = (-1,), (-2,), (-2, -1)
@@ -113,7 +114,7 @@ def all_kernels(model):
         ValueError: if the model has not been built.
     """
     layers = leaves(model)
-    names = _unique_names(layers)
+    names = unique_names(model, layers)
     found = []
     for layer in layers:
         axes = kernel_axes(layer)
@@ -214,14 +215,6 @@ def einsum_units(layer):
 def _own_variables(layer):
     """The variables of a layer without those of layers in it."""
     return [*layer._trainable_variables, *layer._non_trainable_variables]
-
-
-def _unique_names(layers):
-    """A name for each layer, by id: its own, or its path where several have that name."""
-    names = [layer.name for layer in layers]
-    return {
-        id(layer): layer.name if names.count(layer.name) == 1 else layer.path for layer in layers
-    }
 
 
 def einsum_read(layer):
