@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
+from ..models.own_classes import ANSWERING, own_methods
 from .channels import Atoms
 from .rules import Opaque, keep, new_channels, rule_for
 
@@ -91,11 +92,7 @@ class Graph:
         self.entries, self.exits = {}, {}
         function = function_of(model)
         if function is None:
-            raise ValueError(
-                f"{model.name!r} ({type(model).__name__}) is not a functional or sequential model, "
-                "so that nobody can see how its layers are connected; build it with "
-                "keras.Model(inputs, outputs) or keras.Sequential."
-            )
+            raise ValueError(_reason_without_graph(model))
         for tensor in function.inputs:
             self._bind(tensor, new_channels(self.atoms, tensor))
         self._follow(function)
@@ -164,8 +161,26 @@ class Graph:
         self.calls.append(call)
 
 
+def _reason_without_graph(model):
+    """Why a model has no graph, for people."""
+    kind = f"{model.name!r} ({type(model).__name__})"
+    own = own_methods(model, ANSWERING)
+    if own and hasattr(model, "_nodes_by_depth"):
+        return (
+            f"{kind} has a `{own[0]}` of its own, so that its answers are not those of its graph of "
+            "layers; put what it does into layers, and build it with keras.Model(inputs, outputs)."
+        )
+    return (
+        f"{kind} is not a functional or sequential model, so that nobody can see how its layers "
+        "are connected; build it with keras.Model(inputs, outputs) or keras.Sequential."
+    )
+
+
 def function_of(model):
-    """The graph of a functional or sequential model; None for everything else."""
+    """The graph of a functional or sequential model; None for everything else, and where a class
+    of the user's has a `call` of its own, which may do more than the graph."""
+    if own_methods(model, ANSWERING):
+        return None
     if isinstance(model, keras.Sequential):
         return model._functional
     return model if hasattr(model, "_nodes_by_depth") else None

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 
+from ..models.kernels import own_variable
 from ..utils import counted
 from .graph import Graph, function_of
 from .rules import Depthwise, Mixing, Separable
@@ -16,12 +18,14 @@ class Life:
     Attributes:
         graph: the `Graph`.
         needed: whether each atom stays, an array of booleans.
+        effective: the same without those that stay only because no layer can do without any.
         constants: what each channel of each tensor is where it is constant, else NaN; by the
             tensor's id.
     """
 
     graph: Graph
     needed: np.ndarray
+    effective: np.ndarray
     constants: dict
 
     @classmethod
@@ -30,13 +34,13 @@ class Life:
         constants = _constants(graph)
         needed = np.zeros(len(graph.atoms), bool)
         needed[list(graph.atoms.kept)] = True
-        while True:
-            _spread_need(graph, constants, needed)
-            empty = _without_channels(graph, needed)
-            if not empty:
-                return cls(graph, needed, constants)
+        _spread_need(graph, constants, needed)
+        effective = needed.copy()
+        while empty := _without_channels(graph, needed):
             for channels in empty:  # no layer can do without any
                 needed[graph.atoms.find(channels.atoms[:1])] = True
+            _spread_need(graph, constants, needed)
+        return cls(graph, needed, effective, constants)
 
     def stays(self, channels):
         """Which of these `Channels` stay: booleans; None for None."""
@@ -153,20 +157,37 @@ class Living:
 
     def of_kernel(self, kernel, present):
         """Which weights of a kernel live, of those in `present`, a matrix of booleans."""
-        inputs, units = self._stay(kernel)
+        inputs, units = self._channels_of(kernel)
         if inputs is not None:
             present = present & inputs[:, np.newaxis]
         if units is not None:
             present = present & units
         return present
 
-    def _stay(self, kernel):
-        """Which inputs and units of a kernel's matrix stay; None for all."""
+    def sizes(self):
+        """How many numbers of a variable belong to channels with an influence, by the variable's
+        id, for those that `shrink` can make smaller."""
+        found = {}
+        for call in self.first_calls.values():
+            if not isinstance(call.op, keras.Layer):
+                continue
+            sides = tuple(
+                self._effective(next(iter(side), None)) for side in (call.inputs, call.outputs)
+            )
+            for name, value in (call.rule.weights(call, sides, None) or {}).items():
+                found[id(own_variable(call.op, name))] = value.size
+        return found
+
+    def _effective(self, channels):
+        return channels and self.life.effective[self.life.graph.atoms.find(channels.atoms)]
+
+    def _channels_of(self, kernel):
+        """Which inputs and units of a kernel's matrix have an influence; None for all."""
         call = self.first_calls.get(id(kernel.layer))
         if call is None:  # within a layer that is left alone
             return None, None
         rows, columns = kernel.shape
-        before, after = (self.life.stays(side[0]) for side in (call.inputs, call.outputs))
+        before, after = (self._effective(side[0]) for side in (call.inputs, call.outputs))
         if kernel.is_depthwise and isinstance(call.rule, (Depthwise, Separable)):
             return None, np.repeat(before, columns // len(before))
         if isinstance(call.rule, Separable):

@@ -9,8 +9,9 @@ import warnings
 import keras
 import numpy as np
 
-from ..models.copies import copy_of_layer, knowing, refresh
+from ..models.copies import check_built, copy_of_layer, knowing, refresh
 from ..models.kernels import own_variable, value_of
+from ..models.own_classes import class_for, warn_of_lost_methods
 from .channels import Channels
 from .graph import Graph, function_of
 from .life import Life
@@ -31,28 +32,41 @@ def shrink(model):
     Returns:
         A Keras model with weights of its own, compiled as `model` is. Answers (of `predict`)
         differ by rounding only. A sequential model with inputs that nothing reads comes back as a
-        functional one.
+        functional one. A functional or sequential model of a class of your own is of that class
+        again, if its constructor takes the same arguments as Keras'.
 
     Raises:
-        ValueError: if the model is not built, or is a subclassed one.
+        UsageError: (a ValueError) if it is no Keras model.
+        ValueError: if the model is not built, or is a subclassed one, or has a `call` of its own.
 
     Warns:
         UserWarning: names layers that could not be made smaller although some of their channels
-            are dead, and why.
+            are dead, and why; and methods of a class of your own, such as `train_step`, that the
+            smaller model does not have.
     """
+    check_built(model)
     graph = Graph(model)
     life = Life.of(graph)
     for sentence in life.remarks():
         warnings.warn(sentence, stacklevel=2)
     with knowing(model):
-        return Surgery(graph, life).operate()
+        smaller = Surgery(graph, life, class_for).operate()
+    warn_of_lost_methods(model, smaller, stacklevel=2)
+    return smaller
 
 
 class Surgery:
-    """Builds the smaller model of a `Graph` and its `Life`."""
+    """Builds the smaller model of a `Graph` and its `Life`.
 
-    def __init__(self, graph, life):
-        self.graph, self.life, self.made = graph, life, {}
+    Args:
+        graph: the `Graph`.
+        life: its `Life`.
+        class_of: returns the class to make a model with, given the model it comes from and Keras'
+            class; Keras' own by default.
+    """
+
+    def __init__(self, graph, life, class_of=lambda _model, base: base):
+        self.graph, self.life, self.class_of, self.made = graph, life, class_of, {}
 
     def operate(self):
         """The smaller model."""
@@ -132,7 +146,8 @@ class Surgery:
         inputs = [self._new_input(tensor, whole=outermost) for tensor in function.inputs]
         if isinstance(model, keras.Sequential):
             layers = [self._smaller(layer) for layer in model.layers]
-            return keras.Sequential([*inputs, *layers], name=model.name)
+            kind = self.class_of(model, keras.Sequential)
+            return kind([*inputs, *layers], name=model.name)
         return self._functional(model, inputs, inputs)
 
     def _functional(self, model, inputs, seen):
@@ -140,7 +155,7 @@ class Surgery:
         function = function_of(model)
         packed = keras.tree.pack_sequence_as(function._inputs_struct, inputs)
         outputs = function._run_through_graph(seen, operation_fn=self._smaller)
-        return keras.Model(packed, outputs, name=model.name)
+        return self.class_of(model, keras.Model)(packed, outputs, name=model.name)
 
     def _with_fewer_inputs(self, model, kept):
         """Behind the same interface, only what is read goes on."""

@@ -7,6 +7,7 @@ import keras
 
 from ..config import UsageError
 from ..utils import one_line
+from .own_classes import check_answers_alike, has_own_config, is_own_graph
 
 
 @contextlib.contextmanager
@@ -112,8 +113,12 @@ def _explained(thing):
         ) from error
 
 
-def check_built(model):
+def check_built(model, argument="model"):
     """Makes sure that something is a Keras model with weights.
+
+    Args:
+        model: anything.
+        argument: what the user calls it.
 
     Raises:
         UsageError: (a ValueError) if it is none.
@@ -121,7 +126,7 @@ def check_built(model):
     """
     if not isinstance(model, keras.Model):
         raise UsageError(
-            f"model: {type(model).__name__} is no Keras model; build one, or load it with "
+            f"{argument}: {type(model).__name__} is no Keras model; build one, or load it with "
             "keras.saving.load_model(path)."
         )
     if not model.built:
@@ -134,20 +139,46 @@ def check_built(model):
 def copy_of_model(model):
     """A model of the same architecture with the same weights, compiled as the other one is.
 
+    A functional or sequential model of a class of the user's is of that class again where that can
+    be, and else a plain one.
+
     Raises:
         ValueError: if that cannot be, as with a subclassed model without `get_config`.
     """
-    layers = model._flatten_layers(include_self=False)
-    has_code = any(isinstance(layer, keras.layers.Lambda) for layer in layers)
-    # Only where it is needed: subclassed models take no function.
-    how = {"clone_function": copy_of_layer, "recursive": True} if has_code else {}
     with knowing(model), _explained(model):
-        copy = keras.models.clone_model(model, **how)
+        copy = _of_own_class(model) or _clone(model)
+        check_answers_alike(model, copy)
         if not copy.built:
             copy.build_from_config(model.get_build_config())
         copy.set_weights(model.get_weights())
     refresh(copy)
     return copy
+
+
+def _of_own_class(model):
+    """A new model from its config, for a class of the user's that Keras would clone as a plain one;
+    None where that is no matter or does not succeed."""
+    if not is_own_graph(model) or not (
+        has_own_config(model) or isinstance(model, keras.Sequential)
+    ):
+        return None
+    try:
+        copy = type(model).from_config(model.get_config())
+        if [v.shape for v in copy.weights] != [v.shape for v in model.weights]:
+            return None
+        if model.compiled:
+            copy.compile_from_config(model.get_compile_config())
+    except Exception:  # of the user's class: anything; Keras clones the graph without it
+        return None
+    return copy
+
+
+def _clone(model):
+    layers = model._flatten_layers(include_self=False)
+    has_code = any(isinstance(layer, keras.layers.Lambda) for layer in layers)
+    # Only where it is needed: subclassed models take no function.
+    how = {"clone_function": copy_of_layer, "recursive": True} if has_code else {}
+    return keras.models.clone_model(model, **how)
 
 
 def refresh(model):

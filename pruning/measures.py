@@ -22,7 +22,8 @@ class Size:
         effective_sparsity: share of the hidden weights that are zero or on a dead path (Vysogorets
             & Kempe, 2021, arXiv:2107.02306).
         nonzero: weights and biases of all layers that are not zero, as stored.
-        living: those of them that live, which is what removing the dead parts leaves.
+        living: the weights that are not zero and live, and the biases of units that live, be they
+            zero or not, which is what removing the dead parts leaves.
         compression_ratio: all weights and biases over `living`; infinite if nothing lives.
         multiply_adds: per example, of all layers: one for each weight that lives.
         speedup: multiply-adds of the dense network over those; theoretical.
@@ -50,7 +51,7 @@ def measure(weights):
     units = dict(zip(weights.kernels, levels[1:], strict=True))
     biases = [(bias, units[name]) for name, bias in weights.biases.items()]
     stored = sum(nonzero.values()) + sum(int(np.count_nonzero(bias)) for bias, _ in biases)
-    left = multiply_adds + sum(int(np.count_nonzero(bias[level])) for bias, level in biases)
+    left = multiply_adds + sum(int(level.sum()) for _, level in biases)
     dense = sum(kernel.size for kernel in kernels)
     return Size(
         sparsity=1 - sum(nonzero[name] for name in hidden) / hidden_size,

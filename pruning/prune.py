@@ -14,6 +14,7 @@ import numpy as np
 from ..compression.life import Living
 from ..config import UsageError, check_fraction
 from ..models.copies import check_built, copy_of_model
+from ..models.own_classes import warn_of_lost_methods
 from . import methods
 from .criteria import Layer
 from .gradients import LossGradients
@@ -57,10 +58,12 @@ def prune(
         RunError: if a criterion of yours returns no scores.
 
     Warns:
-        UserWarning: names layers with weights that cannot be pruned.
+        UserWarning: names layers with weights that cannot be pruned, and methods of a class of your
+            own, such as `train_step`, that the copy does not have.
     """
     method = checked_method(method, oneshot=True)
     pruned = copy_of(model)
+    warn_of_lost_methods(model, pruned, stacklevel=2)
     work = Pruner(pruned, method, sparsity, data, exclude, seed)
     work.warn(stacklevel=3)
     work.remove(work.masks())

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from keras import layers
 from keras_models import attention, mixed, randomized
+from network_pruning.config import UsageError
+from network_pruning.models.weights import Weights
+from network_pruning.pruning import measures
 
 pytestmark = pytest.mark.backends
 
@@ -27,10 +30,11 @@ def test_by_hand():
     assert size.nonzero == 2 + 3 + 1
     # The second unit of `a` is dead, and with it what reads it.
     assert size.effective_sparsity == pytest.approx(4 / 6)
-    assert size.living == 2 + 1 + 1
+    # Both biases of `b` stay, also the one that is zero.
+    assert size.living == 2 + 1 + 2
     assert size.multiply_adds == 2 + 1
     assert size.speedup == pytest.approx(10 / 3)
-    assert size.compression_ratio == 12 / 4
+    assert size.compression_ratio == 12 / 5
 
 
 def test_multiply_adds_are_counted_at_every_position():
@@ -117,3 +121,125 @@ def test_the_table_has_a_line_for_every_kernel_and_the_sums():
     assert any(line.startswith("separable/pointwise_kernel") for line in lines)
     assert any(line.startswith("sparsity 89.") for line in lines)
     assert "parameters are not zero" in text
+
+
+def test_an_untouched_model_is_not_smaller():
+    inputs = keras.Input((6, 6, 2))
+    x = layers.BatchNormalization()(layers.Conv2D(3, 3)(inputs))  # biases and means of zero
+    model = keras.Model(inputs, layers.Dense(1)(layers.Flatten()(x)))
+    size = npr.measure(model)
+    assert size.living == size.parameters > size.nonzero
+    assert size.compression_ratio == size.speedup == 1
+    assert "1×" not in str(size)
+
+
+def test_numbers_of_dead_units_do_not_count():
+    """What is counted is what `shrink` leaves, in a block as MobileNetV2's."""
+    inputs = keras.Input((6, 6, 3))
+    x = stem = layers.Conv2D(10, 3, padding="same", use_bias=False)(inputs)
+    for layer in (
+        layers.Conv2D(20, 1, use_bias=False),
+        layers.BatchNormalization(),
+        layers.ReLU(6),
+        layers.DepthwiseConv2D(3, padding="same", use_bias=False),
+        layers.BatchNormalization(),
+        layers.ReLU(6),
+        layers.Conv2D(10, 1, use_bias=False),
+        layers.BatchNormalization(),
+    ):
+        x = layer(x)
+    x = layers.GlobalAveragePooling2D()(layers.Add()([stem, x]))
+    model = randomized(keras.Model(inputs, layers.Dense(3)(x)))
+    pruned = npr.prune(model, 0.9, "unit")
+    small = npr.shrink(pruned)
+    size = npr.measure(pruned)
+    assert size.living == small.count_params()
+    assert size.compression_ratio == model.count_params() / small.count_params()
+
+
+def test_what_follows_a_dead_layer_does_not_count():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(2), layers.Dense(1)])
+    randomized(model)
+    for array in model.layers[0].weights:
+        array.assign(np.zeros(array.shape))
+    size = npr.measure(model)
+    # All that depends on no input becomes a part of the last bias.
+    assert size.living == 1
+    assert size.multiply_adds == 0
+    assert size.speedup == np.inf
+
+
+def test_as_the_dense_path_counts():
+    """The runner counts chains of dense layers in a way of its own: the same numbers."""
+    model = keras.Sequential(
+        [
+            keras.Input((5,)),
+            layers.Dense(8, activation="relu", name="one"),
+            layers.Dense(6, activation="relu", name="two"),
+            layers.Dense(3, name="output"),
+        ]
+    )
+    randomized(model)
+    model.layers[0].bias.assign(np.zeros(8))
+    for method in ("unit", "weight"):
+        pruned = npr.prune(model, 0.5, method)
+        kernels = {each.name: np.array(each.get_weights()[0]) for each in pruned.layers}
+        biases = {each.name: np.array(each.get_weights()[1]) for each in pruned.layers}
+        ours, dense = npr.measure(pruned), measures.measure(Weights(kernels, biases))
+        for name in ("nonzero", "living", "compression_ratio", "multiply_adds", "speedup"):
+            assert getattr(ours, name) == getattr(dense, name), (method, name)
+
+
+def test_against_a_baseline():
+    model = randomized(mixed())
+    small = npr.shrink(npr.prune(model, 0.5, "unit"))
+    size = npr.measure(small, baseline=model)
+    assert size.compression_ratio == model.count_params() / small.count_params()
+    before, after = npr.measure(model).multiply_adds, npr.measure(small).multiply_adds
+    assert size.speedup == before / after
+    assert "× smaller than the baseline" in str(size)
+    assert "× fewer than the baseline" in str(size)
+    with pytest.raises(ValueError, match="baseline: str is no Keras model"):
+        npr.measure(small, baseline="model.keras")
+
+
+def two_open_inputs():
+    images, numbers = keras.Input((None, None, 2), name="images"), keras.Input((3,), name="numbers")
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, name="conv")(images))
+    return keras.Model([images, numbers], layers.Dense(1)(layers.Concatenate()([x, numbers])))
+
+
+@pytest.mark.parametrize("shape", [[(5, 6, 2), (3,)], {"images": (5, 6, 2)}])
+def test_several_open_inputs(shape):
+    size = npr.measure(two_open_inputs(), input_shape=shape)
+    assert size.multiply_adds == 3 * 4 * (9 * 2 * 4) + 7
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((5, 6, 2), "the model has 2 inputs; give a list"),
+        ([(5, 6, 2), (4,)], r"\(4,\) does not fit the model's input 'numbers' of \(3,\)"),
+        ({"image": (5, 6, 2)}, "'image' is no input of the model: images, numbers"),
+        ([(5, 6, 2), "three"], "'three' is not the shape of an example"),
+        ([(1, 1, 2), (3,)], "takes no example of .* give another `input_shape`"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_refused(shape, message):
+    with pytest.raises(ValueError, match=message) as error:
+        npr.measure(two_open_inputs(), input_shape=shape)
+    assert "\n" not in str(error.value)
+
+
+def test_a_shape_that_disagrees_with_the_model_is_refused():
+    with pytest.raises(ValueError, match=r"\(9, 8\) does not fit"):
+        npr.measure(attention(), input_shape=(9, 8))
+    npr.measure(attention(), input_shape=(5, 8))
+
+
+@pytest.mark.parametrize("function", [npr.measure, npr.shrink])
+def test_what_is_no_model_is_refused(function):
+    with pytest.raises(UsageError, match="str is no Keras model"):
+        function("model.keras")
+    with pytest.raises(ValueError, match="build it first"):
+        function(keras.Sequential([layers.Dense(1)]))

@@ -1,0 +1,84 @@
+"""What a user's class of models adds to Keras': methods that copies must not lose silently."""
+
+import inspect
+import warnings
+
+import keras
+
+ANSWERING = ("call", "__call__")
+TRAINING = (
+    *("fit", "evaluate", "predict", "train_step", "test_step", "predict_step"),
+    *("compute_loss", "compute_metrics", "make_train_function"),
+)
+
+
+def own_methods(model, names):
+    """Those of these methods that a model's class defines anew."""
+    methods = {name: getattr(type(model), name, None) for name in names}
+    return [name for name, method in methods.items() if method and not _is_of_keras(method)]
+
+
+def _is_of_keras(thing):
+    return (getattr(thing, "__module__", None) or "").partition(".")[0] == "keras"
+
+
+def is_own_graph(model):
+    """Whether a model is a functional or sequential one of a class of the user's."""
+    is_graph = isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth")
+    return is_graph and not _is_of_keras(type(model))
+
+
+def has_own_config(model):
+    """Whether the class says itself how a model of it is made anew."""
+    return bool(own_methods(model, ("get_config", "from_config")))
+
+
+def class_for(model, base):
+    """The class of a model that is made of another graph: its own, or `base` if that cannot be.
+
+    Args:
+        model: a functional or sequential model.
+        base: `keras.Model` or `keras.Sequential`, whose arguments it is made with.
+    """
+    kind = type(model)
+    is_like = issubclass(kind, keras.Sequential) == (base is keras.Sequential)
+    return kind if is_own_graph(model) and is_like and _takes_the_same(kind, base) else base
+
+
+def _takes_the_same(kind, base):
+    """Whether a class can be made with the arguments that a Keras model is made with."""
+    wanted = ["layers", "trainable", "name"] if base is keras.Sequential else ["inputs", "outputs"]
+    parameters = list(inspect.signature(kind.__init__).parameters.values())[1:]
+    positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    kinds = {p.kind for p in parameters}
+    takes_all = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds
+    needs_more = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in parameters)
+    fits = positional[: len(wanted)] == wanted or (takes_all and not positional)
+    return fits and not needs_more
+
+
+def check_answers_alike(model, copy):
+    """Makes sure that a copy has not lost the method that answers.
+
+    Raises:
+        ValueError: if it has.
+    """
+    lost = own_methods(model, ANSWERING)
+    if lost and type(copy) is not type(model):
+        raise ValueError(
+            f"{model.name!r} ({type(model).__name__}) cannot be copied with its own `{lost[0]}`: "
+            "the class needs `get_config` and `from_config`, as for saving it."
+        )
+
+
+def warn_of_lost_methods(model, copy, stacklevel):
+    """Warns where a copy of a model is of Keras' class and no longer trained as the model is."""
+    lost = own_methods(model, TRAINING)
+    if lost and type(copy) is not type(model):
+        listed = ", ".join(f"`{name}`" for name in lost)
+        warnings.warn(
+            f"What is returned is a plain Keras model without the {listed} of "
+            f"{type(model).__name__}: to keep it, give the class `get_config` and `from_config`, "
+            "or a constructor that takes inputs and outputs.",
+            stacklevel=stacklevel + 1,
+        )
