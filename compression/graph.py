@@ -167,8 +167,8 @@ def _reason_without_graph(model):
     own = own_methods(model, ANSWERING)
     if own and hasattr(model, "_nodes_by_depth"):
         return (
-            f"{kind} has a `{own[0]}` of its own, so that its answers are not those of its graph of "
-            "layers; put what it does into layers, and build it with keras.Model(inputs, outputs)."
+            f"{kind} has a `{own[0]}` of its own, so that its answers are not those of its graph; "
+            "put what it does into layers, and build it with keras.Model(inputs, outputs)."
         )
     return (
         f"{kind} is not a functional or sequential model, so that nobody can see how its layers "
