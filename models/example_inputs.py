@@ -99,7 +99,7 @@ def _sizes(shape):
     )
     if not is_shape:
         raise UsageError(
-            f"input_shape: {shape!r} is not the shape of an example; give one such as (224, 224, 3)."
+            f"input_shape: {shape!r} is not the shape of an example, such as (224, 224, 3)."
         )
     return tuple(map(int, shape))
 

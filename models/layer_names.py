@@ -10,48 +10,41 @@ def names_of_layers(model):
         model: any Keras model.
 
     Returns:
-        For each layer, by id, a list of sets of names: its own name and path, then those of the
-        layer or nested model that it is in, and so on. A layer in several places has all of theirs.
+        For each layer, by id, a list of sets of names: its own, those with the layers around it, as
+        in `block/dense`, and Keras' path; then those of the layer or nested model that it is in,
+        and so on. A layer in several places has all of theirs.
     """
     found = {}
     for chain in _chains(model):
         levels = found.setdefault(id(chain[0]), [])
         levels += [set() for _ in range(len(chain) - len(levels))]
-        for level, layer in zip(levels, chain, strict=False):
-            level |= {layer.name, layer.path} - {None}
+        for number, layer in enumerate(chain):
+            levels[number] |= {layer.name, layer.path, _long_name(chain[number:])} - {None}
     return found
 
 
 def unique_names(model, layers):
-    """A name for each of these layers, by id: its own; where several have that, its path; where
-    several have that too, as in nested functional models, one with the names around it.
+    """A name for each of these layers, by id: its own; where several have that, one with the names
+    of the layers around it, which is the same in a copy of the model, as Keras' path is not.
 
     Args:
         model: the Keras model that the layers are in.
         layers: a list of them.
     """
-    chains = {
-        id(chain[0]): "/".join(layer.name for layer in chain[::-1]) for chain in _chains(model)
-    }
-    kinds = [
-        {id(layer): layer.name for layer in layers},
-        {id(layer): layer.path or layer.name for layer in layers},
-        {id(layer): chains.get(id(layer), layer.name) for layer in layers},
-    ]
-    counts = [Counter(names.values()) for names in kinds]
-    found = {}
-    for each in (id(layer) for layer in layers):
-        fitting = (n[each] for n, count in zip(kinds, counts, strict=True) if count[n[each]] == 1)
-        found[each] = next(fitting, None) or _numbered(kinds[-1][each], found.values())
+    long_names = {}
+    for chain in _chains(model):
+        long_names.setdefault(id(chain[0]), _long_name(chain))
+    counts = Counter(layer.name for layer in layers)
+    found, taken = {}, Counter()
+    for layer in layers:
+        name = layer.name if counts[layer.name] == 1 else long_names.get(id(layer), layer.name)
+        taken[name] += 1
+        found[id(layer)] = name if taken[name] == 1 else f"{name}#{taken[name]}"
     return found
 
 
-def _numbered(name, taken):
-    number = 2
-    longer = name
-    while longer in taken:
-        longer, number = f"{name}#{number}", number + 1
-    return longer
+def _long_name(chain):
+    return "/".join(layer.name for layer in reversed(chain))
 
 
 def _chains(layer, around=()):

@@ -4,93 +4,17 @@ Either way it becomes a matrix of shape (inputs, units) for criteria, granularit
 a mask of that matrix becomes masks of the model's variables.
 """
 
-import fnmatch
-from collections import defaultdict
 from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 
-from ..compression.graph import Graph, function_of
-from ..compression.rules import Depthwise, Mixing, PerChannel, Separable
+from ..compression.graph import function_of
 from ..config import UsageError
 from ..models import kernels
-from ..models.kernels import Kernel, own_variable
-
-
-@dataclass(frozen=True)
-class Part:
-    """Columns of a kernel's matrix that belong to a prunable.
-
-    Attributes:
-        kernel: the `Kernel`.
-        columns: their numbers, of shape (rows, units): in a depthwise convolution with several
-            filters for each channel a unit has several of them.
-    """
-
-    kernel: Kernel
-    columns: np.ndarray
-
-    @property
-    def height(self):
-        """The number of rows of what `cut` returns."""
-        return len(self.columns) * self.kernel.shape[0]
-
-    def cut(self, matrix):
-        """These columns of a matrix of the kernel's shape, of shape (rows · inputs, units)."""
-        return matrix[:, self.columns].reshape(-1, self.columns.shape[1])
-
-    def put(self, matrix, part):
-        """Puts what `cut` returns back into a matrix of the kernel's shape."""
-        matrix[:, self.columns] = np.reshape(part, (len(matrix), *self.columns.shape))
-
-
-@dataclass(frozen=True)
-class Prunable:
-    """A layer, or several that lose their units together.
-
-    Attributes:
-        name: of its first kernel.
-        parts: of its matrix, one above the other.
-        readers: kernels that read its units, with the inputs of each that belong to each unit, as
-            arrays of shape (rows, units).
-        vectors: numbers that go with a unit, such as its bias: variables with the places of each
-            unit in them, of shape (times, units).
-    """
-
-    name: str
-    parts: list[Part]
-    readers: list[tuple[Kernel, np.ndarray]] = field(default_factory=list, repr=False)
-    vectors: list[tuple] = field(default_factory=list, repr=False)
-
-    @property
-    def shape(self):
-        """Of its matrix."""
-        return sum(part.height for part in self.parts), self.parts[0].columns.shape[1]
-
-    @property
-    def label(self):
-        """What people call it: by one or two of its layers, or the first and how many more."""
-        first, *others = dict.fromkeys(part.kernel.name for part in self.parts)
-        if len(others) > 1:
-            return f"{first} + {len(others)} more"
-        return " + ".join((first, *others))
-
-    def stacked(self, matrices):
-        """Its matrix, from those of the kernels, by their names."""
-        return np.concatenate([part.cut(matrices[part.kernel.name]) for part in self.parts])
-
-    def outgoing(self, matrices):
-        """What reads its units, of shape (units, anything)."""
-        found = [
-            np.moveaxis(matrices[kernel.name][rows], 1, 0).reshape(rows.shape[1], -1)
-            for kernel, rows in self.readers
-        ]
-        return np.concatenate(found, axis=1) if found else np.ones((self.shape[1], 1))
-
-    def split(self, mask):
-        """The parts of a mask of its matrix, for each of its `parts`."""
-        return np.split(mask, np.cumsum([part.height for part in self.parts])[:-1])
+from ..models.kernels import Kernel
+from .layer_choice import LayerChoice
+from .units import Part, Prunable, find_units
 
 
 @dataclass(frozen=True)
@@ -101,11 +25,13 @@ class Prunables:
         kernels: the `Kernel`s that may be pruned.
         layers: the `Prunable`s by name.
         left_alone: what cannot be pruned although it has weights, a phrase each.
+        choice: which layers a name means.
     """
 
     kernels: list[Kernel]
     layers: dict[str, Prunable]
     left_alone: list[str]
+    choice: LayerChoice = field(repr=False)
 
     @classmethod
     def of(cls, model, by_unit=False, exclude=()):
@@ -114,18 +40,27 @@ class Prunables:
         Args:
             model: a built model.
             by_unit: whether whole units go.
-            exclude: names of layers that are not to be pruned, or patterns such as `block1_*`; a
-                single one may be given as it is.
+            exclude: names of layers or nested models that are not to be pruned, with all within
+                them, or patterns such as `block1_*`; a single one may be given as it is.
 
         Raises:
             UsageError: if a name in `exclude` is of no layer, nothing is left to prune, or the
                 model is not a graph of layers and units are to go.
             ValueError: if the model is not built.
         """
-        found = without(hidden_kernels(model), exclude, model)
-        alone = [kernels.describe(layer) for layer in kernels.unknown_layers(model)]
+        hidden = hidden_kernels(model)
+        choice = LayerChoice(model, hidden)
+        patterns = choice.patterns(exclude)
+        found = [k for k in hidden if not choice.is_meant(k.layer, patterns, k.name)]
+        alone = [
+            kernels.describe(layer)
+            for layer in kernels.unknown_layers(model)
+            if not choice.is_meant(layer, patterns)
+        ]
         if by_unit:
-            layers, others = _units(model, found)
+            layers, others = find_units(
+                model, found, lambda layer: choice.is_meant(layer, patterns)
+            )
             alone += others
         else:
             layers = {kernel.name: Prunable(kernel.name, [_whole(kernel)]) for kernel in found}
@@ -135,11 +70,19 @@ class Prunables:
                 f"{', '.join(alone)}; prune single weights (method='weight')."
             )
         if not layers:
-            raise UsageError(
-                f"{model.name!r} has nothing that can be pruned: dense layers or convolutions are "
-                "needed before the output layer."
-            )
-        return cls(found, layers, alone)
+            raise UsageError(_nothing_to_prune(model, hidden))
+        return cls(found, layers, alone, choice)
+
+    def meant(self, name):
+        """What the name of a layer means: the names of prunables, each with how many layers around
+        the nearest of its own that one is."""
+        found = {}
+        for each, layer in self.layers.items():
+            distances = [self.choice.distance(part.kernel, name) for part in layer.parts]
+            known = [distance for distance in distances if distance is not None]
+            if known:
+                found[each] = min(known)
+        return found
 
     def matrices(self):
         """The weights as they are now, by name."""
@@ -173,23 +116,13 @@ def _whole(kernel):
     return Part(kernel, np.arange(kernel.shape[1])[np.newaxis])
 
 
-def without(found, exclude, model):
-    """Kernels whose layers are not excluded.
-
-    Raises:
-        UsageError: if a name or pattern is that of no layer.
-    """
-    names = {layer.name for layer in model._flatten_layers(include_self=False)}
-    names |= {kernel.name for kernel in found}
-    exclude = (exclude,) if isinstance(exclude, str) else exclude
-    for pattern in exclude:
-        if not fnmatch.filter(names, pattern):
-            raise UsageError(f"exclude: {pattern!r} is the name of no layer of {model.name!r}.")
-    return [k for k in found if not any(_is_called(k, pattern) for pattern in exclude)]
-
-
-def _is_called(kernel, pattern):
-    return any(fnmatch.fnmatch(name, pattern) for name in (kernel.name, kernel.layer.name))
+def _nothing_to_prune(model, hidden):
+    if hidden:
+        return f"exclude: nothing that can be pruned is left of {model.name!r}; exclude less."
+    return (
+        f"{model.name!r} has nothing that can be pruned: dense layers or convolutions are needed "
+        "before the output layer."
+    )
 
 
 def hidden_kernels(model):
@@ -239,144 +172,6 @@ def _layers_of(op):
     return [op, *op._flatten_layers(include_self=False)]
 
 
-# --- Units ---------------------------------------------------------------------------------------
-
-
-def _units(model, found):
-    """The units of a model as `Prunable`s, and what has none that can be removed."""
-    if function_of(model) is None:
-        raise UsageError(
-            f"{model.name!r} is a subclassed model, so that nobody can see which units go "
-            "together; prune single weights (method='weight'), or build it as a functional model."
-        )
-    graph = Graph(model)
-    members = _members(graph, {(id(k.layer), id(k.variable)): k for k in found})
-    fixed = {**graph.atoms.kept, **dict.fromkeys(graph.atoms.ends, "")}
-    producers = defaultdict(dict)  # the columns of each kernel, by atom
-    for kernel, atoms in members:
-        for column, atom in enumerate(atoms.tolist()):
-            producers[atom].setdefault(kernel.name, []).append(column)
-    groups, reasons = defaultdict(list), {}
-    by_name = {kernel.name: kernel for kernel in found}
-    for atom, columns in producers.items():
-        kind = tuple((name, len(numbers)) for name, numbers in columns.items())
-        if atom not in fixed and _has_own_filter(by_name, columns):
-            groups[kind].append(atom)
-        else:
-            reasons.setdefault(next(iter(columns)), fixed.get(atom))
-    layers = {}
-    for kind, atoms in groups.items():
-        layer = _grouped(graph, kind, atoms, producers, by_name)
-        layers[_free(layer.name, layers)] = layer
-    done = {part.kernel.name for layer in layers.values() for part in layer.parts}
-    alone = [_reason(kernel, reasons) for kernel in found if kernel.name not in done]
-    return layers, alone
-
-
 def units_of(model):
     """The units of a graph of layers as `Prunable`s by name, output layers' left out."""
-    return _units(model, hidden_kernels(model))[0]
-
-
-def _has_own_filter(by_name, columns):
-    """Whether some layer makes these channels, and not only passes them on."""
-    return any(not isinstance(by_name[name].layer, kernels.DEPTHWISE) for name in columns)
-
-
-def _reason(kernel, reasons):
-    why = reasons.get(kernel.name)
-    return f"{kernel.name} (because of {why})" if why else kernel.name
-
-
-def _free(name, taken):
-    number = 2
-    while name in taken:
-        name = f"{name.split('#')[0]}#{number}"
-        number += 1
-    return name
-
-
-def _members(graph, found):
-    """Kernels with the atom of each of their matrix's columns."""
-    members = []
-    for call in graph.first_calls.values():
-        for name, side in _sides(call):
-            kernel = found.get((id(call.op), id(own_variable(call.op, name))))
-            if kernel is not None:
-                atoms = graph.atoms.find(side.atoms)
-                members.append((kernel, np.repeat(atoms, kernel.shape[1] // len(atoms))))
-    return members
-
-
-def _sides(call):
-    """The kernels of a call by name, with the `Channels` that their columns are."""
-    if isinstance(call.rule, Separable):
-        return [("depthwise_kernel", call.inputs[0]), ("pointwise_kernel", call.outputs[0])]
-    if isinstance(call.rule, Mixing):
-        return [("kernel", call.outputs[0])]
-    if isinstance(call.rule, Depthwise):
-        return [("kernel", call.inputs[0])]
-    return []
-
-
-def _grouped(graph, kind, atoms, producers, by_name):
-    parts = [
-        Part(by_name[name], np.array([producers[atom][name] for atom in atoms]).T)
-        for name, _ in kind
-    ]
-    own = [part for part in parts if not isinstance(part.kernel.layer, kernels.DEPTHWISE)]
-    name = own[0].kernel.name
-    place = {atom: number for number, atom in enumerate(atoms)}
-    return Prunable(name, parts, *_around(graph, place, by_name))
-
-
-def _around(graph, place, by_name):
-    """What reads the units of a group, and the numbers that go with them.
-
-    Args:
-        graph: the `Graph`.
-        place: the number of each unit by its atom.
-        by_name: the kernels by name.
-    """
-    readers, vectors = [], []
-    of_layer = {id(k.layer): k for k in by_name.values() if not k.is_depthwise}
-    for call in graph.first_calls.values():
-        for variable, channels in _vectors(call):
-            places = _places(graph, channels, place)
-            if places is not None:
-                vectors.append((variable, places))
-        if type(call.rule) is Mixing and id(call.op) in of_layer:
-            rows = _places(graph, call.inputs[0], place)
-            kernel = of_layer[id(call.op)]
-            if rows is not None:
-                step = len(call.inputs[0])
-                starts = np.arange(0, kernel.shape[0], step)
-                readers.append((kernel, (rows + starts[:, None, None]).reshape(-1, rows.shape[1])))
-    return readers, vectors
-
-
-def _places(graph, channels, place):
-    """Where the units are among some channels, of shape (times, units); None if they are not, or
-    not equally often."""
-    if not channels:
-        return None
-    found = [[] for _ in place]
-    for number, atom in enumerate(graph.atoms.find(channels.atoms).tolist()):
-        if atom in place:
-            found[place[atom]].append(number)
-    times = {len(numbers) for numbers in found}
-    return np.array(found).T if len(times) == 1 and times != {0} else None
-
-
-def _vectors(call):
-    """The variables with a number for each channel that a call's output depends on: all of them
-    zero make it zero."""
-    layer = call.op
-    if isinstance(call.rule, (Mixing, Depthwise)):
-        return [] if layer.bias is None else [(layer.bias, call.outputs[0])]
-    if isinstance(call.rule, PerChannel) and isinstance(layer, keras.layers.BatchNormalization):
-        # Without a factor, a dead channel must have a mean of zero to stay at zero.
-        names = ("gamma", "beta") if layer.gamma is not None else ("moving_mean", "beta")
-        variables = [getattr(layer, name, None) for name in names]
-        return [(variable, call.outputs[0]) for variable in variables if variable is not None]
-    return []
+    return find_units(model, hidden_kernels(model))[0]

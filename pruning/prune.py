@@ -42,11 +42,13 @@ def prune(
     Args:
         model: any built Keras 3 model; a functional or sequential one to prune whole units.
         sparsity: which share of the weights or units goes, in [0, 1], or a dictionary with that of
-            some layers by name; then no others are pruned.
+            some layers by name; then no others are pruned. The name of a nested model or of a layer
+            with layers in it means all of them.
         method: what goes: granularity, criterion and scope in one text, as in `unit` or
             `weight/lamp/global`; the default is the smallest absolute values of each layer.
         data: training examples `(x, y)` for the criteria `gradient`, `activation` and `obd`.
-        exclude: names of layers that stay as they are, or patterns such as `block1_*`.
+        exclude: names of layers that stay as they are, with all layers in them, or patterns such as
+            `block1_*`. With whole units, what loses its units together with them stays too.
         seed: for the criterion `random`.
 
     Returns:
@@ -120,19 +122,22 @@ class Wanted:
         """
         if not isinstance(sparsity, Mapping):
             return cls({checked_fraction("sparsity", sparsity): tuple(prunables.layers)})
-        shares = {}
+        nearest = {}  # a layer's own fraction counts more than that of what it is in
         for name, share in sparsity.items():
             share = checked_fraction(f"sparsity of {name!r}", share)
-            for layer in _named(name, prunables):
-                if shares.setdefault(layer, share) != share:
+            for layer, distance in _meant(name, prunables).items():
+                before = nearest.get(layer, (distance, share))
+                if before[0] == distance and before[1] != share:
                     raise UsageError(
                         f"sparsity: {name!r} loses its units together with {layer!r}; give both "
                         "the same fraction."
                     )
+                nearest[layer] = min(before, (distance, share))
         by_share = {}
         for layer in prunables.layers:  # in the order of the model
-            if layer in shares:
-                by_share[shares[layer]] = (*by_share.get(shares[layer], ()), layer)
+            if layer in nearest:
+                share = nearest[layer][1]
+                by_share[share] = (*by_share.get(share, ()), layer)
         return cls(by_share)
 
 
@@ -148,12 +153,9 @@ def checked_fraction(name, value):
     return float(value)
 
 
-def _named(name, prunables):
-    found = [
-        layer
-        for layer, prunable in prunables.layers.items()
-        if any(name in (part.kernel.name, part.kernel.layer.name) for part in prunable.parts)
-    ]
+def _meant(name, prunables):
+    """What the name of a layer means; see `Prunables.meant`."""
+    found = prunables.meant(name)
     if not found:
         valid = ", ".join(prunables.layers)
         raise UsageError(f"sparsity: {name!r} cannot be pruned; what can is: {valid}.")

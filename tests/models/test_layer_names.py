@@ -31,4 +31,4 @@ def test_kernels_of_one_name_are_told_apart():
 def test_a_layer_goes_by_the_names_of_what_it_is_in():
     model = nested()
     dense = model.get_layer("one").get_layer("dense")
-    assert names_of_layers(model)[id(dense)] == [{"dense"}, {"one"}]
+    assert names_of_layers(model)[id(dense)] == [{"dense", "one/dense"}, {"one"}]

@@ -1,0 +1,116 @@
+"""Names of layers in `exclude` and `sparsity`: a layer, and all within it."""
+
+import keras
+import network_pruning as npr
+import numpy as np
+import pytest
+from keras import layers
+from keras_models import attention, mixed, randomized
+
+pytestmark = pytest.mark.backends
+
+
+class Block(layers.Layer):
+    def build(self, shape):
+        self.one, self.two = layers.Dense(4, name="one"), layers.Dense(4, name="two")
+        self.one.build(shape)
+        self.two.build((*shape[:-1], 4))
+
+    def call(self, inputs):
+        return self.two(self.one(inputs))
+
+
+def nested():
+    """A nested model, and a layer with layers in it."""
+    inner = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(4, name="one"), layers.Dense(4, name="two")], name="inner"
+    )
+    inputs = keras.Input((4,))
+    x = layers.Dense(4, name="first")(inputs)
+    x = Block(name="block")(inner(x))
+    return randomized(keras.Model(inputs, layers.Dense(2, name="out")(x)))
+
+
+def sparsities(model, sparsity=0.5, **arguments):
+    pruned = npr.prune(model, sparsity, **arguments)
+    return {name: share for name, share in npr.measure(pruned).layer_sparsity.items() if share}
+
+
+@pytest.mark.parametrize(
+    ("exclude", "pruned"),
+    [
+        ("inner", "first block/one block/two"),
+        ("block", "first inner/one inner/two"),
+        (["block", "first"], "inner/one inner/two"),
+        ("block/one", "first inner/one inner/two block/two"),  # as the library prints it
+        ("one", "first inner/two block/two"),
+        ("block/*", "first inner/one inner/two"),
+        (None, "first inner/one inner/two block/one block/two"),
+    ],
+)
+def test_what_is_excluded_stays_with_all_within_it(exclude, pruned):
+    assert set(sparsities(nested(), exclude=exclude)) == set(pruned.split())
+
+
+@pytest.mark.parametrize("exclude", ["attention", "attention/*", "*attention/value*"])
+def test_attention_is_excluded_by_its_name_and_paths(exclude):
+    found = sparsities(randomized(attention()), exclude=exclude)
+    assert ("query" in found) == (exclude == "*attention/value*")
+    assert "value" not in found
+    assert {"wide", "narrow"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("exclude", "message"),
+    [
+        (3, "exclude: 3 is not the name of a layer"),
+        ([3], "exclude: 3 is not the name of a layer"),
+        (["first", "inner/three"], "exclude: 'inner/three' is the name of no layer"),
+        (["first", "inner", "block"], "exclude: nothing that can be pruned is left"),
+    ],
+)
+def test_what_cannot_be_excluded_is_refused(exclude, message):
+    with pytest.raises(ValueError, match=message):
+        npr.prune(nested(), 0.5, exclude=exclude)
+
+
+def test_a_sparsity_is_of_all_within_a_layer():
+    assert sparsities(nested(), {"inner": 0.5}) == {"inner/one": 0.5, "inner/two": 0.5}
+    assert sparsities(nested(), {"inner/two": 0.75, "inner": 0.25, "block/one": 0.5}) == {
+        "inner/one": 0.25,
+        "inner/two": 0.75,
+        "block/one": 0.5,
+    }
+
+
+def residual():
+    """Two layers whose sum is normalized, and one before them."""
+    inputs = keras.Input((6, 6, 2))
+    x = layers.Conv2D(4, 1, name="before")(inputs)
+    one = layers.Conv2D(4, 1, name="one")(x)
+    two = layers.Conv2D(4, 1, name="two")(x)
+    x = layers.BatchNormalization(name="normalization")(layers.Add()([one, two]))
+    x = layers.GlobalAveragePooling2D()(x)
+    return randomized(keras.Model(inputs, layers.Dense(2, name="out")(x)))
+
+
+@pytest.mark.parametrize(
+    ("exclude", "named"),
+    [("one", r"two \(because of one, "), ("normalization", r"one \(because of normalization, ")],
+)
+def test_what_loses_its_units_with_an_excluded_layer_stays_and_is_named(exclude, named):
+    model = residual()
+    with pytest.warns(UserWarning, match=rf"{named}which is excluded\)"):
+        pruned = npr.prune(model, 0.5, "unit", exclude=exclude)
+    for name in ("one", "two", "normalization"):
+        for before, after in zip(
+            model.get_layer(name).get_weights(), pruned.get_layer(name).get_weights(), strict=True
+        ):
+            np.testing.assert_array_equal(before, after)
+    small = npr.shrink(pruned)
+    assert (small.get_layer("before").filters, small.get_layer("one").filters) == (2, 4)
+
+
+def test_an_excluded_reader_fixes_nothing_before_it():
+    pruned = npr.prune(randomized(mixed()), 0.5, "unit", exclude="separable")
+    assert npr.shrink(pruned).get_layer("project").filters == 3
