@@ -54,18 +54,21 @@ class Call:
         """What it makes of channels that are the same at all positions.
 
         Args:
-            values: for each input an array of shape (channels,).
+            values: for each input an array of shape (channels,); None for an empty mask.
         """
         tensors = [
-            keras.ops.convert_to_tensor(np.reshape(value, _alone(channels, tensor)), tensor.dtype)
+            keras.ops.convert_to_tensor(_one_position(value, channels, tensor), tensor.dtype)
             for value, channels, tensor in zip(values, self.inputs, self.tensors_in, strict=True)
         ]
         return np.ravel(keras.ops.convert_to_numpy(self.run(tensors))).astype(float)
 
 
-def _alone(channels, tensor):
-    """The shape of a tensor with a single position."""
-    return [-1 if axis == channels.axis else 1 for axis in range(len(tensor.shape))]
+def _one_position(value, channels, tensor):
+    """Values of channels as an array like a tensor, but with a single position."""
+    axes = range(len(tensor.shape))
+    if value is None:
+        return np.ones([1 for _ in axes])
+    return np.reshape(value, [-1 if axis == channels.axis else 1 for axis in axes])
 
 
 class Graph:
@@ -151,10 +154,10 @@ class Graph:
             call.rule = Opaque()
             call.outputs = call.rule.trace(call, self.atoms)
         first = self.first_calls.setdefault(id(node.operation), call)
-        if first is not call:
+        if first is not call and _depends_on_channels(node.operation):
             first.shared = call.shared = True
             for sides in ((call.inputs, first.inputs), (call.outputs, first.outputs)):
-                for ours, theirs in zip(*sides, strict=True):
+                for ours, theirs in zip(*sides, strict=False):  # a mask may be in one call only
                     self._same(ours, theirs, f"{node.operation.name} is used in several places")
         for tensor, channels in zip(node.output_tensors, call.outputs, strict=True):
             self._bind(tensor, channels)
@@ -184,6 +187,12 @@ def function_of(model):
     if isinstance(model, keras.Sequential):
         return model._functional
     return model if hasattr(model, "_nodes_by_depth") else None
+
+
+def _depends_on_channels(op):
+    """Whether a layer fits one set of channels only, by its weights or its config; others may be
+    called anywhere."""
+    return isinstance(op, keras.layers.Reshape) or bool(getattr(op, "weights", ()))
 
 
 def _has_arrays(node):

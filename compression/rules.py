@@ -90,6 +90,8 @@ class Elementwise(Opaque):
         axis = len(tensor.shape) + min(ends)
         if len(ends) > 1 or tensor.shape[axis] != number:
             return None
+        if any(len(channels) not in (1, number) for channels in given):  # along another axis
+            return None
         for channels in given:
             if len(channels) != number:  # one channel for all of the others
                 keep(atoms, channels, f"{call.op.name} spreads it over others")
@@ -100,14 +102,19 @@ class Elementwise(Opaque):
         if channels is None:
             return [None]
         values = [_spread(value, len(channels)) for value in values]
-        known = ~np.isnan(np.sum(values, axis=0))
-        found = np.full(len(channels), np.nan)
-        if known.any():
-            found[known] = call.evaluate([np.nan_to_num(value) for value in values])[known]
-            found[~np.isfinite(found)] = np.nan
+        found = self._evaluated(call, values, ~np.isnan(np.sum(values, axis=0)))
         if type(call.op).__name__ == "Multiply":  # nothing times anything finite
             found[np.any([value == 0 for value in values], axis=0)] = 0
         return [found]
+
+    def _evaluated(self, call, values, known):
+        """What a call makes of constants, where all of them are known."""
+        found = np.full(len(known), np.nan)
+        if known.any():
+            given = [None if value is None else np.nan_to_num(value) for value in values]
+            found[known] = call.evaluate(given)[known]
+            found[~np.isfinite(found)] = np.nan
+        return found
 
     def needed(self, call, needed, values):
         (out,) = needed
@@ -363,7 +370,11 @@ class PerChannel(Elementwise):
         return [Channels(channels.axis, channels.atoms)]
 
     def constants(self, call, values):
-        return super().constants(call, values[:1])
+        value, *masks = values
+        gamma = getattr(call.op, "gamma", None)
+        if gamma is not None:  # nothing of the input comes through a factor of zero
+            value = np.where(value_of(gamma) == 0, 0, value)
+        return [self._evaluated(call, [value, *(None for _ in masks)], ~np.isnan(value))]
 
     def needed(self, call, needed, values):
         return [needed[0], *Opaque.needed(self, call, needed, values)[1:]]

@@ -403,3 +403,78 @@ def test_what_cannot_be_copied_ends_in_one_sentence():
         with pytest.raises(ValueError, match="get_config") as error:
             refused()
         assert "\n" not in str(error.value)
+
+
+# --- Calls that are out of the ordinary ----------------------------------------------------------
+
+
+def test_a_dead_unit_whose_normalization_sees_a_mask():
+    inputs = keras.Input((6,), dtype="int32")
+    x = layers.Embedding(5, 4, mask_zero=True)(inputs)
+    x = layers.BatchNormalization(name="norm")(layers.Dense(3, name="a")(x))
+    x = layers.Dense(2, name="b")(x)
+    model = randomized(keras.Model(inputs, x))
+    pruned = npr.prune(model, {"a": 0.34}, "unit")
+    smaller = npr.shrink(pruned)
+    assert smaller.get_layer("a").units == 2
+    words = np.array([[1, 2, 0, 3, 4, 0], [4, 4, 1, 0, 0, 0]])
+    np.testing.assert_allclose(
+        smaller.predict(words, verbose=0), pruned.predict(words, verbose=0), atol=1e-6
+    )
+
+
+def test_a_product_of_channels_along_different_axes():
+    one, two = keras.Input((3,)), keras.Input((3,))
+    rows = layers.Reshape((6, 1))(layers.Dense(6, name="rows")(one))
+    columns = layers.Reshape((1, 4))(layers.Dense(4, name="columns")(two))
+    x = layers.Flatten()(layers.Multiply()([rows, columns]))
+    model = randomized(keras.Model([one, two], layers.Dense(2, name="out")(x)))
+    quietly_shrunk(model)
+    set_kernel(model, "rows", lambda kernel: kernel[:, 0].fill(0))
+    quietly_shrunk(model)
+
+
+def test_one_addition_of_two_and_of_three():
+    add, inputs = layers.Add(), keras.Input((4,))
+    one, two, three = (layers.Dense(6, name=name)(inputs) for name in ("one", "two", "three"))
+    x = layers.Dense(6, activation="relu", name="four")(add([one, two, three]))
+    model = randomized(keras.Model(inputs, layers.Dense(2, name="out")(add([x, one]))))
+    smaller = shrunk(npr.prune(model, 0.5, "unit"))
+    assert smaller.get_layer("four").units == 3
+
+
+def test_an_activation_used_in_several_places_ties_nothing_together():
+    relu, inputs = layers.ReLU(), keras.Input((4,))
+    x = relu(layers.Dense(8, name="one")(inputs))
+    x = relu(layers.Dense(4, name="two")(x))
+    outputs = relu(layers.Dense(4, name="out")(x))  # whose channels stay
+    model = randomized(keras.Model(inputs, outputs))
+    smaller = shrunk(npr.prune(model, 0.5, "unit"))
+    assert [smaller.get_layer(name).units for name in ("one", "two", "out")] == [4, 2, 4]
+
+
+def test_a_reshape_used_in_several_places_keeps_its_shape():
+    reshape, inputs = layers.Reshape((2, 3)), keras.Input((4,))
+    one = layers.Dense(2, name="after_one")(reshape(layers.Dense(6, name="one")(inputs)))
+    two = layers.Dense(2, name="after_two")(reshape(layers.Dense(6, name="two")(inputs)))
+    x = layers.Flatten()(layers.Add()([one, two]))
+    model = randomized(keras.Model(inputs, layers.Dense(2, name="out")(x)))
+    for kernel in (model.get_layer(name).kernel for name in ("after_one",)):
+        kernel.assign(np.array(kernel) * [[0], [1], [1]])
+    quietly_shrunk(model)
+
+
+@pytest.mark.parametrize("beta", [0.5, -0.5])
+def test_a_channel_with_a_factor_of_zero_is_dead(beta):
+    inputs = keras.Input((4,))
+    x = layers.Dense(3, name="a")(inputs)
+    x = layers.ReLU()(layers.BatchNormalization(name="norm")(x))
+    model = randomized(keras.Model(inputs, layers.Dense(2, name="b")(x)))
+    norm = model.get_layer("norm")
+    norm.gamma.assign([1.0, 0.0, 2.0])
+    norm.beta.assign([1.0, beta, 2.0])
+    before = model.get_layer("b").get_weights()
+    smaller = shrunk(model)
+    assert smaller.get_layer("a").units == 2
+    after = smaller.get_layer("b").get_weights()
+    np.testing.assert_allclose(after[1], before[1] + max(beta, 0) * before[0][1], rtol=1e-6)
