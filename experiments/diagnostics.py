@@ -5,6 +5,7 @@ import base64
 import numpy as np
 
 from ..utils import percent
+from ..visualization.controls import is_control
 from ..visualization.tables import BASELINE, baseline_of, json_numbers, trains
 from .page_data import read_look
 
@@ -23,7 +24,7 @@ def looks_of(paths, rows, labels):
         labels: of the test examples, integers of shape (n,); None if nobody knows.
     """
     found, pixels, missing, numbers = {}, {}, [], 0
-    dense_answers = _dense_answers(paths, rows)
+    before = _answers_before(paths, rows)
     for row in rows[rows["method"] != BASELINE].to_dict("records"):
         look = read_look(paths.look(row["recipe"]))
         if look is None or labels is None or len(look.answers) != len(labels):
@@ -33,7 +34,16 @@ def looks_of(paths, rows, labels):
         if numbers > MOST_NUMBERS and row["method"] not in found:
             missing.append(f"{row['method']} at {percent(row['k'])}")
             continue
-        found.setdefault(row["method"], []).append(_look(row, look, labels, dense_answers))
+        control = before.get(row["method"]) if row["k"] else None
+        found.setdefault(row["method"], []).append(
+            _look(
+                row,
+                look,
+                labels,
+                before.get(BASELINE) if control is None else control,
+                "the dense network" if control is None else "the control",
+            )
+        )
         if look.pixels is not None:
             for number, image in zip(look.changed, look.pixels, strict=True):
                 pixels[int(number)] = image
@@ -48,17 +58,22 @@ def looks_of(paths, rows, labels):
     return found, _images(pixels), note
 
 
-def _dense_answers(paths, rows):
-    """The answers of the untouched dense network to the test examples; None if nobody knows."""
+def _answers_before(paths, rows):
+    """What the networks answer that others are compared with: controls by method, and the untouched
+    dense network as `BASELINE`; without those of which nobody knows."""
+    controls = rows[is_control(rows)]
     unpruned = rows[(rows["k"] == 0) & ~trains(rows)]
-    for recipe in (baseline_of(rows)["recipe"], *unpruned["recipe"]):
-        look = read_look(paths.look(recipe))
+    recipes = [(BASELINE, recipe) for recipe in (baseline_of(rows)["recipe"], *unpruned["recipe"])]
+    recipes += zip(controls["method"], controls["recipe"], strict=True)
+    found = {}
+    for name, recipe in recipes:
+        look = None if name in found else read_look(paths.look(recipe))
         if look is not None:
-            return look.answers
-    return None
+            found[name] = look.answers
+    return found
 
 
-def _look(row, look, labels, dense_answers):
+def _look(row, look, labels, before, compared_with):
     classes = int(max(labels.max(), look.answers.max())) + 1
     confusion = None
     if classes <= MOST_CLASSES:
@@ -93,14 +108,13 @@ def _look(row, look, labels, dense_answers):
             {
                 "number": int(number),
                 "label": int(labels[number]),
-                "before": None if dense_answers is None else int(dense_answers[number]),
+                "before": None if before is None else int(before[number]),
                 "after": int(look.answers[number]),
             }
             for number in look.changed
         ],
-        "num_changed": None
-        if dense_answers is None
-        else int(np.count_nonzero(dense_answers != look.answers)),
+        "num_changed": None if before is None else int(np.count_nonzero(before != look.answers)),
+        "compared_with": compared_with,
     }
 
 

@@ -11,13 +11,13 @@ from .intervals import FEWEST_SEEDS
 # What people look for first: the table may be wider than the screen.
 TABLE_COLUMNS = (
     *("method", "k", "sparsity", "test_accuracy", "valid_accuracy", "compression_ratio"),
-    *("speedup", "effective_sparsity", "test_cross_entropy", "test_loss"),
+    *("speedup", "rounds", "effective_sparsity", "test_cross_entropy", "test_loss"),
     *("nonzero", "living", "multiply_adds", "recipe"),
 )
 SUMMARY_COLUMNS = (
     *("method", "k", "sparsity_mean", "test_accuracy_mean", "test_accuracy_sd"),
     *("test_accuracy_low", "test_accuracy_high", "valid_accuracy_mean"),
-    *("compression_ratio_mean", "speedup_mean", "seeds"),
+    *("compression_ratio_mean", "speedup_mean", "rounds", "seeds"),
 )
 # The limits of an interval; and what each of two seeds reached, which have no interval.
 SPREAD = ("low", "high", "one", "other")

@@ -10,12 +10,11 @@ from ..config import PACKAGE_DIR, ExperimentConfig
 from ..pruning.methods import REFERENCE
 from ..utils import RunError, say, write_text
 from ..visualization import console, csv, pages
+from ..visualization.controls import is_control
 from ..visualization.tables import (
-    BASELINE,
     CLEARLY_LESS,
     in_order,
     json_numbers,
-    trains,
 )
 from . import folder, headlines
 from .described import command, described_settings, provenance
@@ -121,7 +120,7 @@ def report_of(paths):
         "curves": curves(shown),
         "bands": None if means is None or rows is None else curves(means),
         "baseline": baseline(shown),
-        "has_controls": _has_controls(shown),
+        "has_controls": bool(is_control(shown).any()),
         "few_seeds": rows is None and bool((shown["seeds"] == 2).any()),
         "notes": console.reached_notes(shown),
         "published": published,
@@ -140,13 +139,6 @@ def report_of(paths):
         ),
         "seeds": _seeds(paths),
     }
-
-
-def _has_controls(rows):
-    """Whether unpruned networks of methods that train are controls of their own: in tables of
-    earlier versions they are the untouched network."""
-    untouched = rows["method"] == BASELINE
-    return bool(untouched.any() and (trains(rows) & ~untouched & (rows["k"] == 0)).any())
 
 
 def networks_of_record(paths, record):

@@ -160,13 +160,19 @@ def _plot_unpruned(axes, metrics):
     """Lines at the accuracy of the baseline, and of the controls."""
     if (metrics["k"] == 0).any():
         accuracy = 100 * baseline_of(metrics)["test_accuracy"]
-        axes.axhline(accuracy, color="black", linewidth=0.6, label="baseline: dense, as it is")
+        axes.axhline(
+            accuracy,
+            color="black",
+            linewidth=0.6,
+            linestyle="--",
+            label="baseline: dense, as it is",
+        )
     for number, (_, row) in enumerate(controls_of(metrics).iterrows()):
         axes.axhline(
             100 * row["test_accuracy"],
             color="black",
             linewidth=0.9,
-            linestyle="--",
+            linestyle=":",
             label="_" if number else "control: dense, with the same further training",
         )
 

@@ -180,10 +180,10 @@ function showFirst(entry) {
 function showChanged(entry) {
   const name = (number) => DATA.classes[number] ?? String(number);
   $("changed-text").textContent = entry.num_changed === null
-    ? "The dense network's answers are not known."
+    ? `${entry.compared_with[0].toUpperCase()}${entry.compared_with.slice(1)}'s answers are not known.`
     : entry.num_changed
-    ? `${entry.num_changed.toLocaleString("en")} answers differ from the dense network's.`
-    : "No answer differs from the dense network's.";
+    ? `${entry.num_changed.toLocaleString("en")} answers differ from ${entry.compared_with}'s.`
+    : `No answer differs from ${entry.compared_with}'s.`;
   $("changed").replaceChildren(...entry.changed.map((example) => {
     const right = example.after === example.label ? "now right" : example.before === example.label ? "was right" : "wrong both";
     const text = ` is ${name(example.label)}: ${example.before === null ? "?" : name(example.before)} → ${name(example.after)} (${right})`;
