@@ -4,28 +4,28 @@ docs/small.md specifies the format, `.npk`.
 """
 
 import contextlib
-import copy
-import inspect
 import numbers
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from keras.src.backend.common import global_state
 
 from ..config import BITS, UsageError
 from ..models import kernels
-from ..models.copies import check_built, knowing
+from ..models.copies import check_built, knowing, refresh
 from ..models.kernels import value_of
-from ..utils import atomic_path, one_line
-from . import npk_file
+from ..utils import atomic_path
+from . import npk_config, npk_file
 from .graph import Graph, function_of
 from .life import Life
+from .npk_config import check_loadable, plain_config
 from .npk_writer import estimated_size, write
 from .order import in_order
-from .quantization import accuracy, quantized
+from .quality import Quality, check_drop
+from .quantization import is_quantized, quantized
 from .shrink import Surgery
 
 
@@ -36,21 +36,29 @@ def save(
     bits: int | None = None,
     data: tuple[Any, Any] | None = None,
     max_accuracy_drop: float | None = None,
+    metric: keras.Metric | Callable[[Any, Any], float] | None = None,
 ) -> int:
     """Writes a Keras model to an `.npk` file, hundreds of times smaller if it is pruned.
 
     What has no influence on the answers is left out as by `shrink`, behind unchanged inputs, and
     units of a layer change their order. What is left is kept bit by bit, unless `bits` or
-    `max_accuracy_drop` say otherwise. Loss, optimizer and initializers are not kept.
+    `max_accuracy_drop` say otherwise. Loss, optimizer and initializers are not kept. A model that
+    Keras has quantized keeps its layers and their integers as they are.
 
     Args:
         model: any built Keras model.
         path: of the file; one that is there is replaced when the new one is complete.
         bits: 2 to 6: rounds the weights of each kernel and the biases to 2ᵇⁱᵗˢ levels, other
-            numbers to 16 bits.
-        data: examples `(x, y)`, y as class numbers or one-hot rows, for `max_accuracy_drop`.
+            weights that are trained to 16 bits. Statistics, as of normalizations, stay as they are.
+        data: examples `(x, y)`, for `max_accuracy_drop`: x of shape (n, …), y as class numbers of
+            shape (n,), as one-hot rows, as labels of 0 and 1 of the answers' shape, or whatever
+            `metric` takes.
         max_accuracy_drop: chooses the fewest bits with which no more than this share of `data`, in
-            [0, 1], is lost; all bits are kept where none is good enough.
+            [0, 1], is lost, as measured on what is saved; all bits are kept where none is good
+            enough. With `metric` it is in the units of that, 0 or more.
+        metric: how good answers are, of a model that is no classifier, say: a Keras metric, or a
+            function of `(y, answers)` that returns a number. Higher is better, unless Keras says
+            otherwise of its metric, or it is called like a loss: `quality.lower_is_better`.
 
     Returns:
         The size of the file in bytes.
@@ -63,15 +71,18 @@ def save(
     Source: rounding and coding as in Deep Compression (Han et al., 2016, arXiv:1510.00149), with
     adaptive models and a range coder.
     """
-    _check(model, bits, data, max_accuracy_drop)
+    check_built(model)
+    path, bits = _checked_path(path), _checked_bits(bits)
+    check_drop(bits, data, max_accuracy_drop, metric)
     smaller = without_what_is_gone(model)
+    check_loadable(smaller)
     if max_accuracy_drop is not None:
-        smaller = _with_fewest_bits(smaller, data, max_accuracy_drop)
+        quality = Quality(model, data, metric)
+        smaller = _with_fewest_bits(smaller, quality, quality(model), max_accuracy_drop)
     elif bits is not None:
         smaller = quantized(smaller, bits)
     content = to_bytes(smaller)
-    check_loadable(smaller)
-    with atomic_path(Path(path)) as temporary:
+    with atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return len(content)
 
@@ -79,33 +90,50 @@ def save(
 def load(path: str | os.PathLike) -> keras.Model:
     """The Keras model in an `.npk` file, on any backend, not compiled.
 
-    Nothing in the file is executed. A model with classes of your own needs them registered with
+    Nothing in the file is executed: it may name layers of Keras' that only compute, and nothing
+    else. A model with classes of your own needs them registered with
     `keras.saving.register_keras_serializable`.
 
     Args:
         path: of the file.
 
     Raises:
+        UsageError: (a ValueError) if `path` is none.
         ValueError: if it is no such file, is damaged, or needs code that is not there.
         OSError: if it cannot be read.
     """
-    return from_bytes(Path(path).read_bytes(), path)
+    path = _checked_path(path)
+    return from_bytes(path.read_bytes(), path)
 
 
 def from_bytes(content, path):
     """The same from the bytes of a file; `path` is what messages call it."""
-    config, arrays = npk_file.read_bytes(content, path)
+    config = npk_file.read_config(content, path)
+    with _explained(path):
+        shapes = [tuple(variable.shape) for variable in npk_config.variables(config)]
+    # Before memory is taken for what the config claims; decoded is nothing that it does not have.
+    arrays = npk_file.read_arrays(content, path, shapes)
+    with _explained(path):
+        return _filled(config, arrays)
+
+
+@contextlib.contextmanager
+def _explained(path):
+    """Makes one sentence of what Keras, or a class of the user's, says of a config."""
     try:
-        _check_sources(config)
-        with _without_memory():
-            _check_shapes(_built(config), arrays)
-        model = _built(config)
-    except Exception as error:
+        yield
+    except Exception as error:  # anything
         raise ValueError(
             f"{path} holds no model that can be built: {npk_file.reason(error)}."
         ) from error
+
+
+def _filled(config, arrays):
+    """The model that a config describes, with these weights."""
+    model = npk_config.built(config)
     for variable, array in zip(model.weights, arrays, strict=True):
         variable.assign(array)
+    refresh(model)
     return model
 
 
@@ -115,25 +143,30 @@ def to_bytes(model):
     Raises:
         ValueError: if it has numbers of a type that the format does not know.
     """
-    arrays = [_known_type(array) for array in in_order(model)]
-    return write(plain_config(model), arrays, _column_axes(model))
-
-
-def plain_config(model):
-    """The config of a Keras model without what is so by default."""
-    return _plain_config(keras.saving.serialize_keras_object(model))
+    config = plain_config(model)
+    return write(config, *_arrays(model, config))
 
 
 def estimated_bytes(model):
     """About how many these are, in a hundredth of the time."""
     arrays = [_known_type(value_of(variable)) for variable in model.weights]
-    return estimated_size(arrays, _column_axes(model))
+    return estimated_size(arrays, _column_axes(model, model.weights))
 
 
-def _column_axes(model):
+def _arrays(model, config):
+    """The weights of a model as they are written, and the axes of each that number columns."""
+    if is_quantized(model):
+        weights = npk_config.in_order_of(config, model)
+        arrays = [value_of(variable) for variable in weights]
+    else:
+        weights, arrays = model.weights, in_order(model)
+    return [_known_type(array) for array in arrays], _column_axes(model, weights)
+
+
+def _column_axes(model, weights):
     """How many of the last axes of each weight number the columns of a matrix."""
     axes = {id(kernel.variable): len(kernel.units) for kernel in kernels.all_kernels(model)}
-    return [axes.get(id(variable), 1) for variable in model.weights]
+    return [axes.get(id(variable), 1) for variable in weights]
 
 
 def _known_type(array):
@@ -141,35 +174,25 @@ def _known_type(array):
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
 
 
-def _check(model, bits, data, max_accuracy_drop):
-    check_built(model)
-    if bits is not None and bits not in BITS:
+def _checked_path(path):
+    try:
+        return Path(path)
+    except TypeError as error:
+        raise UsageError(f"path: {path!r} is no path of a file.") from error
+
+
+def _checked_bits(bits):
+    """The bits as a whole number: 4.0 is 4."""
+    is_number = isinstance(bits, numbers.Real) and not isinstance(bits, bool)
+    if bits is not None and not (is_number and bits in BITS):
         raise UsageError(f"bits: {bits!r} is not a whole number from {BITS[0]} to {BITS[-1]}.")
-    if max_accuracy_drop is None:
-        return
-    if bits is not None:
-        raise UsageError("bits and max_accuracy_drop both choose the bits; give one of them.")
-    if data is None:
-        raise UsageError("data: give examples as data=(x, y), by which accuracy is measured.")
-    if not isinstance(max_accuracy_drop, numbers.Real) or not 0 <= max_accuracy_drop <= 1:
-        raise UsageError(f"max_accuracy_drop: {max_accuracy_drop!r} is not a share in [0, 1].")
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        raise UsageError("data: give examples as a pair data=(x, y).")
-    x, y = data
-    first = next(iter(x.values())) if isinstance(x, dict) else x
-    inputs = getattr(model, "inputs", None) or ()
-    if isinstance(x, tuple | list) and len(inputs) > 1:  # an array for each input
-        first = x[0]
-    if len(first) != len(y) or not len(y):
-        raise UsageError(
-            f"data: {len(first):,} examples and {len(y):,} classes; as many of both are needed, "
-            "and one at least."
-        )
+    return bits if bits is None else int(bits)
 
 
 def without_what_is_gone(model):
-    """The smaller model behind unchanged inputs; a subclassed one as it is."""
-    if function_of(model) is None:
+    """The smaller model behind unchanged inputs; a subclassed one, and one that Keras has
+    quantized, as it is."""
+    if function_of(model) is None or is_quantized(model):
         return model
     graph = Graph(model)
     life = Life.of(graph)
@@ -180,105 +203,16 @@ def without_what_is_gone(model):
         return Surgery(graph, life).operate()
 
 
-def check_loadable(model):
-    """Makes sure that what is written of a model can be read again.
-
-    Raises:
-        ValueError: if not; the message says why.
-    """
-    try:
-        config = plain_config(model)
-        _check_sources(config)
-        with _without_memory():
-            _built(config)
-    except Exception as error:  # of Keras and of the user's classes: anything
-        raise ValueError(
-            f"The model could not be loaded again: {npk_file.reason(error)}."
-        ) from error
-
-
-def _with_fewest_bits(model, data, max_accuracy_drop):
-    try:
-        least = accuracy(model, data) - max_accuracy_drop
-    except Exception as error:  # of Keras and the backend: anything
-        raise UsageError(
-            f"data: the model cannot answer these examples ({one_line(error, 160)})."
-        ) from error
-    candidates = (quantized(model, bits) for bits in BITS)
-    return next((each for each in candidates if accuracy(each, data) >= least), model)
-
-
-def _plain_config(config):
-    """A config of Keras without what is so by default, and what a trained model needs no more."""
-    if isinstance(config, (list, tuple)):
-        return [_plain_config(each) for each in config]
-    if not isinstance(config, dict):
-        return config
-    config = {key: _plain_config(value) for key, value in config.items()}
-    if config.get("registered_name", "") is None:
-        del config["registered_name"]
-    config.pop("compile_config", None)
-    if str(config.get("module", "")).startswith("keras"):
-        config.pop("build_config", None)
-        defaults = _defaults(config)
-        config["config"] = {
-            key: value
-            for key, value in config["config"].items()
-            if not (key in defaults and (key.endswith("_initializer") or value == defaults[key]))
-        }
-    return config
-
-
-def _defaults(config):
-    """The default arguments of the class that a config is of; none of layers' without weights."""
-    kind = getattr(keras.layers, config["class_name"], None)
-    if kind is None or config["module"] != "keras.layers":
-        return {}
-    parameters = inspect.signature(kind.__init__).parameters.values()
-    defaults = {each.name: each.default for each in parameters} | {"trainable": True}
-    return {
-        key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()
-    }
-
-
-def _check_sources(config):
-    """Makes sure that a config names nothing but what Keras brings or the user has registered."""
-    if isinstance(config, dict):
-        module = config.get("module")
-        if isinstance(module, str) and module.split(".")[0] != "keras":
-            name = config.get("registered_name") or config.get("class_name")
-            if keras.saving.get_registered_object(name) is None:
-                raise ValueError(
-                    f"it needs {name}, which is not registered with "
-                    "keras.saving.register_keras_serializable"
-                )
-    if isinstance(config, (dict, list)):
-        for each in config.values() if isinstance(config, dict) else config:
-            _check_sources(each)
-
-
-def _built(config):
-    config = copy.deepcopy(config)  # Keras takes it apart
-    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
-    if not isinstance(model, keras.Model) or not model.built:
-        raise ValueError("it describes no built model")
+def _with_fewest_bits(model, quality, before, drop):
+    """The model on the fewest bits with which it is good enough; as it is if none are."""
+    for bits in BITS:
+        candidate = quantized(model, bits)
+        if quality.suffices(quality(_as_loaded(candidate)), before, drop):
+            return candidate
     return model
 
 
-@contextlib.contextmanager
-def _without_memory():
-    """While it lasts, models have no weights but shapes: a forged config may claim any number."""
-    waiting = "uninitialized_variables"  # for the end of a scope, which would give them memory
-    before = list(global_state.get_global_attribute(waiting) or [])
-    try:
-        with keras.StatelessScope(initialize_variables=False):
-            yield
-    finally:
-        global_state.set_global_attribute(waiting, before)
-
-
-def _check_shapes(model, arrays):
-    found = [tuple(array.shape) for array in arrays]
-    wanted = [tuple(variable.shape) for variable in model.weights]
-    if found != wanted:
-        raise ValueError("its arrays are not those of its model")
+def _as_loaded(model):
+    """What `load` would make of a model that is written."""
+    config = plain_config(model)
+    return _filled(config, _arrays(model, config)[0])

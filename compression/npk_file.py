@@ -6,6 +6,17 @@ from pathlib import Path
 from ..utils import one_line
 from . import npk_reader
 
+# Of what a reader may raise who believes a file.
+ERRORS = (
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+    RecursionError,
+    zlib.error,
+)
+
 
 def read(path):
     """The config and the arrays of a file; see `npk_reader.read`.
@@ -14,18 +25,24 @@ def read(path):
         ValueError: if it is no such file or is damaged.
         OSError: if it cannot be read.
     """
-    return read_bytes(Path(path).read_bytes(), path)
+    return _read(npk_reader.read, path, Path(path).read_bytes())
 
 
-def read_bytes(content, path):
-    """The same of the bytes of a file; `path` is what messages call it."""
+def read_config(content, path):
+    """The config in the bytes of a file; `path` is what messages call it."""
+    return _read(npk_reader.read_config, path, content)
+
+
+def read_arrays(content, path, shapes):
+    """The arrays in the bytes of a file, which have to have these shapes."""
+    return _read(npk_reader.read_arrays, path, content, shapes)
+
+
+def _read(read_part, path, *arguments):
     try:
-        return npk_reader.read(content)
-    except StopIteration:
-        why = "it is cut off or damaged"
-    except (ValueError, LookupError, TypeError, ArithmeticError, MemoryError, zlib.error) as error:
-        why = reason(error)
-    raise ValueError(f"{path} cannot be read: {why}.")
+        return read_part(*arguments)
+    except ERRORS as error:
+        raise ValueError(f"{path} cannot be read: {reason(error)}.") from error
 
 
 def reason(error):

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-MAGIC, ROOM = b"NPK1", 1 << 12  # numbers for each byte: who claims more wants to fill the memory
-TYPES = "<f4", "<u2", "<f2", "<f8", "<i4", "<i8", "u1", "?"  # <u2: the upper half of a <f4
+MAGIC, ROOM = b"NPK1", 1 << 9  # numbers for each byte: who claims more wants to fill the memory
+TYPES = "<f4", "<u2", "<f2", "<f8", "<i4", "<i8", "u1", "?", "i1"  # <u2: the upper half of a <f4
+OF_CONFIG, OF_PLAIN = 16, 64  # times as many bytes may be deflated to one
 KINDS = "InputLayer Conv2D MaxPooling2D Dense Flatten ReLU Activation Dropout".split()
 WORDS = Path(__file__).with_name("npk_words.txt").read_bytes()  # that configs are made of
 
@@ -17,25 +18,33 @@ WORDS = Path(__file__).with_name("npk_words.txt").read_bytes()  # that configs a
 class BitReader:
     """Decodes 32-bit words of constriction's range coder (Bamler, 2022, arXiv:2201.01741)."""
 
-    def __init__(self, words):
-        self.words, self.range = iter([*words, 0, 0]), (1 << 64) - 1
-        self.point = next(self.words) << 32 | next(self.words)
+    def __init__(self, words, most=math.inf):
+        self.words, self.range, self.left = iter([*words, 0, 0]), (1 << 64) - 1, most
+        self.point = self.word() << 32 | self.word()
+
+    def word(self):
+        """The next word; a file has as many as it needs, and they are for so many bits at most."""
+        word = next(self.words, None)
+        if word is None or self.left < 0:
+            raise ValueError("it is cut off or damaged")
+        return word
 
     def bit(self, p, _given=None):
         """The next bit, which is 1 with probability `p`."""
         scale, zero = self.range >> 24, int((1 - p) * (2**24 - 2)) + 1
         bit, edge = int(self.point >= scale * zero), scale * zero
         self.point, self.range = self.point - bit * edge, scale * (2**24 - zero) if bit else edge
+        self.left -= 1
         if self.range < 1 << 32:
-            self.range, self.point = self.range << 32, self.point << 32 | next(self.words)
+            self.range, self.point = self.range << 32, self.point << 32 | self.word()
         return bit
 
 
 class Model:
     """What is known of the bits to come. Its coder reads them, or writes those that are given."""
 
-    def __init__(self, coder):
-        self.coder, self.seen = coder, {}
+    def __init__(self, coder, room=0):
+        self.coder, self.room, self.seen = coder, room, {}
 
     def bit(self, key, given=None):
         """A bit of which the earlier ones with the same key tell."""
@@ -55,9 +64,9 @@ class Model:
 
     def matrix(self, columns, rows, step, line, falling, given=None):
         """Columns of whole numbers, most of them 0 (`falling`: ever more); a row is as before, and
-        as its neighbours in a picture, `step` or `line` rows away (0: no picture)."""
+        as its neighbours in a picture, `step` or `line` rows away (0: no picture). One by one."""
         ways = step, line, line + step, line - step, 2 * step, 2 * line
-        alive, weight, hits, found = [0] * (rows + 1), [2] * rows, {}, []
+        alive, weight, hits = [0] * (rows + 1), [2] * rows, {}
         for row in range(rows):  # the last of `alive` lies outside
             key = "alive", *(alive[max(row - way, -1)] for way in ways[:4])
             alive[row] = self.bit(key, given and any(column[row] for column in given))
@@ -87,36 +96,76 @@ class Model:
                             signs[row + way] += (2 * sign - 1) * (n < 4)
                     if not left:
                         break
-            found.append(column)
-        return found
+            yield column
 
-    def array(self, plain, bytes_of_file):
-        """An array: numbers as they are, or a matrix of places in a table of magnitudes."""
+    def array(self, plain, wanted=None):
+        """An array, of the shape that is wanted, if any: numbers as they are, or a matrix of places
+        in a table of magnitudes."""
         rank, kind, type_, size = map(self.number, ("rank", "kind", "type", "table"))
-        shape = [self.number("shape") for _ in range(rank)]
-        if max(math.prod(shape), size) > ROOM * (256 + bytes_of_file):
+        shape = tuple(self.number("shape") for _ in range(min(rank, 33)))
+        self.room -= claim(shape, size)
+        if rank > 32 or self.room < 0:
             raise ValueError("it claims to hold more numbers than it can")
+        if wanted not in (None, shape):
+            raise ValueError("its arrays are not those of its model")
         table = np.frombuffer(plain.read(size * np.dtype(TYPES[type_]).itemsize), TYPES[type_])
         table = (table.astype("<u4") << 16).view("<f4") if type_ == 1 else table
         if kind == 0:
             return table.reshape(shape)
         columns, picture = math.prod(shape[-kind:]), map(self.number, ("step", "line", "falling"))
-        places = Model(self.coder).matrix(columns, math.prod(shape) // columns, *picture)
-        places = np.array(places, np.int64).T.reshape(shape)
-        if size > 1 and np.abs(places).max() == 1:  # no table, but all numbers in their order
-            places[places != 0] *= np.arange(1, size + 1)
-        return np.where(places, np.sign(places) * table[np.abs(places) - 1], 0).astype(table.dtype)
+        places = np.zeros((math.prod(shape) // columns, columns), np.int32)
+        for n, column in enumerate(Model(self.coder).matrix(columns, len(places), *picture)):
+            there = np.flatnonzero(column)  # memory is taken where something is
+            places[there, n] = np.take(column, there)
+        there, array = places.nonzero(), np.zeros(places.shape, table.dtype)
+        sizes = np.abs(places[there])
+        is_plain = size > 1 and sizes.max(initial=0) == 1  # no table, but all numbers in order
+        array[there] = np.sign(places[there]) * (table if is_plain else table[sizes - 1])
+        return array.reshape(shape)
 
 
-def read(content):
-    """The Keras config and the arrays, in the order of `model.weights`, in the bytes of a file."""
+def claim(shape, size):
+    """How much room for numbers an array with a table of this size takes."""
+    return 64 + max(math.prod(max(each, 1) for each in shape), size)
+
+
+def inflated(part, times, known=b""):
+    """What has been deflated to a part of a file: not many times as much, or a megabyte."""
+    most = (1 << 20) + times * len(part)
+    content = zlib.decompressobj(-15, known).decompress(part, most + 1)
+    if len(content) > most:
+        raise ValueError("it claims to hold more bytes than it can")
+    return content
+
+
+def parts(content):
+    """The three parts of a file: config and plain numbers, deflated, and the coder's words."""
     if content[:8] != MAGIC + zlib.crc32(content[8:]).to_bytes(4, "little") or len(content) < 16:
         raise ValueError("it is not an .npk file of version 1, or is damaged")
     middle, end = (16 + np.cumsum(np.frombuffer(content, "<u4", 2, 8), dtype=np.int64)).tolist()
-    config = json.loads(zlib.decompressobj(-15, zdict=WORDS).decompress(content[16:middle]))
-    plain = io.BytesIO(zlib.decompressobj(-15).decompress(content[middle:end]))
-    model = Model(BitReader(np.frombuffer(content[end:], "<u4").tolist()))
-    return config, [model.array(plain, len(content)) for _ in range(model.number("all"))]
+    return content[16:middle], content[middle:end], content[end:]
+
+
+def read_config(content):
+    """The Keras config in the bytes of a file."""
+    return json.loads(inflated(parts(content)[0], OF_CONFIG, WORDS))
+
+
+def read_arrays(content, shapes=None):
+    """The arrays in the bytes of a file, in the order of `model.weights`; none is decoded of which
+    the shape is not as in `shapes`, if they are known."""
+    plain, words = parts(content)[1:]
+    room, plain = ROOM * (1024 + len(content)), io.BytesIO(inflated(plain, OF_PLAIN))
+    model = Model(BitReader(np.frombuffer(words, "<u4").tolist(), 4 * room), room)
+    number = model.number("all")
+    if shapes is not None and number != len(shapes):
+        raise ValueError("its arrays are not those of its model")
+    return [model.array(plain, shapes and shapes[n]) for n in range(number)]
+
+
+def read(content):
+    """The config and the arrays in the bytes of a file."""
+    return read_config(content), read_arrays(content)
 
 
 def run(config, arrays, x):

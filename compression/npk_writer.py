@@ -8,7 +8,7 @@ import zlib
 import constriction
 import numpy as np
 
-from .npk_reader import MAGIC, TYPES, WORDS, Model
+from .npk_reader import MAGIC, OF_CONFIG, OF_PLAIN, ROOM, TYPES, WORDS, Model, claim, inflated
 
 MOST_LEVELS = 64  # of a table; arrays with more magnitudes keep their numbers as they are
 MOST_TRIED = 1 << 18  # cells of a matrix that are written to see which way is shorter
@@ -26,6 +26,11 @@ class BitWriter:
         self._bits.append(bit)
         self._chances.append(p)
         return bit
+
+    @property
+    def number(self):
+        """How many bits."""
+        return len(self._bits)
 
     @property
     def size(self):
@@ -53,15 +58,21 @@ def write(config, arrays, column_axes):
     Raises:
         ValueError: if an array is of a type that the format does not know.
     """
-    plain, model = io.BytesIO(), Model(BitWriter())
+    plain, model, claims = io.BytesIO(), Model(BitWriter()), 0
     model.number("all", len(arrays))
     for array, axes in zip(arrays, column_axes, strict=True):
-        _write_array(model, plain, np.asarray(array), axes)
+        claims += _write_array(model, plain, np.asarray(array), axes)
     text = json.dumps(config, separators=(",", ":"), sort_keys=True).encode()
-    parts = _deflated(text, WORDS), _deflated(plain.getvalue())
+    parts = _deflated(text, OF_CONFIG, WORDS), _deflated(plain.getvalue(), OF_PLAIN)
     sizes = np.array([len(part) for part in parts], "<u4").tobytes()
     body = b"".join((sizes, *parts, model.coder.words().astype("<u4").tobytes()))
+    body += _padding(len(body), max(claims, model.coder.number / 4))
     return MAGIC + zlib.crc32(body).to_bytes(4, "little") + body
+
+
+def _padding(size, claims):
+    """Words of zeros, of which readers know already, for files that claim much for their size."""
+    return bytes(4 * max(0, math.ceil((claims / ROOM - 1024 - size) / 4)))
 
 
 def estimated_size(arrays, column_axes):
@@ -86,13 +97,24 @@ def _estimated_bits(array, axes):
     return places - (found * np.log2(found / found.sum())).sum()
 
 
-def _deflated(content, known=b""):
-    options = (9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY)
+def _deflated(content, times, known=b""):
+    """Deflated bytes; as they are in blocks of plain ones where readers would not trust fewer."""
+    part = _deflate(content, 9, known)
+    try:
+        inflated(part, times, known)
+    except ValueError:
+        return _deflate(content, 0, known)
+    return part
+
+
+def _deflate(content, level, known):
+    options = (level, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY)
     deflate = zlib.compressobj(*options, known) if known else zlib.compressobj(*options)
     return deflate.compress(content) + deflate.flush()
 
 
 def _write_array(model, plain, array, axes):
+    """Writes an array, and returns how much of a reader's room it takes."""
     magnitudes = _magnitudes(array)
     is_sparse = array.ndim and array.size and 4 * np.count_nonzero(array) <= 3 * array.size
     if magnitudes is not None:
@@ -112,6 +134,7 @@ def _write_array(model, plain, array, axes):
     plain.write(content)
     if kind:
         _write_matrix(model, places, kind)
+    return claim(array.shape, len(table))
 
 
 def _magnitudes(array):
@@ -149,13 +172,13 @@ def _write_matrix(model, places, axes):
 
     def size(picture):
         trial = Model(BitWriter())
-        trial.matrix(len(some), rows, *picture, falling, some)
+        list(trial.matrix(len(some), rows, *picture, falling, some))
         return trial.coder.size
 
     picture = min(pictures, key=size) if len(pictures) > 1 else pictures[0]
     for key, number in zip(("step", "line", "falling"), (*picture, falling), strict=True):
         model.number(key, number)
-    Model(model.coder).matrix(columns, rows, *picture, falling, given)
+    list(Model(model.coder).matrix(columns, rows, *picture, falling, given))
 
 
 def _pictures(shape):

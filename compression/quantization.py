@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from ..models import kernels
-from ..models.copies import copy_of_model
+from ..models.copies import copy_of_model, refresh
 from ..models.kernels import value_of
 
 # Fewer numbers are cheaper as they are than places in a table, with the table.
@@ -77,7 +77,7 @@ def in_16_bits(values):
 
 def quantized(model, bits):
     """A copy of a Keras model with kernels and biases on 2ᵇⁱᵗˢ levels each, half of them below 0,
-    and all other floats in 16 bits. What is zero stays zero.
+    and all other floats that are trained in 16 bits. What is zero stays zero.
 
     Args:
         model: any built Keras model.
@@ -113,17 +113,25 @@ def numbers_of_magnitudes(model, bits):
 
 
 def round_others(model, on_levels):
-    """Rounds to 16 bits what of a model does not live on levels, in place."""
-    known = {id(variable) for variable, _ in on_levels}
+    """Rounds to 16 bits what of a model is trained and does not live on levels, in place.
+
+    Not so statistics, of normalizations for example, and scales of integers: a mean of 2012.9 may
+    have a deviation of 1.
+    """
+    known = {id(variable) for variable, _ in on_levels} | _not_trained(model)
     for variable in model.weights:
         if id(variable) not in known and keras.backend.is_float_dtype(variable.dtype):
             variable.assign(in_16_bits(value_of(variable).astype(np.float32)))
+    refresh(model)
 
 
-def accuracy(model, data):
-    """The share of examples `(x, y)` of which a classifier answers the class."""
-    x, y = data
-    answers = np.asarray(model.predict(x, verbose=0))
-    labels = np.asarray(y)
-    labels = labels.argmax(axis=-1) if labels.shape == answers.shape else labels.reshape(-1)
-    return float((answers.argmax(axis=-1) == labels).mean())
+def _not_trained(model):
+    """The ids of the variables that no training changes by gradients, frozen or not."""
+    layers = [model, *model._flatten_layers(include_self=False)]
+    return {id(variable) for layer in layers for variable in layer._non_trainable_variables}
+
+
+def is_quantized(model):
+    """Whether Keras has quantized a layer of a model, as by `model.quantize("int8")`."""
+    layers = model._flatten_layers(include_self=False)
+    return any(getattr(layer, "quantization_mode", None) is not None for layer in layers)

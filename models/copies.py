@@ -8,18 +8,20 @@ import keras
 from ..config import UsageError
 from ..utils import one_line
 from .own_classes import check_answers_alike, has_own_config, is_own_graph
+from .vocabularies import with_vocabularies
 
 
 @contextlib.contextmanager
 def knowing(model):
-    """While it lasts, Keras finds the classes and functions that a model is made with.
+    """While it lasts, Keras finds the classes and functions that a model is made with, and configs
+    hold vocabularies.
 
     To copy a layer Keras looks them up by name, which only those find that are registered.
 
     Raises:
         ValueError: if two go by one name, so that one would stand in for the other.
     """
-    with keras.saving.CustomObjectScope(_unregistered(model)):
+    with keras.saving.CustomObjectScope(_unregistered(model)), with_vocabularies(model):
         yield
 
 
@@ -182,7 +184,8 @@ def _clone(model):
 
 
 def refresh(model):
-    """Makes layers compute with the weights that they have been given: some hold copies of them."""
+    """Makes layers compute with the weights that they have been given: `Normalization` holds copies
+    of them. (Other layers that are adapted would forget what they learned.)"""
     for layer in model._flatten_layers(include_self=False):
-        if hasattr(layer, "finalize_state"):  # Normalization
+        if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()

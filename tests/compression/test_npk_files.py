@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 from keras import layers
 from keras_models import branches, convolutions, pictures, randomized
-from network_pruning.compression import npk, npk_file, npk_reader, npk_writer, quantization
+from network_pruning.compression import (
+    npk,
+    npk_config,
+    npk_file,
+    npk_reader,
+    npk_writer,
+    quality,
+    quantization,
+)
 
 
 def test_sparse_is_small_and_few_levels_smaller(tmp_path):
@@ -52,7 +60,9 @@ def test_kernels_have_few_levels_and_zeros_stay(tmp_path, bits):
     bias = rounded.get_layer("one").get_weights()[1]
     assert len(np.unique(np.abs(bias))) <= 16
     variance = rounded.layers[1].get_weights()[3]
-    np.testing.assert_allclose(variance, model.layers[1].get_weights()[3], rtol=2**-8)
+    np.testing.assert_array_equal(variance, model.layers[1].get_weights()[3])
+    gamma = rounded.layers[1].get_weights()[0]
+    np.testing.assert_array_equal(gamma, quantization.in_16_bits(gamma))
     npr.save(model, tmp_path / "a.npk", bits=bits)
     np.testing.assert_array_equal(
         npr.load(tmp_path / "a.npk").layers[0].get_weights()[0].shape, (20, 70)
@@ -82,12 +92,12 @@ def test_the_fewest_bits_that_are_good_enough(tmp_path):
     x = generator.normal(size=(300, 36)).astype("float32")
     model = pictures()
     y = np.asarray(model.predict(x, verbose=0)).argmax(axis=1)  # it is right about all of them
-    kept = quantization.accuracy(model, (x, np.eye(3)[y]))
-    assert kept == 1
+    assert quality.Quality(model, (x, np.eye(3)[y]))(model) == 1
+    accuracy = quality.Quality(model, (x, y))
     sizes = {}
     for drop in (0.0, 0.05, 1.0):
         sizes[drop] = npr.save(model, tmp_path / "a.npk", data=(x, y), max_accuracy_drop=drop)
-        assert quantization.accuracy(npr.load(tmp_path / "a.npk"), (x, y)) >= 1 - drop
+        assert accuracy(npr.load(tmp_path / "a.npk")) >= 1 - drop
     assert sizes[1.0] == npr.save(model, tmp_path / "b.npk", bits=2)
     assert sizes[1.0] < sizes[0.05] <= sizes[0.0] <= npr.save(model, tmp_path / "b.npk")
 
@@ -104,13 +114,13 @@ def test_matrices_of_any_kind_come_back(data):
         matrix.sort(key=lambda column: column.count(0))
     picture = data.draw(st.sampled_from([(0, 0), (1, 5), (3, 9)]))
     writer = npk_writer.BitWriter()
-    npk_reader.Model(writer).matrix(columns, rows, *picture, falling, matrix)
+    list(npk_reader.Model(writer).matrix(columns, rows, *picture, falling, matrix))
     words = writer.words().tolist()
     reader = npk_reader.Model(npk_reader.BitReader(words))
-    assert reader.matrix(columns, rows, *picture, falling) == matrix
+    assert list(reader.matrix(columns, rows, *picture, falling)) == matrix
 
 
-TYPES = ["float32", "float16", "float64", "int32", "int64", "uint8", "bool"]
+TYPES = ["float32", "float16", "float64", "int32", "int64", "uint8", "int8", "bool"]
 
 
 @given(st.data())
@@ -160,7 +170,7 @@ def test_numpy_alone_reads_and_runs(tmp_path, root, make):
     subprocess.run([sys.executable, "-c", code, *map(str, paths)], check=True)
     expected = np.asarray(keras.ops.convert_to_numpy(model(x, training=False)))
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), expected, atol=1e-5)
-    assert len(reader.read_text(encoding="utf-8").splitlines()) <= 150
+    assert len(reader.read_text(encoding="utf-8").splitlines()) <= 200
 
 
 def test_numpy_alone_says_what_it_cannot_run(tmp_path):
@@ -234,7 +244,7 @@ def test_files_made_to_deceive_end_in_a_sentence_and_soon(content, tmp_path):
             assert "\n" not in str(error)  # noqa: PT017 - most of them are read
         else:
             json.dumps(config)
-            assert sum(array.size for array in arrays) <= len(arrays) * 4096 * (256 + len(made))
+            assert sum(array.size for array in arrays) <= 512 * (1024 + len(made))
         slowest = max(slowest, time.perf_counter() - begun)
     assert slowest < 30
 
@@ -242,7 +252,7 @@ def test_files_made_to_deceive_end_in_a_sentence_and_soon(content, tmp_path):
 def forged(change, arrays=None):
     """A file of which the config was changed."""
     model = pictures()
-    config = npk._plain_config(keras.saving.serialize_keras_object(model))
+    config = npk_config.plain_config(model)
     change(config["config"])
     return npk_writer.write(config, arrays or model.get_weights(), [1] * len(model.weights))
 
@@ -250,10 +260,7 @@ def forged(change, arrays=None):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (
-            lambda c: c["layers"][1]["config"].update(units=10**12),
-            "holds no model that can be built",
-        ),
+        (lambda c: c["layers"][1]["config"].update(units=10**12), "its arrays are not those"),
         (lambda c: c["layers"][1]["config"].update(units=13), "its arrays are not those"),
         (lambda c: c["layers"].pop(), "its arrays are not those of its model"),
         (lambda c: c["layers"][1].update(module="os", class_name="system"), "needs system"),

@@ -1,0 +1,128 @@
+"""Configs of Keras models in `.npk` files: as short as can be, and built again with care."""
+
+import contextlib
+import copy
+import inspect
+
+import keras
+from keras.src.backend.common import global_state
+
+from ..models.vocabularies import with_vocabularies
+from . import npk_file
+from .npk_sources import check_sources
+from .quantization import is_quantized
+
+
+def plain_config(model):
+    """The config of a Keras model without what is so by default."""
+    with with_vocabularies(model):
+        return _plain(keras.saving.serialize_keras_object(model))
+
+
+def built(config):
+    """The Keras model that a config describes.
+
+    Raises:
+        ValueError: if it needs what is not allowed to, or describes no built model.
+    """
+    check_sources(config)
+    config = copy.deepcopy(config)  # Keras takes it apart
+    model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    if not isinstance(model, keras.Model) or not model.built:
+        raise ValueError("it describes no built model")
+    return model
+
+
+def variables(config):
+    """The weights of a config's model without memory for them: a config may claim any number."""
+    with _without_memory():
+        return built(config).weights
+
+
+def in_order_of(config, model):
+    """The weights of a model in the order in which its config's model has them.
+
+    That of layers that Keras has quantized, after weights were made, may be another.
+    """
+    paths = [variable.path for variable in variables(config)]
+    by_path = {variable.path: variable for variable in model.weights}
+    return [by_path[path] for path in paths] if {*paths} == {*by_path} else model.weights
+
+
+def check_loadable(model):
+    """Makes sure that what is written of a model can be read again.
+
+    Raises:
+        ValueError: if not; the message says why.
+    """
+    try:
+        config = plain_config(model)
+        found = [tuple(variable.shape) for variable in variables(config)]
+    except Exception as error:  # of Keras and of the user's classes: anything
+        raise ValueError(
+            f"The model could not be loaded again: {npk_file.reason(error)}."
+        ) from error
+    weights = in_order_of(config, model) if is_quantized(model) else model.weights
+    if found != [tuple(variable.shape) for variable in weights]:
+        raise ValueError("The model could not be loaded again: it would have other weights.")
+
+
+@contextlib.contextmanager
+def _without_memory():
+    """While it lasts, models have no weights but shapes."""
+    waiting = "uninitialized_variables"  # for the end of a scope, which would give them memory
+    before = list(global_state.get_global_attribute(waiting) or [])
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        global_state.set_global_attribute(waiting, before)
+
+
+def _plain(config):
+    """A config of Keras without what is so by default, and what a trained model needs no more."""
+    if isinstance(config, (list, tuple)):
+        return [_plain(each) for each in config]
+    if not isinstance(config, dict):
+        return config
+    config = {key: _plain(value) for key, value in config.items()}
+    if config.get("registered_name", "") is None:
+        del config["registered_name"]
+    config.pop("compile_config", None)
+    if str(config.get("module", "")).startswith("keras"):
+        config.pop("build_config", None)
+        config["config"] = _without_defaults(config)
+    return config
+
+
+def _without_defaults(config):
+    """The arguments of a config's class without those at their defaults, and initializers; all of
+    them if the class cannot be made of fewer."""
+    defaults = _defaults(config)
+    fewer = {
+        key: value
+        for key, value in config["config"].items()
+        if not (key in defaults and (key.endswith("_initializer") or value == defaults[key]))
+    }
+    return fewer if not defaults or _suffices(config, fewer) else config["config"]
+
+
+def _suffices(config, arguments):
+    """Whether a layer can be made of these arguments: some look up what others leave out."""
+    try:
+        getattr(keras.layers, config["class_name"]).from_config(copy.deepcopy(arguments))
+    except Exception:  # of Keras, or of a class that it does not know: anything
+        return False
+    return True
+
+
+def _defaults(config):
+    """The default arguments of the class that a config is of; none of layers' without weights."""
+    kind = getattr(keras.layers, config["class_name"], None)
+    if kind is None or config["module"] != "keras.layers":
+        return {}
+    parameters = inspect.signature(kind.__init__).parameters.values()
+    defaults = {each.name: each.default for each in parameters} | {"trainable": True}
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()
+    }

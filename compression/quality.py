@@ -1,0 +1,249 @@
+"""How good a model's answers to examples are: the share that is right, or what a metric says."""
+
+import functools
+import math
+import numbers
+import re
+
+import keras
+import numpy as np
+
+from ..config import UsageError
+from ..utils import one_line
+
+# Metrics that are called like this are the better the lower they are.
+LOSSES = "loss error crossentropy entropy divergence distance hinge poisson perplexity".split()
+SHORT_LOSSES = "mse mae rmse mape msle bce cce nll kld brier".split()
+SIGMOIDS = ("sigmoid", "hard_sigmoid")
+
+
+def check_drop(bits, data, drop, metric):
+    """Makes sure that `data`, `max_accuracy_drop` and `metric` of `save` go together.
+
+    Raises:
+        UsageError: (a ValueError) if they do not.
+    """
+    if drop is None:
+        if metric is not None:
+            raise UsageError("metric: give max_accuracy_drop too, in the units of the metric.")
+        return
+    if bits is not None:
+        raise UsageError("bits and max_accuracy_drop both choose the bits; give one of them.")
+    if data is None:
+        raise UsageError("data: give examples as data=(x, y), by which accuracy is measured.")
+    if metric is not None and not callable(metric):
+        raise UsageError(
+            f"metric: {metric!r} is neither a Keras metric nor a function of (y, answers)."
+        )
+    is_number = isinstance(drop, numbers.Real) and not isinstance(drop, bool)
+    if metric is None and not (is_number and 0 <= drop <= 1):
+        raise UsageError(f"max_accuracy_drop: {drop!r} is not a share in [0, 1].")
+    if not (is_number and 0 <= drop < math.inf):
+        raise UsageError(f"max_accuracy_drop: {drop!r} is not a number from 0 on.")
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise UsageError("data: give examples as a pair data=(x, y).")
+
+
+class Quality:
+    """How good models of one kind are, as a function of the model.
+
+    Args:
+        model: a built Keras model, whose outputs and loss say which answers are right.
+        data: examples `(x, y)`.
+        metric: as for `save`; None for the share of answers that are right.
+
+    Raises:
+        UsageError: (a ValueError) if that cannot be measured.
+    """
+
+    def __init__(self, model, data, metric=None):
+        self.x, self.y = _examples(model, *data)
+        self.lower_is_better = metric is not None and lower_is_better(metric)
+        self._score = _share_of_right(model) if metric is None else _measured_by(metric)
+
+    def __call__(self, model):
+        """A number."""
+        try:
+            answers = model.predict(self.x, verbose=0)
+        except Exception as error:  # of Keras and the backend: anything
+            raise UsageError(
+                f"data: the model cannot answer these examples ({one_line(error, 160)})."
+            ) from error
+        return self._score(self.y, answers)
+
+    def suffices(self, value, before, drop):
+        """Whether a number is worse than the one before by no more than `drop`."""
+        return value <= before + drop if self.lower_is_better else value >= before - drop
+
+
+def lower_is_better(metric):
+    """Whether a metric is a loss: if Keras says so of its own, or by its name.
+
+    Names of losses have "loss", "error", "crossentropy", "entropy", "divergence", "distance",
+    "hinge", "poisson" or "perplexity" in them, or one of "mse", "mae", "rmse", "mape", "msle",
+    "bce", "cce", "nll", "kld" and "brier" as a word.
+    """
+    direction = getattr(metric, "_direction", None)
+    if direction in ("up", "down"):
+        return direction == "down"
+    if isinstance(metric, keras.losses.Loss):
+        return True
+    name = _name(metric)
+    words = re.findall("[a-z0-9]+", _in_words(name))
+    return any(each in "".join(words) for each in LOSSES) or not {*words}.isdisjoint(SHORT_LOSSES)
+
+
+def _in_words(name):
+    """`MeanSquaredError` as "mean_squared_error"."""
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def _name(metric):
+    while isinstance(metric, functools.partial):
+        metric = metric.func
+    name = getattr(metric, "name", None) or getattr(metric, "__name__", None)
+    return str(name or type(metric).__name__)
+
+
+def _examples(model, x, y):
+    """The examples as Keras takes them: lists of numbers as arrays.
+
+    Raises:
+        UsageError: if there are none, or not as many of both.
+    """
+    if isinstance(x, tuple | list) and len(getattr(model, "inputs", None) or ()) < 2:
+        x = np.asarray(x)
+    if y is not None and not isinstance(y, dict) and len(getattr(model, "outputs", [0])) < 2:
+        y = np.asarray(y)
+    counts = [_count(each) for each in (x, y)]
+    if None in counts:
+        raise UsageError("data: give arrays of examples and of what is right, as data=(x, y).")
+    if counts[0] != counts[1] or not counts[0]:
+        raise UsageError(
+            f"data: {counts[0]:,} examples and {counts[1]:,} classes; as many of both are needed, "
+            "and one at least."
+        )
+    return x, y
+
+
+def _count(arrays):
+    """How many examples some arrays hold; None if they are none."""
+    if isinstance(arrays, dict):
+        arrays = list(arrays.values())
+    first = arrays[0] if isinstance(arrays, tuple | list) and len(arrays) else arrays
+    shape = getattr(first, "shape", None)
+    return int(shape[0]) if shape else None
+
+
+def _measured_by(metric):
+    def score(y, answers):
+        try:
+            value = float(np.mean(keras.ops.convert_to_numpy(_called(metric, y, answers))))
+        except Exception as error:  # of the user's function: anything
+            raise UsageError(
+                f"metric: {_name(metric)} cannot measure these answers ({one_line(error, 160)})."
+            ) from error
+        if math.isnan(value):
+            raise UsageError(f"metric: {_name(metric)} of these answers is no number.")
+        return value
+
+    return score
+
+
+def _called(metric, y, answers):
+    if not isinstance(metric, keras.Metric):
+        return metric(y, answers)
+    metric.reset_state()
+    metric.update_state(y, answers)
+    value = metric.result()
+    metric.reset_state()
+    return value
+
+
+def _share_of_right(model):
+    """A function of y and answers: which share is right."""
+    activation, loss = _last_activation(model), _loss(model)
+
+    def score(y, answers):
+        right = None
+        if isinstance(answers, np.ndarray) and isinstance(y, np.ndarray):
+            right = _right(y, answers, activation, loss)
+        if right is None:
+            raise UsageError(
+                "max_accuracy_drop: which answers of this model are right cannot be told from its "
+                f"outputs ({activation or 'several or unknown'}), its loss ({loss or 'none'}) and "
+                "y; give metric=, a Keras metric or a function (y, answers) -> number, and the "
+                "drop in its units."
+            )
+        return float(right.mean())
+
+    return score
+
+
+def _right(y, answers, activation, loss):
+    """Which answers are right: labels of 0 and 1 one by one, classes by the largest; None if that
+    cannot be told."""
+    classes = answers.shape[-1] if answers.ndim > 1 else 1
+    if classes == 1 or _are_labels(y, answers, activation, loss):
+        threshold = _threshold(activation, loss)
+        if threshold is None or y.size != answers.size or not _are_binary(y):
+            return None
+        return (answers > threshold) == (y.reshape(answers.shape) > 0)
+    if y.shape == answers.shape:
+        is_classifier = activation == "softmax" or "categorical" in loss
+        y = y.argmax(axis=-1) if is_classifier or _are_one_hot(y) else None
+    elif y.size * classes == answers.size:
+        y = y.reshape(answers.shape[:-1])
+        are_numbers = y.dtype.kind in "biuf" and np.array_equal(y, np.floor(y))
+        y = y if are_numbers and y.min() >= 0 and y.max() < classes else None
+    else:
+        y = None
+    return y if y is None else answers.argmax(axis=-1) == y
+
+
+def _are_labels(y, answers, activation, loss):
+    """Whether each output is a question of its own."""
+    if y.shape != answers.shape or activation == "softmax" or "categorical" in loss:
+        return False
+    is_binary = activation in SIGMOIDS or loss.startswith("binary")
+    return _are_binary(y) and (is_binary or not _are_one_hot(y))
+
+
+def _threshold(activation, loss):
+    """From where on an output says yes; None if that cannot be told."""
+    if activation in SIGMOIDS:
+        return 0.5
+    if loss.startswith("binary"):
+        return 0.0 if loss.endswith("of logits") else 0.5
+    return 0.0 if activation == "linear" and not loss else None
+
+
+def _are_binary(y):
+    return y.dtype.kind in "biuf" and bool(np.isin(y, (0, 1)).all())
+
+
+def _are_one_hot(y):
+    return _are_binary(y) and bool((y.sum(axis=-1) == 1).all())
+
+
+def _loss(model):
+    """The name of a compiled model's loss, and whether it is of logits; "" if there is none."""
+    loss = getattr(model, "loss", None) if model.compiled else None
+    if loss is None or isinstance(loss, dict | list | tuple):
+        return ""
+    name = loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__)
+    name = {"bce": "binary_crossentropy"}.get(name, _in_words(name))
+    return f"{name} of logits" if getattr(loss, "from_logits", False) else name
+
+
+def _last_activation(model):
+    """The name of the activation that a model ends with; "" if it is not known."""
+    outputs = keras.tree.flatten(getattr(model, "outputs", None) or [])
+    if len(outputs) != 1 or not hasattr(outputs[0], "_keras_history"):
+        return ""
+    last = outputs[0]._keras_history.operation
+    if isinstance(last, keras.Model):
+        return _last_activation(last)
+    activation = getattr(last, "activation", None)
+    name = getattr(activation, "__name__", None) or getattr(activation, "name", None)
+    return name or type(last).__name__.lower()
