@@ -6,6 +6,7 @@ over come first, those that number what comes out last. Works on every backend o
 
 import contextlib
 import math
+import string
 from dataclasses import dataclass, field
 
 import keras
@@ -217,14 +218,11 @@ def _own_variables(layer):
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
-def einsum_read(layer):
-    """The axes of an EinsumDense's input that are summed over, in the order of its kernel's."""
+def einsum_letters(layer, rank):
+    """The letters of an EinsumDense's equation: of its input of this many axes, of its kernel and
+    of its output, with letters in place of "..."."""
     operands, result = layer.equation.replace(" ", "").split("->")
     read, kernel = operands.split(",")
-    rank = len(layer.input_spec.shape or ()) or layer.input_spec.ndim
-    letters = [letter for letter in kernel if letter in read and letter not in result]
-    behind = read.split("...")[-1]
-    return tuple(
-        rank - len(behind) + behind.index(letter) if letter in behind else read.index(letter)
-        for letter in letters
-    )
+    free = [letter for letter in string.ascii_letters if letter not in layer.equation]
+    spelled = "".join(free[: rank - len(read.replace("...", ""))])
+    return read.replace("...", spelled), kernel, result.replace("...", spelled)

@@ -14,10 +14,11 @@ from ..config import ExperimentConfig, UsageError
 from ..models import kernels
 from ..models.kernels import value_of
 from ..utils import counted
+from .examples import Examples
 from .held import HeldMasks, release
 from .methods import schedule_rounds
 from .prunables import units_of
-from .prune import Pruner, checked_fraction, checked_method
+from .prune import Pruner, checked_fraction, checked_method, checked_seed
 from .schedules import SCHEDULES
 
 # A schedule in fewer steps is hardly one.
@@ -39,7 +40,7 @@ class Pruning(keras.callbacks.Callback):
         method: as for `prune`, with any schedule; `gradual` if it names none.
         begin, end: the share of the training, in [0, 1], at which pruning begins and is complete.
         every: how many steps there are from one pruning to the next.
-        data: training examples `(x, y)` for criteria that look at data.
+        data: training examples for criteria that look at data, as for `prune`.
         exclude: names of layers that stay as they are, or patterns.
         seed: for the criterion `random`.
 
@@ -55,7 +56,7 @@ class Pruning(keras.callbacks.Callback):
         begin: float = 0.0,
         end: float = 0.75,
         every: int = 100,
-        data: tuple[Any, Any] | None = None,
+        data: Any = None,
         exclude: str | Sequence[str] = (),
         seed: int = 0,
     ):
@@ -75,7 +76,8 @@ class Pruning(keras.callbacks.Callback):
             checked_fraction("sparsity", sparsity)
         self.method = _with_schedule(checked_method(method, oneshot=False), method)
         self.begin, self.end, self.every = begin, end, every
-        self._arguments = (sparsity, data, exclude, seed)
+        # A generator gives its examples once, for all calls of `fit`.
+        self._arguments = (sparsity, Examples.of(data), exclude, checked_seed(seed))
         self._pruner = self._held = self._masks = None
 
     def on_train_begin(self, logs=None):

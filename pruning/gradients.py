@@ -1,12 +1,14 @@
 """Gradients of a Keras model's loss with respect to some of its variables, on each backend."""
 
+import contextlib
+
 import keras
 import numpy as np
 
 
 class LossGradients:
-    """∂L/∂w of examples, for inference. Compiled where the backend compiles; does not change the
-    model.
+    """∂L/∂w of examples, for inference; of the loss without penalties on the weights. Compiled
+    where the backend compiles; does not change the model, nor what it tracks of its losses.
 
     Args:
         model: a compiled Keras model.
@@ -14,28 +16,66 @@ class LossGradients:
     """
 
     def __init__(self, model, variables):
-        self.variables = variables
+        self.model, self.variables = model, variables
         self._mean, self._squares = _BACKENDS[keras.backend.backend()](model, variables)
+        self._is_built = False
 
-    def mean(self, x, y):
-        """The gradients of the examples' mean loss, as NumPy arrays of the variables' shapes;
-        zeros for those that the loss does not depend on."""
-        return self._arrays(self._mean, x, y)
+    def mean(self, *examples):
+        """The gradients of the examples' loss, as NumPy arrays of the variables' shapes; zeros for
+        those that the loss does not depend on.
 
-    def squares(self, x, y):
+        Args:
+            examples: x, y and, if there are some, weights, as `fit` takes them.
+        """
+        return self._arrays(self._mean, examples)
+
+    def squares(self, *examples):
         """The same of every single example, squared and summed."""
-        return self._arrays(self._squares, x, y)
+        return self._arrays(self._squares, examples)
 
-    def _arrays(self, function, x, y):
-        x, y = (keras.tree.map_structure(keras.ops.convert_to_tensor, part) for part in (x, y))
+    def _arrays(self, function, examples):
+        examples = tuple(
+            keras.tree.map_structure(keras.ops.convert_to_tensor, part)
+            for part in examples
+            if part is not None
+        )
+        if not self._is_built:
+            # Losses of several outputs make variables, which they cannot while they are compiled.
+            _loss(self.model, [], _example(examples, 0))
+            self._is_built = True
         return [
             np.zeros(variable.shape, np.float32) if gradient is None else np.asarray(gradient)
-            for variable, gradient in zip(self.variables, function(x, y), strict=True)
+            for variable, gradient in zip(self.variables, function(examples), strict=True)
         ]
 
 
-def _loss(model, x, y):
-    return model.compute_loss(x, y, model(x, training=False), training=False)
+def _loss(model, values, examples):
+    """The loss of examples with other values of some variables, as pairs of both.
+
+    What the model would change meanwhile, such as the means of the losses of its outputs, it does
+    not change.
+    """
+    x, y, weights = (*examples, None, None)[:3]
+    scope = keras.StatelessScope(state_mapping=values, collect_losses=True)
+    with scope, _without_penalties(model):
+        return model.compute_loss(x, y, model(x, training=False), weights, training=False)
+
+
+@contextlib.contextmanager
+def _without_penalties(model):
+    """While it lasts, the model's weights have no regularizers.
+
+    The Fisher information is that of the likelihood. And to first order a penalty only adds to a
+    weight's importance what it costs to keep it.
+    """
+    penalized = [(v, v.regularizer) for v in model.trainable_weights if v.regularizer is not None]
+    try:
+        for variable, _ in penalized:
+            variable.regularizer = None
+        yield
+    finally:
+        for variable, regularizer in penalized:
+            variable.regularizer = regularizer
 
 
 def _example(examples, number):
@@ -50,24 +90,21 @@ def _size(examples):
 def _tensorflow(model, variables):
     import tensorflow as tf
 
-    values = [variable.value for variable in variables]
-
-    def gradients_of(x, y):
+    def gradients_of(examples):
+        values = [tf.convert_to_tensor(variable.value) for variable in variables]
         with tf.GradientTape() as tape:
-            for value in values:  # those of frozen layers are not watched otherwise
-                tape.watch(value)
-            loss = _loss(model, x, y)
-        gradients = tape.gradient(loss, values)
+            tape.watch(values)
+            loss = _loss(model, list(zip(variables, values, strict=True)), examples)
         return [
-            None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients
+            None if gradient is None else tf.cast(gradient, tf.float32)
+            for gradient in tape.gradient(loss, values)
         ]
 
     @tf.function(reduce_retracing=True)
-    def squares(x, y):
-        sums = [tf.zeros(value.shape, value.dtype) for value in values]
-        for number in tf.range(tf.shape(keras.tree.flatten(x)[0])[0]):
-            found = gradients_of(_example(x, number), _example(y, number))
-            pairs = zip(sums, found, strict=True)
+    def squares(examples):
+        sums = [tf.zeros(variable.shape) for variable in variables]
+        for number in tf.range(tf.shape(keras.tree.flatten(examples)[0])[0]):
+            pairs = zip(sums, gradients_of(_example(examples, number)), strict=True)
             sums = [total if each is None else total + tf.square(each) for total, each in pairs]
         return sums
 
@@ -77,23 +114,26 @@ def _tensorflow(model, variables):
 def _jax(model, variables):
     import jax
 
-    def loss_of(values, x, y):
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
-            return _loss(model, x, y)
+    def loss_of(values, examples):
+        return _loss(model, list(zip(variables, values, strict=True)), examples)
 
-    gradients_of = jax.grad(loss_of)
+    def gradients_of(values, examples):
+        return [g.astype("float32") for g in jax.grad(loss_of)(values, examples)]
 
-    def squares(values, x, y):
+    def squares(values, examples):
         def add(sums, example):
             batch = jax.tree.map(lambda array: array[None], example)
-            pairs = zip(sums, gradients_of(values, *batch), strict=True)
+            pairs = zip(sums, gradients_of(values, batch), strict=True)
             return [total + each**2 for total, each in pairs], None
 
-        return jax.lax.scan(add, [jax.numpy.zeros_like(value) for value in values], (x, y))[0]
+        zeros = [jax.numpy.zeros(value.shape) for value in values]
+        return jax.lax.scan(add, zeros, examples)[0]
 
     compiled = jax.jit(gradients_of), jax.jit(squares)
     return [
-        lambda x, y, function=function: function([variable.value for variable in variables], x, y)
+        lambda examples, function=function: function(
+            [variable.value for variable in variables], examples
+        )
         for function in compiled
     ]
 
@@ -101,23 +141,16 @@ def _jax(model, variables):
 def _torch(model, variables):
     import torch
 
-    def gradients_of(x, y):
-        values = [variable.value for variable in variables]
-        frozen = [value for value in values if not value.requires_grad]
-        for value in frozen:
-            value.requires_grad_(True)
-        try:
-            gradients = torch.autograd.grad(_loss(model, x, y), values, allow_unused=True)
-        finally:
-            for value in frozen:
-                value.requires_grad_(False)
-        return [None if g is None else g.detach().cpu() for g in gradients]
+    def gradients_of(examples):
+        values = [variable.value.detach().requires_grad_() for variable in variables]
+        loss = _loss(model, list(zip(variables, values, strict=True)), examples)
+        gradients = torch.autograd.grad(loss, values, allow_unused=True)
+        return [None if g is None else g.detach().float().cpu() for g in gradients]
 
-    def squares(x, y):
+    def squares(examples):
         sums = [None] * len(variables)
-        for number in range(_size(x)):
-            found = gradients_of(_example(x, number), _example(y, number))
-            pairs = zip(sums, found, strict=True)
+        for number in range(_size(examples)):
+            pairs = zip(sums, gradients_of(_example(examples, number)), strict=True)
             sums = [_plus_square(total, gradient) for total, gradient in pairs]
         return sums
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..config import UsageError
 from ..models import kernels
+from .examples import Examples
 from .statistics import read_only
 
 # Examples that are computed with at once.
@@ -22,23 +23,25 @@ class ModelStatistics:
     Args:
         model: a built Keras model, compiled for gradients.
         found: the `Kernel`s that are asked about.
-        data: inputs and labels as a pair (x, y), as `fit` takes them, or None for no data.
+        data: examples as `fit` takes them, or `Examples`; None for no data.
         loss_gradients: a function that returns the `LossGradients` of the kernels' variables.
     """
 
     def __init__(self, model, found, data, loss_gradients):
-        self.model, self.kernels, self.data = model, found, data
+        self.model, self.kernels, self.examples = model, found, Examples.of(data)
         self._loss_gradients = loss_gradients
 
     @cached_property
     def gradients(self):
         """∂L/∂w, the mean over the sample."""
-        return self._summed(lambda x, y: [_size(x) * g for g in self._loss_gradients().mean(x, y)])
+        # Of equal batches, so that it does not matter whether the loss is a batch's mean or sum.
+        size = _equal_size(len(self.examples))
+        return self._summed(lambda *e: [size * g for g in self._loss_gradients().mean(*e)], size)
 
     @cached_property
     def squared_gradients(self):
         """The mean of single examples' (∂L/∂w)²."""
-        return self._summed(lambda x, y: self._loss_gradients().squares(x, y))
+        return self._summed(lambda *e: self._loss_gradients().squares(*e), BATCH)
 
     @cached_property
     def input_norms(self):
@@ -46,31 +49,37 @@ class ModelStatistics:
         sums = {kernel.name: 0.0 for kernel in self.kernels}
 
         def add(kernel, inputs, _outputs):
-            sums[kernel.name] += _squares(kernel, inputs)
+            sums[kernel.name] = sums[kernel.name] + _squares(kernel, inputs)
 
         with kernels.watched(self.kernels, add):
-            for x, _ in self._batches():
+            for x, *_ in self.examples.batches(BATCH):
                 self.model(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
         return {
             kernel.name: read_only(_norms(kernel, np.sqrt(sums[kernel.name])))
             for kernel in self.kernels
         }
 
-    def _summed(self, of_batch):
-        """The mean over the sample of what is summed over each batch."""
-        self._checked_data()
+    def _summed(self, of_batch, size):
+        """The mean over the sample of what is summed over each batch of this size."""
+        self._check_loss()
+        sums = [np.zeros(kernel.variable.shape, np.float64) for kernel in self.kernels]
+        for batch in self.examples.batches(size):
+            for total, array in zip(sums, of_batch(*batch), strict=True):
+                total += array
+        return self._matrices(total / len(self.examples) for total in sums)
+
+    def _check_loss(self):
+        has_labels = self.examples.has_labels
         if not self.model.compiled:
             raise UsageError(
                 f"data: {self.model.name!r} is not compiled, so that it has no loss whose gradient "
                 "could be taken; compile it first."
             )
-        sums = [np.zeros(kernel.variable.shape, np.float64) for kernel in self.kernels]
-        size = 0
-        for x, y in self._batches():
-            size += _size(x)
-            for total, array in zip(sums, of_batch(x, y), strict=True):
-                total += array
-        return self._matrices(total / size for total in sums)
+        if not has_labels and self.model.loss is not None:
+            raise UsageError(
+                "data: this criterion takes gradients of the loss, which needs labels; give them "
+                "as data=(x, y)."
+            )
 
     def _matrices(self, arrays):
         return {
@@ -78,59 +87,52 @@ class ModelStatistics:
             for kernel, array in zip(self.kernels, arrays, strict=True)
         }
 
-    def _checked_data(self):
-        if self.data is None:
-            raise UsageError(
-                "data: this criterion looks at data; give some training examples as data=(x, y)."
-            )
-        if not isinstance(self.data, (tuple, list)) or len(self.data) != 2:
-            raise UsageError(
-                f"data: {type(self.data).__name__} is not a pair of arrays; give some training "
-                "examples as data=(x, y)."
-            )
-        sizes = {len(array) for array in keras.tree.flatten(self.data)}
-        if len(sizes) != 1 or sizes == {0}:
-            raise UsageError(
-                f"data: its arrays are of lengths {', '.join(map(str, sorted(sizes)))}; there must "
-                "be a label for each example, and one example or more."
-            )
-        return self.data
 
-    def _batches(self):
-        x, y = self._checked_data()
-        for start in range(0, _size(x), BATCH):
-            yield tuple(
-                keras.tree.map_structure(lambda a, s=start: np.asarray(a[s : s + BATCH]), part)
-                for part in (x, y)
-            )
-
-
-def _size(x):
-    return len(keras.tree.flatten(x)[0])
+def _equal_size(number):
+    """The largest size of a batch that so many examples can be divided into equally."""
+    return next(size for size in range(min(BATCH, number), 0, -1) if number % size == 0)
 
 
 def _squares(kernel, inputs):
-    """The sum of squares of each channel of a layer's inputs."""
-    inputs = np.asarray(keras.ops.convert_to_numpy(inputs), np.float64)
-    first = getattr(kernel.layer, "data_format", None) == "channels_first"
-    if first and inputs.ndim > 2:
+    """The sum of squares of each channel of a layer's inputs, as an array that broadcasts to the
+    kernel's: each weight with the channel that it is multiplied with."""
+    inputs = np.asarray(keras.ops.convert_to_numpy(inputs)).astype(np.float64)
+    layer, sizes = kernel.layer, kernel.variable.shape
+    if isinstance(layer, keras.layers.EinsumDense):
+        return _einsum_squares(layer, inputs, sizes)
+    if getattr(layer, "data_format", None) == "channels_first" and inputs.ndim > 2:
         inputs = np.moveaxis(inputs, 1, -1)
-    axes = kernels.einsum_read(kernel.layer) if _is_einsum(kernel) else (inputs.ndim - 1,)
-    others = tuple(axis for axis in range(inputs.ndim) if axis not in axes)
-    return np.square(inputs).sum(axis=others)
-
-
-def _is_einsum(kernel):
-    return isinstance(kernel.layer, keras.layers.EinsumDense)
-
-
-def _norms(kernel, norms):
-    """The norms of channels as norms of the inputs of the kernel's matrix."""
-    inputs, units = kernel.shape
+    channels = np.square(inputs).sum(axis=tuple(range(inputs.ndim - 1)))
     if kernel.is_depthwise:
-        return np.repeat(norms, units // norms.size)[np.newaxis].astype(np.float32)
+        return channels[:, np.newaxis]
     if kernel.name.endswith("/pointwise_kernel"):
         # What the depthwise part makes of the inputs is not seen from outside: its norm is not
         # known, and that of the channel stands for it.
-        norms = np.repeat(norms, inputs // norms.size)
-    return np.tile(norms.ravel(), inputs // norms.size).astype(np.float32)
+        channels = np.repeat(channels, sizes[-2] // channels.size)
+    if isinstance(layer, kernels.TRANSPOSED):
+        return channels
+    groups = getattr(layer, "groups", 1)
+    if groups == 1:
+        return channels[:, np.newaxis]
+    return np.repeat(channels.reshape(groups, -1), sizes[-1] // groups, axis=0).T
+
+
+def _einsum_squares(layer, inputs, sizes):
+    read, kernel, result = kernels.einsum_letters(layer, inputs.ndim)
+    # Axes of the input alone are summed over before anything is multiplied.
+    left = "".join(letter for letter in read if letter in kernel + result)
+    squares = np.square(np.einsum(f"{read}->{left}", inputs))
+    common = "".join(letter for letter in kernel if letter in read)
+    shape = [size if letter in read else 1 for letter, size in zip(kernel, sizes, strict=True)]
+    return np.einsum(f"{left}->{common}", squares).reshape(shape)
+
+
+def _norms(kernel, norms):
+    """Norms that broadcast to a kernel as those of the inputs of its matrix: of shape (inputs,), or
+    (inputs, units) where units read inputs of their own."""
+    sizes, axes = kernel.variable.shape, (*kernel.inputs, *kernel.units)
+    norms = norms.reshape((1,) * (len(sizes) - norms.ndim) + norms.shape)
+    own = any(norms.shape[axis] > 1 for axis in kernel.units)
+    shape = [size if own or axis in kernel.inputs else 1 for axis, size in enumerate(sizes)]
+    matrix = np.transpose(np.broadcast_to(norms, shape), axes).reshape(kernel.shape[0], -1)
+    return (matrix if own else matrix[:, 0]).astype(np.float32)

@@ -1,0 +1,156 @@
+"""Training examples for criteria that look at data: whatever `fit` takes."""
+
+from collections.abc import Mapping
+from functools import cached_property
+
+import keras
+import numpy as np
+
+from ..config import UsageError
+from .statistics import SAMPLE_SIZE
+
+HOW = "give some training examples as data=(x, y), or batches of them, as fit takes them"
+
+
+class Examples:
+    """Training examples, read when they are first needed, and then kept: a generator gives them
+    only once.
+
+    Args:
+        data: what `fit` takes: (x, y) or (x, y, weights), each an array or a list or dictionary of
+            arrays; or batches of these, such as a `tf.data.Dataset`, a `PyDataset`, a `DataLoader`
+            of PyTorch or a generator, of which the first SAMPLE_SIZE examples are taken. None for
+            no data.
+    """
+
+    def __init__(self, data):
+        self._data = data
+
+    @classmethod
+    def of(cls, data):
+        """Those that data stands for: it may be `Examples` already."""
+        return data if isinstance(data, cls) else cls(data)
+
+    def __len__(self):
+        return len(_leaves(self.parts)[0])
+
+    @cached_property
+    def parts(self):
+        """The pair (x, y) or the triple (x, y, weights), y None where there are no labels, of
+        arrays of shape (examples, ...).
+
+        Raises:
+            UsageError: (a ValueError) if there is no data, or it is something else.
+        """
+        if self._data is None:
+            raise UsageError(f"data: this criterion looks at data; {HOW}.")
+        parts = _first(self._data) if _comes_in_batches(self._data) else _given(self._data)
+        lengths = {len(array) for array in _leaves(parts)}
+        if len(lengths) != 1 or lengths == {0}:
+            listed = ", ".join(map(str, sorted(lengths))) or "none"
+            raise UsageError(
+                f"data: its arrays are of lengths {listed}; there must be a label for each "
+                "example, and one example or more."
+            )
+        return parts
+
+    @property
+    def has_labels(self):
+        """Whether there are labels."""
+        return self.parts[1] is not None
+
+    def batches(self, size):
+        """Parts of the examples, `size` of them at once, as NumPy arrays in place of all."""
+        for start in range(0, len(self), size):
+            yield tuple(_map(lambda a, s=start: _numpy(a[s : s + size]), p) for p in self.parts)
+
+
+def _comes_in_batches(data):
+    is_array = hasattr(data, "shape") or isinstance(data, (Mapping, tuple, list, str, bytes))
+    return not is_array and (hasattr(data, "__iter__") or hasattr(data, "num_batches"))
+
+
+def _given(data):
+    """Arrays that were given as such."""
+    if not isinstance(data, (tuple, list)) or not 1 <= len(data) <= 3:
+        raise UsageError(f"data: {_kind(data)} is not a pair of arrays; {HOW}.")
+    return _unpacked(data)
+
+
+def _first(batches):
+    """The first examples of some batches."""
+    found, size = [], 0
+    for batch in _each(batches):
+        parts = _unpacked(batch)
+        found.append([_map(_numpy, part) for part in parts])
+        size += len(_leaves(parts)[0])
+        if size >= SAMPLE_SIZE:
+            break
+    if not found:
+        raise UsageError(f"data: {_kind(batches)} gives no examples; {HOW}.")
+    try:
+        return tuple(_joined(parts) for parts in zip(*found, strict=True))
+    except ValueError as error:
+        raise UsageError(
+            f"data: the batches of {_kind(batches)} differ in more than their length; pad its "
+            "examples to one shape, or give arrays."
+        ) from error
+
+
+def _each(batches):
+    """The batches, in order; a `PyDataset` of an older Keras can only be asked for by number."""
+    if hasattr(batches, "__iter__"):
+        return batches
+    return (batches[number] for number in range(batches.num_batches or SAMPLE_SIZE))
+
+
+def _joined(parts):
+    if parts[0] is None:
+        return None
+    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays)[:SAMPLE_SIZE], *parts)
+
+
+def _unpacked(data):
+    """x, y and, if there are some, weights; lists of numbers as arrays."""
+    try:
+        x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+    except ValueError:
+        raise UsageError(f"data: {_kind(data)} is not a pair of arrays; {HOW}.") from None
+    parts = tuple(map(_arrays, (x, y) if weights is None else (x, y, weights)))
+    for array in _leaves(parts):
+        if np.ndim(array) == 0:
+            raise UsageError(
+                f"data: {_kind(array)} is no array of examples; {HOW} (a tf.data.Dataset has to be "
+                "batched)."
+            )
+    return parts
+
+
+def _arrays(part):
+    """A part with arrays in it: a list of numbers is one, a list of arrays are several."""
+    if isinstance(part, (list, tuple)) and not any(hasattr(v, "shape") for v in _leaves(part)):
+        try:
+            return np.asarray(part)
+        except ValueError:
+            raise UsageError(
+                f"data: a list of {len(part)} with lists of different lengths in it is no array; "
+                f"{HOW}."
+            ) from None
+    return part
+
+
+def _leaves(parts):
+    return [leaf for leaf in keras.tree.flatten(parts) if leaf is not None]
+
+
+def _map(function, part):
+    return None if part is None else keras.tree.map_structure(function, part)
+
+
+def _numpy(array):
+    """An array of any library as NumPy's."""
+    return np.asarray(array.detach().cpu() if hasattr(array, "detach") else array)
+
+
+def _kind(value):
+    return type(value).__name__
