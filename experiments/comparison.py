@@ -11,9 +11,9 @@ import time
 import pandas as pd
 
 from ..config import short_name, training_settings
-from ..pruning import methods
+from ..pruning import methods, shortfalls
 from ..utils import counted, percent, progress, say
-from ..visualization.tables import CLEARLY_LESS, baseline_of
+from ..visualization.tables import baseline_of
 from . import recipes
 from .memory import Memory
 
@@ -165,11 +165,8 @@ def remarks(rows):
     for method, group in rows.groupby("method", sort=False):
         missed = group[group.apply(_is_missed, axis=1)]
         if len(missed):
-            found.append(
-                f"Note: {method} was asked for {_listed(missed['k'])} but removes at most "
-                f"{100 * missed['sparsity'].max():.2f} % of the hidden weights: its pattern allows "
-                "no more."
-            )
+            most = missed["sparsity"].max()
+            found.append(f"Note: {shortfalls.of_pattern(method, missed['k'], most)}")
         gone = [
             (row.k, layer.removeprefix("sparsity_"), row.effective_sparsity == 1)
             for layer in layers
@@ -177,22 +174,14 @@ def remarks(rows):
         ]
         if gone:
             k, layer, nothing_left = min(gone)
-            found.append(
-                f"Warning: {method} removes the whole layer {layer} at {percent(k)}"
-                f"{': the network answers the same to all images' if nothing_left else ''}."
-            )
+            sentence = shortfalls.of_layers(method, [layer], k, nothing_left)
+            found.append(f"Warning: {sentence}")
     return found
-
-
-def _listed(k_vals):
-    """ "90 %", "90 % and 100 %", "50 %, 90 % and 100 %"."""
-    *others, last = map(percent, sorted(k_vals))
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _is_missed(row):
     """Whether a pattern such as 2:4 allows less than was asked for."""
-    return ":" in row["granularity"] and row["sparsity"] < row["k"] - CLEARLY_LESS
+    return shortfalls.is_missed(row["granularity"], row["sparsity"], row["k"])
 
 
 def _line(row):

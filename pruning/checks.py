@@ -5,10 +5,26 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from ..config import UsageError
 from ..registry import named
 from ..utils import RunError
 from .recoveries import Recovery
 from .schedules import Round
+
+
+def check_weights(layer):
+    """Makes sure that a criterion's `Layer` can be scored.
+
+    Raises:
+        UsageError: (a ValueError) if some of its weights are not finite.
+    """
+    wrong = np.count_nonzero(~np.isfinite(layer.kernel))
+    if wrong:
+        raise UsageError(
+            f"The layer {layer.name!r} cannot be pruned: {wrong:,} of its {layer.kernel.size:,} "
+            "weights are not finite (NaN or infinite); train the model again with a lower learning "
+            "rate, or load weights from before."
+        )
 
 
 def checked_scores(criterion, returned, layer):

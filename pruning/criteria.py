@@ -16,10 +16,22 @@ from functools import cached_property
 import numpy as np
 
 from ..registry import Registry
-from .statistics import read_only
+from .statistics import in_float32, read_only
 
 CRITERIA = Registry("criterion", takes=("layer",))
 register_criterion = CRITERIA.register
+
+
+def additive(criterion):
+    """Marks a criterion whose scores add up: what is removed together, such as a unit, is scored by
+    their sum, and not by their L2 norm."""
+    criterion.additive = True
+    return criterion
+
+
+def is_additive(name):
+    """Whether the scores of the criterion of this name add up."""
+    return getattr(CRITERIA.function(name), "additive", False)
 
 
 @dataclass(frozen=True)
@@ -31,7 +43,7 @@ class Layer:
 
     Attributes:
         name: of the layer.
-        kernel: its weights, of shape (inputs, units).
+        kernel: its weights, of shape (inputs, units), in float32 if the model has a smaller type.
         seed: for criteria that draw random numbers.
         statistics: a `Statistics` of the whole network.
     """
@@ -42,22 +54,24 @@ class Layer:
     statistics: object = None
 
     def __post_init__(self):
-        object.__setattr__(self, "kernel", read_only(self.kernel))
+        object.__setattr__(self, "kernel", read_only(in_float32(self.kernel)))
 
     @cached_property
     def gradient(self):
-        """∂L/∂w, the mean over a sample of the training data; of the kernel's shape."""
+        """∂L/∂w, the mean over a sample of the training data; of the kernel's shape. L is the loss
+        without penalties on the weights."""
         return read_only(self.statistics.gradients[self.name])
 
     @cached_property
     def squared_gradient(self):
-        """(∂L/∂w)² of single examples, averaged over the sample: the Fisher information."""
+        """(∂L/∂w)² of single examples, averaged over the sample: the diagonal of the empirical
+        Fisher information, with the labels of the data."""
         return read_only(self.statistics.squared_gradients[self.name])
 
     @cached_property
     def input_norm(self):
-        """L2 norm of each input of the layer over the sample, of shape (inputs,); (1, units) in a
-        depthwise convolution, where every unit has an input of its own."""
+        """L2 norm of each input of the layer over the sample, of shape (inputs,); (inputs, units)
+        where units read inputs of their own, as in depthwise and grouped convolutions."""
         return read_only(self.statistics.input_norms[self.name])
 
 
@@ -77,8 +91,14 @@ def random(layer):
 
 @register_criterion("gradient")
 def gradient(layer):
-    """|w · ∂L/∂w|, the first-order change of the loss (Molchanov et al., 2017, arXiv:1611.06440;
-    at initialisation SNIP, Lee et al., 2019, arXiv:1810.02340)."""
+    """|w · ∂L/∂w|, to first order how much the loss changes without the weight (at initialisation
+    SNIP, Lee et al., 2019, arXiv:1810.02340). Of units the L2 norm, which ranks them as the sum of
+    squares of Molchanov et al., 2019, arXiv:1906.10771. (Molchanov et al., 2017, arXiv:1611.06440,
+    take activations, and average absolute values over examples.)
+
+    Without the penalty: that makes a large weight costly to keep, and would score it as important
+    for the same reason.
+    """
     return np.abs(layer.kernel * layer.gradient)
 
 
@@ -104,9 +124,11 @@ def lamp(layer):
 
 
 @register_criterion("obd")
+@additive
 def obd(layer):
-    """½ w² · ∂²L/∂w², the curvature as the diagonal of the Fisher information (LeCun et al.,
-    1990, "Optimal Brain Damage"; Theis et al., 2018, arXiv:1801.05787)."""
+    """½ w² · ∂²L/∂w² (LeCun et al., 1990, "Optimal Brain Damage"), the curvature as the diagonal of
+    the empirical Fisher information (as in Theis et al., 2018, arXiv:1801.05787). Of units the sum
+    of their weights' saliencies."""
     return 0.5 * np.square(layer.kernel) * layer.squared_gradient
 
 

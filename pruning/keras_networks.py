@@ -169,7 +169,8 @@ class KerasNetworks:
     def values(self, method, dense, rankings):
         """What a method removes, by layer name: weights, or the norms of units."""
         if method.by_unit:
-            return {name: ranking.scores for name, ranking in rankings.items()}
+            # Units of zeros only rank below all others.
+            return {name: np.maximum(ranking.scores, 0) for name, ranking in rankings.items()}
         dense.put_into(self.model)
         return self.pruner(method).prunables.matrices()
 

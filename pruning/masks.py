@@ -9,7 +9,7 @@ import itertools
 import numpy as np
 
 from . import checks
-from .criteria import CRITERIA, Layer
+from .criteria import CRITERIA, Layer, is_additive
 from .granularities import GRANULARITIES
 from .ranking import Ranking, ascending
 from .scopes import SCOPES
@@ -24,8 +24,8 @@ def rank(method, kernels, statistics=None, seed=0, masks=None, useful=None, dens
         statistics: a `Statistics`, for criteria that look at data.
         seed: for criteria that draw random numbers.
         masks: of a network that has been pruned before; what is gone stays gone.
-        useful: masks of what is kept and on a path from the inputs to the outputs; the rest goes
-            first.
+        useful: masks of what has an influence, because it is not zero and on a path from the
+            inputs to the outputs, say; the rest goes first.
         dense_shapes: of the dense network's kernels by layer name, where `kernels` are only its
             living part.
 
@@ -51,30 +51,43 @@ def rank(method, kernels, statistics=None, seed=0, masks=None, useful=None, dens
     }
 
 
-def rank_layer(method, name, scores, outgoing, mask=None, useful=None, dense_shape=None):
+def rank_layer(
+    method, name, scores, outgoing, mask=None, useful=None, dense_shape=None, array_shapes=None
+):
     """The `Ranking` of the items of one layer.
 
     Args:
-        method: with `granularity`.
+        method: with `criterion` and `granularity`.
         name: of the layer, for messages.
         scores: of its weights, of shape (inputs, units).
         outgoing: those of the weights that read its units, of shape (units, anything).
         mask, useful, dense_shape: as for `rank`, of this layer.
+        array_shapes: as for `Ranking`.
 
     Raises:
         RunError: as `rank`.
     """
     granularity = _granularity(method)
-    items = checks.checked_items(method.granularity, name, granularity.scores(scores, outgoing))
+    items = checks.checked_items(
+        method.granularity, name, _item_scores(method, granularity, scores, outgoing)
+    )
+    if useful is not None:
+        items = np.where(_any_weight(granularity, useful, outgoing), items, np.float32(-1))
     if mask is None:
         order = granularity.removable(items, ascending(items))
-        return Ranking(items, order, scores.shape)
+        return Ranking(items, order, scores.shape, array_shapes=array_shapes)
     alive = _any_weight(granularity, mask, outgoing)
-    if useful is not None:
-        items = np.where(_any_weight(granularity, useful, outgoing), items, -1)
-    whole = (dense_shape, granularity.items(dense_shape)) if dense_shape else ()
+    dense_items = dense_shape and granularity.items(dense_shape)
     order = _order_of_the_living(granularity, items, alive)
-    return Ranking(items, order, scores.shape, alive, *whole)
+    return Ranking(items, order, scores.shape, alive, dense_shape, dense_items, array_shapes)
+
+
+def _item_scores(method, granularity, scores, outgoing):
+    """A granularity's scores of items. Where those of single weights add up, so do they: a norm of
+    square roots is the root of the sum."""
+    if is_additive(method.criterion) and granularity.items(scores.shape) != scores.shape:
+        scores, outgoing = np.sqrt(scores), np.sqrt(outgoing)
+    return granularity.scores(scores, outgoing)
 
 
 def _any_weight(granularity, mask, following):
@@ -118,8 +131,10 @@ def layer_scores(criterion, layer):
     """A criterion's scores of the weights of a `Layer`, of the kernel's shape.
 
     Raises:
+        UsageError: if weights of the layer are not finite.
         RunError: as `rank`.
     """
+    checks.check_weights(layer)
     return checks.checked_scores(criterion, CRITERIA.get(criterion)(layer), layer)
 
 

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import keras
@@ -15,8 +15,9 @@ from ..compression.life import Living
 from ..config import UsageError, check_fraction
 from ..models.copies import check_built, copy_of_model
 from ..models.own_classes import warn_of_lost_methods
-from . import methods
+from . import methods, shortfalls
 from .criteria import Layer
+from .examples import Examples
 from .gradients import LossGradients
 from .granularities import GRANULARITIES
 from .held import zero
@@ -30,7 +31,7 @@ def prune(
     sparsity: float | Mapping[str, float],
     method: str = "weight",
     *,
-    data: tuple[Any, Any] | None = None,
+    data: Any = None,
     exclude: str | Sequence[str] = (),
     seed: int = 0,
 ) -> keras.Model:
@@ -46,10 +47,12 @@ def prune(
             with layers in it means all of them.
         method: what goes: granularity, criterion and scope in one text, as in `unit` or
             `weight/lamp/global`; the default is the smallest absolute values of each layer.
-        data: training examples `(x, y)` for the criteria `gradient`, `activation` and `obd`.
+        data: training examples for the criteria `gradient`, `activation` and `obd`: `(x, y)`, with
+            weights `(x, y, weights)`, or batches of them in anything that `fit` takes, of which the
+            first 1,000 examples are used. `activation` needs no labels: `(x, None)`.
         exclude: names of layers that stay as they are, with all layers in them, or patterns such as
             `block1_*`. With whole units, what loses its units together with them stays too.
-        seed: for the criterion `random`.
+        seed: for the criterion `random`, a whole number of 0 or more.
 
     Returns:
         A model of the same architecture and size; `shrink` makes it smaller.
@@ -60,15 +63,18 @@ def prune(
         RunError: if a criterion of yours returns no scores.
 
     Warns:
-        UserWarning: names layers with weights that cannot be pruned, and methods of a class of your
-            own, such as `train_step`, that the copy does not have.
+        UserWarning: names layers with weights that cannot be pruned, whole layers that are removed,
+            and methods of a class of your own, such as `train_step`, that the copy does not have;
+            or says that a pattern such as `2:4` allows less than was asked for.
     """
     method = checked_method(method, oneshot=True)
     pruned = copy_of(model)
     warn_of_lost_methods(model, pruned, stacklevel=2)
     work = Pruner(pruned, method, sparsity, data, exclude, seed)
-    work.warn(stacklevel=3)
-    work.remove(work.masks())
+    work.warn(stacklevel=2)
+    masks = work.masks()
+    work.remove(masks)
+    work.warn_of_shortfalls(masks, stacklevel=2)
     return pruned
 
 
@@ -153,6 +159,17 @@ def checked_fraction(name, value):
     return float(value)
 
 
+def checked_seed(seed):
+    """A seed as it was given.
+
+    Raises:
+        UsageError: if it is none.
+    """
+    if not isinstance(seed, Integral) or seed < 0:
+        raise UsageError(f"seed: {seed!r} is not a whole number of 0 or more.")
+    return seed
+
+
 def _meant(name, prunables):
     """What the name of a layer means; see `Prunables.meant`."""
     found = prunables.meant(name)
@@ -171,15 +188,34 @@ class Pruner:
     """
 
     def __init__(self, model, method, sparsity, data, exclude, seed):
-        self.model, self.method, self.data, self.seed = model, method, data, seed
+        self.model, self.method = model, method
+        self.examples, self.seed = Examples.of(data), checked_seed(seed)
         self.prunables = Prunables.of(model, method.by_unit, exclude)
         self.wanted = Wanted.of(sparsity, self.prunables)
 
     def warn(self, stacklevel):
-        """Warns of what has weights and cannot be pruned."""
+        """Warns of what has weights and cannot be pruned; `stacklevel` as if the caller did."""
         if self.prunables.left_alone:
             listed = ", ".join(self.prunables.left_alone)
             warnings.warn(f"Not pruned: {listed}.", stacklevel=stacklevel + 1)
+
+    def warn_of_shortfalls(self, masks, stacklevel):
+        """Warns of what these masks do not remove as was asked; `stacklevel` as if the caller
+        did."""
+        for sentence in self._shortfalls(masks):
+            warnings.warn(sentence, stacklevel=stacklevel + 1)
+
+    def _shortfalls(self, masks):
+        found, method = [], self.method
+        for share, names in self.wanted.by_share.items():
+            competing = {name: masks[name] for name in names}
+            reached = self.sparsity(competing)
+            if shortfalls.is_missed(method.granularity, reached, share):
+                found.append(shortfalls.of_pattern(method.name, [share], reached))
+            emptied = [name for name, mask in competing.items() if not mask.any()]
+            if emptied and share < 1:
+                found.append(shortfalls.of_layers(method.name, emptied, share))
+        return found
 
     def remove(self, masks):
         """Sets to zero what masks of prunables by name do not keep."""
@@ -231,8 +267,11 @@ class Pruner:
 
         Args:
             previous: masks from before, what is gone stays gone; None for the first time.
-            useful: masks of what has an influence, the rest goes first; None for no matter.
+            useful: masks of what has an influence, the rest goes first; None for what is not zero,
+                if nothing has been pruned before.
         """
+        if previous is None and useful is None:
+            useful = self._nonzero()
         scores = self._scores()
         return {
             name: self._ranking(
@@ -245,13 +284,20 @@ class Pruner:
             for name in names
         }
 
+    def _nonzero(self):
+        """Masks of what is not zero; None if nothing is zero."""
+        masks = {name: matrix != 0 for name, matrix in self.prunables.matrices().items()}
+        return None if all(mask.all() for mask in masks.values()) else masks
+
     @cached_property
     def _loss_gradients(self):
         return LossGradients(self.model, [kernel.variable for kernel in self.prunables.kernels])
 
     def _scores(self):
         kernels = self.prunables.kernels
-        statistics = ModelStatistics(self.model, kernels, self.data, lambda: self._loss_gradients)
+        statistics = ModelStatistics(
+            self.model, kernels, self.examples, lambda: self._loss_gradients
+        )
         return {
             kernel.name: layer_scores(
                 self.method.criterion, Layer(kernel.name, kernel.matrix(), self.seed, statistics)
@@ -261,9 +307,12 @@ class Pruner:
 
     def _ranking(self, layer, scores, mask, useful):
         stacked, outgoing = layer.stacked(scores), layer.outgoing(scores)
+        shapes = tuple(tuple(part.kernel.variable.shape) for part in layer.parts)
         rows = self._padded_rows(layer)
         if rows is None:
-            return rank_layer(self.method, layer.name, stacked, outgoing, mask, useful)
+            return rank_layer(
+                self.method, layer.name, stacked, outgoing, mask, useful, array_shapes=shapes
+            )
         # Neighbours are of one position of the filter: channels are filled up with some that are
         # gone already.
         whole = np.zeros((len(rows), stacked.shape[1]), bool)
@@ -273,7 +322,9 @@ class Pruner:
         if useful is not None:
             useful, among = np.zeros_like(whole), useful
             useful[rows >= 0] = among
-        return rank_layer(self.method, layer.name, padded, outgoing, whole, useful, stacked.shape)
+        return rank_layer(
+            self.method, layer.name, padded, outgoing, whole, useful, stacked.shape, shapes
+        )
 
     def _padded_rows(self, layer):
         """For each row of the padded matrix that of the matrix, -1 for what fills it up; None where

@@ -50,6 +50,8 @@ class Ranking:
         dense_shape: of the layer's kernel in the dense network, where only the living part of it
             is ranked.
         dense_items: shape of all its items there.
+        array_shapes: of the kernels in the dense network as they are stored, of a convolution
+            (height, width, inputs, units), say; `dense_shape` only if not given.
     """
 
     scores: np.ndarray
@@ -58,12 +60,15 @@ class Ranking:
     alive: np.ndarray | None = None
     dense_shape: tuple[int, int] | None = None
     dense_items: tuple[int, ...] | None = None
+    array_shapes: tuple[tuple[int, ...], ...] | None = None
 
     def __post_init__(self):
         if self.dense_shape is None:
             object.__setattr__(self, "dense_shape", self.shape)
         if self.dense_items is None:
             object.__setattr__(self, "dense_items", self.scores.shape)
+        if self.array_shapes is None:
+            object.__setattr__(self, "array_shapes", (self.dense_shape,))
 
     @property
     def size(self):

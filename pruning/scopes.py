@@ -5,6 +5,8 @@ layers' `Ranking`s a number for each layer, or an array with a number for each o
 ones go, the ranking says.
 """
 
+import math
+
 import numpy as np
 
 from ..registry import Registry
@@ -57,18 +59,24 @@ def whole_network(rankings, k):
 
 @register_scope("erk")
 def erdos_renyi(rankings, k):
-    """Density in proportion to (inputs + units) / (inputs · units): small layers stay denser
-    (Erdős–Rényi; Evci et al., 2020, arXiv:1911.11134)."""
-    wanted = {
-        name: ranking.size * sum(ranking.dense_shape) / np.prod(ranking.dense_shape)
-        for name, ranking in rankings.items()
-    }
+    """Density in proportion to the sum over the product of the axes of a kernel: (inputs + units) /
+    (inputs · units) of a dense layer, (height + width + inputs + units) / (height · width · inputs
+    · units) of a convolution. Small layers stay denser (Erdős–Rényi kernel; Evci et al., 2020,
+    arXiv:1911.11134)."""
+    wanted = {name: _erk_share(ranking) for name, ranking in rankings.items()}
     sizes = {name: ranking.size for name, ranking in rankings.items()}
     least = {name: ranking.size - ranking.capacity for name, ranking in rankings.items()}
     total = sum(sizes.values())
     keep = total - num_pruned(k, total)
     kept = _rounded(_shared_out(keep, wanted, least, sizes), sizes, keep)
     return {name: sizes[name] - kept[name] for name in rankings}
+
+
+def _erk_share(ranking):
+    """How many items of a layer are kept, before scaling. Kernels that lose their units together
+    count with their weights."""
+    shapes = ranking.array_shapes
+    return ranking.size * sum(map(sum, shapes)) / sum(map(math.prod, shapes))
 
 
 def _shared_out(keep, wanted, least, most):

@@ -14,6 +14,13 @@ def read_only(array):
     return view
 
 
+def in_float32(array):
+    """An array of floating-point numbers, in float32 if its type is smaller: squares of float16
+    overflow, and NumPy does not know bfloat16."""
+    array = np.asarray(array)
+    return array if array.itemsize >= 4 else array.astype(np.float32)
+
+
 # Enough for a stable ranking, little enough to take a tenth of a second.
 SAMPLE_SIZE = 1000
 

@@ -1,11 +1,14 @@
 from types import SimpleNamespace
 
+import network_pruning as npr
 import numpy as np
 import pytest
 from network_pruning.models import model as models
 from network_pruning.models.backend import keras, tf
 from network_pruning.models.weights import Weights
+from network_pruning.pruning import methods
 from network_pruning.pruning.criteria import CRITERIA, Layer
+from network_pruning.pruning.masks import make_masks, rank
 from network_pruning.pruning.statistics import Statistics
 
 KERNEL = np.array([[1.0, -4.0, 0.0], [-3.0, 2.0, 5.0]], np.float32)
@@ -78,6 +81,20 @@ def test_statistics_equal_automatic_differentiation(name, digits):
     np.testing.assert_allclose(
         statistics.input_norms["hidden_1"], np.linalg.norm(split.images, axis=0), rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("criterion", ["gradient", "obd", "activation", "magnitude", "lamp"])
+def test_the_library_and_the_runner_make_the_same_masks_under_a_penalty(criterion):
+    model = models.build(l1_reg=0.01, l2_reg=0.01, seed=1, name="lenet_300_100", shape=(20,))
+    generator = np.random.default_rng(0)
+    x = generator.random((64, 20), np.float32)
+    y = generator.integers(0, 10, 64)
+    pruned = Weights.of(npr.prune(model, 0.5, criterion, data=(x, y)))
+    weights, method = Weights.of(model), methods.parse(criterion)
+    ours = make_masks(method, rank(method, weights.kernels, Statistics(weights, x, y)), 0.5)
+    for name, mask in ours.items():
+        # Sums in another order may change places with a neighbour.
+        assert np.count_nonzero(mask != (pruned.kernels[name] != 0)) <= 4
 
 
 @pytest.mark.parametrize("array", ["kernel", "gradient", "squared_gradient", "input_norm"])

@@ -55,7 +55,8 @@ def test_floor_of_k_n_goes(k, left):
 
 def test_global_and_by_layer():
     model = dense([[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]])
-    pruned = npr.prune(model, 0.5, "global")
+    with pytest.warns(UserWarning, match="whole layer d0"):
+        pruned = npr.prune(model, 0.5, "global")
     assert not pruned.get_weights()[0].any()
     pruned = npr.prune(model, {"d1": 0.75})
     np.testing.assert_array_equal(pruned.get_weights()[0], [[1, 2], [3, 4]])
@@ -133,7 +134,7 @@ def test_n_of_m_runs_along_the_input_channels():
     inputs = keras.Input((4, 4, 5))
     x = layers.Conv2D(3, 2, name="c")(inputs)
     model = randomized(keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x))))
-    kernel = npr.prune(model, 0.9, "2:4").get_layer("c").get_weights()[0]
+    kernel = npr.prune(model, 0.4, "2:4").get_layer("c").get_weights()[0]
     assert (np.count_nonzero(kernel[:, :, :4], axis=2) == 2).all()
     assert kernel[:, :, 4].all()
 
@@ -173,6 +174,122 @@ def test_unknown_layers_with_weights_are_named():
     model = keras.Model(inputs, layers.Dense(1)(x))
     with pytest.warns(UserWarning, match="Not pruned: gru_cell"):
         npr.prune(model, 0.5)
+
+
+def test_warnings_point_at_the_line_of_the_caller():
+    inputs = keras.Input((5, 3))
+    x = layers.Dense(4, name="d")(layers.GRU(3)(inputs))
+    model = keras.Model(inputs, layers.Dense(1)(x))
+    with pytest.warns(UserWarning, match="Not pruned|allows no more") as caught:
+        npr.prune(model, 0.9, "2:4")
+    places = [w.filename for w in caught if w.category is UserWarning]
+    assert places == [__file__, __file__]
+
+
+def test_a_pattern_that_allows_less_is_warned_of():
+    model = randomized(branches())
+    sentence = (
+        r"^2:4 was asked for 90 % but removes at most 4\d\.\d\d % of the hidden weights: "
+        r"its pattern allows no more\.$"
+    )
+    with pytest.warns(UserWarning, match=sentence):
+        npr.prune(model, 0.9, "2:4")
+
+
+def test_whole_layers_that_are_removed_are_warned_of():
+    model = dense([[1.0, 2.0], [3.0, 4.0]], [[5.0, 6.0], [7.0, 8.0]])
+    with pytest.warns(UserWarning, match="^weight/global removes the whole layer d0 at 50 %.$"):
+        npr.prune(model, 0.5, "global")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        npr.prune(model, 1.0, "global")  # as was asked
+        npr.prune(model, 0.25, "global")
+
+
+@pytest.mark.filterwarnings("ignore:2.4 was asked for", "ignore:2.4/random was asked for")
+@pytest.mark.parametrize("method", ["random", "gradient", "obd/global", "2:4/random", "2x2/random"])
+def test_what_is_zero_already_goes_first(method):
+    by_pattern = method[0].isdigit()
+    model = npr.prune(randomized(mixed()), 0.5, method.split("/")[0] if by_pattern else "weight")
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x = np.random.default_rng(0).normal(size=(6, *model.input_shape[1:])).astype("float32")
+    again = npr.prune(model, 0.5, method, data=(x, np.arange(6) % 3))
+    for before, after in zip(kernels_of(model), kernels_of(again), strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_no_unit_more_than_asked_loses_its_bias():
+    model = randomized(branches())
+    kernel = model.get_layer("joined").kernel
+    kernel.assign(np.where(np.arange(6) < 4, 0, np.array(kernel)))
+    bias = np.array(model.get_layer("joined").bias)
+    pruned = npr.prune(model, 0.5, "unit")
+    np.testing.assert_array_equal(pruned.get_layer("joined").bias, [0, 0, 0, *bias[3:]])
+
+
+def test_erk_of_convolutions_by_hand():
+    """Kept are 5 % of 4,096 + 36,864 + 102,400 weights, 7,168, in the proportions 1 + 1 + 64 + 64 =
+    130 to 134 to 138 of 402: 2,318, 2,389 and 2,461."""
+    inputs = x = keras.Input((8, 8, 64))
+    for size in (1, 3, 5):
+        x = layers.Conv2D(64, size, padding="same", name=f"c{size}")(x)
+    model = keras.Model(inputs, layers.Dense(1)(layers.GlobalAveragePooling2D()(x)))
+    pruned = npr.prune(model, 0.95, "erk")
+    kept = [np.count_nonzero(pruned.get_layer(f"c{size}").kernel) for size in (1, 3, 5)]
+    assert kept == [2318, 2389, 2461]
+
+
+def test_units_by_the_sum_of_what_their_weights_save():
+    """obd of one example x = [1, 1] and a squared error: ∂L/∂w is the same for all weights, so that
+    squares of weights count: 3² < 2² + 2² + 2² of the sums, but 3⁴ > 3 · 2⁴ of the norms."""
+    model = dense([[3.0, 2.0], [0.0, 2.0], [0.0, 2.0]])
+    model.compile("sgd", "mse")
+    data = np.ones((1, 3), np.float32), np.ones((1, 1), np.float32)
+    pruned = npr.prune(model, 0.5, "unit/obd", data=data)
+    np.testing.assert_array_equal(pruned.get_weights()[0], [[0, 2], [0, 2], [0, 2]])
+    pruned = npr.prune(model, 0.5, "unit/gradient", data=data)
+    np.testing.assert_array_equal(pruned.get_weights()[0], [[0, 2], [0, 2], [0, 2]])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_models_of_small_types_are_scored_in_float32(dtype):
+    inputs = keras.Input((2,))
+    x = layers.Dense(2, use_bias=False, name="d", dtype=dtype)(inputs)
+    model = keras.Model(inputs, layers.Dense(1, name="out", dtype=dtype)(x))
+    # In float16 both norms are infinite; of the larger one a weight is larger, but not the norm.
+    model.get_layer("d").set_weights([np.array([[300.0, 200.0], [0.5, 250.0]])])
+    pruned = npr.prune(model, 0.5, "unit")
+    np.testing.assert_array_equal(
+        np.asarray(pruned.get_layer("d").get_weights()[0], np.float32), [[0, 200], [0, 250]]
+    )
+    model.compile("sgd", "mse")
+    x, y = np.full((4, 2), 0.1, np.float32), np.ones((4, 1), np.float32)
+    for method in ("weight", "random", "lamp/global", "activation", "gradient", "obd"):
+        pruned = npr.prune(model, 0.5, method, data=(x, y))
+        assert npr.measure(pruned).sparsity == 0.5
+
+
+def test_a_layer_with_weights_that_are_not_finite_is_named():
+    model = dense([[1.0, 2.0], [3.0, 4.0]], [[5.0, np.nan], [7.0, np.inf]])
+    sentence = "The layer 'd1' cannot be pruned: 2 of its 4 weights are not finite"
+    with pytest.raises(ValueError, match=sentence):
+        npr.prune(model, 0.5)
+
+
+def test_data_of_every_kind_gives_the_same_masks():
+    model = randomized(mixed())
+    model.compile("adam", "sparse_categorical_crossentropy")
+    x = np.random.default_rng(0).normal(size=(6, *model.input_shape[1:])).astype("float32")
+    y = np.arange(6) % 3
+    pruned = npr.prune(model, 0.5, "gradient", data=(x, y))
+    other = npr.prune(
+        model, 0.5, "gradient", data=(part for part in [(x[:4], y[:4]), (x[4:], y[4:])])
+    )
+    for ours, theirs in zip(kernels_of(pruned), kernels_of(other), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    npr.prune(model, 0.5, "activation", data=(x, None))
+    with pytest.raises(ValueError, match="needs labels"):
+        npr.prune(model, 0.5, "gradient", data=(x, None))
 
 
 CRITERIA = ["gradient", "activation/output", "obd/global", "lamp/global", "random", "erk"]
@@ -225,6 +342,8 @@ BAD = [
     ((0.5, "activation"), {"data": np.ones((4, 2))}, "data: ndarray is not a pair of arrays"),
     ((0.5, "activation"), {"data": (np.ones((4, 2)), np.ones(3))}, "of lengths 3, 4"),
     ((0.5, ["weight"]), {}, r"method: \['weight'\] is not a text"),
+    ((0.5, "random"), {"seed": None}, "seed: None is not a whole number of 0 or more"),
+    ((0.5, "random"), {"seed": -1}, "seed: -1 is not a whole number of 0 or more"),
 ]
 
 

@@ -1,0 +1,31 @@
+"""What a method does not do as it was asked to, in the same words for a model and for a table."""
+
+from ..utils import percent
+from ..visualization.console import CLEARLY_LESS
+
+
+def is_missed(granularity, sparsity, k):
+    """Whether a pattern such as 2:4 allows less than the sparsity `k` that was asked for."""
+    return ":" in granularity and sparsity < k - CLEARLY_LESS
+
+
+def of_pattern(method, k_vals, most):
+    """That a method's pattern allows a sparsity of `most`, where `k_vals` were asked for."""
+    return (
+        f"{method} was asked for {_listed(k_vals)} but removes at most {100 * most:.2f} % of the "
+        "hidden weights: its pattern allows no more."
+    )
+
+
+def of_layers(method, layers, k, nothing_left=False):
+    """That a method removes all of some layers at sparsity `k`, and, if so, that nothing is left on
+    any path from the inputs to the outputs."""
+    whole = "the whole layer" if len(layers) == 1 else "whole layers:"
+    then = ": the network answers the same to all examples" if nothing_left else ""
+    return f"{method} removes {whole} {', '.join(layers)} at {percent(k)}{then}."
+
+
+def _listed(k_vals):
+    """ "90 %", "90 % and 100 %", "50 %, 90 % and 100 %"."""
+    *others, last = map(percent, sorted(k_vals))
+    return f"{', '.join(others)} and {last}" if others else last
