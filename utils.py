@@ -7,6 +7,7 @@ import sys
 import tempfile
 import textwrap
 import time
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -131,6 +132,21 @@ def _wrapped(line):
 def counted(number, what):
     """ "1 epoch" or "2,000 examples"."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def warn_user(message):
+    """A `UserWarning` that points at the line of the user's that has led here."""
+    warnings.warn(message, stacklevel=levels_to_user())
+
+
+def levels_to_user():
+    """The `stacklevel` with which a warning of the caller's points at a line of the user's: in the
+    first file that is neither of this package nor of Keras', which calls callbacks."""
+    ours = (__name__.partition(".")[0], "keras", "tensorflow")
+    frame, level = sys._getframe(1), 1
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in ours:
+        frame, level = frame.f_back, level + 1
+    return level if frame else 1
 
 
 def progress(**options):

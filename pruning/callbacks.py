@@ -1,7 +1,6 @@
 """Callbacks for `fit`: prune any Keras model while it trains, or keep it pruned."""
 
 import dataclasses
-import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
@@ -13,9 +12,9 @@ from ..compression.graph import function_of
 from ..config import ExperimentConfig, UsageError
 from ..models import kernels
 from ..models.kernels import value_of
-from ..utils import counted
+from ..utils import counted, levels_to_user, warn_user
 from .examples import Examples
-from .held import HeldMasks, release
+from .mask_callback import MaskCallback
 from .methods import schedule_rounds
 from .prunables import units_of
 from .prune import Pruner, checked_fraction, checked_method, checked_seed
@@ -23,9 +22,11 @@ from .schedules import SCHEDULES
 
 # A schedule in fewer steps is hardly one.
 FEW_PRUNINGS = 3
+# Whole numbers of weights or units may be this much below the share that is asked for.
+ROUNDING = 0.05
 
 
-class Pruning(keras.callbacks.Callback):
+class Pruning(MaskCallback):
     """Prunes a model while its own `fit` trains it; what is gone stays exactly zero.
 
     The sparsity grows from step to step as the schedule says: `gradual` along
@@ -43,9 +44,12 @@ class Pruning(keras.callbacks.Callback):
         data: training examples for criteria that look at data, as for `prune`.
         exclude: names of layers that stay as they are, or patterns.
         seed: for the criterion `random`.
+        on_restore: what to do if another callback restores weights of an earlier epoch when the
+            training ends, as EarlyStopping may, so that fewer are zero than were pruned: `warn`,
+            or `reapply` the masks.
 
     Raises:
-        UsageError: (a ValueError) if an argument makes no sense.
+        UsageError: (a ValueError) if an argument makes no sense, or the model is not compiled.
     """
 
     def __init__(
@@ -59,8 +63,9 @@ class Pruning(keras.callbacks.Callback):
         data: Any = None,
         exclude: str | Sequence[str] = (),
         seed: int = 0,
+        on_restore: str = "warn",
     ):
-        super().__init__()
+        super().__init__(on_restore)
         for name, share in (("begin", begin), ("end", end)):
             if isinstance(share, Real) and share > 1:
                 raise UsageError(
@@ -78,31 +83,50 @@ class Pruning(keras.callbacks.Callback):
         self.begin, self.end, self.every = begin, end, every
         # A generator gives its examples once, for all calls of `fit`.
         self._arguments = (sparsity, Examples.of(data), exclude, checked_seed(seed))
-        self._pruner = self._held = self._masks = None
+        self._pruner = self._masks = None
 
     def on_train_begin(self, logs=None):
         """Finds what can be pruned."""
+        super().on_train_begin(logs)
         sparsity, data, exclude, seed = self._arguments
         first = self._pruner is None or self._pruner.model is not self.model
         self._pruner = Pruner(self.model, self.method, sparsity, data, exclude, seed)
         if first:
-            self._pruner.warn(stacklevel=2)
+            self._pruner.warn(levels_to_user())
             self._masks = None
-        self._held, self._epoch, self._steps, self._complete = None, 0, 0, False
-        self._length = self.params.get("steps")
+        self._is_first, self._epoch, self._steps, self._completed = first, 0, 0, None
+        self._length = self._parameter("steps")
         self._warn_of_few_prunings()
 
     def _warn_of_few_prunings(self):
         """Where steps are many at once, weights go in large steps, which a network minds."""
         if self._length is None or self.method.schedule == "oneshot":
             return
-        steps = self._length * (self.params.get("epochs") or 1) * (self.end - self.begin)
+        steps = self._length * self._epochs * (self.end - self.begin)
         if steps // self.every < FEW_PRUNINGS:
-            warnings.warn(
+            warn_user(
                 f"Pruning takes place every {counted(self.every, 'step')}, but from begin to end "
-                f"there are only {steps:.0f}: give `every` a smaller number.",
-                stacklevel=2,
+                f"there are only {steps:.0f}: give `every` a smaller number."
             )
+
+    def _warn_of_nothing_to_do(self):
+        """A new training may begin with a model that was pruned as far before."""
+        groups = self._pruner.wanted.by_share
+        if not self._is_first or self._epoch or not self.sparsity:
+            return
+        if any(self._pruner.sparsity(self._of(groups[k])) < k - ROUNDING for k in groups):
+            return
+        final = self._pruner.masks(previous=self._masks)
+        if all(np.array_equal(mask, self._masks[name]) for name, mask in final.items()):
+            warn_user(
+                f"Pruning has nothing to do: {_percent(self.sparsity)} of the weights were zero "
+                "before, as many as are to be pruned. Ask for more; to keep those at zero, "
+                "KeepPruned() will do."
+            )
+
+    def _of(self, names):
+        """The masks of some prunables."""
+        return {name: self._masks[name] for name in names}
 
     def on_epoch_begin(self, epoch, logs=None):
         """Notes the epoch."""
@@ -110,10 +134,11 @@ class Pruning(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch, logs=None):
         """Before the first step, holds what is zero already."""
-        if self._held is None:
+        if self._constraints is None:
             # Not earlier: other callbacks may restore weights when a training begins.
             self._masks = self._present()
-            self._held = HeldMasks(self.model, self._pruner.prunables.masks(self._masks))
+            self.attach(self._pruner.prunables.masks(self._masks))
+            self._warn_of_nothing_to_do()
             self._prune(self._progress(batch))
         self._first_of_step = batch
 
@@ -133,37 +158,61 @@ class Pruning(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         """Leaves an ordinary model behind."""
-        if self._held is None:
-            return
-        release(self.model)
-        if not self._complete:
-            warnings.warn(
-                f"The training ended with {100 * self.sparsity:.4g} % of the weights gone, before "
+        super().on_train_end(logs)
+        if self._constraints is not None and self._completed is None:
+            warn_user(
+                f"The training ended with {_percent(self.sparsity)} of the weights pruned, before "
                 "pruning was complete: train for longer, let it `end` earlier, or give "
-                "`steps_per_epoch` where the data is a generator.",
-                stacklevel=2,
+                "`steps_per_epoch` where the data is a generator."
             )
+
+    def restored(self):
+        """How far the model is pruned, and how far it was."""
+        present = self._pruner.sparsity(self._pruner.present())
+        return (
+            f"{_percent(present)} of the weights are zero, but {_percent(self.sparsity)} were "
+            "pruned:"
+        )
+
+    def advice(self):
+        """From which epoch on weights are worth keeping."""
+        if self._completed is None:
+            return ""
+        return (
+            f" With start_from_epoch={self._completed} it chooses among epochs whose weights were "
+            "all pruned."
+        )
 
     @property
     def sparsity(self) -> float:
-        """The share of the prunable weights that are gone."""
+        """The share of the prunable weights that have been pruned."""
         return self._pruner.sparsity(self._masks)
+
+    @property
+    def _epochs(self):
+        return self._parameter("epochs") or 1
+
+    def _parameter(self, name):
+        """A number that describes the training, None where it is not known."""
+        return (self.params or {}).get(name)
 
     def _progress(self, batches):
         """Which share of the training is done, after so many batches of this epoch."""
         # Before the end of the first epoch nobody knows how long a generator goes on.
         within = batches / self._length if self._length else 0
-        return (self._epoch + within) / (self.params.get("epochs") or 1)
+        return (self._epoch + within) / self._epochs
 
     def _prune(self, progress):
-        if progress < self.begin or self._complete:
+        if progress < self.begin or self._completed is not None:
             return
         _fetch(self.model)
         length = self.end - self.begin
         way = min((progress - self.begin) / length, 1) if length else 1
         self._masks = self._pruner.masks(lambda share: self._asked(share, way), self._masks)
-        self._held.set(self._pruner.prunables.masks(self._masks))
-        self._steps, self._complete = 0, progress >= self.end
+        self._constraints.set(self._pruner.prunables.masks(self._masks))
+        self._steps = 0
+        if progress >= self.end:
+            self._completed = self._epoch
 
     def _asked(self, share, way):
         """The sparsity at a place in [0, 1] of the way to a share."""
@@ -187,26 +236,28 @@ def _with_schedule(method, text):
     return method if named else dataclasses.replace(method, schedule="gradual")
 
 
-class KeepPruned(keras.callbacks.Callback):
+class KeepPruned(MaskCallback):
     """Weights that are zero when `fit` begins stay exactly zero: to fine-tune a pruned model.
 
     Kernels of dense layers and convolutions are kept, the output layer's too, and with units of
     which nothing is left their biases and normalizations.
-    """
 
-    def on_train_begin(self, logs=None):
-        """Waits for the first step: other callbacks may restore weights first."""
-        self._held = None
+    Args:
+        on_restore: what to do if weights are not zero when the training ends, because another
+            callback has restored them from elsewhere: `warn`, or `reapply` the masks.
+
+    Raises:
+        UsageError: (a ValueError) if it is something else, or the model is not compiled.
+    """
 
     def on_train_batch_begin(self, batch, logs=None):
         """Before the first step, holds what is zero."""
-        if self._held is None:
-            self._held = HeldMasks(self.model, present_masks(self.model))
+        if self._constraints is None:
+            self.attach(present_masks(self.model))
 
-    def on_train_end(self, logs=None):
-        """Leaves an ordinary model behind."""
-        if self._held is not None:
-            release(self.model)
+    def restored(self):
+        """That zeros were lost."""
+        return "Weights that were zero when the training began are not zero any more:"
 
 
 def present_masks(model):
@@ -233,6 +284,10 @@ def _add(masks, variable, places, matrix):
     mask = masks.setdefault(id(variable), (variable, np.ones(value.shape, bool)))[1]
     dead = places[:, ~matrix.any(axis=0)]
     mask.reshape(-1)[dead] = value.ravel()[dead] != 0
+
+
+def _percent(fraction):
+    return f"{100 * fraction:.4g} %"
 
 
 def _fetch(model):

@@ -1,71 +1,83 @@
 """Masks that hold while a Keras model is trained by its own `fit`, after every optimizer step.
 
-Keras applies a variable's constraint within the compiled step, on every backend. On JAX, what such
-a function merely captures is frozen into the step when it is compiled; only what is part of the
-training state is looked up anew. So the masks join the optimizer's variables for as long as they
-are needed. They are never saved.
+Keras applies a variable's constraint within the compiled step, on every backend, so that masks are
+constraints of the variables that they prune. They are variables of their own, which nothing tracks:
+neither the model nor its optimizer changes, and checkpoints and exports know nothing of them.
 """
+
+import functools
 
 import keras
 import numpy as np
 
 from ..models.kernels import value_of
+from .masked_step import Mask, compile_step, replace, restore
 
 
-class HeldMasks:
-    """Masks of some variables of a model in training.
+class MaskConstraints:
+    """Masks of some variables of a model in training, until `detach`.
+
+    A model may have several at once; what one of them prunes is zero. A `fit` that begins while
+    some are attached, because an earlier one was interrupted, detaches them.
 
     Args:
         model: a compiled Keras model.
         masks: pairs of a Keras variable and an array of booleans, False for what is held at exactly
             0.0. Variables that are not trained need not be held.
+        training: what is the same object for all that belong to one training; masks of another one
+            are detached.
     """
 
-    def __init__(self, model, masks):
-        self.model, self.optimizer = model, _innermost(model.optimizer)
-        release(model)  # of a training that was interrupted
-        if not self.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
-        trained = [(variable, mask) for variable, mask in masks if variable.trainable]
-        self._masks = {}
-        for variable, mask in trained:
-            held = keras.Variable(mask, dtype="bool", trainable=False, name="pruning_mask")
-            average = self._average(variable)
-            self._masks[id(variable)] = (held, average)
-            variable.constraint = _Masked(variable.constraint, held, average)
-            self.optimizer._track_variable(held)
-        self.optimizer.save_own_variables = _without_masks(self.optimizer, "save_own_variables")
-        self.optimizer.load_own_variables = _without_masks(self.optimizer, "load_own_variables")
-        model.make_train_function(force=True)
-        self.set(trained)
+    def __init__(self, model, masks, training=None):
+        self.model, self.training = model, training
+        for other in _attached(model):
+            if other.training is not training:
+                other.detach()
+        masks = list(masks)
+        self._variables = {}
+        for variable, mask in masks:
+            if variable.trainable:
+                held, average = Mask(mask), _average(model, variable)
+                self._variables[id(variable)] = (held, average)
+                variable.constraint = _Masked(self, variable.constraint, held, average)
+        _compile(model)
+        self.set(masks)
 
     def set(self, masks):
         """Holds other masks from now on, and sets to zero what they do not keep, of variables that
         are not trained too."""
-        for variable, mask in masks:
-            held, average = self._masks.get(id(variable), (None, None))
+        self._masks = list(masks)
+        for variable, mask in self._masks:
+            held, average = self._variables.get(id(variable), (None, None))
             if held is not None:
-                held.assign(mask)
+                held.variable.assign(mask)
             for value in (variable, average):
                 if value is not None:
                     zero(value, mask)
 
-    def _average(self, variable):
-        """The optimizer's moving average of a variable, which may take its place later."""
-        if not getattr(self.optimizer, "use_ema", False):
-            return None
-        place = self.optimizer._get_variable_index(variable)
-        return self.optimizer._model_variables_moving_average[place]
+    def reapply(self):
+        """Sets to zero again what the masks do not keep."""
+        self.set(self._masks)
+
+    def are_met(self):
+        """Whether all that the masks do not keep is zero now."""
+        return not any(value_of(variable)[~mask].any() for variable, mask in self._masks)
+
+    def detach(self):
+        """Holds the masks no longer; the user's constraints are as they were."""
+        for variable, _ in self._masks:
+            variable.constraint = _without(variable.constraint, self)
+        _compile(self.model)
 
 
 class _Masked:
-    """A constraint that applies the user's own first, and then a mask.
+    """A constraint that applies another one first, which may be None, and then a mask.
 
     Not a `keras.constraints.Constraint`, which would be written into the layer's config.
     """
 
-    def __init__(self, own, mask, average):
-        self.own, self.mask, self.average = own, mask, average
+    def __init__(self, owner, own, mask, average):
+        self.owner, self.own, self.mask, self.average = owner, own, mask, average
 
     def __call__(self, value):
         value = keras.ops.convert_to_tensor(value)
@@ -79,17 +91,47 @@ class _Masked:
         return keras.ops.where(self.mask.value, value, keras.ops.zeros_like(value))
 
 
-def release(model):
-    """Holds a model's masks no longer; its own constraints are as they were."""
-    for variable in model.trainable_variables:
-        if isinstance(variable.constraint, _Masked):
-            variable.constraint = variable.constraint.own
-    optimizer = _innermost(model.optimizer)
-    if "save_own_variables" in vars(optimizer):
-        for mask in _masks(optimizer):
-            optimizer._untrack_variable(mask)
-        del optimizer.save_own_variables, optimizer.load_own_variables
-        model.train_function = None
+def _chain(variable):
+    """The masking constraints of a variable, the last one first."""
+    constraint = variable.constraint
+    while isinstance(constraint, _Masked):
+        yield constraint
+        constraint = constraint.own
+
+
+def _without(constraint, owner):
+    """A constraint without those of an owner."""
+    if not isinstance(constraint, _Masked):
+        return constraint
+    constraint.own = _without(constraint.own, owner)
+    return constraint.own if constraint.owner is owner else constraint
+
+
+def _attached(model):
+    """The `MaskConstraints` of a model, each once."""
+    found = [link.owner for variable in model.variables for link in _chain(variable)]
+    return list(dict.fromkeys(found))
+
+
+def _compile(model):
+    """Compiles the training step with the masks of now, and frees the weights at the next `fit`."""
+    masks = [link.mask for variable in model.variables for link in _chain(variable)]
+    restore(model, "fit")
+    compile_step(model, masks)
+    if masks:
+        replace(model, "fit", _freeing(model))
+
+
+def _freeing(model):
+    """A `fit` that detaches the masks of a training that was interrupted."""
+
+    @functools.wraps(model.fit)
+    def fit(*args, **kwargs):
+        for constraints in _attached(model):
+            constraints.detach()
+        return model.fit(*args, **kwargs)
+
+    return fit
 
 
 def zero(variable, mask):
@@ -99,29 +141,21 @@ def zero(variable, mask):
         variable.assign(np.where(mask, value, np.zeros((), value.dtype)))
 
 
-def _innermost(optimizer):
-    """The optimizer that holds the variables; for mixed precision Keras wraps another around it."""
-    while hasattr(optimizer, "inner_optimizer"):
-        optimizer = optimizer.inner_optimizer
-    return optimizer
+def _average(model, variable):
+    """The moving average of a variable that an optimizer keeps, which may take its place later;
+    None if there is none."""
+    averaging = [part for part in _parts(model.optimizer) if getattr(part, "use_ema", False)]
+    if averaging and not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    for part in averaging:
+        if part._var_key(variable) in part._trainable_variables_indices:
+            return part._model_variables_moving_average[part._get_variable_index(variable)]
+    return None
 
 
-def _masks(optimizer):
-    return [variable for variable in optimizer.variables if variable.name == "pruning_mask"]
-
-
-def _without_masks(optimizer, name):
-    """A method of an optimizer that sees its variables without the masks."""
-    method = getattr(optimizer, name)
-
-    def call(store):
-        masks = _masks(optimizer)
-        for mask in masks:
-            optimizer._untrack_variable(mask)
-        try:
-            method(store)
-        finally:
-            for mask in masks:
-                optimizer._track_variable(mask)
-
-    return call
+def _parts(optimizer):
+    """The optimizers that hold the variables: Keras wraps one in another for mixed precision, and
+    `MultiOptimizer` has several."""
+    if hasattr(optimizer, "inner_optimizer"):
+        return _parts(optimizer.inner_optimizer)
+    return getattr(optimizer, "optimizers", None) or [optimizer]

@@ -243,7 +243,7 @@ def test_data_of_unknown_length():
             yield tuple(part[:32] for part in examples())
 
     made = model()
-    with pytest.warns(UserWarning, match="ended with 0 % of the weights gone"):
+    with pytest.warns(UserWarning, match="ended with 0 % of the weights pruned"):
         made.fit(eight(), epochs=1, verbose=0, callbacks=[npr.Pruning(0.9, every=2)])
 
 
