@@ -91,7 +91,7 @@ def packed(folder):
 def pieces(folder):
     """How fast trials are handed out, by trials that do nothing; how soon the first begins."""
     runpy.run_path(str(PACKAGE / "__main__.py"))["load_package"]()
-    from network_pruning.experiments import engine
+    from network_pruning.experiments import engine, ray_connection
 
     program = folder / "nothing"
     program.mkdir()
@@ -100,7 +100,7 @@ def pieces(folder):
     said = f"import sys; VERSION = {engine.__version__!r}; {answer} if len(sys.argv) > 2 else None"
     (program / "__main__.py").write_text(said)
     engine.PACKAGE_DIR = program
-    engine.check_installed()
+    ray_connection.check_installed()
     place = folder / "pieces"
     place.mkdir()
     times = []

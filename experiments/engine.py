@@ -6,8 +6,6 @@ import os
 import queue
 import secrets
 import shutil
-import signal
-import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -17,29 +15,15 @@ from .. import __version__
 from ..config import PACKAGE_DIR, UsageError
 from ..utils import RunError, counted, quiet_stderr, say, write_text
 from . import searching
+from .ray_connection import connected, last_line
 from .sweep_paths import SweepPaths
 
-INSTALL = "Sweeps need Ray: pip install 'network-pruning[sweep]' (or 'ray[tune,client]' optuna)."
 # How often a trial whose machine or process died begins again.
 TRIES = 5
-# How long a machine may take to answer at all.
-ANSWER_S = 10
+# How long trials may wait for room before it is said that they do.
+WAITING_S = 60
 # A share of a GPU is no use to who takes all its memory.
 SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-# Quiet, nothing sent home, no files but those of the trials.
-RAY_SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_DEDUP_LOGS": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    # An interrupt is ours to deal with: Tune would wait for trials.
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-}
-_TOKEN = Path("~/.ray/auth_token").expanduser()
-# Of Ray's memory for objects: trials send numbers only.
-OBJECT_BYTES = 100 * 2**20
 
 
 @dataclass(frozen=True)
@@ -69,97 +53,6 @@ class Job:
     every_epoch: bool = True
 
 
-def check_installed(search=None, address="local"):
-    """Makes sure that there is what trials are run by, before any work.
-
-    Args:
-        search: whether, or by what, values are searched.
-        address: where Ray is.
-
-    Raises:
-        RunError: if it is not installed.
-    """
-    from importlib.util import find_spec
-
-    os.environ.update({name: os.environ.get(name, value) for name, value in RAY_SETTINGS.items()})
-    if address.startswith("ray://") and _TOKEN.is_file():
-        # Ray's client, unlike the rest of it, does not look for the token by itself.
-        os.environ.setdefault("RAY_AUTH_MODE", "token")
-    needed = ("ray", *(("optuna",) if search else ()))
-    if any(find_spec(name) is None for name in needed):
-        raise RunError(INSTALL)
-    try:
-        import ray.tune  # noqa: F401 - whether all of it is there
-    except ImportError as error:
-        raise RunError(f"{INSTALL} ({error})") from error
-
-
-@contextlib.contextmanager
-def connected(address):
-    """Ray at an address, while the block lasts.
-
-    Raises:
-        RunError: if there is none.
-    """
-    import ray
-
-    about = {"logging_level": "ERROR", "log_to_driver": False}
-    if address == "local":
-        about |= {
-            "address": "local",
-            "num_cpus": cores(),
-            "include_dashboard": False,
-            "object_store_memory": OBJECT_BYTES,
-        }
-    else:
-        about["address"] = address
-    terminate = signal.getsignal(signal.SIGTERM)
-    failure = _no_answer(address)
-    with quiet_stderr():
-        try:
-            if failure is None:
-                ray.init(**about)
-        except Exception as error:  # whatever Ray raises, and gRPC behind it
-            failure = error
-    if failure is not None:
-        where = "on this machine" if address == "local" else f"at --ray_address={address}"
-        raise RunError(
-            f"Ray cannot be reached {where} ({type(failure).__name__}: {_last_line(failure)}); "
-            "docs/cluster.md says how to start it."
-        ) from failure
-    with contextlib.suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGTERM, terminate)  # Ray has put one of its own there
-    try:
-        yield
-    finally:
-        with quiet_stderr(), contextlib.suppress(Exception):
-            ray.shutdown()
-
-
-def _no_answer(address):
-    """Why nothing can be reached at an address; None if something can. Ray itself would try for
-    minutes."""
-    if address in ("local", "auto"):
-        return None
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), ANSWER_S):
-            return None
-    except (OSError, ValueError, OverflowError) as error:
-        return error
-
-
-def cores():
-    """How many processor cores this process may use."""
-    number = os.cpu_count() or 1
-    with contextlib.suppress(AttributeError):  # not on every system
-        number = len(os.sched_getaffinity(0))
-    with contextlib.suppress(OSError, ValueError):  # a container's share, if it has one
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
-        number = min(number, max(1, int(quota) // int(period)))
-    return number
-
-
 def run(job, on_event):
     """Runs all trials of a job, beside each other as far as there is room for them.
 
@@ -174,7 +67,7 @@ def run(job, on_event):
     """
     import ray
 
-    with connected(job.address):
+    with connected(job.address) as logs:
         from . import worker
 
         ray.cloudpickle.register_pickle_by_value(worker)
@@ -184,7 +77,7 @@ def run(job, on_event):
         ]
         job = _with_needs(job, rooms)
         _check_room(job, rooms)
-        _check_machines(job, worker)
+        _check_machines(job, worker, logs)
         Path(job.place).mkdir(parents=True, exist_ok=True)
         with _events(job, on_event) as post:
             _fit(_tuner(job, worker, post))
@@ -210,7 +103,7 @@ def _fit(tuner):
         raise ended
     if ended is not None:
         raise RunError(
-            f"Ray cannot go on ({type(ended).__name__}: {_last_line(ended)}); the same command "
+            f"Ray cannot go on ({type(ended).__name__}: {last_line(ended)}); the same command "
             "does, once what it says is mended."
         ) from ended
 
@@ -239,21 +132,44 @@ def _check_room(job, rooms):
     say(f"Note: {sentence}. The trials wait until one joins.")
 
 
-def _check_machines(job, worker):
-    """All machines must see the folder of the results, and have this program."""
+def _check_machines(job, worker, logs):
+    """All machines must start workers, see the folder of the results, and have this program.
+
+    Args:
+        job: the `Job`.
+        worker: the module of that name, which machines are asked by.
+        logs: the folder of Ray's logs, of the same name on each machine.
+    """
     marker, content = Path(job.output_dir) / f".shared-{secrets.token_hex(4)}", secrets.token_hex(8)
     write_text(marker, content)
     try:
         wrong = worker.look_at_all(str(marker), content, str(PACKAGE_DIR), __version__)
     finally:
         marker.unlink(missing_ok=True)
-    if wrong:
-        name, what = next(iter(wrong.items()))
-        more = f" ({counted(len(wrong), 'machine')} in all)" if len(wrong) > 1 else ""
+    if not wrong:
+        return
+    name, what = next(iter(wrong.items()))
+    more = f" ({counted(len(wrong), 'machine')} in all)" if len(wrong) > 1 else ""
+    if what == worker.NOT_STARTED:
+        log = logs / "raylet.err"
         raise RunError(
-            f"The machine {name} {what}{more}; all must share --output_dir={job.output_dir} and "
-            "have the same network-pruning, see docs/cluster.md."
+            f"Ray {what} on the machine {name}{more}{_said_in(log)}; its log there is {log}."
         )
+    raise RunError(
+        f"The machine {name} {what}{more}; all must share --output_dir={job.output_dir} and "
+        "have the same network-pruning, see docs/cluster.md."
+    )
+
+
+def _said_in(log):
+    """What the shell or Python said last in a log of Ray's, in brackets; nothing where it said
+    nothing or the log is on another machine."""
+    with contextlib.suppress(OSError):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        # Ray's own lines begin with their time.
+        if said := [line for line in lines if line.strip() and not line.startswith("[")]:
+            return f" ({last_line(said[-1])})"
+    return ""
 
 
 @contextlib.contextmanager
@@ -269,6 +185,7 @@ def _events(job, on_event):
 
         events = _LocalQueue()
     ended, failures = threading.Event(), []
+    waiting = _Waiting(job)
 
     def hand_on():
         while True:
@@ -277,9 +194,11 @@ def _events(job, on_event):
             except Empty:
                 if ended.is_set():
                     return
+                waiting.look()
                 continue
             except Exception:  # the connection is gone, and with it the trials
                 return
+            waiting.end()
             try:
                 on_event(event)
             except Exception as error:  # raised below, once the trials have ended
@@ -294,6 +213,34 @@ def _events(job, on_event):
         thread.join(60)
     if failures:
         raise failures[0]
+
+
+class _Waiting:
+    """Says what the trials wait for, once, if none has begun after `WAITING_S`."""
+
+    def __init__(self, job):
+        self.job, self._until = job, time.monotonic() + WAITING_S
+
+    def look(self):
+        """Says it if it is time."""
+        if self._until is None or time.monotonic() < self._until:
+            return
+        import ray
+
+        self.end()
+        free = {}
+        with contextlib.suppress(Exception):  # whatever happens to the connection
+            free = ray.available_resources()
+        job = self.job
+        say(
+            f"No trial has begun yet: each needs {counted(job.cpus, 'core')} and {job.gpus:g} GPUs "
+            f"of one machine; all machines have {free.get('CPU', 0):g} and {free.get('GPU', 0):g} "
+            "free. They begin when there is room."
+        )
+
+    def end(self):
+        """Nothing is to be said any more."""
+        self._until = None
 
 
 class _LocalQueue(queue.Queue):
@@ -335,9 +282,3 @@ def _tuner(job, worker, post):
             verbose=0,
         ),
     )
-
-
-def _last_line(error):
-    """What an exception says; of a traceback in it the end."""
-    lines = str(error).strip().splitlines()
-    return lines[-1].strip()[:200] if lines else "no reason given"

@@ -61,10 +61,10 @@ def _beside_each_other(config, paths, forced):
     Raises:
         RunError: if one cannot be done, after all others.
     """
-    from . import engine
+    from . import engine, ray_connection
     from .network_kinds import networks_of
 
-    engine.check_installed(address=config.ray_address)
+    ray_connection.check_installed(address=config.ray_address)
     seeds = range(config.seed, config.seed + config.replicates)
     experiments = {
         str(seed): forced.applied_to(replicate(config, paths, seed)).to_dict() for seed in seeds

@@ -3,7 +3,7 @@
 from ..utils import counted
 from ..visualization.sweep_screen import duration
 from . import durations
-from .engine import cores
+from .ray_connection import cores
 from .sweep_journal import check_free, is_done
 from .sweep_paths import FINISHED, STOPPED, SweepPaths, read_record
 

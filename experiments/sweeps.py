@@ -2,7 +2,7 @@
 
 from ..utils import RunError, counted, say
 from ..visualization import sweep_screen
-from . import engine, folder, gallery, searching, sweep_results
+from . import engine, folder, gallery, ray_connection, searching, sweep_results
 from .sweep_journal import Journal
 from .sweep_paths import FAILED, FINISHED, STOPPED, WAITING, SweepPaths
 
@@ -17,7 +17,7 @@ def run(sweep, command):
     Raises:
         RunError: if trials failed, after all others have been done; or if none can be run.
     """
-    engine.check_installed(sweep.search, sweep.ray_address)
+    ray_connection.check_installed(sweep.search, sweep.ray_address)
     paths = SweepPaths.of(sweep.output_dir, sweep.sweep_id)
     with folder.locked(paths, "--sweep_id"):
         journal = Journal(sweep, paths, command)

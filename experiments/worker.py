@@ -29,6 +29,11 @@ TERMINATED, UNFIT = 143, 75
 # How often a trial looks again whether somebody else has finished with its experiment.
 AGAIN_S = 1.0
 PATIENCE_S = 60
+# How long a machine may take to start a worker and answer, and what is then wrong with it.
+START_S = 60
+NOT_STARTED = "has started no worker that answers within a minute"
+# What Tune asks of trials' workers: others are started in another way.
+AS_TRIALS = {"env_vars": {"PL_DISABLE_FORK": "1"}}
 # How often something new is drawn, before there seems to be nothing new.
 DRAWS = 200
 
@@ -190,10 +195,11 @@ def alive_nodes():
     return [node for node in ray.nodes() if node["Alive"]]
 
 
-def _on(node):
+def _on(node, **options):
     """A remote function that calls a function on one machine."""
     strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-    return ray.remote(num_cpus=0, max_retries=0)(_call).options(scheduling_strategy=strategy)
+    remote = ray.remote(num_cpus=0, max_retries=0)(_call)
+    return remote.options(scheduling_strategy=strategy, **options)
 
 
 def _call(function, *arguments):
@@ -238,13 +244,15 @@ def look_at_all(marker, content, program, version):
     """What is wrong with each machine of the cluster, by name; nothing for those that are fit."""
     arguments = marker, content, program, version
     asked = [
-        (node["NodeManagerHostname"], _on(node).remote(look_at, *arguments))
+        (node["NodeManagerHostname"], _on(node, runtime_env=AS_TRIALS).remote(look_at, *arguments))
         for node in alive_nodes()
     ]
-    found = {}
+    found, until = {}, time.monotonic() + START_S
     for name, answer in asked:
         try:
-            wrong = ray.get(answer, timeout=60)
+            wrong = ray.get(answer, timeout=max(0.1, until - time.monotonic()))
+        except ray.exceptions.GetTimeoutError:
+            wrong = NOT_STARTED
         except Exception as error:  # whatever happens on somebody's machine
             wrong = f"did not answer ({type(error).__name__})"
         if wrong:

@@ -5,7 +5,9 @@ import io
 import json
 import subprocess
 import sys
+import sysconfig
 import time
+import venv
 from pathlib import Path
 
 from commands import ROOT, run_command
@@ -23,6 +25,16 @@ TIMES = ("report.html",)
 
 def sweep(*flags, **options):
     return run_command(*flags, command=SWEEP, **options)
+
+
+def python_in_a_path_with_a_space(tmp_path):
+    """A Python in a folder of such a name, with the packages of this one: Ray starts its workers
+    through a shell."""
+    place = tmp_path / "new folder" / ".venv"
+    venv.create(place, symlinks=True)
+    (site,) = place.glob("lib/python*/site-packages")
+    (site / "all.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    return str(place / "bin" / "python")
 
 
 def single(output, *flags):

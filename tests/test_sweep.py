@@ -1,7 +1,17 @@
 """Sweeps as their users run them, on a real Ray; where machines die: `test_cluster.py`."""
 
-from commands import run_command
-from sweeps import FLAGS, contents, epochs_done, record, single, states, sweep, trial_name
+from commands import ROOT, run_command
+from sweeps import (
+    FLAGS,
+    contents,
+    epochs_done,
+    python_in_a_path_with_a_space,
+    record,
+    single,
+    states,
+    sweep,
+    trial_name,
+)
 
 
 def test_the_grid_is_that_of_single_commands_and_is_not_run_twice(tmp_path):
@@ -51,7 +61,11 @@ def test_the_grid_is_that_of_single_commands_and_is_not_run_twice(tmp_path):
 
 
 def test_a_trial_that_fails_does_not_stop_the_others_and_is_listed_with_its_sentence(tmp_path):
-    done = sweep(*FLAGS, "--learning_rate=0.001,1e30", f"--output_dir={tmp_path}")
+    """In a path with a space, too."""
+    start = (python_in_a_path_with_a_space(tmp_path), str(ROOT), "sweep")
+    tmp_path /= "new folder"
+    flags = (*FLAGS, "--learning_rate=0.001,1e30", f"--output_dir={tmp_path}")
+    done = run_command(*flags, command=start)
     assert done.returncode == 1
     said = " ".join(done.stdout.split())
     bad = "few_digits-2-lr=1e+30-l1=0.0-l2=0.0-tiny"
@@ -94,9 +108,11 @@ def test_a_search_draws_what_it_is_asked_for_and_ends_hopeless_trials(tmp_path):
 
 
 def test_seeds_on_ray_give_the_same_bytes_as_one_after_the_other(tmp_path):
-    flags = (*FLAGS, "--threads=1", "--replicates=2", "--experiment_id=seeds")
+    """In a path with a space, too."""
+    flags = ("train", *FLAGS, "--threads=1", "--replicates=2", "--experiment_id=seeds")
+    start = (python_in_a_path_with_a_space(tmp_path), str(ROOT))
     for name, more in (("alone", ()), ("ray", ("--ray_address=local",))):
-        done = run_command("train", *flags, *more, f"--output_dir={tmp_path / name}")
+        done = run_command(*flags, *more, f"--output_dir={tmp_path / name}", command=start)
         assert done.returncode == 0, done.stderr
     alone, on_ray = (contents(tmp_path / name / "seeds") for name in ("alone", "ray"))
     logs = [name for name in on_ray if ".ray/" in name]

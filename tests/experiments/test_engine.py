@@ -2,6 +2,8 @@
 
 import importlib
 import importlib.util
+import time
+from types import SimpleNamespace
 
 import pytest
 from network_pruning.config import UsageError
@@ -15,9 +17,8 @@ VARIED = {"learning_rate": Drawn("loguniform", 1e-4, 1e-2), "batch_size": (64, 1
 
 @pytest.fixture
 def engine():
-    module = importlib.import_module("network_pruning.experiments.engine")
-    module.check_installed("optuna")
-    return module
+    importlib.import_module("network_pruning.experiments.ray_connection").check_installed("optuna")
+    return importlib.import_module("network_pruning.experiments.engine")
 
 
 @pytest.fixture
@@ -103,21 +104,38 @@ def test_a_trial_must_fit_on_one_machine(engine, capsys):
     assert "wait until one joins" in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize(("search", "missing"), [(None, "ray"), ("random", "optuna")])
-def test_what_is_not_installed_is_a_sentence(engine, monkeypatch, search, missing):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name == missing else find(name)
+def machines(wrong):
+    """The module `worker` of which machines are said to be wrong."""
+    return SimpleNamespace(look_at_all=lambda *_: wrong, NOT_STARTED="has started no worker")
+
+
+def test_machines_that_start_no_worker_end_the_sweep_with_the_reason_and_the_log(engine, tmp_path):
+    said = "bash: line 1: /a/new: No such file or directory"
+    log = tmp_path / "raylet.err"
+    log.write_text(f"{said}\n[2026-11-26 14:44:36,964 E 1 1] (raylet) worker_pool.cc:660: …\n")
+    silent = machines({"one": "has started no worker", "two": "has started no worker"})
+    with pytest.raises(RunError) as caught:
+        engine._check_machines(job(engine, output_dir=tmp_path), silent, tmp_path)
+    assert str(caught.value) == (
+        f"Ray has started no worker on the machine one (2 machines in all) ({said}); its log there "
+        f"is {log}."
     )
-    with pytest.raises(RunError, match=r"pip install 'network-pruning\[sweep\]'"):
-        engine.check_installed(search)
+    assert [file.name for file in tmp_path.iterdir()] == ["raylet.err"]
 
 
-def test_an_address_where_nobody_answers_is_told_of_at_once(engine):
-    assert isinstance(engine._no_answer("127.0.0.1:1"), OSError)
-    assert isinstance(engine._no_answer("ray://[::1]:1"), OSError)
-    assert engine._no_answer("local") is None
-    assert engine._no_answer("auto") is None
+def test_what_trials_wait_for_is_said_once_if_none_begins(engine, capsys, monkeypatch):
+    import ray
+
+    monkeypatch.setattr(engine, "WAITING_S", 0.01)
+    monkeypatch.setattr(ray, "available_resources", lambda: {"CPU": 1.0})
+    waiting, begun = (engine._Waiting(job(engine, cpus=4, address="auto")) for _ in range(2))
+    begun.end()
+    time.sleep(0.02)
+    for some in (waiting, waiting, begun):
+        some.look()
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("No trial has begun yet: each needs 4 cores and 0 GPUs of one machine") == 1
+    assert "all machines have 1 and 0 free. They begin when there is room." in said
 
 
 def test_an_error_while_events_are_taken_is_raised_when_trials_have_ended(engine):

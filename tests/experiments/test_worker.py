@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from commands import ROOT
@@ -51,3 +52,24 @@ def test_processes_are_known_by_their_numbers(worker):
     process.communicate(b"\n")
     assert not worker.is_process(str(process.pid))
     assert not worker.is_process("no number")
+
+
+def test_machines_that_do_not_answer_in_time_are_named_without_waiting_for_each(
+    worker, monkeypatch
+):
+    waited = []
+
+    def get(answer, timeout):
+        waited.append(timeout)
+        if answer == "silent":
+            raise worker.ray.exceptions.GetTimeoutError
+        return
+
+    nodes = [{"NodeManagerHostname": name} for name in ("silent", "fit")]
+    remote = lambda node, **_: SimpleNamespace(remote=lambda *_: node["NodeManagerHostname"])  # noqa: E731
+    monkeypatch.setattr(worker, "alive_nodes", lambda: nodes)
+    monkeypatch.setattr(worker, "_on", remote)
+    monkeypatch.setattr(worker.ray, "get", get)
+    monkeypatch.setattr(worker, "START_S", 0)
+    assert worker.look_at_all("m", "c", "p", "v") == {"silent": worker.NOT_STARTED}
+    assert waited == [0.1, 0.1]

@@ -1,0 +1,148 @@
+"""Ray: whether it is installed, how it is started or joined, and where it logs."""
+
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from ..utils import RunError, quiet_stderr
+
+INSTALL = (
+    "Sweeps need Ray: pip install './network-pruning[sweep]' from the folder above the checkout "
+    "(or 'ray[tune,client]' optuna)."
+)
+# How long a machine may take to answer at all.
+ANSWER_S = 10
+# Quiet, nothing sent home, no files but those of the trials.
+RAY_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # An interrupt is ours to deal with: Tune would wait for trials.
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+}
+_TOKEN = Path("~/.ray/auth_token").expanduser()
+# Of Ray's memory for objects: trials send numbers only.
+OBJECT_BYTES = 100 * 2**20
+# Where a machine logs, unless Ray says otherwise.
+LOGS = Path("/tmp/ray/session_latest/logs")
+
+
+def check_installed(search=None, address="local"):
+    """Makes sure that there is what trials are run by, before any work.
+
+    Args:
+        search: whether, or by what, values are searched.
+        address: where Ray is.
+
+    Raises:
+        RunError: if it is not installed.
+    """
+    from importlib.util import find_spec
+
+    os.environ.update({name: os.environ.get(name, value) for name, value in RAY_SETTINGS.items()})
+    if address.startswith("ray://") and _TOKEN.is_file():
+        # Ray's client, unlike the rest of it, does not look for the token by itself.
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
+    needed = ("ray", *(("optuna",) if search else ()))
+    if any(find_spec(name) is None for name in needed):
+        raise RunError(INSTALL)
+    try:
+        import ray.tune  # noqa: F401 - whether all of it is there
+    except ImportError as error:
+        raise RunError(f"{INSTALL} ({error})") from error
+
+
+@contextlib.contextmanager
+def connected(address):
+    """Ray at an address, while the block lasts; the folder of its logs, as `Path`.
+
+    Raises:
+        RunError: if there is none.
+    """
+    import ray
+
+    terminate = signal.getsignal(signal.SIGTERM)
+    about, failure = None, no_answer(address)
+    with quiet_stderr():
+        try:
+            if failure is None:
+                about = ray.init(**_options(address))
+        except Exception as error:  # whatever Ray raises, and gRPC behind it
+            failure = error
+    if failure is not None:
+        where = "on this machine" if address == "local" else f"at --ray_address={address}"
+        raise RunError(
+            f"Ray cannot be reached {where} ({type(failure).__name__}: {last_line(failure)}); "
+            "docs/cluster.md says how to start it."
+        ) from failure
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, terminate)  # Ray has put one of its own there
+    try:
+        yield _logs(about)
+    finally:
+        with quiet_stderr(), contextlib.suppress(Exception):
+            ray.shutdown()
+
+
+def _options(address):
+    """How `ray.init` is called."""
+    about = {"address": address, "logging_level": "ERROR", "log_to_driver": False}
+    if address == "local":
+        about |= {
+            "num_cpus": cores(),
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_BYTES,
+        }
+    if not address.startswith("ray://"):
+        about |= _interpreter(sys.executable)
+    return about
+
+
+def _interpreter(python):
+    """Ray starts Python through a shell, by a path that it does not quote: one with a space would
+    be two words. Other paths are left to Ray, as other machines may have others."""
+    quoted = shlex.quote(python)
+    return {} if quoted == python else {"runtime_env": {"py_executable": quoted}}
+
+
+def _logs(about):
+    """The folder of the logs, of what `ray.init` has returned."""
+    session = getattr(about, "address_info", {}).get("session_dir")  # a client is not told
+    return Path(session) / "logs" if session else LOGS
+
+
+def no_answer(address):
+    """Why nothing can be reached at an address; None if something can. Ray itself would try for
+    minutes."""
+    if address in ("local", "auto"):
+        return None
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), ANSWER_S):
+            return None
+    except (OSError, ValueError, OverflowError) as error:
+        return error
+
+
+def cores():
+    """How many processor cores this process may use."""
+    number = os.cpu_count() or 1
+    with contextlib.suppress(AttributeError):  # not on every system
+        number = len(os.sched_getaffinity(0))
+    with contextlib.suppress(OSError, ValueError):  # a container's share, if it has one
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
+        number = min(number, max(1, int(quota) // int(period)))
+    return number
+
+
+def last_line(error):
+    """What an exception says; of a traceback in it the end."""
+    lines = str(error).strip().splitlines()
+    return lines[-1].strip()[:200] if lines else "no reason given"
