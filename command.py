@@ -4,6 +4,9 @@ Exit status: 0 done, 1 failed (the reason is on standard error), 2 bad usage, 13
 terminated.
 """
 
+import contextlib
+import difflib
+import os
 import signal
 import sys
 
@@ -49,6 +52,7 @@ def launch(
     """
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # the model summary draws lines that ASCII lacks
+    ignored = use_tensorflow()
     sys.modules["__main__"].__doc__ = doc  # what absl prints above the flags
     define_flags(sys.argv[0])
     terminated = []
@@ -58,14 +62,53 @@ def launch(
         raise Terminated
 
     signal.signal(signal.SIGTERM, terminate)
+
+    def run(config):
+        if ignored:
+            print(ignored, file=sys.stderr)
+        return status_of(work, config, out_of_memory)
+
     try:
-        app.run(
-            lambda config: status_of(work, config, out_of_memory),
-            flags_parser=lambda argv: parsed(argv, parse, takes_names),
-        )
+        with readers_may_leave():
+            app.run(
+                run,
+                argv=["--help" if word == "-h" else word for word in sys.argv],
+                flags_parser=lambda argv: parsed(argv, parse, takes_names),
+            )
     except KeyboardInterrupt:
         status = 143 if terminated else 130
         sys.exit(fail(f"Interrupted. {interrupted}", status))
+
+
+def use_tensorflow():
+    """Makes TensorFlow the backend of Keras, before a plugin imports it.
+
+    Returns:
+        A sentence about another one that `KERAS_BACKEND` names, which is ignored; None if none is.
+    """
+    named = os.environ.get("KERAS_BACKEND")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    if named in (None, "", "tensorflow"):
+        return None
+    return (
+        f"network-pruning: Note: KERAS_BACKEND={named} is ignored: the commands run on TensorFlow; "
+        "on other backends there is the library (import network_pruning)."
+    )
+
+
+@contextlib.contextmanager
+def readers_may_leave():
+    """Ends quietly where nobody reads standard output to its end, `head` for one."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still to be written when Python ends goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
 
 
 def parsed(argv, parse, takes_names=False):
@@ -77,8 +120,12 @@ def parsed(argv, parse, takes_names=False):
         if takes_names:
             return parse(flags.FLAGS, names)
         if names:
-            raise UsageError(f"{names[0]!r} is not a flag; flags look like --dataset=digits.")
+            hint = did_you_mean(names[0].partition("=")[0], _own_flags())
+            raise UsageError(f"{names[0]!r} is not a flag; flags look like --dataset=digits.{hint}")
         return parse(flags.FLAGS)
+    except flags.UnrecognizedFlagError as error:
+        hint = did_you_mean(error.flagname, _own_flags())
+        sys.exit(fail(f"Unknown command line flag {error.flagname!r}.{hint}", BAD_USAGE))
     except (flags.Error, UsageError) as error:
         sys.exit(fail(error, BAD_USAGE))
     except RunError as error:
@@ -89,6 +136,25 @@ def parsed(argv, parse, takes_names=False):
     except SystemExit:
         # absl leaves with status 1 after `--help`, but nothing has failed.
         sys.exit(0)
+
+
+def _own_flags():
+    return [flag.name for flag in flags.FLAGS.flags_by_module_dict().get(sys.argv[0], [])]
+
+
+def did_you_mean(name, known):
+    """ " Did you mean --learning_rate?" for lr; "" where no flag is called like it.
+
+    Args:
+        name: what was given, without dashes in front.
+        known: the names of all flags.
+    """
+    name = name.replace("-", "_").lower()
+    initials = [flag for flag in known if "".join(word[0] for word in flag.split("_")) == name]
+    longer = [flag for flag in known if name and flag.startswith(name)]
+    alike = difflib.get_close_matches(name, known, n=3, cutoff=0.7)
+    found = [name] if name in known else initials or longer[:3] or alike
+    return f" Did you mean {' or '.join(f'--{flag}' for flag in found)}?" if found else ""
 
 
 def status_of(work, config, out_of_memory=OUT_OF_MEMORY):

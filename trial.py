@@ -181,6 +181,7 @@ def status_of(work, request):
 
 def cli():
     """Runs the trial that standard input describes; its exit status is that of `train`."""
+    command.use_tensorflow()
     request = json.loads(sys.stdin.readline())
     # A copy of its own: whatever else is said goes to standard error, or into the log.
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")

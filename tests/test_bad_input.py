@@ -69,7 +69,7 @@ BAD_FLAGS = [
     ("--replicates=0", "--replicates must be at least 1"),
     ("--keep_best=maybe", "keep_best"),
     ("--noepochs", "noepochs"),
-    ("--force", "Unknown command line flag 'force'"),
+    ("--force", "Unknown command line flag 'force'. Did you mean --force_train?"),
     ("digits", "'digits' is not a flag"),
 ]
 
