@@ -150,11 +150,16 @@ def did_you_mean(name, known):
         known: the names of all flags.
     """
     name = name.replace("-", "_").lower()
-    initials = [flag for flag in known if "".join(word[0] for word in flag.split("_")) == name]
+    initials = [flag for flag in known if _initials(flag) == name]
     longer = [flag for flag in known if name and flag.startswith(name)]
     alike = difflib.get_close_matches(name, known, n=3, cutoff=0.7)
     found = [name] if name in known else initials or longer[:3] or alike
     return f" Did you mean {' or '.join(f'--{flag}' for flag in found)}?" if found else ""
+
+
+def _initials(flag):
+    """lr for learning_rate, l1r for l1_reg."""
+    return "".join(word[0] if word.isalpha() else word for word in flag.split("_"))
 
 
 def status_of(work, config, out_of_memory=OUT_OF_MEMORY):
