@@ -13,6 +13,7 @@ from .. import __version__
 from ..config import short_name
 from ..utils import RunError, one_line, remove_temporary_files, say, write_text
 from ..visualization import csv, pages
+from ..visualization.controls import control_of, is_control
 from ..visualization.tables import baseline_of
 from . import folder, reports, sweep_page
 from .paths import ArtifactPaths
@@ -193,11 +194,19 @@ def _made(paths):
 
 
 def _best(rows, k):
-    """What a card tells of the best network at a sparsity, chance left out; None for none."""
+    """What a card shows of the best network at a sparsity, random pruning left out, with its control
+    where it was retrained; None for none."""
     best = reports.best_at(rows[rows["criterion"] != "random"], k)
     if best is None:
         return None
-    return {"accuracy": float(best["test_accuracy"]), "method": best["method"]}
+    own, control = rows[rows["method"] == best["method"]], None
+    if is_control(own).any():
+        control = float(control_of(rows, best["method"])["test_accuracy"])
+    return {
+        "accuracy": float(best["test_accuracy"]),
+        "method": best["method"],
+        "control": control,
+    }
 
 
 def _is_held(paths):

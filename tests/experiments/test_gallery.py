@@ -43,7 +43,11 @@ def test_the_card_of_a_finished_experiment(folder):
     assert card["dense"] == rows["test_accuracy"][0]
     at_90 = rows[rows["k"] == 0.9]
     best = at_90.loc[at_90["valid_accuracy"].idxmax()]
-    assert card["told"]["0.9"] == {"accuracy": best["test_accuracy"], "method": best["method"]}
+    assert card["told"]["0.9"] == {
+        "accuracy": best["test_accuracy"],
+        "method": best["method"],
+        "control": None,  # of a method that does not train
+    }
     assert card["told"]["0.99"] is None
     assert card["settings"]["--epochs"] == "2"
     assert [curve["method"] for curve in card["curves"]] == ["weight", "unit"]
