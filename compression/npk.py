@@ -15,7 +15,7 @@ import numpy as np
 
 from ..config import BITS, UsageError
 from ..models import kernels
-from ..models.copies import check_built, knowing, refresh
+from ..models.copies import check_built, in_order_of, knowing, refresh
 from ..models.kernels import value_of
 from ..utils import atomic_path
 from . import npk_config, npk_file
@@ -156,7 +156,7 @@ def estimated_bytes(model):
 def _arrays(model, config):
     """The weights of a model as they are written, and the axes of each that number columns."""
     if is_quantized(model):
-        weights = npk_config.in_order_of(config, model)
+        weights = in_order_of(npk_config.variables(config), model)
         arrays = [value_of(variable) for variable in weights]
     else:
         weights, arrays = model.weights, in_order(model)

@@ -7,6 +7,7 @@ import inspect
 import keras
 from keras.src.backend.common import global_state
 
+from ..models.copies import in_order_of
 from ..models.vocabularies import with_vocabularies
 from . import npk_file
 from .npk_sources import check_sources
@@ -39,16 +40,6 @@ def variables(config):
         return built(config).weights
 
 
-def in_order_of(config, model):
-    """The weights of a model in the order in which its config's model has them.
-
-    That of layers that Keras has quantized, after weights were made, may be another.
-    """
-    paths = [variable.path for variable in variables(config)]
-    by_path = {variable.path: variable for variable in model.weights}
-    return [by_path[path] for path in paths] if {*paths} == {*by_path} else model.weights
-
-
 def check_loadable(model):
     """Makes sure that what is written of a model can be read again.
 
@@ -57,13 +48,13 @@ def check_loadable(model):
     """
     try:
         config = plain_config(model)
-        found = [tuple(variable.shape) for variable in variables(config)]
+        found = variables(config)
     except Exception as error:  # of Keras and of the user's classes: anything
         raise ValueError(
             f"The model could not be loaded again: {npk_file.reason(error)}."
         ) from error
-    weights = in_order_of(config, model) if is_quantized(model) else model.weights
-    if found != [tuple(variable.shape) for variable in weights]:
+    weights = in_order_of(found, model) if is_quantized(model) else model.weights
+    if [tuple(each.shape) for each in found] != [tuple(each.shape) for each in weights]:
         raise ValueError("The model could not be loaded again: it would have other weights.")
 
 

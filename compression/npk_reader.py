@@ -103,7 +103,7 @@ class Model:
         in a table of magnitudes."""
         rank, kind, type_, size = map(self.number, ("rank", "kind", "type", "table"))
         shape = tuple(self.number("shape") for _ in range(min(rank, 33)))
-        self.room -= claim(shape, size)
+        self.room -= claim(shape, size, kind)
         if rank > 32 or self.room < 0:
             raise ValueError("it claims to hold more numbers than it can")
         if wanted not in (None, shape):
@@ -115,8 +115,8 @@ class Model:
         columns, picture = math.prod(shape[-kind:]), map(self.number, ("step", "line", "falling"))
         places = np.zeros((math.prod(shape) // columns, columns), np.int32)
         for n, column in enumerate(Model(self.coder).matrix(columns, len(places), *picture)):
-            there = np.flatnonzero(column)  # memory is taken where something is
-            places[there, n] = np.take(column, there)
+            if there := [row for row, place in enumerate(column) if place]:
+                places[there, n] = [column[row] for row in there]  # elsewhere it takes no memory
         there, array = places.nonzero(), np.zeros(places.shape, table.dtype)
         sizes = np.abs(places[there])
         is_plain = size > 1 and sizes.max(initial=0) == 1  # no table, but all numbers in order
@@ -124,9 +124,11 @@ class Model:
         return array.reshape(shape)
 
 
-def claim(shape, size):
-    """How much room for numbers an array with a table of this size takes."""
-    return 64 + max(math.prod(max(each, 1) for each in shape), size)
+def claim(shape, size, kind):
+    """How much room an array with a table of this size takes: columns take time of their own."""
+    shape = [max(each, 1) for each in shape]
+    columns = math.prod(shape[-kind:]) if kind else 0
+    return 64 + max(math.prod(shape) + 16 * columns, size)
 
 
 def inflated(part, times, known=b""):

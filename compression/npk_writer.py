@@ -134,7 +134,7 @@ def _write_array(model, plain, array, axes):
     plain.write(content)
     if kind:
         _write_matrix(model, places, kind)
-    return claim(array.shape, len(table))
+    return claim(array.shape, len(table), kind)
 
 
 def _magnitudes(array):

@@ -72,7 +72,7 @@ def in_16_bits(values):
     """float32 numbers rounded to the nearest of which the lower 16 bits are zero."""
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32).astype(np.uint64)
     bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
-    return bits.astype(np.uint32).view(np.float32)
+    return bits.astype(np.uint32).view(np.float32).reshape(np.shape(values))
 
 
 def quantized(model, bits):

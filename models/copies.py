@@ -152,7 +152,8 @@ def copy_of_model(model):
         check_answers_alike(model, copy)
         if not copy.built:
             copy.build_from_config(model.get_build_config())
-        copy.set_weights(model.get_weights())
+        for new, old in zip(copy.weights, in_order_of(copy.weights, model), strict=True):
+            new.assign(old)
     refresh(copy)
     return copy
 
@@ -181,6 +182,17 @@ def _clone(model):
     # Only where it is needed: subclassed models take no function.
     how = {"clone_function": copy_of_layer, "recursive": True} if has_code else {}
     return keras.models.clone_model(model, **how)
+
+
+def in_order_of(variables, model):
+    """The weights of a model in the order of those of another one that was made of its config.
+
+    That of layers that Keras has quantized after their weights were made may be another.
+    """
+    paths = [variable.path for variable in variables]
+    by_path = {variable.path: variable for variable in model.weights}
+    is_clear = len(by_path) == len(paths) and {*paths} == {*by_path}
+    return [by_path[path] for path in paths] if is_clear else model.weights
 
 
 def refresh(model):
