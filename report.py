@@ -63,7 +63,7 @@ def _write(root, config):
             written += 1
         except reports.FAILURES as error:
             failed.append(f"{paths.root.name}: {error}")
-    for name in pending:
+    for name in sorted(set(pending) - set(gallery.stopped_trials(root))):
         say(f"No page yet for {name}, which has no tested networks.")
     for text in failed:
         say(f"No page for {text}")

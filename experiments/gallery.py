@@ -18,7 +18,7 @@ from ..visualization.tables import baseline_of
 from . import folder, reports, sweep_page
 from .paths import ArtifactPaths
 from .reports import FAILURES
-from .sweep_paths import sweeps_of
+from .sweep_paths import STOPPED, read_record, sweeps_of
 
 INDEX = "index.html"
 LOCK = ".index.lock"
@@ -104,7 +104,23 @@ def cards_of(root, memory=None):
     """
     memory = _memory(root) if memory is None else memory
     found = [{**card_of(paths, memory), "when": _when(paths)} for paths in experiments_of(root)]
+    stopped = stopped_trials(root)
+    for card in found:
+        if card["state"] == "unfinished" and card["name"] in stopped:
+            note = f"The sweep {stopped[card['name']]} stopped it early as hopeless."
+            card |= {"state": "stopped", "note": note}
     return sorted(found, key=lambda card: -card["when"])
+
+
+def stopped_trials(root):
+    """The experiments that sweeps have stopped early: by name, the sweep's name."""
+    found = {}
+    for paths in sweeps_of(root):
+        with contextlib.suppress(*FAILURES):
+            for trial in read_record(paths)["trials"]:
+                if trial["state"] == STOPPED:
+                    found[trial["experiment_id"]] = paths.root.name
+    return found
 
 
 def experiments_of(root):

@@ -270,9 +270,10 @@ def _importance(record, own, order):
             "explained": _json_number(own.loc[name, "explained"]),
             "by_chance": _json_number(own.loc[name, "by_chance"]),
             "values": None if name == REST else int(own.loc[name, "values"]),
-            "best": None if name == REST else own.loc[name, "best"],
+            # Of seeds there is no best one.
+            "best": None if pd.isna(own.loc[name, "best"]) else own.loc[name, "best"],
             "mean": None
-            if name == REST
+            if pd.isna(own.loc[name, "best_mean"])
             else value(record["objective"], own.loc[name, "best_mean"]),
         }
         for name in (*order, REST)
@@ -306,13 +307,14 @@ def _setting(name, levels):
 
 
 def _curves(record, table):
-    """Test accuracy over the sparsity, by method and number of the trial."""
+    """Test accuracy over the sparsity reached, by method and number of the trial."""
     places = {trial["experiment_id"]: number for number, trial in enumerate(record["trials"])}
     found = {}
     table = table[(table["criterion"] != "random") & table["test_accuracy"].notna()]
     for (method, name), rows in table.groupby(["method", "experiment_id"], sort=False):
         rows = rows.sort_values("k")
         curve = {"trial": places[name], "k": _json_list(rows["k"])}
+        curve["sparsity"] = _json_list(rows["sparsity"] if "sparsity" in rows else rows["k"])
         curve["accuracy"] = _json_list(rows["test_accuracy"])
         found.setdefault(method, []).append(curve)
     return found

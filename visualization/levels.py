@@ -24,6 +24,7 @@ class Levels:
         numbers: what the setting was in each trial, where all are numbers; else None.
         binned: whether levels are bins.
         log: whether the numbers are spread over decades.
+        drawn: whether the numbers were drawn from a distribution.
     """
 
     names: list
@@ -31,6 +32,7 @@ class Levels:
     numbers: np.ndarray | None
     binned: bool = False
     log: bool = False
+    drawn: bool = False
 
     def __len__(self):
         return len(self.names)
@@ -38,7 +40,7 @@ class Levels:
     @property
     def on_axis(self):
         """Whether the numbers lie anywhere on an axis, rather than be a few that were chosen."""
-        return self.binned and self.numbers is not None
+        return (self.binned or self.drawn) and self.numbers is not None
 
     def of(self, chosen):
         """The same of some trials, with those levels only that they have.
@@ -80,16 +82,17 @@ def levels_of(values, among, counted=None):
     are_numbers = bool(values) and all(map(_is_number, values))
     numbers = np.array(values, float) if are_numbers else None
     drawn = not isinstance(among, list)
+    log = drawn and are_numbers and "log" in str(among) and min(values) > 0
     if drawn and are_numbers and len(set(values)) > MOST_VALUES:
         names, codes = _binned(numbers, counted, BINS)
-        return Levels(names, codes, numbers, True, "log" in str(among) and min(values) > 0)
+        return Levels(names, codes, numbers, True, log, drawn)
     texts = [value_text(value) for value in values]
     asked = [] if drawn else [value_text(value) for value in among]
     order = [text for text in dict.fromkeys((*asked, *texts)) if text in set(texts)]
     if are_numbers:
         order.sort(key=lambda text: values[texts.index(text)])
     codes = np.array([order.index(text) for text in texts], int)
-    return Levels(_short(order, numbers, drawn), codes, numbers)
+    return Levels(_short(order, numbers, drawn), codes, numbers, False, log, drawn)
 
 
 def value_text(value):

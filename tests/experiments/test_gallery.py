@@ -15,6 +15,7 @@ from network_pruning.experiments import folder as experiment_folder
 from network_pruning.experiments import gallery, reports
 from network_pruning.experiments.paths import ArtifactPaths
 from network_pruning.utils import RunError
+from sweep_folders import write_sweep
 
 WRITE = """
 import runpy, sys
@@ -95,6 +96,17 @@ def test_a_running_experiment_is_told_by_its_lock(folder):
     assert cards(folder)["small"]["state"] == "running"
     lock.write_text(f"{2**22 + 1}\n{platform.node()}\n")  # a process that is no more
     assert cards(folder)["small"]["state"] == "finished"
+
+
+def test_a_trial_that_was_stopped_early_is_not_unfinished(folder):
+    write_sweep(folder, {"l1_reg": [0.0, 0.1]}, ["stopped", "stopped"], sweep_id="rates")
+    for name in ("trial-0", "begun"):
+        (folder / name).mkdir()
+        shutil.copy(folder / "small" / "config.json", folder / name)
+    found = cards(folder)
+    assert found["trial-0"]["state"] == "stopped"
+    assert found["trial-0"]["note"] == "The sweep rates stopped it early as hopeless."
+    assert found["begun"]["state"] == "unfinished"
 
 
 def test_cards_are_kept_until_their_files_change(folder, monkeypatch):

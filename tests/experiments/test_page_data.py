@@ -60,9 +60,23 @@ def test_a_pruned_one_is_counted_in_the_bins_of_the_dense_one(paths):
     look = added(paths, weights=pruned, answers=np.array([0, 0, 1, 1]))
     np.testing.assert_array_equal(look.low, [-4, -3])
     np.testing.assert_array_equal(look.counts.sum(axis=1), [2, 2])
+    np.testing.assert_array_equal(look.outline.sum(axis=1), [6, 2])
     np.testing.assert_array_equal(look.first_layer, [[2, 4], [0, 0]])
     np.testing.assert_array_equal(look.changed, [1, 3])
     np.testing.assert_array_equal(look.pixels, [[[4, 5], [6, 7]], [[12, 13], [14, 15]]])
+
+
+def test_a_network_that_has_grown_has_wider_bins_with_the_dense_one_as_outline(paths):
+    look = added(paths, weights={"one": 2 * DENSE["one"], "two": DENSE["two"]})
+    np.testing.assert_array_equal(look.low, [-8, -3])
+    np.testing.assert_array_equal(look.high, [8, 3])
+    step = 16 / BINS
+    for factor, counts in ((2, look.counts[0]), (1, look.outline[0])):
+        expected = np.zeros(BINS, int)
+        for value in factor * np.array([1, -2, 4, 0.5, -1, 1]):
+            expected[min(int((value + 8) / step), BINS - 1)] += 1
+        np.testing.assert_array_equal(counts, expected)
+    np.testing.assert_array_equal(look.outline[1], look.counts[1])
 
 
 def test_units_are_counted_by_their_norms(paths):

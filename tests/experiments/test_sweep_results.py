@@ -86,6 +86,13 @@ def test_drawn_numbers_are_in_bins_of_equal_counts(tmp_path):
     assert (levels.on_axis, levels.log) == (True, True)
 
 
+def test_few_drawn_numbers_are_on_an_axis_too():
+    levels = levels_of([0.1, 0.001], "loguniform(0.001, 1)")
+    assert (levels.on_axis, levels.log, levels.binned) == (True, True, False)
+    assert levels.names == ["0.001", "0.1"]
+    assert not levels_of([0.1, 0.2], "uniform(0, 1)").log
+
+
 def test_numbers_of_a_list_are_themselves_however_many():
     levels = levels_of(range(8), list(range(8)))
     assert levels.names == list(map(str, range(8)))
@@ -185,6 +192,8 @@ def test_the_best_settings_are_those_of_the_best_mean_over_seeds(tmp_path):
         "Best by valid_accuracy@0.99: dataset=digits, l1_reg=0.001 (72.10 %, the mean of 2 seeds); "
         "71.10 % of the test examples right when 99 % of the weights are gone (weight)."
     )
+    (seed,) = (row for row in page["importance"] if row["setting"] == "seed")
+    assert (seed["best"], seed["mean"]) == (None, None)
     assert page["sentences"][-1].startswith("dataset matters most: alone it explains ")
 
 

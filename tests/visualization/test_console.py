@@ -115,3 +115,41 @@ def test_no_colours_whatever_the_terminal(monkeypatch):
         monkeypatch.setenv(name, value)
     assert console.results_table(metrics(*PLAIN)) == plain
     assert "\x1b" not in plain
+
+
+LONG = "weight/magnitude_small/global/gradual/weight_rewind"
+
+
+def shown_report(method):
+    """What the terminal needs of a report with a network of a method."""
+    texts = {"recipe": "0123", "method": method, "test_accuracy": "97.00 %", "k": "99.9 %"}
+    texts |= {"sparsity": "99.90 %", "compression_ratio": "1,000×", "valid_accuracy": "96.00 %"}
+    table = {"columns": list(texts), "rows": [[{"text": text} for text in texts.values()]]}
+    curve = {"method": method, "ratio": [1, 10], "accuracy": [0.9, 0.5]}
+    return {
+        **{"id": "toy", "sentences": ["A sentence."], "rule": "", "trust": [(True, "Good.")]},
+        **{"curves": [curve], "table": table, "notes": ["< a note"], "command": "python"},
+    }
+
+
+@pytest.mark.parametrize("width", [48, 60, 80, 160])
+def test_a_row_of_the_terminal_is_as_wide_as_it_and_begins_with_what_matters(width):
+    lines = console.experiment(shown_report(LONG), width).splitlines()
+    place = next(number for number, line in enumerate(lines) if line.startswith("method"))
+    heading, row, note = lines[place : place + 3]
+    assert max(map(len, lines)) <= width
+    assert heading.split("  ")[0] == "method"
+    assert heading.index(" k") < heading.index("sparsity") < heading.index("test acc.")
+    assert "99.9 %" in row
+    assert "97.00 %" in row
+    assert ("…" in row) == (width < 160)
+    assert ("1,000×" in row) == (width >= 60)
+    assert note == "< a note"
+
+
+def test_of_two_seeds_no_interval_is_named():
+    rows = [("weight", "weight", 0.5, 2, 0.5, 0.9, math.nan, math.nan, 2.0)]
+    columns = ["method", "granularity", "k", "seeds", "sparsity_mean", "test_accuracy_mean"]
+    columns += ["test_accuracy_low", "test_accuracy_high", "compression_ratio_mean"]
+    shown = console.summary_table(pd.DataFrame(rows, columns=columns))
+    assert "mean of 2 seeds, compression ratio:" in shown

@@ -121,6 +121,16 @@ def test_pruned_curves_are_drawn_for_any_sparsities(tmp_path, k_vals):
     assert all(label.endswith(" %") for label in labels)
 
 
+def test_networks_are_drawn_at_the_sparsity_that_they_reached():
+    rows = metrics((0.0, 0.9, 0.99), (0, 1, 2))
+    figure = graph.pruned_loss_accuracy(rows, rows.assign(sparsity=[0, 0.5, 0.5]), "toy")
+    asked, reached = (list(line.get_xdata()) for line in figure.axes[0].lines)
+    assert asked == pytest.approx([0, 1, 2])
+    assert reached == pytest.approx([0, 0.30103, 0.30103])
+    assert figure.axes[0].get_xlabel().startswith("sparsity of the hidden weights")
+    assert figure.axes[0].get_xticklabels()[-1].get_text() == "99 %"
+
+
 def test_epochs_count_from_one_and_the_kept_one_is_named():
     history = pd.DataFrame({"epoch": [1.0, 2.0, 3.0], "loss": 1.0, "accuracy": 0.5})
     history[["val_loss", "val_accuracy"]] = np.nan
@@ -190,6 +200,26 @@ def test_methods_are_compared_over_the_compression_ratio(band):
         assert len(axes.collections) == band
     assert figure.axes[0].get_ylim() == (0, 102)
     assert figure.axes[1].get_ylim() == pytest.approx((93, 98.5))
+
+
+def test_the_baseline_is_a_line_and_methods_that_train_begin_at_their_control():
+    trained = rows("weight/finetune").assign(recovery="finetune", schedule="oneshot")
+    trained.loc[trained["k"] == 0, "test_accuracy"] = 0.99
+    plain = rows("weight", k_vals=(0.9, 0.99)).assign(recovery="none", schedule="oneshot")
+    untouched = rows("baseline", k_vals=(0.0,)).assign(recovery="none", schedule="oneshot")
+    figure = compared(trained, plain, untouched)
+    assert legend_of(figure) == ["weight/finetune", "weight", "unpruned"]
+    first, second, line = (list(line.get_ydata()) for line in figure.axes[0].lines)
+    assert (first[0], second[0], line[0]) == pytest.approx((99, 98, 98))
+
+
+def test_two_seeds_are_points_without_a_band():
+    means = rows("weight").assign(seeds=2, test_accuracy_sd=0.01 * 2**0.5)
+    means = means.assign(test_accuracy_low=np.nan, test_accuracy_high=np.nan)
+    axes = compared(means).axes[0]
+    assert not axes.collections
+    mean, *seeds = (list(line.get_ydata()) for line in lines_of(axes))
+    assert [values[0] for values in (mean, *seeds)] == pytest.approx([98, 97, 99])
 
 
 LONG_NAMES = [

@@ -5,6 +5,7 @@ from network_pruning.visualization.histograms import (
     layer_histogram,
     spanning_edges,
     symmetric_edges,
+    widened,
 )
 
 
@@ -42,3 +43,11 @@ def test_edges_of_degenerate_layers():
     assert symmetric_edges(np.zeros(4), 2).tolist() == [-1, 0, 1]
     assert spanning_edges(np.full(3, 2.0), 2).tolist() == [0, 0.5, 1]
     assert spanning_edges(np.array([2.0, 4.0]), 2).tolist() == [2, 3, 4]
+
+
+def test_bins_are_widened_to_what_is_there():
+    symmetric, spanning = np.array([-2.0, 0, 2]), np.array([1.0, 2, 3])
+    assert widened(symmetric, np.array([1.0, -4])).tolist() == [-4, 0, 4]
+    assert widened(spanning, np.array([0.5, 2])).tolist() == [0.5, 1.75, 3]
+    for values in (np.array([1.0, 2]), np.array([])):
+        assert widened(spanning, values) is spanning

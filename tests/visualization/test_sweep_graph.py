@@ -94,6 +94,13 @@ def test_the_band_is_from_the_least_to_the_most():
     assert (band.min(), band.max()) == pytest.approx((20, 90))
 
 
+def test_curves_are_drawn_at_the_mean_sparsity_that_was_reached():
+    rows = pd.DataFrame({"k": [0.0, 0.0, 0.9, 0.9], "test_accuracy": 0.9})
+    rows["sparsity"] = [0.0, 0.0, 0.4, 0.6]
+    (axes,) = sweep_graph.curves_figure(rows, {}, "a sweep").axes
+    assert list(axes.lines[0].get_xdata()) == pytest.approx([0, 0.30103])
+
+
 def test_settings_that_would_leave_holes_have_no_rows_of_their_own():
     rows = pd.DataFrame({"k": 0.9, "test_accuracy": np.linspace(0.5, 0.9, 8)}, index=range(8))
     levels = {name: levels_of(list(range(8)), list(range(8))) for name in ("a", "b")}

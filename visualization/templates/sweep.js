@@ -30,11 +30,25 @@ function goodness() {
   };
 }
 
+// What the figure of all trials can show, the usual first: numbers that were searched as dots, a small
+// grid as cells, other settings all together.
+const fewCells = notSeeds.length === 2 && notSeeds.every((setting) => setting.levels.length <= MOST_CELLS && !setting.numbers);
+const together = fewCells
+  ? { name: "both settings", draw: (Plotly) => drawCells(Plotly, notSeeds) }
+  : { name: "all settings", draw: drawParallel };
+const single = (differing.length ? differing : SETTINGS.slice(0, 1)).map((setting) => ({ name: setting.name, setting, draw: (Plotly) => drawDots(Plotly, setting) }));
+const searched = single.filter((view) => view.setting.numbers && view.setting.name !== "seed");
+const VIEWS = notSeeds.length < 2 ? single : [...new Set([...searched, together, ...single])];
+
 function drawTrials(Plotly) {
-  const fewCells = notSeeds.every((setting) => setting.levels.length <= MOST_CELLS && !setting.numbers);
-  if (notSeeds.length === 2 && fewCells) drawCells(Plotly, notSeeds);
-  else if (notSeeds.length < 2) drawDots(Plotly, notSeeds[0] ?? differing[0] ?? SETTINGS[0]);
-  else drawParallel(Plotly);
+  VIEWS[$("trials-of").value || 0]?.draw(Plotly);
+}
+
+// Numbers that are spread over decades are drawn logarithmically, and labelled in full.
+function numberAxis(setting) {
+  if (!setting.log) return {};
+  const decades = Math.log10(Math.max(...setting.numbers) / Math.min(...setting.numbers));
+  return { type: "log", tickformat: "~g", dtick: decades < 2 ? "D2" : Math.ceil(decades / 6) };
 }
 
 // One setting: every trial a dot, hollow where it was stopped.
@@ -43,9 +57,9 @@ function drawDots(Plotly, setting) {
   const x = shown.map((point) => (setting.numbers ? setting.numbers[point.trial] : setting.codes[point.trial]));
   const symbols = shown.map((point) => (point.state === "finished" ? "circle" : "circle-open"));
   const dots = { x, y: shown.map((point) => point.y), mode: "markers", marker: { color: colorsNow()[0], size: 9, symbol: symbols }, text: shown.map(about), hovertemplate: "%{text}<extra></extra>" };
-  const xaxis = setting.numbers ? { type: setting.log ? "log" : "linear" } : { tickvals: names.map((_, code) => code), ticktext: names, range: [-0.6, names.length - 0.4] };
+  const xaxis = setting.numbers ? numberAxis(setting) : { tickvals: names.map((_, code) => code), ticktext: names, range: [-0.6, names.length - 0.4] };
   plot(Plotly, "trials", [dots], layout(plain(objectiveText), plain(setting.name), "", { xaxis, showlegend: false }));
-  $("trials-text").textContent = `A dot is a trial${anyStopped ? "; hollow ones were stopped early" : ""}.`;
+  $("trials-text").textContent = `A dot is a trial${anyStopped ? "; hollow ones were stopped early, with what they had reached then" : ""}.`;
 }
 
 // Two settings: the mean of each combination.
@@ -127,16 +141,23 @@ function drawCurves(Plotly) {
   const colored = SETTINGS[$("colour").value];
   const wanted = [...document.querySelectorAll(".only")].filter((box) => box.value !== "").map((box) => [SETTINGS.find((setting) => setting.name === box.dataset.setting), Number(box.value)]);
   const curves = DATA.curves[$("method").value].filter((curve) => wanted.every(([setting, code]) => setting.codes[curve.trial] === code));
-  const { most, axis } = sparsityAxis(Object.values(DATA.curves).flat().flatMap((curve) => curve.k));
+  const { most, axis } = sparsityAxis(Object.values(DATA.curves).flat().flatMap((curve) => curve.sparsity));
   const traces = [];
   const levels = colored ? colored.levels : ["all"];
   levels.forEach((level, code) => {
     const own = curves.filter((curve) => !colored || colored.codes[curve.trial] === code);
-    const at = new Map();
-    for (const curve of own) curve.k.forEach((k, i) => { at.set(k, [...(at.get(k) ?? []), 100 * curve.accuracy[i]]); });
+    const [at, reached] = [new Map(), new Map()];
+    for (const curve of own) {
+      curve.k.forEach((k, i) => {
+        at.set(k, [...(at.get(k) ?? []), 100 * curve.accuracy[i]]);
+        reached.set(k, [...(reached.get(k) ?? []), curve.sparsity[i] ?? k]);
+      });
+    }
     const k = [...at.keys()].sort((a, b) => a - b);
     if (!k.length) return;
-    const x = k.map((value) => place(value, most));
+    const mean = (values) => values.reduce((sum, one) => sum + one, 0) / values.length;
+    // Trials that were asked for the same, at the sparsity that they reached on average.
+    const x = k.map((value) => place(mean(reached.get(value)), most));
     const style = look(code, false);
     const rgb = style.line.color.match(/\w\w/g)?.map((part) => parseInt(part, 16)).join(",");
     const group = { legendgroup: String(code) };
@@ -146,14 +167,18 @@ function drawCurves(Plotly) {
       traces.push({ ...band, y: k.map((value) => Math.max(...at.get(value))), fill: "tonexty", fillcolor: `rgba(${rgb ?? "128,128,128"},.15)` });
     }
     traces.push({
-      x, y: k.map((value) => at.get(value).reduce((sum, accuracy) => sum + accuracy, 0) / at.get(value).length), mode: "lines+markers", ...style, ...group,
+      x, y: k.map((value) => mean(at.get(value))), mode: "lines+markers", ...style, ...group,
       name: plain(`${colored ? `${colored.name}: ` : ""}${short(level, 40)} (${own.length})`), showlegend: true,
-      text: k.map((value) => `${asked(value)} asked, ${at.get(value).length === 1 ? "1 trial" : `${at.get(value).length} trials`}`),
+      text: k.map((value) => `${asked(value)} asked, ${percent(mean(reached.get(value)))} removed, ${at.get(value).length === 1 ? "1 trial" : `${at.get(value).length} trials`}`),
       hovertemplate: "%{y:.2f} %, %{text}<extra>%{fullData.name}</extra>",
     });
   });
-  plot(Plotly, "curves", traces, layout("Test accuracy (%)", "sparsity of every hidden layer", "", { xaxis: axis, height: 400 + 14 * levels.length }));
+  plot(Plotly, "curves", traces, layout("Test accuracy (%)", "sparsity of the hidden weights", "", { xaxis: axis, height: 400 + 14 * levels.length }));
 }
+
+$("trials-of")?.replaceChildren(...VIEWS.map((view, number) => make("option", { value: number }, view.name)));
+if ($("trials-of")) $("trials-controls").hidden = VIEWS.length < 2;
+$("trials-of")?.addEventListener("change", () => withPlotly(drawTrials));
 
 const hasCurves = Object.keys(DATA.curves).length > 0;
 
