@@ -22,7 +22,8 @@ from . import npk_config, npk_file
 from .graph import Graph, function_of
 from .life import Life
 from .npk_config import check_loadable, plain_config
-from .npk_writer import estimated_size, write
+from .npk_estimate import estimated_size
+from .npk_writer import write
 from .order import in_order
 from .quality import Quality, check_drop
 from .quantization import is_quantized, quantized
@@ -148,9 +149,9 @@ def to_bytes(model):
 
 
 def estimated_bytes(model):
-    """About how many these are, in a hundredth of the time."""
+    """About how many these are, see `npk_estimate`, in a hundredth of the time."""
     arrays = [_known_type(value_of(variable)) for variable in model.weights]
-    return estimated_size(arrays, _column_axes(model, model.weights))
+    return estimated_size(plain_config(model), arrays, _column_axes(model, model.weights))
 
 
 def _arrays(model, config):

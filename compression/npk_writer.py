@@ -62,8 +62,7 @@ def write(config, arrays, column_axes):
     model.number("all", len(arrays))
     for array, axes in zip(arrays, column_axes, strict=True):
         claims += _write_array(model, plain, np.asarray(array), axes)
-    text = json.dumps(config, separators=(",", ":"), sort_keys=True).encode()
-    parts = _deflated(text, OF_CONFIG, WORDS), _deflated(plain.getvalue(), OF_PLAIN)
+    parts = config_bytes(config), deflated(plain.getvalue())
     sizes = np.array([len(part) for part in parts], "<u4").tobytes()
     body = b"".join((sizes, *parts, model.coder.words().astype("<u4").tobytes()))
     body += _padding(len(body), max(claims, model.coder.number / 4))
@@ -75,30 +74,15 @@ def _padding(size, claims):
     return bytes(4 * max(0, math.ceil((claims / ROOM - 1024 - size) / 4)))
 
 
-def estimated_size(arrays, column_axes):
-    """About how many bytes a file with these arrays has, in a hundredth of the time: entropies of
-    where columns have something and of what it is."""
-    return round(sum(map(_estimated_bits, arrays, column_axes)) / 8)
+def config_bytes(config):
+    """A config as it is written."""
+    text = json.dumps(config, separators=(",", ":"), sort_keys=True).encode()
+    return deflated(text, OF_CONFIG, WORDS)
 
 
-def _estimated_bits(array, axes):
-    from scipy.special import gammaln
-
-    if not array.ndim or array.dtype.kind != "f":
-        return 8 * array.nbytes
-    matrix = array.reshape(-1, math.prod(array.shape[-axes:]))
-    counts = np.count_nonzero(matrix, axis=0)
-    rows = np.count_nonzero(matrix.any(axis=1))
-    choices = gammaln(rows + 1) - gammaln(counts + 1) - gammaln(rows - counts + 1)
-    places = choices.sum() / math.log(2)
-    if _magnitudes(array) is None:
-        return places + 8 * array.itemsize * counts.sum()
-    _, found = np.unique(array[array != 0], return_counts=True)
-    return places - (found * np.log2(found / found.sum())).sum()
-
-
-def _deflated(content, times, known=b""):
-    """Deflated bytes; as they are in blocks of plain ones where readers would not trust fewer."""
+def deflated(content, times=OF_PLAIN, known=b""):
+    """Bytes deflated, with a preset dictionary `known`; left as they are where readers would refuse
+    what inflates to more than so many `times` its size."""
     part = _deflate(content, 9, known)
     try:
         inflated(part, times, known)
@@ -115,6 +99,22 @@ def _deflate(content, level, known):
 
 def _write_array(model, plain, array, axes):
     """Writes an array, and returns how much of a reader's room it takes."""
+    table, places, axes = table_and_places(array, axes)
+    content, type_ = as_bytes(table)
+    heads = {"rank": array.ndim, "kind": axes, "type": type_, "table": len(table)}
+    for key, number in heads.items():
+        model.number(key, number)
+    for size in array.shape:
+        model.number("shape", size)
+    plain.write(content)
+    if axes:
+        _write_matrix(model, places, axes)
+    return claim(array.shape, len(table), axes)
+
+
+def table_and_places(array, axes):
+    """How an array is written: a table of numbers, the places in it, and how many of the last axes
+    number the columns of the matrix of places. If that is 0, the table is the array."""
     magnitudes = _magnitudes(array)
     is_sparse = array.ndim and array.size and 4 * np.count_nonzero(array) <= 3 * array.size
     if magnitudes is not None:
@@ -124,17 +124,7 @@ def _write_array(model, plain, array, axes):
         table, places = np.abs(array[array != 0]), np.sign(array).astype(int)
     else:
         table, places, axes = array.ravel(), None, 0
-    content, type_ = _as_bytes(table)
-    kind = min(axes, array.ndim)
-    heads = {"rank": array.ndim, "kind": kind, "type": type_, "table": len(table)}
-    for key, number in heads.items():
-        model.number(key, number)
-    for size in array.shape:
-        model.number("shape", size)
-    plain.write(content)
-    if kind:
-        _write_matrix(model, places, kind)
-    return claim(array.shape, len(table), kind)
+    return table, places, min(axes, array.ndim)
 
 
 def _magnitudes(array):
@@ -148,7 +138,7 @@ def _magnitudes(array):
     return found if len(found) <= MOST_LEVELS else None
 
 
-def _as_bytes(table):
+def as_bytes(table):
     """Numbers as bytes, and the place of their type in `TYPES`."""
     if table.dtype == np.float32:
         bits = table.view("<u4")
@@ -168,7 +158,7 @@ def _write_matrix(model, places, axes):
     counts = np.count_nonzero(matrix, axis=1)
     falling, given = int((np.diff(counts) <= 0).all()), matrix.tolist()
     rows = matrix.shape[1]
-    pictures, some = [(0, 0), *_pictures(places.shape)], given[: max(1, MOST_TRIED // rows)]
+    pictures, some = [(0, 0), *pictures_of(places.shape)], given[: max(1, MOST_TRIED // rows)]
 
     def size(picture):
         trial = Model(BitWriter())
@@ -181,7 +171,7 @@ def _write_matrix(model, places, axes):
     list(Model(model.coder).matrix(columns, rows, *picture, falling, given))
 
 
-def _pictures(shape):
+def pictures_of(shape):
     """How far apart neighbours may be among the rows of a matrix: of a kernel that looks at a
     square picture of one or three channels, or of a convolution."""
     if len(shape) == 4:
