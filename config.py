@@ -391,6 +391,8 @@ def experiment_config(stored):
 
 
 EXPORT_FORMATS = ("keras", "npk", "litert")
+# What an exported network is compared with.
+REFERENCES = ("baseline", "control")
 BITS = range(2, 7)
 
 
@@ -420,7 +422,12 @@ class ExportConfig:
     max_accuracy_drop: float = setting(
         0.0,
         "Share of the validation examples, in [0, 1], by which the exported model may be right "
-        "less often than the dense network, or than --model.",
+        "less often than what --reference names, or than --model.",
+    )
+    reference: str = setting(
+        "baseline",
+        "What --max_accuracy_drop is measured against: baseline, the dense network as it is, or "
+        "control, the dense network with the same further training as the pruned network.",
     )
     formats: tuple[str, ...] = setting(
         EXPORT_FORMATS, "Files to write, separated by commas: keras, npk, litert."
@@ -480,6 +487,14 @@ class ExportConfig:
         if self.k is not None:
             check_fraction("--k", self.k)
         check_fraction("--max_accuracy_drop", self.max_accuracy_drop)
+        if self.reference not in REFERENCES:
+            raise UsageError(
+                f"--reference: choose {' or '.join(REFERENCES)}, not {self.reference!r}."
+            )
+        if self.reference == "control" and self.model is not None:
+            raise UsageError(
+                "--reference=control goes with --experiment_id: of --model no control is known."
+            )
         for name, valid in (("formats", EXPORT_FORMATS), ("bits", BITS)):
             wrong = [value for value in getattr(self, name) if value not in valid]
             if wrong or not getattr(self, name):

@@ -36,6 +36,7 @@ MOST_TRIALS, MOST_MULTIPLY_ADDS = 4, 1e12
 EPOCHS, FEW_MULTIPLY_ADDS = 15, 6e11
 # How many numbers of bits are looked at of a network that has to gain.
 FEWEST = 2
+FINETUNED = "quantization-aware training"
 # Models are written to see how large they are, as long as this takes about a second: so many
 # parameters, of which those that are not zero count several times.
 EXACT, TIMES_OF_NONZERO = 300_000, 7
@@ -48,11 +49,11 @@ class Candidate:
     Attributes:
         network: the `Network`.
         bits: for each weight; None for all.
-        finetuned: whether it was trained with its weights on their levels.
+        finetuned: whether it had quantization-aware training.
         model: a function that returns the Keras model.
         bytes: of the whole `.npk` file.
-        exact: whether these are counted; those of large models are estimated, because writing takes
-            a microsecond and more for each weight.
+        exact: whether these are counted; those of large models are estimated, within five per cent,
+            because writing takes a microsecond and more for each weight.
         multiply_adds: for one example, if nothing was zero.
         valid_accuracy, test_accuracy: of the model.
     """
@@ -80,21 +81,22 @@ class Candidate:
         }
 
     def __str__(self):
-        tuned = ", trained on its levels" if self.finetuned else ""
         mark = "" if self.exact else "~"
         return (
-            f"{self.how + tuned:30} {mark + format(self.bytes, ','):>11} bytes  "
+            f"{self.how:36} {mark + format(self.bytes, ','):>11} bytes  "
             f"{100 * self.valid_accuracy:6.2f} %"
         )
 
     @property
     def how(self):
-        """With how many bits for each weight."""
-        return "not rounded" if self.bits is None else f"{self.bits} bits"
+        """How its weights are written."""
+        bits = "not quantized" if self.bits is None else f"{self.bits} bits"
+        return f"{bits}, {FINETUNED}" if self.finetuned else bits
 
 
 class Search:
-    """Looks for the smallest file that is accurate enough. Only validation accuracy decides.
+    """Looks for the smallest file that is accurate enough, compared with `--reference`. Only
+    validation accuracy decides.
 
     Args:
         source: the `Source`.
@@ -106,7 +108,6 @@ class Search:
 
     def __init__(self, source, config):
         self.source, self.config = source, config
-        self.least = source.dense.valid_accuracy - config.max_accuracy_drop
         self.candidates = []
 
     def chosen(self):
@@ -127,7 +128,7 @@ class Search:
             middle = len(left) // 2
             work += self._work(left[middle])
             if number and work > MOST_MULTIPLY_ADDS:
-                say("No more are trained on their levels: it would take too long.")
+                say(f"No more {FINETUNED}: it would take too long.")
                 break
             tuned = self._tuned(left[middle])
             is_good = self._is_good(tuned)
@@ -138,14 +139,24 @@ class Search:
             raise RunError(self._none_is_good())
         return best
 
+    def reference(self, network):
+        """What a network is compared with: the `Reference` with its training, or the baseline."""
+        return network.control if self.config.reference == "control" else self.source.dense
+
+    def least(self, network):
+        """The validation accuracy that it has to have."""
+        return self.reference(network).valid_accuracy - self.config.max_accuracy_drop
+
     def _none_is_good(self):
-        dense, allowed = self.source.dense.valid_accuracy, self.config.max_accuracy_drop
-        networks = [network.valid_accuracy for network in self.source.networks]
-        reached = max([*networks, *(c.valid_accuracy for c in self.candidates)])
-        drop = math.ceil(1e4 * (dense - reached)) / 1e4
+        networks = [(network, network.valid_accuracy) for network in self.source.networks]
+        tried = [(c.network, c.valid_accuracy) for c in self.candidates]
+        network, reached = max([*networks, *tried], key=lambda pair: pair[1] - self.least(pair[0]))
+        reference = self.reference(network)
+        drop = math.ceil(1e4 * (reference.valid_accuracy - reached)) / 1e4
         return (
-            f"None of these networks has {percent(round(self.least, 6))} of the validation "
-            f"examples right, as --max_accuracy_drop={allowed:g} asks; the best has "
+            f"None of these networks has {percent(round(self.least(network), 6))} of the "
+            f"validation examples right, as --max_accuracy_drop={self.config.max_accuracy_drop:g} "
+            f"asks ({reference.name}: {percent(reference.valid_accuracy)}); the best has "
             f"{percent(reached)}. Give --max_accuracy_drop={drop:g}, or name neither --method nor "
             "--k."
         )
@@ -177,7 +188,7 @@ class Search:
         """Whether a rounded network may be good enough when it has been trained on its levels."""
         before, rounded = candidate.network.valid_accuracy, candidate.valid_accuracy
         worse = HOPEFUL if candidate.network.trained else HOPEFUL_UNTRAINED
-        return before + OF_ROUNDING * (rounded - before) >= self.least - worse
+        return before + OF_ROUNDING * (rounded - before) >= self.least(candidate.network) - worse
 
     def tested(self, model):
         """The accuracies of any model for these data, on validation and on test examples."""
@@ -191,7 +202,7 @@ class Search:
         return models.answers_logits(self.source.dense.model())
 
     def _is_good(self, candidate):
-        return candidate.valid_accuracy >= self.least - 1e-9  # sums of decimal fractions
+        return candidate.valid_accuracy >= self.least(candidate.network) - 1e-9  # of decimals
 
     def _rounded(self):
         """Candidates of the networks that may do, rounded, from the smallest on; until one is good
@@ -206,11 +217,12 @@ class Search:
         return found
 
     def _shortlist(self):
-        """Networks that may do, by size, none that is both larger and worse than another."""
-        best, found = 0.0, []
-        for network in sorted(self.source.networks, key=lambda n: (n.living, -n.valid_accuracy)):
-            if network.valid_accuracy > best:
-                best = network.valid_accuracy
+        """Networks that may do, by size, none that is both larger and worse than another, compared
+        with what it has to have."""
+        best, found = -math.inf, []
+        for network in sorted(self.source.networks, key=lambda n: (n.living, -self._surplus(n))):
+            if self._surplus(network) > best:
+                best = self._surplus(network)
                 found.append(network)
         return [n for n in found if self._may_do(n)]
 
@@ -218,14 +230,18 @@ class Search:
         """Whether it is good enough, or may become so while it is trained on levels."""
         gains = self.config.finetune_epochs != 0 and not network.trained
         worse = HOPEFUL_UNTRAINED if gains else HOPEFUL_NETWORK
-        return network.valid_accuracy >= self.least - worse
+        return self._surplus(network) >= -worse
+
+    def _surplus(self, network):
+        """By how much a network is better than it has to be."""
+        return network.valid_accuracy - self.least(network)
 
     def _of_network(self, network):
         """A network as it is, and rounded to every number of bits; where it has to gain first, only
         to the fewest, which matter as little as what was removed."""
         smaller = smaller_model(network)
         test, found = self._tester(smaller), []
-        is_good = network.trained or network.valid_accuracy >= self.least
+        is_good = network.trained or self._surplus(network) >= 0
         every = (None, *self.config.bits) if is_good else self.config.bits[:FEWEST]
         for bits in every:
             # Made again where it is needed: together they may be too large to keep.

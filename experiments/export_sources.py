@@ -20,9 +20,24 @@ from ..models.architectures import image_shape, is_dense
 from ..pruning.methods import parse
 from ..utils import RunError, file_sha256, percent
 from ..visualization import csv
-from . import folder
+from ..visualization.export_text import DENSE
+from . import controls, folder
 from .network_kinds import check_images, networks_of
 from .paths import ArtifactPaths
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A dense network that others are compared with.
+
+    Attributes:
+        name: what messages call it.
+        valid_accuracy, test_accuracy: on the examples of these splits.
+    """
+
+    name: str
+    valid_accuracy: float
+    test_accuracy: float
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,7 @@ class Network:
         valid_accuracy: on the validation examples.
         trained: whether it was trained since it was pruned, or is as it was trained.
         model: a function that returns it as a compiled Keras model.
+        control: the `Reference` with the same further training; None if it is not known.
     """
 
     name: str
@@ -42,6 +58,7 @@ class Network:
     valid_accuracy: float
     trained: bool
     model: Callable[[], Any]
+    control: Reference | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +68,7 @@ class Source:
     Attributes:
         name: of the experiment, or of the model.
         dataset: the `Dataset`, in the shape that the models take.
-        dense: the `Network` that everything is compared with.
+        dense: the `Network` that is the baseline: the dense network or model as it is.
         networks: the `Network`s to choose from.
         batch_size, learning_rate: of training.
         moving: the `MovedImages` of the training pixels; None to leave them where they are.
@@ -105,7 +122,8 @@ class _Experiment:
         _check_validation(dataset)
         self.networks = networks_of(settings, dataset)
         folder.check_checkpoint(self.paths, self.record)
-        rows = self._rows()
+        self._table = self._read_table()
+        rows = self._table.to_dict("records")
         chosen = [
             row
             for row in rows
@@ -115,15 +133,17 @@ class _Experiment:
         ]
         if not chosen:
             raise UsageError(self._nothing_there(rows))
+        if config.reference == "control":
+            chosen = self._with_control(chosen)
         shift = settings.shift if config.shift is None else config.shift
-        dense = next(row for row in rows if row["k"] == 0)
+        dense = controls.baseline_of(self._table)
         taken = self.networks.dataset
         if shift:
             check_images(settings, dataset, taken)
         return Source(
             name=config.experiment_id,
             dataset=taken,
-            dense=self._network(dense, "dense"),
+            dense=self._network(dense),
             networks=[self._network(row) for row in chosen],
             batch_size=settings.batch_size,
             learning_rate=config.finetune_learning_rate or settings.learning_rate,
@@ -136,29 +156,53 @@ class _Experiment:
             },
         )
 
-    def _rows(self):
-        """The rows of `metrics.csv` about networks of the kept checkpoint, the dense one too."""
+    def _read_table(self):
+        """The rows of `metrics.csv` about networks of the kept checkpoint, the dense one too, with
+        `trained`, whether a network was trained further and thus has a file of its own."""
         metrics = csv.read_metrics(self.paths.metrics)
         checkpoint, seed = self.record["checkpoint_sha256"], self.settings.seed
         if metrics is not None:
             metrics = metrics[(metrics["checkpoint"] == checkpoint) & (metrics["seed"] == seed)]
-        if metrics is None or not (metrics["k"] == 0).any():
+        if metrics is None or controls.baseline_of(metrics) is None:
             raise RunError(
                 f"{self.paths.metrics} knows no network of this experiment; run the experiment to "
                 "its end, then export."
             )
-        return metrics.to_dict("records")
+        return metrics.assign(trained=controls.is_trained(metrics))
 
     def _is_there(self, row):
         """Whether a network can be had: one that was trained may have been removed."""
-        trains = row["k"] > 0 and parse(row["method"]).trains
-        return not trains or self._path(row).exists()
+        return not row["trained"] or self._path(row).exists()
+
+    def _with_control(self, rows):
+        """The rows of networks whose control is known.
+
+        Raises:
+            UsageError: if there is none.
+        """
+        found = [row for row in rows if self._control(row) is not None]
+        if not found:
+            raise UsageError(
+                f"--reference=control: {self.paths.metrics} has no control of these networks; run "
+                "the experiment again, which trains it, or leave --reference out."
+            )
+        return found
+
+    def _control(self, row):
+        """The `Reference` of a network with the same further training; None if it is not known."""
+        alike = controls.trained_alike(self._table, row)
+        control = controls.control_of(alike, row["method"])
+        if control is None:
+            return None
+        accuracies = control["valid_accuracy"], control["test_accuracy"]
+        return Reference(_name(control), *map(float, accuracies))
 
     def _path(self, row):
         return self.paths.network_of(row["method"], row["k"], row["recipe"])
 
     def _nothing_there(self, rows):
-        methods = ", ".join(dict.fromkeys(row["method"] for row in rows))
+        named = dict.fromkeys(row["method"] for row in rows if row["method"] != controls.BASELINE)
+        methods = ", ".join(named)
         k_vals = ", ".join(f"{k:g}" for k in sorted({row["k"] for row in rows}))
         return (
             f"{self.paths.root.name} has no network of --method={self.config.method or 'any'} and "
@@ -166,13 +210,14 @@ class _Experiment:
             f"{methods} and the sparsities {k_vals}."
         )
 
-    def _network(self, row, name=None):
+    def _network(self, row):
         return Network(
-            name=name or f"{row['method']} at {percent(row['k'])}",
+            name=_name(row),
             living=int(row["living"]),
             valid_accuracy=float(row["valid_accuracy"]),
-            trained=row["k"] == 0 or parse(row["method"]).trains,
+            trained=row["k"] == 0 or row["trained"],
             model=partial(self._model, row),
+            control=self._control(row),
         )
 
     def _model(self, row):
@@ -181,10 +226,7 @@ class _Experiment:
         return model
 
     def _weights(self, row):
-        method = parse(row["method"])
-        if row["k"] == 0:
-            return self._dense
-        if method.trains:
+        if row["trained"]:
             path = self._path(row)
             try:
                 return self.networks.read(path)
@@ -193,6 +235,9 @@ class _Experiment:
                     f"{path} is damaged; remove it and run the experiment again, which makes it "
                     "anew."
                 ) from error
+        if row["k"] == 0:
+            return self._dense
+        method = parse(row["method"])
         return self.networks.pruned(method, self._dense, self._rankings(method), row["k"])
 
     @cached_property
@@ -203,6 +248,13 @@ class _Experiment:
         if method not in self._ranked:
             self._ranked[method] = self.networks.rank(method, self._dense)
         return self._ranked[method]
+
+
+def _name(row):
+    """What messages call the network of a row."""
+    if row["k"] > 0:
+        return f"{row['method']} at {percent(row['k'])}"
+    return f"control of {row['method']}" if row["trained"] else DENSE
 
 
 def _finished_record(paths, config):

@@ -11,7 +11,7 @@ from ..config import EXPORT_FORMATS, UsageError
 from ..models import backend  # noqa: F401 - before anything else imports Keras
 from ..utils import RunError, counted, file_sha256, one_line, say, write_bytes, write_text
 from . import folder
-from .export_sources import paths_of, source_of
+from .export_sources import Reference, paths_of, source_of
 from .surroundings import surroundings
 
 BATCHES = 1, 256
@@ -78,14 +78,10 @@ def _made(config, source, paths, depends):
     before = {"npk": npk.to_bytes(dense)}
     npk.check_loadable(dense)  # or it is not worth the search
     search = Search(source, config)
-    say(
-        f"{_called(source)} has {100 * source.dense.valid_accuracy:.2f} % of "
-        f"{counted(len(source.dataset.valid), 'validation example')} right; the smallest file with "
-        f"{100 * search.least:.2f} % or more is looked for. Validation accuracies:"
-    )
+    for text in _begun(config, source, search):
+        say(text)
     chosen = search.chosen()
-    tuned = ", trained on its levels" if chosen.finetuned else ""
-    say(f"Chosen: {chosen.network.name}, {chosen.how}{tuned}.")
+    say(f"Chosen: {chosen.network.name}, {chosen.how}.")
     contents = {"npk": npk.to_bytes(chosen.model())}
     model = npk.from_bytes(contents["npk"], "The export")
     x = source.dataset.test.images
@@ -103,10 +99,15 @@ def _made(config, source, paths, depends):
     say("Measuring how fast it answers …")
     latency = _latency(dense, model, x)
     now_exact = {**chosen.row(), "bytes": len(contents["npk"]), "exact": True}
+    of_dense = search.tested(dense)
+    control = chosen.network.control
     record = {
         "source": source.name,
         "chosen": now_exact,
-        "before": _described(dense, before, source, search.tested(dense)),
+        "reference": config.reference,
+        "baseline": vars(Reference(source.dense.name, *of_dense)),
+        "control": None if control is None else vars(control),
+        "before": _described(dense, before, source, of_dense),
         "after": _described(model, contents, source, search.tested(model)),
         "latency": latency,
         "recommended": _fastest(next(iter(latency.values()))["after"]),
@@ -123,9 +124,20 @@ def _made(config, source, paths, depends):
     return record
 
 
-def _called(source):
-    """What is compared with: the dense network of an experiment, or a model."""
-    return "The dense network" if source.dense.name == "dense" else source.dense.name
+def _begun(config, source, search):
+    """What is looked for, in sentences."""
+    references = {search.reference(n).name: search.reference(n) for n in source.networks}
+    examples = counted(len(source.dataset.valid), "validation example")
+    yield f"Reference for --max_accuracy_drop={config.max_accuracy_drop:g} on {examples}:"
+    for reference in references.values():
+        yield f"  {reference.name}: {100 * reference.valid_accuracy:.2f} %"
+    unknown = [n.name for n in source.networks if n.control is None]
+    if config.experiment_id and unknown:
+        yield (
+            f"No control is known of {counted(len(unknown), 'network')}: an earlier version made "
+            "them; run the experiment again to train it."
+        )
+    yield "Validation accuracies, sizes with ~ estimated:"
 
 
 def _described_file(path):

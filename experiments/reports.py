@@ -9,13 +9,9 @@ import pandas as pd
 from ..config import PACKAGE_DIR, ExperimentConfig
 from ..pruning.methods import REFERENCE
 from ..utils import RunError, say, write_text
-from ..visualization import console, csv, pages
+from ..visualization import console, csv, export_text, pages
 from ..visualization.controls import is_control
-from ..visualization.tables import (
-    CLEARLY_LESS,
-    in_order,
-    json_numbers,
-)
+from ..visualization.tables import CLEARLY_LESS, in_order, json_numbers
 from . import folder, headlines
 from .described import command, described_settings, provenance
 from .diagnostics import looks_of
@@ -246,7 +242,7 @@ def _export(paths):
     try:
         record = json.loads(paths.export_record.read_text(encoding="utf-8"))
         before, after, chosen = record["before"], record["after"], record["chosen"]
-        return {
+        found = {
             "network": chosen["network"],
             "bits": chosen["bits"],
             "raw": before["raw_bytes"],
@@ -263,6 +259,7 @@ def _export(paths):
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    return {**found, "sentences": export_text.sentences(record)}
 
 
 def smallest_file(paths):

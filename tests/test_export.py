@@ -11,6 +11,7 @@ import time
 import keras
 import network_pruning as npr
 import numpy as np
+import pandas as pd
 import pytest
 from commands import ROOT, run_command
 from conftest import SMALL_DATA
@@ -181,6 +182,42 @@ def test_killed_at_any_time_it_ends_the_same(experiment, exported, tmp_path, num
     assert {f.name for f in folder.iterdir()} == {f.name for f in exported[0].iterdir()}
 
 
+def control_of(folder, valid_accuracy, test_accuracy):
+    """Notes a control with these accuracies in the table of an experiment."""
+    metrics = pd.read_csv(folder / "metrics.csv")
+    is_trained = metrics["method"] == "weight/finetune"
+    row = is_trained & (metrics["k"] == 0)
+    metrics["rounds"] = is_trained.astype(int)
+    accuracies = {"valid_accuracy": valid_accuracy, "test_accuracy": test_accuracy}
+    metrics.loc[row, list(accuracies)] = accuracies.values()
+    metrics.to_csv(folder / "metrics.csv", index=False)
+
+
+def test_the_drop_may_be_against_the_control(own):
+    record = json.loads((own / "small" / "exports" / "export.json").read_text())
+    assert (record["reference"], record["baseline"]["name"]) == ("baseline", "dense network")
+    reached = record["after"]["valid_accuracy"]
+    control_of(own / "small", valid_accuracy=reached + 0.05, test_accuracy=0.99)
+    flags = ("--experiment_id=small", f"--output_dir={own}", "--finetune_epochs=0")
+    flags += ("--method=weight/finetune", "--formats=npk", "--reference=control")
+    done = export(*flags, "--max_accuracy_drop=0.01")
+    assert done.returncode == 1
+    assert f"(control of weight/finetune: {100 * (reached + 0.05):.6g} %)" in " ".join(
+        done.stderr.split()
+    )
+    done = export(*flags, "--max_accuracy_drop=0.2")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((own / "small" / "exports" / "export.json").read_text())
+    assert record["reference"] == "control"
+    assert record["control"] == {
+        "name": "control of weight/finetune",
+        "valid_accuracy": pytest.approx(reached + 0.05),
+        "test_accuracy": 0.99,
+    }
+    assert record["chosen"]["valid_accuracy"] >= reached + 0.05 - 0.2
+    assert "below the control, the dense network" in " ".join(done.stdout.split())
+
+
 BAD_FLAGS = [
     ((), "Give either --experiment_id, a finished experiment, or --model"),
     (("--experiment_id=a", "--model=b.keras"), "Give either --experiment_id"),
@@ -194,6 +231,11 @@ BAD_FLAGS = [
     (("--experiment_id=a", "--max_accuracy_drop=5"), "did you mean 0.05?"),
     (("--experiment_id=a", "--formats=onnx"), "choose of keras, npk, litert, not 'onnx'"),
     (("--experiment_id=a", "--formats="), "choose of keras, npk, litert, not nothing"),
+    (("--experiment_id=a", "--reference=dense"), "choose baseline or control, not 'dense'"),
+    (
+        ("--model=b.keras", "--dataset=digits", "--reference=control"),
+        "--reference=control goes with --experiment_id",
+    ),
     (("--experiment_id=a", "--bits=1"), "choose of 2, 3, 4, 5, 6, not 1"),
     (("--experiment_id=a", "--bits=few"), "are not whole numbers such as 3,4"),
     (("--experiment_id=a", "--finetune_epochs=-1"), "--finetune_epochs must be at least 0"),
@@ -230,6 +272,9 @@ def broken(own, how):
     elif how == "network":
         for file in folder.glob("networks/*/*"):
             file.write_bytes(b"nothing")
+    elif how == "no control":
+        metrics = pd.read_csv(folder / "metrics.csv").drop(columns="rounds", errors="ignore")
+        metrics[metrics["method"] == "weight/finetune"].to_csv(folder / "metrics.csv", index=False)
     elif how == "unfinished":
         record = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps({**record, "checkpoint_sha256": None}))
@@ -248,6 +293,7 @@ def broken(own, how):
         ("unfinished", (), "is not trained to its end"),
         ("seeds", (), "is of several seeds; choose one: --output_dir="),
         ("", ("--k=0.9", "--method=weight", "--finetune_epochs=0"), "the best has"),
+        ("no control", ("--reference=control",), "run the experiment again, which trains it"),
         ("", ("--k=0.5",), "there are the methods weight, unit"),
         ("", ("--method=weight/lamp",), "has no network of --method=weight/lamp"),
     ],

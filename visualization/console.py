@@ -6,6 +6,7 @@ import math
 import textwrap
 
 from ..utils import COLUMNS, counted, middle_cut, percent, shortened
+from . import export_text
 from .csv import means_of
 from .tables import BASELINE, CLEARLY_LESS, missed  # noqa: F401 - others find the tolerance here
 
@@ -60,7 +61,7 @@ def export_table(record):
     """
     before, after, latency = record["before"], record["after"], record["latency"]
     rows = [
-        ("float32 numbers, bytes", "raw_bytes"),
+        ("float32 weights, bytes", "raw_bytes"),
         (".keras, bytes", "keras_bytes"),
         (".keras, gzipped, bytes", "gzipped_bytes"),
         (".tflite, bytes", "litert_bytes"),
@@ -80,41 +81,14 @@ def export_table(record):
         pair = (f"{100 * each[f'{split}_accuracy']:.2f}" for each in (before, after))
         name = "validation" if split == "valid" else split
         lines.append((f"{name} accuracy (%)", *pair, ""))
-    smallest = before["raw_bytes"] / after["npk_bytes"]
-    return "\n".join(
-        [
-            "",
-            _aligned(list(zip(*lines, strict=True)), numbers=True),
-            "",
-            f"{record['source']}: {before['raw_bytes']:,} bytes of numbers became a file of "
-            f"{after['npk_bytes']:,}: {smallest:,.0f}× smaller.",
-            _fastest(latency["1"], record["recommended"]),
-            "",
-        ]
-    )
-
-
-def _fastest(times, runtime):
-    """Which runtime is the fastest, and how much of it is the runtime's."""
-    after, dense = times["after"][runtime], times["before"]
-    text = (
-        f"Fastest for one example here: {runtime}, {dense['Keras predict'] / after:,.0f}× as fast "
-        "as Keras' predict of the dense network"
-    )
-    if runtime in dense and runtime != "Keras predict":
-        text += f", {_digits(dense[runtime] / after)}× as fast as {runtime} of it"
-    return f"{text}."
+    table = _aligned(list(zip(*lines, strict=True)), numbers=True)
+    return "\n".join(["", table, "", *export_text.sentences(record), ""])
 
 
 def _compared(before, after, form):
     cells = ["—" if value is None else form.format(value) for value in (before, after)]
     has_ratio = before is not None and after
-    return (*cells, f"{_digits(before / after)}×" if has_ratio else "")
-
-
-def _digits(ratio):
-    """0.95, 1.5, 20, 2,386."""
-    return f"{ratio:,.{2 if ratio < 0.995 else 1 if ratio < 9.95 else 0}f}"
+    return (*cells, f"{export_text.digits(before / after)}×" if has_ratio else "")
 
 
 def _marked(metrics):

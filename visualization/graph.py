@@ -448,9 +448,11 @@ def set_in_lines(text, content):
     return len(lines)
 
 
-def legend_below(figure, axes, **options):
-    """A legend in as many columns as the figure is wide for; the figure grows with its rows."""
-    handles, labels = axes.get_legend_handles_labels()
+def legend_below(figure, axes, handles=None, **options):
+    """A legend in as many columns as the figure is wide for; the figure grows with its rows. It
+    shows what `axes` hold, or these handles."""
+    handles = axes.get_legend_handles_labels()[0] if handles is None else handles
+    labels = [handle.get_label() for handle in handles]
     for columns in range(min(len(labels), 4), 0, -1):
         legend = figure.legend(
             handles, labels, loc="outside lower center", ncols=columns, frameon=False, **options

@@ -1,5 +1,6 @@
 """The picture of an export: how accurate is a file of how many bytes."""
 
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from .graph import legend_below, two_panels
@@ -7,45 +8,50 @@ from .palette import GREY, METHOD_COLORS
 
 # Percentage points below the best that the right panel shows.
 CLOSELY = 3
-ROUNDED, TUNED = "o", "D"
+COUNTED, ESTIMATED = "o", "^"
+MARKER = {"linestyle": "none", "markersize": 7}
 
 
 def size_accuracy(record):
-    """Test accuracy over the bytes of whole files: every candidate, the chosen one, the dense one.
+    """Test accuracy over the bytes of whole files: every candidate, the chosen one, the dense one
+    and, where it is another, the control.
+
+    Colours are bits, markers tell counted from estimated sizes, and those of candidates that had
+    quantization-aware training are filled.
 
     Args:
         record: of an export, as in `export.json`.
     """
     chosen, before = record["chosen"], record["before"]
     figure, panels = two_panels(f"Files of {record['source']}", _summary(chosen, before))
-    candidates = record["candidates"]
-    every = [*sorted({c["bits"] for c in candidates if c["bits"]}), None]
+    candidates, lines = record["candidates"], _references(record)
     for axes in panels:
-        for bits in every:
-            _plot(axes, [c for c in candidates if c["bits"] == bits], bits)
-        axes.plot(
-            chosen["bytes"],
-            100 * chosen["test_accuracy"],
-            marker="o",
-            markersize=16,
-            markerfacecolor="none",
-            markeredgecolor="black",
-            linestyle="none",
-            label="chosen by validation accuracy",
-        )
-        axes.axhline(
-            100 * before["test_accuracy"], color="black", linewidth=0.8, label="dense network"
-        )
+        for each in candidates:
+            _plot(axes, each)
+        axes.plot(chosen["bytes"], 100 * chosen["test_accuracy"], **CHOSEN)
+        for accuracy, style in lines.values():
+            axes.axhline(100 * accuracy, color="black", linewidth=0.8, linestyle=style)
         axes.set_xscale("log")
         axes.set_xlabel("bytes of the whole file (logarithmic)")
         _set_ticks(axes, [c["bytes"] for c in candidates])
     left, right = panels
     left.set(ylabel="test accuracy (%)", title="All", ylim=(0, 102))
-    best = 100 * max(c["test_accuracy"] for c in (*candidates, before))
+    shown = [*(c["test_accuracy"] for c in candidates), *(a for a, _ in lines.values())]
+    best = 100 * max(shown)
     lowest = min(best - CLOSELY, 100 * chosen["test_accuracy"] - CLOSELY / 3)
     right.set(title="Near the best", ylim=(lowest, best + 0.1 * (best - lowest)))
-    legend_below(figure, left)
+    legend_below(figure, left, handles=_legend(candidates, lines))
     return figure
+
+
+def _references(record):
+    """Test accuracies and line styles of what is compared with, by name."""
+    found = {"baseline: dense network as it is": (record["before"]["test_accuracy"], "-")}
+    control = record.get("control")
+    if control and control["name"] != record["baseline"]["name"]:
+        name = "control: dense network, same further training"
+        found[name] = (control["test_accuracy"], "--")
+    return found
 
 
 def _summary(chosen, before):
@@ -57,22 +63,53 @@ def _summary(chosen, before):
     )
 
 
-def _plot(axes, candidates, bits):
-    color = GREY if bits is None else METHOD_COLORS[bits - 2]
-    name = "not rounded" if bits is None else f"{bits} bits"
-    for tuned, marker, face in ((False, ROUNDED, "none"), (True, TUNED, color)):
-        points = [c for c in candidates if c["finetuned"] == tuned]
-        if points:
-            axes.plot(
-                [c["bytes"] for c in points],
-                [100 * c["test_accuracy"] for c in points],
-                linestyle="none",
-                marker=marker,
-                markersize=7,
-                color=color,
-                markerfacecolor=face,
-                label=f"{name}, trained on its levels" if tuned else name,
-            )
+CHOSEN = {
+    "marker": "o",
+    "markersize": 16,
+    "markerfacecolor": "none",
+    "markeredgecolor": "black",
+    "linestyle": "none",
+}
+
+
+def _plot(axes, candidate):
+    color = _color(candidate["bits"])
+    axes.plot(
+        candidate["bytes"],
+        100 * candidate["test_accuracy"],
+        marker=COUNTED if candidate["exact"] else ESTIMATED,
+        color=color,
+        markerfacecolor=color if candidate["finetuned"] else "none",
+        **MARKER,
+    )
+
+
+def _color(bits):
+    return GREY if bits is None else METHOD_COLORS[bits - 2]
+
+
+def _legend(candidates, lines):
+    """What colours, fillings, markers and lines mean, of those that are in the picture."""
+    bits = sorted({c["bits"] for c in candidates if c["bits"]})
+    bits += [None] if any(c["bits"] is None for c in candidates) else []
+    found = [
+        Line2D([], [], marker="s", color=_color(each), label=_name(each), **MARKER) for each in bits
+    ]
+    black = {"color": "black", **MARKER}
+    if any(c["finetuned"] for c in candidates):
+        text = "filled: quantization-aware training"
+        found.append(Line2D([], [], marker=COUNTED, label=text, **black))
+    if not all(c["exact"] for c in candidates):
+        for marker, text in ((COUNTED, "size counted"), (ESTIMATED, "size estimated (± 5 %)")):
+            found.append(Line2D([], [], marker=marker, markerfacecolor="none", label=text, **black))
+    found.append(Line2D([], [], label="chosen by validation accuracy", **CHOSEN))
+    for name, (_, style) in lines.items():
+        found.append(Line2D([], [], color="black", linewidth=0.8, linestyle=style, label=name))
+    return found
+
+
+def _name(bits):
+    return "not quantized" if bits is None else f"{bits} bits"
 
 
 def _set_ticks(axes, sizes):

@@ -1,0 +1,100 @@
+"""What an export has reached, in sentences: like for like first, everything else as a remark."""
+
+from ..utils import counted
+
+# What an experiment's dense network as it is, its baseline, is called.
+DENSE = "dense network"
+# Ratios of latencies nearer to 1 than that are noise.
+CLEARLY_FASTER = 1.1
+
+
+def sentences(record):
+    """Size, accuracy and speed of the exported model against the dense network.
+
+    Args:
+        record: of an export, as in `export.json`.
+    """
+    baseline = _baseline(record)
+    speeds = [_speed(int(batch), times, baseline) for batch, times in record["latency"].items()]
+    return [_size(record["before"], record["after"], baseline), _accuracy(record), *speeds]
+
+
+def digits(ratio):
+    """0.95, 1.5, 20, 2,386."""
+    return f"{ratio:,.{2 if ratio < 0.995 else 1 if ratio < 9.95 else 0}f}"
+
+
+def _baseline(record):
+    """What the baseline is called: the dense network, or a model of the user's by its name."""
+    name = record.get("baseline", {}).get("name", DENSE)
+    return f"the {DENSE}" if name == DENSE else name
+
+
+def _size(before, after, baseline):
+    like = f"{baseline} in the same format ({before['npk_bytes']:,} bytes)"
+    ratio = before["npk_bytes"] / after["npk_bytes"]
+    smaller = f"{digits(ratio)}× smaller than {like}" if ratio > 1 else f"no smaller than {like}"
+    return (
+        f"Size: an .npk file of {after['npk_bytes']:,} bytes, {smaller}, and "
+        f"{digits(before['raw_bytes'] / after['npk_bytes'])}× smaller than its float32 weights "
+        f"({before['raw_bytes']:,} bytes)."
+    )
+
+
+def _accuracy(record):
+    """Against the baseline and, where there is another, the control."""
+    found, control = record["after"]["test_accuracy"], record.get("control")
+    text = f"Test accuracy: {_percent(found)}; " + _compared(
+        found, record["before"]["test_accuracy"], f"the baseline, {_baseline(record)} as it is"
+    )
+    if control and control["name"] != record["baseline"]["name"]:
+        text += "; " + _compared(
+            found,
+            control["test_accuracy"],
+            "the control, the dense network with the same further training",
+        )
+    return f"{text}."
+
+
+def _compared(found, other, name):
+    points = round(100 * (found - other), 2)
+    if not points:
+        return f"as {name} ({_percent(other)})"
+    return (
+        f"{abs(points):.2f} points {'above' if points > 0 else 'below'} {name} ({_percent(other)})"
+    )
+
+
+def _speed(batch, times, baseline):
+    """Of one runtime that runs both, the exported model's fastest; then what else is fast."""
+    before, after = times["before"], times["after"]
+    fastest, fastest_dense = (min(each, key=each.get) for each in (after, before))
+    same = min(set(before) & set(after), key=after.get)
+    text = f"Speed, {counted(batch, 'example')}, both on {same}: {_milliseconds(after[same])}, " + (
+        _faster(before[same], after[same], baseline)
+    )
+    if fastest_dense != same:
+        name = f"{baseline} on its own fastest runtime, {fastest_dense}"
+        text += f"; {_faster(before[fastest_dense], after[same], name)}"
+    if fastest != same:
+        text += (
+            f"; {fastest} is faster still ({_milliseconds(after[fastest])}) but cannot run "
+            f"{baseline}"
+        )
+    return f"{text}."
+
+
+def _faster(before, after, name):
+    ratio = before / after
+    if ratio >= CLEARLY_FASTER:
+        return f"{digits(ratio)}× as fast as {name} ({_milliseconds(before)})"
+    word = "no faster" if ratio > 1 / CLEARLY_FASTER else "slower"
+    return f"{word} than {name} ({_milliseconds(before)})"
+
+
+def _milliseconds(seconds):
+    return f"{1000 * seconds:.3g} ms"
+
+
+def _percent(share):
+    return f"{100 * share:.2f} %"
