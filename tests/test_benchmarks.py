@@ -36,3 +36,23 @@ def test_stages_that_have_not_been_measured_are_left_out(benchmark, root, tmp_pa
     assert page == f"before\n{benchmark.START}{table}{benchmark.END}after\n"
     with Image.open(tmp_path / "results.png") as image:
         image.verify()
+
+
+def test_exports_are_compared_like_for_like_first_and_with_keras_predict_last(
+    benchmark, monkeypatch
+):
+    from types import SimpleNamespace
+
+    dense = {"Keras predict": 90, "Keras compiled": 3, "LiteRT": 1, "NumPy": 2, "SciPy sparse": 8}
+    small = {"Keras predict": 90, "Keras compiled": 2, "LiteRT": 0.9, "SciPy sparse": 0.5}
+    times = {f"dense, {name}": [each] for name, each in dense.items()}
+    times |= {f"exported, {name}": [each] for name, each in small.items()}
+    times |= {f"fewer units, {name}": [each] for name, each in dense.items()}
+    found = SimpleNamespace(printed={"1": times}, memory=1)
+    monkeypatch.setattr(benchmark, "measure", lambda *_: found)
+    rows = list(benchmark.runtimes(None, None))
+    exported = [row.against for row in rows if row.what.startswith("exported, SciPy sparse")]
+    assert exported == [
+        *("dense, SciPy sparse", "dense, LiteRT", "dense, Keras compiled", "dense, Keras predict")
+    ]
+    assert rows[0].ratio == 0.5 / 8

@@ -56,6 +56,25 @@ def test_the_speed_page_shows_the_current_benchmark(root):
     assert shown == (root / "benchmarks" / "results.md").read_text(encoding="utf-8")
 
 
+def test_sizes_of_files_are_told_as_mean_and_range_of_the_seeds(tables, root):
+    rows = tables.pd.read_csv(tables.REFERENCES / "small.csv")
+    page = " ".join((root / "docs" / "small.md").read_text(encoding="utf-8").split())
+    for name in ("small-digits", "strong-fashion", "strong-lenet", "strong-lenet_5"):
+        sizes = rows[rows["experiment"] == name]["npk_bytes"]
+        for size in (sizes.mean(), sizes.min(), sizes.max()):
+            assert f"{size:,.0f}" in page.split("<!-- small: start -->")[0]
+    digits = rows[rows["experiment"] == "small-digits"]
+    size, test, dense = (digits[name] for name in ("npk_bytes", "test", "dense_test"))
+    first = " ".join((root / "README.md").read_text(encoding="utf-8").split("## ")[0].split())
+    kilobytes = [f"{value / 1000:.1f}" for value in (size.mean(), size.min(), size.max())]
+    assert "{} kB on average of three seeds ({} to {} kB)".format(*kilobytes) in first
+    for values in (test, dense):
+        shares = [f"{100 * value:.1f}" for value in (values.mean(), values.min(), values.max())]
+        assert "{} % ({} to {} %)".format(*shares) in first.replace(
+            "% of the test images right (", "% ("
+        )
+
+
 def test_pages_of_the_references_and_of_the_strong_runs_are_made(tables, tmp_path):
     kept = tables.REFERENCES / "pages"
     records = {place.name: place / "config.json" for place in kept.glob("*/")}
