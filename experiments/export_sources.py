@@ -19,9 +19,10 @@ from ..data.moved_images import MovedImages
 from ..models.architectures import image_shape, is_dense
 from ..pruning.methods import parse
 from ..utils import RunError, file_sha256, percent
-from ..visualization import csv
+from ..visualization import controls, csv
 from ..visualization.export_text import DENSE
-from . import controls, folder
+from ..visualization.tables import BASELINE, baseline_of
+from . import folder
 from .network_kinds import check_images, networks_of
 from .paths import ArtifactPaths
 
@@ -128,7 +129,7 @@ class _Experiment:
             row
             for row in rows
             if config.method in (None, row["method"])
-            and config.k in (None, row["k"])
+            and (row["k"] == config.k or (config.k is None and not _is_control(row)))
             and self._is_there(row)
         ]
         if not chosen:
@@ -136,7 +137,7 @@ class _Experiment:
         if config.reference == "control":
             chosen = self._with_control(chosen)
         shift = settings.shift if config.shift is None else config.shift
-        dense = controls.baseline_of(self._table)
+        dense = baseline_of(self._table)
         taken = self.networks.dataset
         if shift:
             check_images(settings, dataset, taken)
@@ -163,7 +164,7 @@ class _Experiment:
         checkpoint, seed = self.record["checkpoint_sha256"], self.settings.seed
         if metrics is not None:
             metrics = metrics[(metrics["checkpoint"] == checkpoint) & (metrics["seed"] == seed)]
-        if metrics is None or controls.baseline_of(metrics) is None:
+        if metrics is None or not (metrics["k"] == 0).any():
             raise RunError(
                 f"{self.paths.metrics} knows no network of this experiment; run the experiment to "
                 "its end, then export."
@@ -201,7 +202,7 @@ class _Experiment:
         return self.paths.network_of(row["method"], row["k"], row["recipe"])
 
     def _nothing_there(self, rows):
-        named = dict.fromkeys(row["method"] for row in rows if row["method"] != controls.BASELINE)
+        named = dict.fromkeys(row["method"] for row in rows if row["method"] != BASELINE)
         methods = ", ".join(named)
         k_vals = ", ".join(f"{k:g}" for k in sorted({row["k"] for row in rows}))
         return (
@@ -250,11 +251,16 @@ class _Experiment:
         return self._ranked[method]
 
 
+def _is_control(row):
+    """Whether a row is of a control, which is only exported where it is asked for."""
+    return row["k"] == 0 and row["trained"]
+
+
 def _name(row):
     """What messages call the network of a row."""
     if row["k"] > 0:
         return f"{row['method']} at {percent(row['k'])}"
-    return f"control of {row['method']}" if row["trained"] else DENSE
+    return f"control of {row['method']}" if _is_control(row) else DENSE
 
 
 def _finished_record(paths, config):

@@ -5,6 +5,9 @@ with the same further training, so that differences are the price of pruning and
 more training (Blalock et al., 2020, arXiv:2003.03033).
 """
 
+import pandas as pd
+
+from ..config import retraining_settings
 from .tables import BASELINE, baseline_of, trains
 
 
@@ -23,6 +26,20 @@ def is_control(rows):
     if "rounds" not in rows:  # of an earlier version
         return rows["k"] != rows["k"]
     return (rows["k"] == 0) & (rows["rounds"].astype(float) > 0)
+
+
+def is_trained(rows):
+    """Which rows are of networks that were trained further, booleans."""
+    return trains(rows) & ((rows["k"] > 0) | is_control(rows))
+
+
+def trained_alike(rows, row):
+    """The rows whose networks were trained with the same settings as that of `row`, as far as both
+    depend on them; networks that were not trained depend on none."""
+    for name in retraining_settings():
+        if name in rows and pd.notna(row[name]):
+            rows = rows[rows[name].isna() | (rows[name] == row[name])]
+    return rows
 
 
 def of_methods(rows):

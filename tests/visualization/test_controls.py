@@ -50,3 +50,52 @@ def test_baseline_and_control_in_a_sentence():
     more = ROWS.assign(rounds=ROWS["rounds"] * [1, 1, 1, 1, 1, 3])
     assert "have had 3 rounds of it; --control_rounds=3 gives" in controls.compared_with(more)
     assert controls.compared_with(ROWS[ROWS["method"] != TRAINS]) == ""
+
+
+TRAINED = "weight/gradual/finetune"
+
+
+def row(method, k, rounds=0, finetune_epochs=None, test_accuracy=0.9):
+    trains = method == TRAINED
+    return {
+        "method": method,
+        "schedule": "gradual" if trains else "oneshot",
+        "recovery": "finetune" if trains else "none",
+        "k": k,
+        "rounds": rounds,
+        "finetune_epochs": finetune_epochs,
+        "shift": 1 if trains else None,
+        "test_accuracy": test_accuracy,
+    }
+
+
+@pytest.fixture
+def rows():
+    rows = pd.DataFrame(
+        [
+            row("weight", 0.0, test_accuracy=0.901),
+            row("baseline", 0.0, test_accuracy=0.902),
+            row("weight", 0.9),
+            row(TRAINED, 0.0, 1, 5, test_accuracy=0.95),
+            row(TRAINED, 0.9, 1, 5),
+            row(TRAINED, 0.0, 1, 9, test_accuracy=0.99),
+            row(TRAINED, 0.9, 1, 9),
+        ]
+    )
+    return rows.astype({"finetune_epochs": "Int64", "shift": "Int64"})
+
+
+def test_the_control_is_the_further_trained_network_of_the_same_settings(rows):
+    for place, accuracy in ((4, 0.95), (6, 0.99)):
+        alike = controls.trained_alike(rows, rows.to_dict("records")[place])
+        assert controls.control_of(alike, TRAINED)["test_accuracy"] == accuracy
+
+
+def test_the_control_of_a_method_that_does_not_train_is_the_baseline(rows):
+    alike = controls.trained_alike(rows, rows.to_dict("records")[2])
+    assert controls.control_of(alike, "weight")["method"] == "baseline"
+
+
+def test_trained_networks_have_files_controls_too(rows):
+    assert list(controls.is_trained(rows)) == [False, False, False, True, True, True, True]
+    assert not controls.is_trained(rows.drop(columns="rounds"))[3]
