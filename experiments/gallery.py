@@ -210,8 +210,8 @@ def _made(paths):
 
 
 def _best(rows, k):
-    """What a card shows of the best network at a sparsity, random pruning left out, with its control
-    where it was retrained; None for none."""
+    """What a card shows of the best network at a sparsity, random pruning left out, and of its
+    control where it was retrained; None for none."""
     best = reports.best_at(rows[rows["criterion"] != "random"], k)
     if best is None:
         return None

@@ -33,7 +33,6 @@ def test_without_a_row_of_its_own_the_baseline_is_that_of_a_method_that_does_not
     rows = controls.of_methods(ROWS)
     assert set(rows["method"]) == {"weight", "unit", TRAINS}
     assert controls.baseline_of(rows)["method"] == "weight"
-    assert controls.baseline_of(rows[rows["method"] == TRAINS]) is None
 
 
 def test_a_table_of_an_earlier_version_has_no_control():
