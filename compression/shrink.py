@@ -184,8 +184,9 @@ def _chosen(tensor, channels: Channels, stays):
 def _give_weights(new, old, weights):
     """Gives a layer its weights: all of another's, or these by attribute."""
     if weights is None:
-        for variable, value in zip(new.variables, old.variables, strict=True):
-            variable.assign(value)
+        for variable, other in zip(new.variables, old.variables, strict=True):
+            # Not the other's own array: JAX may give that away when the new model computes.
+            variable.assign(np.array(value_of(other)))
         return
     for attribute, value in weights.items():
         own_variable(new, attribute).assign(value)

@@ -26,6 +26,12 @@ def test_by_hand():
     assert size.speedup == 16 / 6
 
 
+def test_biases_of_zero_of_living_units_count():
+    kernels = {"a": np.array([[1, 0.0]]), "output": np.array([[2.0], [3]])}
+    size = measure(Weights(kernels, {"a": np.array([0.0, 0]), "output": np.array([0.0])}))
+    assert (size.nonzero, size.living) == (3, 1 + 1 + 1 + 1)
+
+
 def test_the_outgoing_weights_of_dead_units_do_not_count():
     """80 % of the units of the reference network: 784-200-200-100-40-10 is what removal leaves."""
     shapes = [(784, 1000), (1000, 1000), (1000, 500), (500, 200), (200, 10)]
