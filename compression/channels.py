@@ -3,7 +3,7 @@
 A channel is a position along one axis of a tensor: a neuron, a feature map. Layers pass channels
 on, join them (a residual addition makes the channels of both sides one), or read all of them to
 make new ones. What is one and the same has one number here, its *atom*; what is removed is removed
-as whole atoms (the groups of DepGraph; Fang et al., 2023, arXiv:2301.12900).
+as whole atoms (inspired by the groups of DepGraph; Fang et al., 2023, arXiv:2301.12900).
 """
 
 from dataclasses import dataclass

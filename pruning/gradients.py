@@ -90,13 +90,16 @@ def _size(examples):
 def _tensorflow(model, variables):
     import tensorflow as tf
 
+    values = [variable.value for variable in variables]
+
     def gradients_of(examples):
-        values = [tf.convert_to_tensor(variable.value) for variable in variables]
         with tf.GradientTape() as tape:
-            tape.watch(values)
-            loss = _loss(model, list(zip(variables, values, strict=True)), examples)
+            for value in values:  # those of frozen layers are not watched otherwise
+                tape.watch(value)
+            # Without other values: functions that the model has compiled know its variables only.
+            loss = _loss(model, [], examples)
         return [
-            None if gradient is None else tf.cast(gradient, tf.float32)
+            None if gradient is None else tf.cast(tf.convert_to_tensor(gradient), tf.float32)
             for gradient in tape.gradient(loss, values)
         ]
 

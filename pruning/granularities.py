@@ -61,7 +61,7 @@ class _Columns(Weight):
 
 @register_granularity("unit")
 class Unit(_Columns):
-    """A neuron: its column of incoming weights, by its L2 norm (Li et al., 2017,
+    """A neuron: its column of incoming weights, by its L2 norm (the L1 norm in Li et al., 2017,
     arXiv:1608.08710). What it feeds is dead with it."""
 
     @staticmethod
