@@ -6,58 +6,11 @@ import keras
 import network_pruning as npr
 import numpy as np
 import pytest
-from keras import layers
 from keras_models import kernels_of, mixed, randomized
+from small_fits import LEFT, SIZES, EveryStep, examples, fit, nonzeros, small
 
 pytestmark = pytest.mark.backends
 BACKEND = keras.backend.backend()
-SIZES = (20 * 32, 32 * 16)  # of the kernels that can be pruned
-LEFT = (64, 52)  # of them at 90 %: 576 and 460 are gone
-
-
-def model(optimizer=None, constraint=None, **compiled):
-    keras.utils.set_random_seed(0)
-    made = keras.Sequential(
-        [
-            keras.Input((20,)),
-            layers.Dense(32, activation="relu", kernel_constraint=constraint),
-            layers.Dense(16, activation="relu"),
-            layers.Dense(3, activation="softmax"),
-        ]
-    )
-    made.compile(
-        keras.optimizers.Adam(0.01, **(optimizer or {})),
-        "sparse_categorical_crossentropy",
-        **compiled,
-    )
-    return made
-
-
-def examples(number=256):
-    x = np.random.default_rng(0).normal(size=(number, 20)).astype("float32")
-    return x, x[:, :3].argmax(axis=1)
-
-
-def fit(made, *callbacks, epochs=2, **settings):
-    settings = {"batch_size": 32, "verbose": 0, **settings}
-    return made.fit(*examples(), epochs=epochs, callbacks=list(callbacks), **settings)
-
-
-def nonzeros(made):
-    return tuple(int(np.count_nonzero(kernel)) for kernel in kernels_of(made)[:2])
-
-
-class EveryStep(keras.callbacks.Callback):
-    """Notes how many weights there are after every step."""
-
-    def on_train_begin(self, logs=None):
-        self.seen = []
-
-    def on_train_batch_end(self, batch, logs=None):
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()
-        self.seen.append(nonzeros(self.model))
-
 
 WAYS = {
     "plain": {},
@@ -74,7 +27,7 @@ def test_masks_hold_after_every_step_and_grow(way):
     """Masks that are made while training count too: on JAX they are no part of the step."""
     if BACKEND == "torch" and way in ("steps_per_execution", "jit_compile"):
         pytest.skip(f"Keras has no {way} on PyTorch without a compiler")
-    made, watch = model(**WAYS[way]), EveryStep()
+    made, watch = small(**WAYS[way]), EveryStep()
     history = fit(made, npr.Pruning(0.9, every=3), watch, epochs=3)
     assert nonzeros(made) == LEFT
     assert len(set(watch.seen)) >= 3
@@ -87,7 +40,7 @@ def test_masks_hold_after_every_step_and_grow(way):
 def test_mixed_precision():
     keras.mixed_precision.set_global_policy("mixed_float16")
     try:
-        made, watch = model(), EveryStep()
+        made, watch = small(), EveryStep()
         fit(made, npr.Pruning(0.9, every=3), watch)
     finally:
         keras.mixed_precision.set_global_policy("float32")
@@ -96,7 +49,7 @@ def test_mixed_precision():
 
 
 def test_the_users_constraint_is_kept():
-    made = model(constraint="non_neg")
+    made = small(constraint="non_neg")
     own = made.layers[0].kernel.constraint
     fit(made, npr.Pruning(0.5, every=2))
     assert made.layers[0].kernel.constraint is own
@@ -106,7 +59,7 @@ def test_the_users_constraint_is_kept():
 
 
 def test_several_fits_keep_what_is_gone_and_without_the_callback_all_is_free():
-    made, pruning = model(), npr.Pruning(0.9, every=2)
+    made, pruning = small(), npr.Pruning(0.9, every=2)
     fit(made, pruning)
     fit(made, pruning)
     assert nonzeros(made) == LEFT
@@ -117,7 +70,7 @@ def test_several_fits_keep_what_is_gone_and_without_the_callback_all_is_free():
 
 
 def test_pruning_goes_on_from_a_pruned_model():
-    made = npr.prune(model(), 0.5)
+    made = npr.prune(small(), 0.5)
     watch = EveryStep()
     fit(made, npr.Pruning(0.9, every=2), watch)
     assert all(n <= size / 2 for n, size in zip(watch.seen[0], SIZES, strict=True))
@@ -125,7 +78,7 @@ def test_pruning_goes_on_from_a_pruned_model():
 
 
 def test_begin_and_end_are_shares_of_the_training():
-    made, watch = model(), EveryStep()
+    made, watch = small(), EveryStep()
     fit(made, npr.Pruning(0.9, begin=0.5, end=0.75, every=1), watch, epochs=4)  # of 32 steps
     full = max(watch.seen[:15])
     assert all(seen == full for seen in watch.seen[:15])
@@ -135,14 +88,14 @@ def test_begin_and_end_are_shares_of_the_training():
 
 @pytest.mark.parametrize("method", ["weight/oneshot", "weight/iterative", "global/gradual"])
 def test_every_schedule_ends_at_the_sparsity(method):
-    made = model()
+    made = small()
     history = fit(made, npr.Pruning(0.9, method, every=2))
     assert history.history["sparsity"][-1] == pytest.approx(0.9, abs=0.001)
     assert sum(nonzeros(made)) == pytest.approx(0.1 * sum(SIZES), abs=2)
 
 
 def test_a_criterion_that_looks_at_data_while_training():
-    made = model()
+    made = small()
     fit(made, npr.Pruning(0.8, "weight/gradient/gradual", every=4, data=examples(32)))
     assert sum(nonzeros(made)) == pytest.approx(0.2 * sum(SIZES), abs=2)
 
@@ -168,11 +121,11 @@ def test_units_go_while_training_and_can_be_removed():
 
 def test_nothing_of_ours_is_saved_while_training_nor_after(tmp_path):
     """Neither in checkpoints nor in the model, which plain Keras goes on with."""
-    made = model()
+    made = small()
     checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras")
     fit(made, npr.Pruning(0.9, every=2), checkpoint)
     made.save(tmp_path / "end.keras")
-    plain = len(model().optimizer.variables)
+    plain = len(small().optimizer.variables)
     for name in ("1", "2", "end"):
         loaded = keras.models.load_model(tmp_path / f"{name}.keras")
         assert loaded.get_config()["name"] == made.name
@@ -192,10 +145,10 @@ def test_a_training_that_was_killed_resumes_where_the_schedule_was(tmp_path):
     def callbacks():
         return npr.Pruning(0.9, every=1), keras.callbacks.BackupAndRestore(tmp_path / "backup")
 
-    made = model()
+    made = small()
     with pytest.raises(KeyboardInterrupt):
         fit(made, *callbacks(), Killed(), epochs=4)
-    again, watch = model(), EveryStep()
+    again, watch = small(), EveryStep()
     history = fit(again, *callbacks(), watch, epochs=4)
     assert len(history.history["sparsity"]) == 2
     assert sum(watch.seen[0]) < 0.3 * sum(SIZES)  # half way, along the cube
@@ -203,7 +156,7 @@ def test_a_training_that_was_killed_resumes_where_the_schedule_was(tmp_path):
 
 
 def test_zeros_of_a_layer_that_has_not_learned_yet_are_not_pruned():
-    made = model()
+    made = small()
     made.layers[1].kernel.assign(np.zeros(made.layers[1].kernel.shape))
     made.layers[1].bias.assign(np.full(16, 0.1))  # or a ReLU would pass no gradient
     fit(made, npr.Pruning(0.5, begin=0.5))
@@ -211,7 +164,7 @@ def test_zeros_of_a_layer_that_has_not_learned_yet_are_not_pruned():
 
 
 def test_kept_units_keep_their_biases_at_zero():
-    made = npr.prune(model(), 0.5, "unit")
+    made = npr.prune(small(), 0.5, "unit")
     fit(made, npr.KeepPruned())
     for layer in made.layers[:2]:
         kernel, bias = layer.get_weights()
@@ -224,7 +177,7 @@ def test_kept_units_keep_their_biases_at_zero():
 def test_every_counts_steps_and_not_executions():
     if BACKEND == "torch":
         pytest.skip("Keras has no steps_per_execution on PyTorch")
-    made, watch = model(steps_per_execution=4), EveryStep()
+    made, watch = small(steps_per_execution=4), EveryStep()
     fit(made, npr.Pruning(0.9, every=4, end=1.0), watch, batch_size=16)  # 16 steps, twice
     assert len(set(watch.seen)) == 8
 
@@ -234,7 +187,7 @@ def test_data_of_unknown_length():
         while True:
             yield tuple(part[:32] for part in examples())
 
-    made = model()
+    made = small()
     made.fit(batches(), steps_per_epoch=8, epochs=2, verbose=0, callbacks=[npr.Pruning(0.9)])
     assert nonzeros(made) == LEFT
 
@@ -242,14 +195,14 @@ def test_data_of_unknown_length():
         for _ in range(8):
             yield tuple(part[:32] for part in examples())
 
-    made = model()
+    made = small()
     with pytest.warns(UserWarning, match="ended with 0 % of the weights pruned"):
         made.fit(eight(), epochs=1, verbose=0, callbacks=[npr.Pruning(0.9, every=2)])
 
 
 def test_a_training_that_ends_early_says_so():
     with pytest.warns(UserWarning, match="before pruning was complete"):
-        fit(model(), npr.Pruning(0.9, every=2), Stopped())
+        fit(small(), npr.Pruning(0.9, every=2), Stopped())
 
 
 class Stopped(keras.callbacks.Callback):
@@ -275,13 +228,39 @@ def test_what_names_no_schedule_is_gradual():
 
 def test_few_prunings_are_warned_of():
     with pytest.warns(UserWarning, match="every 100 steps, but .* there are only 12"):
-        fit(model(), npr.Pruning(0.5))
+        fit(small(), npr.Pruning(0.5))
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        fit(model(), npr.Pruning(0.5, "weight/oneshot"))
+        fit(small(), npr.Pruning(0.5, "weight/oneshot"))
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), BAD)
 def test_bad_arguments_end_in_one_sentence(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         npr.Pruning(**{"sparsity": 0.5, **arguments})
+
+
+def test_a_model_that_is_pruned_as_far_already():
+    made = npr.prune(small(), 0.9)
+    with pytest.warns(UserWarning, match="nothing to do: 89.93 % of the weights were zero") as seen:
+        fit(made, npr.Pruning(0.5, every=2))
+    (warning,) = (one for one in seen if "nothing to do" in str(one.message))
+    assert warning.filename.endswith("small_fits.py")  # where `fit` is called
+    assert nonzeros(made) == LEFT
+
+
+@pytest.mark.parametrize(
+    ("before", "callback"),
+    [
+        ((0.9, "weight"), lambda: npr.Pruning(0.95, every=2)),
+        ((0.9, "weight"), lambda: npr.Pruning(0.5, "unit", every=2)),
+        ((0.0, "weight"), lambda: npr.Pruning(0.0, every=2)),
+    ],
+    ids=["further", "whole units", "a control"],
+)
+def test_a_model_of_which_more_is_to_be_pruned_is_not_warned_of(before, callback):
+    made, pruning = npr.prune(small(), *before), callback()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        fit(made, pruning)
+        fit(made, pruning)  # and for the second time
