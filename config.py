@@ -5,6 +5,9 @@ Only the standard library and absl are imported here, so that `--help` and flag 
 
 import dataclasses
 import functools
+import hashlib
+import itertools
+import json
 import math
 import os
 import re
@@ -23,6 +26,9 @@ DEFAULT_NUM_VALID, MAX_NUM_VALID = 10_000, 59_999
 DATA_FILES, MODEL_FILES = (".npz",), (".keras", ".h5", ".hdf5")
 FILES = (*DATA_FILES, *MODEL_FILES)
 MAX_SEED = 2**32 - 1
+# What every default name of an experiment tells; longer names of folders are cut.
+IN_NAME = ("dataset", "epochs", "learning_rate", "l1_reg", "l2_reg", "model")
+MOST_BYTES = 200
 
 
 class UsageError(ValueError):
@@ -91,7 +97,8 @@ class ExperimentConfig:
     experiment_id: str | None = setting(
         None,
         "Name of the experiment's folder under --output_dir. "
-        "(default: <dataset>-<epochs>-lr=<lr>-l1=<l1>-l2=<l2>)",
+        "(default: <dataset>-<epochs>-lr=<lr>-l1=<l1>-l2=<l2>, and what else of training is not "
+        "at its default, such as -seed=1)",
     )
     output_dir: str = setting(
         default_output_dir(PACKAGE_DIR),
@@ -234,20 +241,106 @@ class ExperimentConfig:
         return dataclasses.asdict(self)
 
 
-def default_experiment_id(config):
-    """`digits-20-lr=0.001-l1=0.0-l2=0.0` and the like.
+def default_experiment_id(config, more=""):
+    """`digits-20-lr=0.001-l1=0.0-l2=0.0` and the like, and `-<setting>=<value>` of other settings
+    of training that are not at their defaults.
 
-    A setting added later joins the name only when it differs from its default, so that old
-    names keep. Files are called by their names and the first digits of their contents' digests.
+    Files are called by their names and the first digits of their contents' digests.
+
+    Args:
+        config: the `ExperimentConfig`; of several seeds, it does not matter where they begin.
+        more: what follows.
 
     Raises:
         UsageError: if a file cannot be read.
     """
+    return _named(_base_name(config), _changed(config), more)
+
+
+def known_experiment_id(config, more=""):
+    """The default name of an experiment, or another one under which it is in `output_dir`.
+
+    Earlier versions of `train` named none of the other settings of training, and `sweep` all that
+    it varied, at their defaults, too. Where an experiment with other settings has the default name,
+    what differs is named as well.
+
+    Args:
+        config, more: as for `default_experiment_id`.
+    """
+    base, values, changed = _base_name(config), _values_in_name(config), _changed(config)
+    sets = [s for n in range(len(values) + 1) for s in itertools.combinations(values.items(), n)]
+    for told in sorted(map(dict, sets), key=lambda told: told != changed):
+        stored = _stored_settings(config, _named(base, told, more))
+        if stored is not None and _is_same(config, stored):
+            return _named(base, told, more)
+    default = _named(base, changed, more)
+    stored = _stored_settings(config, default) or values
+    differing = {n: v for n, v in values.items() if n in changed or stored.get(n, v) != v}
+    return _named(base, differing, more)
+
+
+def _is_same(config, stored):
+    return not differences(config, stored) and config.seed == stored.get("seed", config.seed)
+
+
+def _base_name(config):
     name = (
         f"{_called(config, 'dataset')}-{config.epochs}-lr={config.learning_rate}"
         f"-l1={config.l1_reg}-l2={config.l2_reg}"
     )
     return name if config.model == "mlp" else f"{name}-{_called(config, 'model')}"
+
+
+def settings_in_name(config):
+    """The settings of training that the default name tells where they are not at their defaults.
+
+    Several seeds are one experiment, wherever they begin.
+    """
+    left_out = (*IN_NAME, *(("seed",) if config.replicates > 1 else ()))
+    return [name for name in training_settings() if name not in left_out]
+
+
+def _values_in_name(config):
+    return {name: getattr(config, name) for name in settings_in_name(config)}
+
+
+def _changed(config):
+    """The same values, of those that are not at their defaults."""
+    defaults = {f.name: f.default for f in _fields()}
+    if not is_file(config.dataset):
+        defaults["num_valid"] = DEFAULT_NUM_VALID
+    values = _values_in_name(config).items()
+    return {name: value for name, value in values if value != defaults[name]}
+
+
+def _named(base, values, more):
+    return cut_name(base, "".join(f"-{name}={value}" for name, value in values.items()) + more)
+
+
+def cut_name(base, extra):
+    """A name and what follows, with a digest of that instead where it would be too long."""
+    name = f"{base}{extra}"
+    if len(name.encode()) <= MOST_BYTES:
+        return name
+    return f"{base}-{hashlib.sha256(extra.encode()).hexdigest()[:12]}"
+
+
+def _stored_settings(config, name):
+    """The settings of an experiment that is there, as its record has them; none if it is damaged,
+    so that the run says so; None if there is none. Of several seeds those of the first."""
+    place = Path(config.output_dir).expanduser() / name
+    if config.replicates > 1:
+        place = min((place / "replicates").glob("*-seed=*/"), default=place / "replicates")
+    try:
+        stored = json.loads((place / "config.json").read_text(encoding="utf-8"))["settings"]
+    except OSError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        return config.to_dict()
+    several = {"seed": config.seed} if config.replicates > 1 else {}
+    # How many examples of a file are held out is not known before it is read.
+    unknown = {"num_valid": None} if config.num_valid is None else {}
+    return {**stored, **several, **unknown} if isinstance(stored, dict) else config.to_dict()
 
 
 def is_file(value):

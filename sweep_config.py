@@ -17,6 +17,7 @@ from absl import flags
 
 from .config import (
     DEFINERS,
+    IN_NAME,
     ExperimentConfig,
     UsageError,
     called_by_content,
@@ -24,11 +25,13 @@ from .config import (
     check_fraction,
     check_plain_name,
     config_of,
-    default_experiment_id,
+    cut_name,
     define_list,
     flagged,
     is_file,
+    known_experiment_id,
     setting,
+    settings_in_name,
 )
 
 # Of `train`, lists that belong to one experiment: they are not varied.
@@ -39,8 +42,6 @@ SINGLE = (
     *("experiment_id", "output_dir", "data_dir", "force_train", "tensorboard", "replicates"),
     "threads",
 )
-# What the default name of an experiment tells anyhow.
-IN_NAME = ("dataset", "epochs", "learning_rate", "l1_reg", "l2_reg", "model")
 # What the summary of several seeds has, too.
 GOALS_OF_SEEDS = ("valid_accuracy", "compression_ratio", "speedup")
 # How a sweep is run, and where: another way does not make it another sweep.
@@ -48,8 +49,6 @@ NOT_ASKED = (
     *("sweep_id", "dry_run", "yes", "cpus_per_trial", "gpus_per_trial", "ray_address"),
     *("output_dir", "data_dir", "force_train"),
 )
-# Longer names of folders are cut, with a digest of what is missing.
-MOST_BYTES = 200
 # So many trials nobody types by mistake.
 MANY_TRIALS = 1000
 DEFAULT_SAMPLES = 20
@@ -311,23 +310,23 @@ class SweepConfig:
         for values in itertools.product(*self.varied.values()):
             yield dict(zip(self.varied, values, strict=True))
 
-    def trial(self, values):
+    def trial(self, values, output_dir=None):
         """The `ExperimentConfig` of one choice of the varied settings: an ordinary experiment,
-        under its default name and `-<flag>=<value>` for what that does not tell.
+        under the name that `train` would give it and `-<flag>=<value>` for what that does not tell.
 
         Args:
             values: by name; those that are drawn may have more digits than are kept.
+            output_dir: where experiments are, if not where the settings say.
         """
         values = self.rounded(values)
         config = self.with_values(values)
-        named = config.experiment_id if "experiment_id" in self.settings else None
-        told = () if named else IN_NAME
-        base = named or default_experiment_id(config)
-        lacking = [name for name in values if name not in told]
-        extra = "".join(f"-{name}={_in_name(name, values[name])}" for name in lacking)
-        name = f"{base}{extra}"
-        if len(name.encode()) > MOST_BYTES:
-            name = f"{base}-{hashlib.sha256(extra.encode()).hexdigest()[:12]}"
+        config = dataclasses.replace(config, output_dir=output_dir or config.output_dir)
+        if "experiment_id" in self.settings:
+            name = cut_name(config.experiment_id, _suffix(values))
+        else:
+            told = (*IN_NAME, *settings_in_name(config))
+            lacking = {name: value for name, value in values.items() if name not in told}
+            name = known_experiment_id(config, _suffix(lacking))
         return dataclasses.replace(config, experiment_id=name)
 
     def rounded(self, values):
@@ -519,6 +518,10 @@ def _ends(values):
 
 def _plain(values):
     return str(values) if isinstance(values, Drawn) else list(values)
+
+
+def _suffix(values):
+    return "".join(f"-{name}={_in_name(name, value)}" for name, value in values.items())
 
 
 def _in_name(name, value):

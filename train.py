@@ -15,7 +15,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from . import command
-from .config import ExperimentConfig, config_from_flags, define_flags, is_file
+from .config import (
+    ExperimentConfig,
+    config_from_flags,
+    define_flags,
+    is_file,
+    known_experiment_id,
+)
 from .experiments import folder, plugins
 from .experiments.paths import ArtifactPaths
 from .experiments.surroundings import surroundings
@@ -168,7 +174,10 @@ def parse(flag_values):
 
         raise command.Answered(catalogue())
     registry.check(flag_values.dataset)
-    return checked(config_from_flags(flag_values))
+    config = config_from_flags(flag_values)
+    if flag_values.experiment_id is None:
+        config = dataclasses.replace(config, experiment_id=known_experiment_id(config))
+    return checked(config)
 
 
 def checked(config):

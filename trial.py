@@ -57,17 +57,10 @@ def run(request, tell):
     from . import train
 
     sweep = sweep_config(request["sweep"]) if "sweep" in request else None
-    if sweep:
-        config = sweep.trial(request["values"])
-    else:
-        config = experiment_config(request["experiments"][str(request["values"]["seed"])])
+    config = config_of(request, sweep)
     limit_threads(config.threads)  # before NumPy is imported
     plugins.load(config.plugins)
     config = train.checked(config)
-    output_dir = Path(config.output_dir).expanduser().resolve()
-    if str(output_dir) != request["output_dir"]:
-        # Another home or folder to stand in than where the sweep was started.
-        config = dataclasses.replace(config, output_dir=request["output_dir"])
     place = SweepPaths(Path(request["place"]))
     if not place.root.is_dir():
         raise UnfitError(
@@ -91,6 +84,21 @@ def run(request, tell):
         known = {} if reached is None else {"objective": reached}
         tell({"epoch": config.epochs, "is_last": True, **known})
     noted.release()
+
+
+def config_of(request, sweep):
+    """The `ExperimentConfig` of what is asked for; `sweep` is None where that is one of seeds."""
+    values = request["values"]
+    if not sweep:
+        config = experiment_config(request["experiments"][str(values["seed"])])
+    else:
+        config = sweep.trial(values)
+    if str(Path(config.output_dir).expanduser().resolve()) == request["output_dir"]:
+        return config
+    # Another home or folder to stand in than where the sweep was started.
+    if sweep:
+        return sweep.trial(values, request["output_dir"])
+    return dataclasses.replace(config, output_dir=request["output_dir"])
 
 
 def locks_of(config):

@@ -77,7 +77,8 @@ class Journal:
         trials = earlier.get("trials", [])
         for trial in trials:
             if trial["state"] in (RUNNING, WAITING, FAILED):
-                trial.update(state=WAITING, note=None, seconds=None)
+                name = _name_of(sweep, trial["drawn"])  # versions may differ in names
+                trial.update(state=WAITING, note=None, seconds=None, experiment_id=name)
         if not sweep.search:
             known = {_key(trial): trial for trial in trials}
             trials = [known.get(key_of(v)) or _new(sweep, v) for v in sweep.grid()]
@@ -193,13 +194,16 @@ class Journal:
         self._written = time.monotonic()
 
 
-def _new(sweep, values):
+def _name_of(sweep, values):
     try:
-        name = sweep.trial(values).experiment_id
+        return sweep.trial(values).experiment_id
     except UsageError:  # drawn values that do not go together: the trial will say so
-        name = f"{NO_EXPERIMENT}{key_of(values)}"
+        return f"{NO_EXPERIMENT}{key_of(values)}"
+
+
+def _new(sweep, values):
     return {
-        "experiment_id": name,
+        "experiment_id": _name_of(sweep, values),
         "settings": sweep.rounded(values),
         # With all digits: a search goes on from it.
         "drawn": dict(values),

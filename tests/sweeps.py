@@ -18,7 +18,7 @@ FLAGS = (
     *("--dataset=few_digits", "--plugins=few_digits", "--num_valid=500", "--model=tiny"),
     *("--epochs=2", "--k_vals=0,0.5,0.9"),
 )
-NAME = "few_digits-{epochs}-lr=0.001-l1={l1}-l2=0.0-tiny"
+NAME = "few_digits-{epochs}-lr={rate}-l1={l1}-l2=0.0-tiny-num_valid=500"
 # What tells when, how fast and where something was done.
 TIMES = ("report.html",)
 
@@ -44,10 +44,10 @@ def single(output, *flags):
     return done
 
 
-def trial_name(l1="0.0", epochs=2, **others):
+def trial_name(l1="0.0", epochs=2, rate=0.001, seed=0):
     """The folder of a trial."""
-    more = "".join(f"-{name}={value}" for name, value in others.items())
-    return NAME.format(l1=l1, epochs=epochs) + more
+    name = NAME.format(l1=l1, epochs=epochs, rate=rate)
+    return f"{name}-seed={seed}" if seed else name
 
 
 def contents(experiment):

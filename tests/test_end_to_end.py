@@ -153,7 +153,8 @@ def test_without_validation_set(cli, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "chosen by training loss" in done.stdout
     assert "val_loss" not in done.stdout
-    assert (tmp_path / "fashion-1-lr=0.001-l1=0.0-l2=0.0" / "results.csv").exists()
+    name = "fashion-1-lr=0.001-l1=0.0-l2=0.0-batch_size=1000-num_valid=0"
+    assert (tmp_path / name / "results.csv").exists()
 
 
 def test_help_shows_every_flag_without_importing_heavy_packages(root):

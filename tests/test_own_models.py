@@ -262,7 +262,7 @@ def test_lenet_5_is_registered(cli, tmp_path, small_data):
     assert process.returncode == 0, process.stderr
     assert "431,080" in process.stdout
     folder = experiment_in(tmp_path)
-    assert folder.name == "few_digits-1-lr=0.001-l1=0.0-l2=0.0-lenet_5"
+    assert folder.name == "few_digits-1-lr=0.001-l1=0.0-l2=0.0-lenet_5-num_valid=1000"
     rows = pd.read_csv(folder / "metrics.csv")
     assert rows["multiply_adds"].max() == 20 * 25 * 24**2 + 50 * 500 * 8**2 + 800 * 500 + 5000
     assert rows["test_accuracy"][0] > 0.7

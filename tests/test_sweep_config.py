@@ -40,7 +40,11 @@ def test_every_combination_once_the_last_flag_first():
         (["--seed=3,4"], "digits-20-lr=0.001-l1=0.0-l2=0.0-seed=3"),
         (["--batch_size=64,128", "--seed=3,4"],
          "digits-20-lr=0.001-l1=0.0-l2=0.0-batch_size=64-seed=3"),
-        (["--nokeep_best", "--seed=3,4"], "digits-20-lr=0.001-l1=0.0-l2=0.0-seed=3"),
+        (["--nokeep_best", "--seed=3,4"],
+         "digits-20-lr=0.001-l1=0.0-l2=0.0-keep_best=False-seed=3"),
+        (["--seed=0,1"], "digits-20-lr=0.001-l1=0.0-l2=0.0"),
+        (["--finetune_epochs=2,6", "--seed=3"],
+         "digits-20-lr=0.001-l1=0.0-l2=0.0-seed=3-finetune_epochs=2"),
         (["--keep_best=false,true"], "digits-20-lr=0.001-l1=0.0-l2=0.0-keep_best=False"),
         (["--preset=strong,strong_units"], "digits-20-lr=0.001-l1=0.0-l2=0.0-preset=strong"),
         (["--experiment_id=mine", "--l1_reg=0.1,0"], "mine-l1_reg=0.1"),
@@ -64,8 +68,11 @@ def test_a_trial_is_the_experiment_of_the_single_command():
         distillation=0.2,
         shift=0,  # what is given goes before the preset
         threads=1,
-        experiment_id="digits-7-lr=0.001-l1=0.0-l2=0.0-seed=4",
+        experiment_id="digits-7-lr=0.001-l1=0.0-l2=0.0-keep_best=False-seed=4",
     )
+    # Under the name that it has there.
+    alone = ExperimentConfig(seed=4, epochs=7, keep_best=False)
+    assert config.trial({"seed": 4}).experiment_id == alone.experiment_id
 
 
 def test_threads_are_those_of_a_trial_unless_they_are_given():
