@@ -152,8 +152,9 @@ def copy_of_model(model):
         check_answers_alike(model, copy)
         if not copy.built:
             copy.build_from_config(model.get_build_config())
-        for new, old in zip(copy.weights, in_order_of(copy.weights, model), strict=True):
-            new.assign(old)
+        weights = in_order_of(copy.weights, model)
+        # As NumPy arrays: those of JAX would be shared, and some are deleted by `predict`.
+        copy.set_weights([keras.ops.convert_to_numpy(variable.value) for variable in weights])
     refresh(copy)
     return copy
 

@@ -101,6 +101,16 @@ def test_arguments_that_are_needed_are_kept(tmp_path, rescaling):
     np.testing.assert_allclose(answers(npr.load(tmp_path / "a.npk")), answers(model), atol=1e-4)
 
 
+@pytest.mark.parametrize("made", [copy_of_model, npr.shrink])
+def test_copies_share_nothing(made):
+    """JAX deletes arrays that `predict` has used."""
+    model = adapted()
+    expected, other = answers(model), made(model)
+    model.predict(X, verbose=0)
+    np.testing.assert_allclose(answers(other), expected, atol=1e-4)
+    np.testing.assert_allclose(answers(copy_of_model(other)), expected, atol=1e-4)
+
+
 def test_bins_are_those_of_the_data(tmp_path):
     bins = layers.Discretization(num_bins=4)
     bins.adapt(X)

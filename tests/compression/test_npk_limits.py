@@ -1,5 +1,6 @@
 """`.npk` files that claim more than they can hold end in a sentence, before memory is taken."""
 
+import base64
 import json
 import time
 import tracemalloc
@@ -132,3 +133,18 @@ def test_what_is_written_can_be_read_however_short_it_is(array):
     assert read == config
     np.testing.assert_array_equal(again, array)
     assert again.dtype == array.dtype
+
+
+def test_files_from_before_there_were_limits_are_the_same():
+    content = base64.b64decode(
+        "TlBLMVZU0TscAAAAFQAAACOuhKE8w5sgXJJJWXEN69Yh5QJi/J+fk4LN/wBrsGOwP2B/9swZ27NnfOxmzZxpBwBBZUy2"
+        "fAv4kBX6+PtQdDIr"
+    )
+    config, (kernel, bias) = npk_reader.read(content)
+    assert [layer["class_name"] for layer in config["config"]["layers"]] == ["InputLayer", "Dense"]
+    np.testing.assert_array_equal(
+        kernel, [[0, 0.5, 0], [0, -0.5, 0.25], [1.5, 0, 0], [0, 0, -0.25]]
+    )
+    np.testing.assert_array_equal(bias, np.float32([0.1, -0.2, 0.3]))
+    assert kernel.dtype == bias.dtype == np.float32
+    assert npk_writer.write(config, [kernel, bias], [1, 1]) == content  # nor do they grow
