@@ -37,8 +37,10 @@ def dataset():
 
 
 def loader():
-    data = pytest.importorskip("torch.utils.data")
+    if keras.backend.backend() != "torch":
+        pytest.skip("importing PyTorch takes seconds")
     import torch
+    from torch.utils import data
 
     return data.DataLoader(data.TensorDataset(torch.tensor(X), torch.tensor(Y)), batch_size=4)
 
