@@ -30,6 +30,7 @@ def rank(method, kernels, statistics=None, seed=0, masks=None, useful=None, dens
             living part.
 
     Raises:
+        UsageError: if weights are not finite.
         RunError: if a criterion or granularity returns something else than finite scores of the
             right shape, none of them negative.
     """

@@ -20,6 +20,9 @@ class ModelStatistics:
     Has what `Statistics` has for networks of dense layers: arrays by the kernel's name, of the
     shape of its matrix.
 
+    Raises:
+        UsageError: (a ValueError) if the data does not fit, or what comes of it is not finite.
+
     Args:
         model: a built Keras model, compiled for gradients.
         found: the `Kernel`s that are asked about.
@@ -55,7 +58,7 @@ class ModelStatistics:
             for x, *_ in self.examples.batches(BATCH):
                 self.model(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
         return {
-            kernel.name: read_only(_norms(kernel, np.sqrt(sums[kernel.name])))
+            kernel.name: _finite("inputs", kernel, _norms(kernel, np.sqrt(sums[kernel.name])))
             for kernel in self.kernels
         }
 
@@ -83,9 +86,23 @@ class ModelStatistics:
 
     def _matrices(self, arrays):
         return {
-            kernel.name: read_only(kernel.matrix(array.astype(np.float32)))
+            kernel.name: _finite("gradients", kernel, kernel.matrix(array.astype(np.float32)))
             for kernel, array in zip(self.kernels, arrays, strict=True)
         }
+
+
+def _finite(what, kernel, array):
+    """An array of a kernel, read-only.
+
+    Raises:
+        UsageError: unless all of it is finite.
+    """
+    if not np.isfinite(array).all():
+        raise UsageError(
+            f"data: the {what} of the layer {kernel.name!r} are not finite; look for NaN and "
+            "infinite numbers in the examples, and in the weights and biases of the model."
+        )
+    return read_only(array)
 
 
 def _equal_size(number):

@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as arrays
 from network_pruning.config import UsageError
 from network_pruning.models.weights import Weights
 from network_pruning.pruning import methods
-from network_pruning.pruning.criteria import register_criterion
+from network_pruning.pruning.criteria import additive, register_criterion
 from network_pruning.pruning.masks import make_masks, rank
 from network_pruning.pruning.ranking import num_pruned
 from network_pruning.pruning.scopes import SCOPES
@@ -274,6 +274,19 @@ def test_scores_that_are_none_are_refused(returned, came):
     needed = r"must return finite scores of shape \(2, 3\), not negative, for the layer layer"
     with pytest.raises(RunError, match=f"{needed}, but what came {came}"):
         pruned(KERNEL, "weight/broken", 0.5)
+
+
+@pytest.mark.usefixtures("registries")
+def test_scores_that_add_up_are_summed_over_what_is_removed_together():
+    """Sums of the columns are 4, 6 and 5, norms √10, √20 and 5; sums of the blocks 5, 0, 5 and 5."""
+    register_criterion("sums")(additive(lambda layer: abs(layer.kernel)))
+    register_criterion("norms")(lambda layer: abs(layer.kernel))
+    gone = {name: ~pruned(KERNEL, f"unit/{name}", 0.67).any(axis=0) for name in ("sums", "norms")}
+    np.testing.assert_array_equal(gone["sums"], [True, False, True])
+    np.testing.assert_array_equal(gone["norms"], [True, True, False])
+    np.testing.assert_allclose(ranking_of(KERNEL, "1x2/sums").scores ** 2, [[5, 0], [5, 5]])
+    # Single weights are not summed with anything.
+    np.testing.assert_array_equal(ranking_of(KERNEL, "weight/sums").scores, abs(KERNEL))
 
 
 @pytest.mark.usefixtures("registries")

@@ -62,6 +62,14 @@ def test_penalties_on_weights_are_no_part_of_any_gradient():
     assert len(penalized.losses) == 1
 
 
+@pytest.mark.parametrize("statistic", ["gradients", "squared_gradients", "input_norms"])
+def test_what_is_not_finite_names_the_data_and_the_layer(statistic):
+    x, y = examples(3)
+    x[1] = np.nan
+    with pytest.raises(ValueError, match=r"^data: the .* of the layer 'd' are not finite; look"):
+        getattr(statistics_of(linear(), (x, y)), statistic)
+
+
 def test_weights_of_examples_count():
     x, y = examples(6)
     weights = np.array([1, 1, 0, 0, 0, 0], np.float32)
