@@ -6,7 +6,6 @@ import pandas as pd
 from ..utils import percent
 from ..visualization import console, csv, graph
 from ..visualization.tables import BASELINE, baseline_of, json_numbers, missed, pair_of
-from .intervals import FEWEST_SEEDS
 
 # What people look for first: the table may be wider than the screen.
 TABLE_COLUMNS = (
@@ -65,17 +64,11 @@ def curves(rows):
 
 
 def _with_seeds(rows):
-    """Means with what each seed reached where there are two, in place of an interval."""
+    """Means with what each seed reached where there are two, which have no interval."""
     if "seeds" not in rows:
         return rows
-    few = rows["seeds"] < FEWEST_SEEDS
     one, other = pair_of(rows)
-    return rows.assign(
-        test_accuracy_low=rows["test_accuracy_low"].mask(few),
-        test_accuracy_high=rows["test_accuracy_high"].mask(few),
-        test_accuracy_one=one,
-        test_accuracy_other=other,
-    )
+    return rows.assign(test_accuracy_one=one, test_accuracy_other=other)
 
 
 def layer_sparsities(rows):

@@ -15,6 +15,7 @@ from ..visualization.tables import CLEARLY_LESS, in_order, json_numbers
 from . import folder, headlines
 from .described import command, described_settings, provenance
 from .diagnostics import looks_of
+from .intervals import FEWEST_SEEDS
 from .page_data import read_labels
 from .page_tables import SUMMARY_COLUMNS, TABLE_COLUMNS, baseline, curves, layer_sparsities, table
 from .pictures import kept_epoch
@@ -177,6 +178,9 @@ def summary_of(paths):
         return None
     try:
         summary = pd.read_csv(paths.summary, keep_default_na=False, na_values=[""])
+        limits = [name for name in summary if name.endswith(("_low", "_high"))]
+        # Earlier versions wrote an interval of two seeds, too.
+        summary[limits] = summary[limits].mask(summary["seeds"] < FEWEST_SEEDS)
         return summary if (summary["k"] == 0).any() else None
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{paths.summary} is not a table of this program ({error}).") from error

@@ -119,6 +119,7 @@ def test_a_report_is_whole_and_fits(visit, folder, root, width, dark):
 def test_the_slider_moves_everything_together(visit, folder):
     page = visit(folder / "small" / "report.html")
     wait_for_figures(page)
+    assert page.locator("#k-text").inner_text() == "50 %"  # begins where something is pruned
     seen = []
     for place in range(4):
         page.evaluate(
@@ -137,14 +138,83 @@ def test_the_slider_moves_everything_together(visit, folder):
             )
         )
     assert [row[0] for row in seen] == ["0 %", "50 %", "90 %", "100 %"]
-    assert seen[1][1].startswith("1,192,000 of 2,384,000 weights gone, test accuracy ")
+    assert seen[1][1].startswith("1,192,000 of 2,384,000 weights removed, test accuracy ")
     assert seen[0][4] == "No answer differs from the dense network's."
-    assert "392,000 of 784,000 gone" in seen[1][5]
+    assert "392,000 of 784,000 removed" in seen[1][5]
     for column in range(6):
         assert len({row[column] for row in seen}) >= 3, seen
     before = page.locator("#look-text").inner_text()
     page.select_option("#method", "unit")
-    assert "units gone" in page.locator("#look-text").inner_text() != before
+    assert "units removed" in page.locator("#look-text").inner_text() != before
+
+
+def test_distributions_have_a_legend_axes_and_a_colour_bar(visit, folder):
+    page = visit(folder / "small" / "report.html")
+    page.wait_for_selector("#distributions .main-svg", timeout=30_000)
+    shown = page.evaluate("document.getElementById('distributions').layout")
+    assert shown["xaxis2"]["title"]["text"] == "weight"
+    assert shown["yaxis2"]["title"]["text"] == "weights per bin"
+    assert page.locator(".swatch").count() == 2
+    largest = float(page.locator("#first-most").inner_text())
+    assert page.locator(".colorbar").inner_text().split() == ["0", f"{largest:g}"]
+    page.select_option("#method", "unit")
+    shown = page.evaluate("document.getElementById('distributions').layout")
+    assert shown["xaxis"]["title"]["text"] == "L2 norm of a unit's incoming weights"
+    # The outline is the dense network's, in the bins of each network.
+    traces = page.evaluate("document.getElementById('distributions').data.map(t => t.y)")
+    kept, outline = (sum(filter(None, values)) for values in traces[:2])
+    assert (kept, outline) == (500, 1000)
+
+
+def test_networks_are_drawn_at_the_sparsity_that_they_reached(visit, folder, tmp_path):
+    place = tmp_path / "small"
+    shutil.copytree(folder / "small", place)
+    shutil.copytree(folder / "assets", tmp_path / "assets")
+    rows = pd.read_csv(place / "metrics.csv")
+    rows.loc[(rows["method"] == "unit") & (rows["k"] == 0.9), "sparsity"] = 0.5
+    rows.to_csv(place / "metrics.csv", index=False)
+    reports.write_report(ArtifactPaths(place))
+    page = visit(place / "report.html")
+    wait_for_figures(page)
+    figure = page.evaluate(
+        "(({data, layout}) => ({data, axis: layout.xaxis}))(document.getElementById('accuracy'))"
+    )
+    unit, baseline = (
+        next(trace for trace in figure["data"] if trace["name"] == name)
+        for name in ("unit", "baseline")
+    )
+    assert unit["x"][:3] == pytest.approx([0, 0.30103, 0.30103])
+    assert unit["marker"]["symbol"][1:3] == ["square", "square-open"]
+    dense = 100 * rows["test_accuracy"][0]
+    assert baseline["y"] == pytest.approx([dense, dense], rel=1e-5)
+    assert figure["axis"]["title"]["text"] == "sparsity of the hidden weights"
+    assert figure["axis"]["ticktext"] == ["0 %", "50 %", "75 %", "90 %", "100 %"]
+    assert page.locator("#numbers td", has_text="50.00 % <").count() == 1
+    assert page.locator(".note", has_text="< fewer weights removed than asked").count() == 2
+    page.select_option("#method", "unit")
+    page.evaluate(
+        "() => { const k = document.getElementById('k'); k.value = 2;"
+        " k.dispatchEvent(new Event('input')); }"
+    )
+    assert page.locator("#k-text").inner_text() == "90 % asked, 50.00 % reached"
+
+
+def test_tools_of_figures_appear_where_one_points_and_never_on_narrow_screens(visit, folder):
+    page = visit(folder / "small" / "report.html", 1280)
+    wait_for_figures(page)
+    opacity = "getComputedStyle(document.querySelector('#accuracy .modebar-group')).opacity"
+    page.mouse.move(2, 2)
+    page.wait_for_function(f"() => {opacity} === '0'")
+    page.hover("#accuracy .nsewdrag")
+    page.wait_for_function(f"() => {opacity} === '1'")
+    # What matters in the table is on the screen.
+    head = page.locator("#numbers th", has_text="test accuracy").bounding_box()
+    assert head["x"] + head["width"] < 1280
+    assert page.evaluate("document.getElementById('training-loss').layout.xaxis.dtick") == 1
+    narrow = visit(folder / "small" / "report.html", 390)
+    wait_for_figures(narrow)
+    narrow.hover("#accuracy .nsewdrag")
+    assert narrow.locator(".modebar-btn").count() == 0
 
 
 def test_it_can_be_used_without_a_mouse(visit, folder):
@@ -159,14 +229,13 @@ def test_it_can_be_used_without_a_mouse(visit, folder):
     assert reached[-1] == "k"
     assert "method" in reached
     page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
     assert page.locator("#k-text").inner_text() == "90 %"
 
 
 def test_across_other_axes_and_near_the_best(visit, folder):
     page = visit(folder / "small" / "report.html")
     wait_for_figures(page)
-    for across, title in (("ratio", "compression ratio"), ("k", "sparsity of every hidden layer")):
+    for across, title in (("ratio", "compression ratio"), ("k", "sparsity of the hidden weights")):
         page.check(f"input[value={across}]")
         page.wait_for_function(
             "title => document.querySelector('#accuracy .xtitle').textContent === title", arg=title
@@ -347,27 +416,55 @@ def test_a_report_is_small_and_opens_within_a_second(browser, folder):
     assert min(times) < 1
 
 
-def test_several_seeds(visit, folder, tmp_path):
-    """A page of means with bands, from a summary and its seeds' records."""
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_several_seeds(visit, folder, tmp_path, root, seeds):
+    """A page of means with bands or points, from a summary and its seeds' records."""
     paths = ArtifactPaths(tmp_path / "several")
     single = paths.replicates / "several-seed=0"
     shutil.copytree(folder / "small", single)
     rows = pd.read_csv(single / "metrics.csv")
     measured = ("sparsity", "compression_ratio", "speedup", "valid_accuracy", "test_accuracy")
     summary = rows[["method", "granularity", "criterion", "schedule", "recovery", "k"]].copy()
-    summary["seeds"] = 3
+    summary["seeds"] = seeds
     for name in (*measured, "test_cross_entropy"):
         summary[f"{name}_mean"] = rows[name]
+        # Also as earlier versions wrote it, with an interval of two seeds.
         summary[f"{name}_sd"], summary[f"{name}_low"] = 0.01, rows[name] - 0.01
         summary[f"{name}_high"] = rows[name] + 0.01
     summary.to_csv(paths.summary, index=False)
     reports.write_report(paths)
+    reports.write_report(ArtifactPaths(single))
     gallery.write_index(tmp_path)
     page = visit(paths.report)
     wait_for_figures(page)
-    assert page.locator("#accuracy .fills path").count() >= 2
-    assert "3 seeds: the dense network's mean test accuracy" in page.locator(".trust").inner_text()
+    screenshot(page, root, f"seeds-{seeds}")
+    head = page.locator("#numbers thead").inner_text()
+    assert ("test accuracy low" in head) == (seeds == 3)
+    assert (page.locator("#accuracy .fills path").count() > 0) == (seeds == 3)
+    traces = page.evaluate("document.getElementById('accuracy').data.map(t => t.mode)")
+    assert traces.count("markers") == (4 if seeds == 2 else 0)
+    trust = page.locator(".trust").inner_text()
+    assert f"{seeds} seeds: the dense network's mean test accuracy" in trust
+    assert ("95 % interval" in trust) == (seeds == 3)
+    for part in ("test examples alone", "Chosen by 1,000 validation", "random pruning"):
+        assert part.lower() in trust.lower()
     assert page.locator("a", has_text="several-seed=0").count() == 1
+    page = visit(single / "report.html")
+    assert "One of several seeds" in page.locator(".trust").inner_text()
+    assert "One seed:" not in page.locator(".trust").inner_text()
+
+
+def test_a_network_at_chance_is_not_praised(folder, tmp_path):
+    place = tmp_path / "small"
+    shutil.copytree(folder / "small", place)
+    rows = pd.read_csv(place / "metrics.csv")
+    rows[["test_accuracy", "valid_accuracy"]] = 0.1
+    rows.to_csv(place / "metrics.csv", index=False)
+    reports.write_report(ArtifactPaths(place))
+    text = (place / "report.html").read_text()
+    assert 'class="headline"' not in text
+    first = text.split('class="trust"')[1].split("</li>")[0]
+    assert "no better than always answering the commonest class" in first
 
 
 SWEEPS = ("one", "two", "three", EVIL)
@@ -460,6 +557,31 @@ def test_the_curves_of_a_sweep_are_chosen(visit, sweeps):
         "before => document.querySelector('#curves .js-line').getAttribute('d') !== before",
         arg=before,
     )
+
+
+def test_numbers_that_were_searched_are_dots_on_a_logarithmic_axis(visit, sweeps):
+    page = visit(sweeps / "sweeps" / "three" / "report.html")
+    wait_for_sweep(page)
+    figure = "document.getElementById('trials')"
+    assert page.evaluate(f"{figure}.layout.xaxis.type") == "log"
+    assert page.evaluate(f"{figure}.layout.xaxis.title.text") == "learning_rate"
+    (trace,) = page.evaluate(f"{figure}.data")
+    assert trace["mode"] == "markers"
+    assert trace["x"][:2] == pytest.approx([1, 10**-0.25])
+    assert trace["marker"]["symbol"].count("circle-open") == 1
+    page.select_option("#trials-of", label="all settings")
+    page.wait_for_function(
+        f"() => {figure}.data.length === 12 && {figure}.data[0].mode === 'lines'"
+    )
+    page.select_option("#trials-of", label="batch_size")
+    page.wait_for_function(f"() => {figure}.layout.xaxis.title.text === 'batch_size'")
+
+
+def test_of_seeds_there_is_no_best_one(visit, sweeps):
+    page = visit(sweeps / "sweeps" / "two" / "report.html")
+    row = page.locator(".bars tbody tr", has_text="seed").locator("td").all_inner_texts()
+    assert row[-2:] == ["–", "–"]
+    assert "nan" not in page.locator("main").inner_text()
 
 
 def test_the_trials_of_a_sweep_are_sorted(visit, sweeps):

@@ -59,6 +59,7 @@ function layout(title, x, y, more = {}) {
     font: { color: themed("--ink"), family: "inherit", size: 13 },
     margin: { l: 55, r: 12, t: 40, b: 45 },
     legend: { orientation: "h", y: -0.3, yanchor: "top", x: 0 },
+    modebar: { bgcolor: themed("--card"), color: themed("--quiet"), activecolor: themed("--ink") },
     hovermode: "closest", height: 360,
     ...more,
     xaxis: { ...axis, title: { text: x, standoff: 8 }, ...more.xaxis },
