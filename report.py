@@ -18,7 +18,7 @@ from pathlib import Path
 
 from . import command
 from .config import ReportConfig, UsageError, define_flags, report_config_from_flags
-from .utils import RunError, counted, say
+from .utils import RunError, counted, one_line, say
 
 OUT_OF_MEMORY = "Close other programs, then run the same command again."
 INTERRUPTED = "Pages that were finished are whole; the same command goes on."
@@ -90,7 +90,13 @@ def _show(root, name):
     paths = ArtifactPaths(root / name if (root / name).is_dir() else within)
     if not paths.root.is_dir():
         raise RunError(f"There is no experiment {root / name}; --list names all there are.")
-    print(console.experiment(reports.report_of(paths), _width()))
+    try:
+        found = reports.report_of(paths)
+    except reports.FAILURES as error:
+        if isinstance(error, RunError):
+            raise
+        raise RunError(f"{paths.root} cannot be understood ({one_line(error, 200)}).") from error
+    print(console.experiment(found, _width()))
 
 
 def _width():

@@ -10,6 +10,7 @@ from ..sweep_config import parsed
 from ..utils import counted, one_line, percent
 from ..visualization.levels import value_text
 from ..visualization.sweep_screen import value
+from ..visualization.tables import BASELINE
 from . import reports
 from .headlines import points
 from .intervals import mean_and_interval
@@ -310,7 +311,8 @@ def _curves(record, table):
     """Test accuracy over the sparsity reached, by method and number of the trial."""
     places = {trial["experiment_id"]: number for number, trial in enumerate(record["trials"])}
     found = {}
-    table = table[(table["criterion"] != "random") & table["test_accuracy"].notna()]
+    shown = (table["criterion"] != "random") & (table["method"] != BASELINE)
+    table = table[shown & table["test_accuracy"].notna()]
     for (method, name), rows in table.groupby(["method", "experiment_id"], sort=False):
         rows = rows.sort_values("k")
         curve = {"trial": places[name], "k": _json_list(rows["k"])}

@@ -253,6 +253,13 @@ def test_bad_usage_ends_in_a_sentence(report, flags, status, said):
     assert "Traceback" not in done.stderr
 
 
+def test_what_cannot_be_understood_is_not_shown(report, copy):
+    (copy / "small" / "config.json").write_text('{"settings": {}, "checkpoint_sha256": "x"}')
+    done = report("--show=small")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_the_command_of_a_page_makes_the_same_again(finished, cli, tmp_path):
     """With the data and the plugin of the tests, as the settings say."""
     command = shlex.split(

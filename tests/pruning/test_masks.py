@@ -278,7 +278,7 @@ def test_scores_that_are_none_are_refused(returned, came):
 
 @pytest.mark.usefixtures("registries")
 def test_scores_that_add_up_are_summed_over_what_is_removed_together():
-    """Sums of the columns are 4, 6 and 5, norms √10, √20 and 5; sums of the blocks 5, 0, 5 and 5."""
+    """Sums of columns are 4, 6 and 5, norms √10, √20 and 5; sums of blocks 5, 0, 5 and 5."""
     register_criterion("sums")(additive(lambda layer: abs(layer.kernel)))
     register_criterion("norms")(lambda layer: abs(layer.kernel))
     gone = {name: ~pruned(KERNEL, f"unit/{name}", 0.67).any(axis=0) for name in ("sums", "norms")}
