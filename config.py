@@ -530,8 +530,8 @@ class ExportConfig:
     )
     finetune_epochs: int | None = setting(
         None,
-        "Epochs of training with the weights on their levels; 0 only rounds. (default: 15, or "
-        "fewer for large models, so that it takes no more than about two minutes)",
+        "Epochs of quantization-aware training; 0 only quantizes. (default: 15, or fewer for large "
+        "models, so that it takes no more than about two minutes)",
     )
     finetune_learning_rate: float | None = setting(
         None, "Learning rate at its beginning. (default: that of the experiment, else 0.001)"

@@ -20,10 +20,10 @@ from ..pruning.retraining import targets
 from ..utils import RunError, counted, percent, progress, say
 from .export_sources import Network
 
-# How much worse than asked a network may be before its weights are put on levels.
+# How much worse than asked a network may be before it is quantized.
 HOPEFUL_NETWORK = 0.01
-# What training on levels reaches lies between the network's accuracy and that of rounding it, much
-# nearer to the first: by so much of the way, as seen on the reference networks.
+# What quantization-aware training reaches lies between the network's accuracy and that of rounding
+# it, much nearer to the first: by so much of the way, as seen on the reference networks.
 OF_ROUNDING = 0.1
 # How much worse than asked that may be to try it.
 HOPEFUL = 0.002
@@ -162,8 +162,8 @@ class Search:
         )
 
     def _hopeful(self, rounded, best):
-        """Rounded candidates that are smaller and may be good enough when they have been trained on
-        their levels, by size."""
+        """Rounded candidates that are smaller and may be good enough after quantization-aware
+        training, by size."""
         limit = math.inf if best is None else best.bytes
         smaller = sorted((c for c in rounded if c.bytes < limit), key=attrgetter("bytes"))
         return [c for c in smaller if c.bits and self._is_hopeful(c)]
@@ -185,7 +185,7 @@ class Search:
         return max(1, int(FEW_MULTIPLY_ADDS / MOST_TRIALS / work))
 
     def _is_hopeful(self, candidate):
-        """Whether a rounded network may be good enough when it has been trained on its levels."""
+        """Whether a rounded network may be good enough after quantization-aware training."""
         before, rounded = candidate.network.valid_accuracy, candidate.valid_accuracy
         worse = HOPEFUL if candidate.network.trained else HOPEFUL_UNTRAINED
         return before + OF_ROUNDING * (rounded - before) >= self.least(candidate.network) - worse
@@ -227,7 +227,7 @@ class Search:
         return [n for n in found if self._may_do(n)]
 
     def _may_do(self, network):
-        """Whether it is good enough, or may become so while it is trained on levels."""
+        """Whether it is good enough, or may become so by quantization-aware training."""
         gains = self.config.finetune_epochs != 0 and not network.trained
         worse = HOPEFUL_UNTRAINED if gains else HOPEFUL_NETWORK
         return self._surplus(network) >= -worse
@@ -251,7 +251,7 @@ class Search:
         return found
 
     def _tuned(self, candidate):
-        """The same network with the same bits, trained on its levels."""
+        """The same network with the same bits after quantization-aware training."""
         model = smaller_model(candidate.network)
         training = LevelTraining(
             model,

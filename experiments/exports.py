@@ -96,7 +96,7 @@ def _made(config, source, paths, depends):
             files[path.name] = _described_file(path)
         else:
             path.unlink(missing_ok=True)  # of an earlier export
-    say("Measuring how fast it answers …")
+    say("Measuring latency …")
     latency = _latency(dense, model, x)
     now_exact = {**chosen.row(), "bytes": len(contents["npk"]), "exact": True}
     of_dense = search.tested(dense)
@@ -160,7 +160,7 @@ def _other_formats(model, examples, formats, said=True):
         content = runtimes.litert_bytes(model)
         expected = runtimes.keras_predict(model)(x)
         if not runtimes.agree(runtimes.interpreter(content)(x), expected):
-            raise ValueError("it would answer otherwise")
+            raise ValueError("its answers differ")
         found["litert"] = content
     except (ValueError, RuntimeError, MemoryError) as error:
         if said:
