@@ -263,7 +263,13 @@ def _export(paths):
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return {**found, "sentences": export_text.sentences(record)}
+    try:
+        return {**found, "sentences": export_text.sentences(record)}
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"what the folder holds cannot be shown: {paths.export_record.name} is not what an "
+            f"export writes ({error!r})."
+        ) from error
 
 
 def smallest_file(paths):
