@@ -30,7 +30,12 @@ INTERRUPTED = "Trials that were running keep their finished epochs; the same com
 def main(config):
     """Runs the sweep, or says what it would run."""
     from .experiments import sweep_plan, sweeps
+    from .experiments.notes import notes_of
+    from .utils import say
 
+    # What differs among the trials differs between the first and the last of them.
+    for note in dict.fromkeys((*notes_of(config.first), *notes_of(config.last))):
+        say(note)
     if config.dry_run:
         print(sweep_plan.plan(config))
     else:

@@ -142,15 +142,14 @@ def experiment(config, watch=None):
         watch: as for `run`; several seeds are not watched.
     """
     from .experiments import durations
-    from .experiments.recipes import unused_settings
+    from .experiments.notes import notes_of
 
     if config.tensorboard:
         from .visualization.events import check_installed
 
         check_installed()
-    unused = unused_settings(config)
-    if unused:
-        say(f"Not used by these methods: {', '.join(unused)}.")
+    for note in notes_of(config):
+        say(note)
     is_new, began = not ArtifactPaths.of(config).root.exists(), time.perf_counter()
     if config.replicates > 1:
         from .experiments.replicates import run_all

@@ -172,6 +172,12 @@ def _fault_of_ends(model, shape, num_classes):
     return None
 
 
+def num_outputs(model):
+    """How many classes a model tells apart; None where nobody knows."""
+    shape = _shape(model, "output_shape")
+    return shape[1] if shape else None
+
+
 def _shape(model, which):
     """`input_shape` or `output_shape`; None of a subclassed model, of which nobody knows."""
     try:

@@ -226,6 +226,12 @@ class KerasNetworks:
     def remarks(self):
         """What must be said of what cannot be pruned, a sentence each."""
         found = []
+        told, classes = models.num_outputs(self.model), self.dataset.num_classes
+        if told is not None and told > classes:
+            found.append(
+                f"Note: the model tells {told} classes apart, but the data has only {classes}; "
+                f"answers above class {classes - 1} are never right."
+            )
         if models.answers_logits(self.model):
             found.append("The model's answers are taken for logits: they are no probabilities.")
         if self._scales_itself():

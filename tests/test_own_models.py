@@ -464,9 +464,10 @@ def test_sizes_left_open_are_those_of_the_examples(digits, tmp_path):
 def test_what_is_said_of_models_of_which_one_cannot_be_sure(digits, tmp_path):
     inputs = keras.Input((28, 28, 1))
     x = layers.Conv2D(4, 3, name="conv")(layers.Rescaling(1 / 255)(inputs))
-    keras.Model(inputs, layers.Dense(10)(layers.Flatten()(x))).save(tmp_path / "scaling.keras")
+    keras.Model(inputs, layers.Dense(12)(layers.Flatten()(x))).save(tmp_path / "scaling.keras")
     config = ExperimentConfig(model=str(tmp_path / "scaling.keras"), epochs=0)
-    logits, scaling = KerasNetworks(config, digits).remarks()
+    classes, logits, scaling = KerasNetworks(config, digits).remarks()
+    assert "tells 12 classes apart, but the data has only 10; answers above class 9" in classes
     assert "taken for logits" in logits
     assert "the model scales its inputs itself" in scaling
 

@@ -1,0 +1,42 @@
+"""What of a command line is worth a sentence before any work: flags without effect and the like."""
+
+from pathlib import Path
+
+from ..config import ExperimentConfig, flagged, is_file
+from ..pruning.methods import parse
+from .recipes import unused_settings
+
+
+def notes_of(config):
+    """Sentences about an `ExperimentConfig` that can be run, but is perhaps not what was meant."""
+    found = []
+    if unused := unused_settings(config):
+        found.append(f"Not used by these methods: {', '.join(unused)}.")
+    for flags, reason in _without_effect(config):
+        found.append(f"Without effect: {', '.join(flags)}, because {reason}.")
+    if config.data_dir is not None and not is_file(config.dataset):
+        folder = Path(config.data_dir).expanduser()
+        if not folder.is_dir():
+            found.append(
+                f"--data_dir: {folder} is not there; what is downloaded will be kept in it."
+            )
+    return found
+
+
+def _without_effect(config):
+    """Flags that are not at their defaults and change nothing, and why."""
+    if config.data_dir is not None and is_file(config.dataset):
+        yield ["--data_dir"], f"--dataset={config.dataset} is a file"
+    if config.epochs == 0:
+        names = ["keep_best"]
+        if not any(parse(text).trains for text in config.methods):
+            names += ["learning_rate"]
+        if flags := _changed(config, names):
+            yield flags, "nothing is trained (--epochs=0)"
+    if config.epochs == 1 and not config.keep_best:
+        yield ["--nokeep_best"], "the only epoch is the last and the best one"
+
+
+def _changed(config, names):
+    defaults = {f.name: f.default for f in flagged(ExperimentConfig)}
+    return [f"--{name}" for name in names if getattr(config, name) != defaults[name]]

@@ -1,0 +1,47 @@
+"""What is said before any work of flags that change nothing, and of folders that are not there."""
+
+import pytest
+from network_pruning.config import ExperimentConfig
+from network_pruning.experiments.notes import notes_of
+
+SAVED = "model.keras"
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in (SAVED, "data.npz"):
+        (tmp_path / name).write_text(name)
+
+
+@pytest.mark.parametrize(
+    ("settings", "notes"),
+    [
+        ({}, []),
+        ({"data_dir": "."}, []),
+        ({"data_dir": "none"}, ["--data_dir: none is not there; what is downloaded will be kept"]),
+        ({"finetune_epochs": 3}, ["Not used by these methods: --finetune_epochs."]),
+        ({"methods": ("weight/finetune",), "finetune_epochs": 3}, []),
+        (
+            {"dataset": "data.npz", "data_dir": "none"},
+            ["Without effect: --data_dir, because --dataset=data.npz is a file."],
+        ),
+        (
+            {"model": SAVED, "epochs": 0, "learning_rate": 0.1, "keep_best": False},
+            ["Without effect: --keep_best, --learning_rate, because nothing is trained"],
+        ),
+        (
+            {"model": SAVED, "epochs": 0, "learning_rate": 0.1, "methods": ("weight/finetune",)},
+            [],
+        ),
+        (
+            {"epochs": 1, "keep_best": False},
+            ["Without effect: --nokeep_best, because the only epoch"],
+        ),
+    ],
+)
+def test_flags_without_effect_are_named_with_the_reason(settings, notes):
+    found = notes_of(ExperimentConfig(**settings))
+    assert len(found) == len(notes)
+    for said, expected in zip(found, notes, strict=True):
+        assert said.startswith(expected)
