@@ -21,8 +21,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .compression.npk import load, save
     from .compression.shrink import shrink
+    from .config import UsageError
+    from .data.data_loaders.loader_utils import Dataset, Split
     from .data.registry import register as register_dataset
-    from .models.architectures import register_model
+    from .models.architectures import Architecture, register_model
     from .pruning.callbacks import KeepPruned, Pruning
     from .pruning.criteria import register_criterion
     from .pruning.granularities import register_granularity
@@ -35,8 +37,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Architecture",
+    "Dataset",
     "KeepPruned",
     "Pruning",
+    "Split",
+    "UsageError",
     "load",
     "measure",
     "prune",
@@ -66,7 +72,11 @@ _PLACES = {
     "register_schedule": ".pruning.schedules",
     "register_recovery": ".pruning.recoveries",
     "register_model": ".models.architectures",
+    "Architecture": ".models.architectures",
     "register_dataset": ".data.registry",
+    "Dataset": ".data.data_loaders.loader_utils",
+    "Split": ".data.data_loaders.loader_utils",
+    "UsageError": ".config",
 }
 
 

@@ -81,13 +81,14 @@ def launch(
 
 
 def use_tensorflow():
-    """Makes TensorFlow the backend of Keras, before a plugin imports it.
+    """Makes TensorFlow the backend of Keras, a quiet one, before a plugin imports it.
 
     Returns:
         A sentence about another one that `KERAS_BACKEND` names, which is ignored; None if none is.
     """
     named = os.environ.get("KERAS_BACKEND")
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if named in (None, "", "tensorflow"):
         return None
     return (

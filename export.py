@@ -13,7 +13,7 @@ if __name__ == "__main__" and __package__ != "network_pruning":
 from functools import partial
 
 from . import command
-from .config import ExportConfig, define_flags, export_config_from_flags
+from .config import ExportConfig, UsageError, define_flags, export_config_from_flags
 from .experiments import folder, plugins
 from .experiments.paths import ArtifactPaths
 from .utils import say
@@ -45,7 +45,11 @@ def parse(flag_values):
     if config.experiment_id:
         record = folder.read_record(ArtifactPaths.of(config))
         known = record["settings"].get("plugins", ()) if record else ()
-        plugins.load(name for name in known if name not in config.plugins)
+        try:
+            plugins.load([name for name in known if name not in config.plugins])
+        except UsageError as error:
+            made = f"The experiment was made with --plugins={','.join(known)}"
+            raise UsageError(f"{made}, which the export needs. {error}") from error
     return config
 
 

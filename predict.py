@@ -93,10 +93,15 @@ def _keras_model(path):
         model = npk.load(path)
         taken, outputs = model.input_shape, model.outputs
     except (ValueError, AttributeError) as error:
-        raise RunError(str(error)) from error
+        raise RunError(f"{error}{_plugins_hint(error)}") from error
     if len(outputs) != 1 or not all(isinstance(size, int) for size in taken[1:]):
         raise RunError(f"{path} holds no classifier of images of one size.")
     return lambda x: model.predict(x, verbose=0), tuple(taken[1:])
+
+
+def _plugins_hint(error):
+    is_of_layers = "register_keras_serializable" in str(error)
+    return " Name the module that does so with --plugins." if is_of_layers else ""
 
 
 def _image_shape(path, shape):

@@ -1,7 +1,10 @@
 """Links in the pages lead somewhere, the commands in them are understood, numbers are counted."""
 
+import ast
+import importlib
 import re
 import shlex
+import subprocess
 import sys
 import textwrap
 
@@ -17,6 +20,8 @@ PAGES += ("references/README.md",)
 FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.M | re.S)
 # An indented line, or what stands between backticks, which may go on in the next line.
 CODE = re.compile(r"^ {4}(.*)$|`([^`]+)`", re.M)
+# A file of the user's: its name, then its code.
+PLUGIN = re.compile(r"`(my_\w+\.py)`[^`]*```python\n(.*?)```", re.S)
 COMMAND = re.compile(r"(network-pruning|python -m network-pruning\.\w+|make)( |$)")
 # Of every program a flag that is wrong, and what is then said.
 WRONG = {
@@ -111,11 +116,7 @@ def test_programs_that_are_given_flags_are_tested_here(commands):
 def test_commands_are_understood(root, cli, tmp_path, commands, program):
     """Every flag and value is accepted: what is complained of is only the last, which is wrong."""
     wrong, sentence = WRONG[program]
-    (tmp_path / "my_criteria.py").write_text(
-        re.search(
-            r"```python\n(from network_pruning import .*?)```", read(root, "docs/methods.md"), re.S
-        )[1]
-    )
+    write_plugins(root, tmp_path)
     labels = np.arange(12) % 2
     arrays = dict.fromkeys(("x_train", "x_test"), np.zeros((12, 3)))
     np.savez(tmp_path / "my_data.npz", **arrays, y_train=labels, y_test=labels)
@@ -126,6 +127,77 @@ def test_commands_are_understood(root, cli, tmp_path, commands, program):
         done = cli(*flags, wrong, cwd=tmp_path, command=start)
         assert (done.returncode, done.stdout) == (2, ""), flags
         assert sentence in done.stderr, flags
+
+
+def write_plugins(root, folder):
+    """The plugins that the pages show, in files of the names that they give."""
+    for page in PAGES:
+        for name, code in PLUGIN.findall(read(root, page)):
+            (folder / name).write_text(code)
+
+
+def test_plugins_of_the_pages_run(root, cli, tmp_path):
+    """A data set and a model in code, by the very command that is shown."""
+    write_plugins(root, tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} >= {
+        *("my_criteria.py", "my_stripes.py", "my_cnn.py")
+    }
+    shown = [words for words in commands_in(read(root, "docs/own.md")) if "--model=cnn" in words]
+    done = cli(*shown[0][1:], cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "results" / "stripes-2-lr=0.001-l1=0.0-l2=0.0-cnn-num_valid=300").is_dir()
+
+
+def snippets_in(text):
+    """The Python code of a page that uses the library, without that of plugins."""
+    text = FENCED.sub("", text)
+    blocks = re.findall(r"(?:^(?: {4}.*)?\n)+", text, re.M)
+    found = []
+    for code in map(textwrap.dedent, blocks):
+        if re.search(r"\bnpr\.|import network_pruning|from network_pruning", code):
+            found.append(re.sub("^pip .*$", "", code, flags=re.M))
+            ast.parse(found[-1])
+    return found
+
+
+def test_snippets_run_as_they_are(root, tmp_path):
+    """Of each page one after the other, with a model and data as the page says."""
+    pages = {page: snippets_in(read(root, page)) for page in PAGES}
+    assert {page for page, found in pages.items() if found} >= {
+        *("README.md", "docs/library.md", "docs/small.md")
+    }
+    load = f"import runpy; runpy.run_path({str(root / '__main__.py')!r})['load_package']()"
+    lines = [load, GIVEN]
+    for page, found in pages.items():
+        lines += [f"print({page!r})", *(f"exec({code!r}, names)" for code in found)]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+# What the pages say that there is.
+GIVEN = """
+import keras, numpy
+keras.utils.set_random_seed(0)
+x = numpy.random.default_rng(0).random((64, 8), "float32")
+y = x[:, :4].argmax(axis=1)
+layers = [keras.Input((8,)), keras.layers.Dense(16, activation="relu"),
+          keras.layers.Dense(4, activation="softmax")]
+model = keras.Sequential(layers)
+model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+names = {"model": model, "x": x, "y": y, "x_valid": x, "y_valid": y, "images": x}
+"""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_of_the_library_exist(root, page):
+    library = importlib.import_module("network_pruning")
+    used = set(re.findall(r"\bnpr\.(\w+)", read(root, page)))
+    imported = re.findall(r"^ *from network_pruning import (.*)$", read(root, page), re.M)
+    used |= {name.strip() for line in imported for name in line.split(",")}
+    assert used <= {*library.__all__}
+    assert all(hasattr(library, name) for name in used)
 
 
 @pytest.mark.parametrize("target", SCRIPTS)

@@ -52,7 +52,7 @@ def check_installed():
     except ImportError as error:
         raise RunError(
             "--tensorboard needs the package tensorboard: pip install "
-            "'network-pruning[tensorboard]'."
+            "'./network-pruning[tensorboard]' from the folder above the checkout."
         ) from error
 
 

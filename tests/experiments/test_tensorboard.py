@@ -283,7 +283,8 @@ def test_without_tensorboard_it_is_said_how_to_get_it(paths, monkeypatch):
     with pytest.raises(RunError) as raised:
         write_tensorboard(paths)
     assert str(raised.value) == (
-        "--tensorboard needs the package tensorboard: pip install 'network-pruning[tensorboard]'."
+        "--tensorboard needs the package tensorboard: pip install './network-pruning[tensorboard]' "
+        "from the folder above the checkout."
     )
     assert not (paths.root / "tensorboard").exists()
 
