@@ -163,9 +163,12 @@ def test_what_keras_has_quantized_stays_as_it_is(tmp_path, mode, bits):
             layers.Dense(3, name="two"),
         ]
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # layers that have no integers
-        model.quantize(mode)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # layers that have no integers
+            model.quantize(mode)
+    except ValueError:
+        pytest.skip("this version of Keras does not know it")
     npr.save(model, tmp_path / "a.npk", bits=bits)
     loaded = npr.load(tmp_path / "a.npk")
     before, after = ({v.path: v for v in m.weights} for m in (model, loaded))
