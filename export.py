@@ -27,8 +27,11 @@ def main(config):
     """Exports what the flags describe."""
     from .experiments import gallery, reports
     from .experiments.exports import export
+    from .experiments.notes import notes_of_export
     from .visualization import console
 
+    for note in notes_of_export(config):
+        say(note)
     record, paths = export(config)
     if config.experiment_id:
         reports.try_to_write_report(paths)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..config import ExperimentConfig, flagged, is_file
+from ..config import flagged, is_file
 from ..pruning.methods import parse
 from .recipes import unused_settings
 
@@ -23,6 +23,16 @@ def notes_of(config):
     return found
 
 
+def notes_of_export(config):
+    """The same of an `ExportConfig`."""
+    if config.finetune_epochs != 0:
+        return []
+    names = ("finetune_learning_rate", "distillation", "shift")
+    flags = _changed(config, names)
+    reason = "weights are only rounded (--finetune_epochs=0)"
+    return [f"Without effect: {', '.join(flags)}, because {reason}."] if flags else []
+
+
 def _without_effect(config):
     """Flags that are not at their defaults and change nothing, and why."""
     if config.data_dir is not None and is_file(config.dataset):
@@ -38,5 +48,5 @@ def _without_effect(config):
 
 
 def _changed(config, names):
-    defaults = {f.name: f.default for f in flagged(ExperimentConfig)}
+    defaults = {f.name: f.default for f in flagged(type(config))}
     return [f"--{name}" for name in names if getattr(config, name) != defaults[name]]

@@ -1,8 +1,8 @@
 """What is said before any work of flags that change nothing, and of folders that are not there."""
 
 import pytest
-from network_pruning.config import ExperimentConfig
-from network_pruning.experiments.notes import notes_of
+from network_pruning.config import ExperimentConfig, ExportConfig
+from network_pruning.experiments.notes import notes_of, notes_of_export
 
 SAVED = "model.keras"
 
@@ -45,3 +45,12 @@ def test_flags_without_effect_are_named_with_the_reason(settings, notes):
     assert len(found) == len(notes)
     for said, expected in zip(found, notes, strict=True):
         assert said.startswith(expected)
+
+
+def test_flags_of_an_export_that_only_rounds_change_nothing():
+    said = notes_of_export(ExportConfig(experiment_id="x", finetune_epochs=0, shift=1))
+    assert said == [
+        "Without effect: --shift, because weights are only rounded (--finetune_epochs=0)."
+    ]
+    assert notes_of_export(ExportConfig(experiment_id="x", finetune_epochs=0)) == []
+    assert notes_of_export(ExportConfig(experiment_id="x", shift=1)) == []
