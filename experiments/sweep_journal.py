@@ -77,7 +77,7 @@ class Journal:
         trials = earlier.get("trials", [])
         for trial in trials:
             if trial["state"] in (RUNNING, WAITING, FAILED):
-                name = _name_of(sweep, trial["drawn"])  # versions may differ in names
+                name = _name_of(sweep, trial["drawn"])
                 trial.update(state=WAITING, note=None, seconds=None, experiment_id=name)
         if not sweep.search:
             known = {_key(trial): trial for trial in trials}
@@ -116,6 +116,7 @@ class Journal:
         check_free(configs)
         load = {}
         for trial, config in zip(possible, configs, strict=True):
+            trial["experiment_id"] = config.experiment_id  # versions may differ in names
             is_known = trial["state"] == FINISHED
             if not is_known and trial["state"] != WAITING:
                 continue

@@ -44,8 +44,8 @@ def test_make_run_from_any_folder_and_fast_the_second_time(cli, checkout, copy, 
     assert "pip" not in done.stdout
 
 
-def test_pip_install_gives_the_package_and_the_console_script(
-    cli, checkout, copy, small_data, tmp_path
+def test_pip_install_gives_the_package_the_console_script_and_what_examples_need(
+    cli, checkout, copy, root, small_data, tmp_path
 ):
     folder, site = checkout("source"), tmp_path / "site"
     pip = (sys.executable, "-m", "pip")
@@ -64,6 +64,10 @@ def test_pip_install_gives_the_package_and_the_console_script(
     assert done.returncode == 0, done.stderr
     assert "Not trained again" in done.stdout
     assert not (site / "network_pruning" / "tests").exists()
+    example = (sys.executable, str(root / "examples" / "own_criterion.py"))
+    shown = cli(command=example, env=environment, cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "outstanding" in shown.stdout
     sweep = (sys.executable, str(site / "bin" / "network-pruning-sweep"))
     helped = cli("--help", command=sweep, env=environment, cwd=tmp_path)
     assert helped.returncode == 0, helped.stderr

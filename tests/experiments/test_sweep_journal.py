@@ -77,6 +77,17 @@ def test_what_was_cut_short_waits_again_and_what_stood_still_counts(journal, mod
     assert len(journal().left()) == 2
 
 
+def test_trials_have_the_names_of_today(journal):
+    """Earlier versions named defaults, too."""
+    mine = journal()
+    mine.take(event(FIRST, "finished", objective=0.9))
+    names = [trial["experiment_id"] for trial in mine.trials]
+    for trial in mine.trials:
+        trial["experiment_id"] += "-as-before"
+    mine.close()
+    assert [trial["experiment_id"] for trial in journal().trials] == names
+
+
 def test_who_is_asked_to_train_anew_does_so_once(journal):
     forced = {"force_train": True}
     mine = journal(forced)
