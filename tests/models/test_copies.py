@@ -172,3 +172,17 @@ def test_a_class_with_a_config_of_its_own_is_copied_as_it_is():
 def test_a_train_step_that_is_lost_is_named():
     with pytest.warns(UserWarning, match="without the `train_step` of Undescribed"):
         npr.prune(randomized(Undescribed(6)), 0.5)
+
+
+@keras.saving.register_keras_serializable("tests_of_copies")
+class RegisteredDoubled(Doubled):
+    """One that Keras knows, as files need it."""
+
+
+@pytest.mark.parametrize("kind", [RegisteredDoubled, Stepped])
+def test_a_file_answers_as_the_model(kind, tmp_path):
+    model = of_class(kind)
+    npr.save(model, tmp_path / "model.npk")
+    x = np.ones((1, 4), np.float32)
+    loaded = npr.load(tmp_path / "model.npk")
+    np.testing.assert_allclose(loaded.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-6)
