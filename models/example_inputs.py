@@ -20,20 +20,21 @@ def zeros_for(model, shapes=None):
     Raises:
         UsageError: if these are no shapes, or not those that the model takes.
     """
-    if getattr(model, "inputs", None):
-        tensors = model.inputs
-        sizes = [tuple(tensor.shape[1:]) for tensor in tensors]
-        if shapes is not None:
-            sizes = _agreed(tensors, sizes, _by_input(tensors, shapes))
-        if any(None in shape for shape in sizes) or any(t.dtype == "string" for t in tensors):
-            return None
-        zeros = [
-            keras.ops.zeros((1, *shape), tensor.dtype)
-            for shape, tensor in zip(sizes, tensors, strict=True)
-        ]
-        graph = model._functional if isinstance(model, keras.Sequential) else model
-        return keras.tree.pack_sequence_as(graph._inputs_struct, zeros)
-    return _zeros_for_subclassed(model, shapes)
+    # Also of a model with a `call` of its own, whose inputs are known all the same.
+    graph = model._functional if isinstance(model, keras.Sequential) else model
+    if not hasattr(graph, "_inputs_struct"):
+        return _zeros_for_subclassed(model, shapes)
+    tensors = graph.inputs
+    sizes = [tuple(tensor.shape[1:]) for tensor in tensors]
+    if shapes is not None:
+        sizes = _agreed(tensors, sizes, _by_input(tensors, shapes))
+    if any(None in shape for shape in sizes) or any(t.dtype == "string" for t in tensors):
+        return None
+    zeros = [
+        keras.ops.zeros((1, *shape), tensor.dtype)
+        for shape, tensor in zip(sizes, tensors, strict=True)
+    ]
+    return keras.tree.pack_sequence_as(graph._inputs_struct, zeros)
 
 
 def _zeros_for_subclassed(model, shapes):
