@@ -168,7 +168,7 @@ def _reason_without_graph(model):
     """Why a model has no graph, for people."""
     kind = f"{model.name!r} ({type(model).__name__})"
     own = own_methods(model, ANSWERING)
-    if own and hasattr(model, "_nodes_by_depth"):
+    if own and layers_of(model) is not None:
         return (
             f"{kind} has a `{own[0]}` of its own, so that its answers are not those of its graph; "
             "put what it does into layers, and build it with keras.Model(inputs, outputs)."
@@ -182,8 +182,11 @@ def _reason_without_graph(model):
 def function_of(model):
     """The graph of a functional or sequential model; None for everything else, and where a class
     of the user's has a `call` of its own, which may do more than the graph."""
-    if own_methods(model, ANSWERING):
-        return None
+    return None if own_methods(model, ANSWERING) else layers_of(model)
+
+
+def layers_of(model):
+    """The same whatever its class does with the graph."""
     if isinstance(model, keras.Sequential):
         return model._functional
     return model if hasattr(model, "_nodes_by_depth") else None

@@ -43,6 +43,11 @@ def unique_names(model, layers):
     return found
 
 
+def layers_in_order(model):
+    """All layers within a model, in the order in which they have been added, also in others."""
+    return [chain[0] for chain in _chains(model)]
+
+
 def _long_name(chain):
     return "/".join(layer.name for layer in reversed(chain))
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from ..compression.graph import function_of
+from ..compression.graph import function_of, layers_of
 from ..config import UsageError
 from ..models import kernels
 from ..models.kernels import Kernel
+from ..models.layer_names import layers_in_order
 from .layer_choice import LayerChoice
 from .units import Part, Prunable, find_units
 
@@ -128,9 +129,13 @@ def _nothing_to_prune(model, hidden):
 def hidden_kernels(model):
     """The kernels of all but the output layers: those with nothing prunable behind them."""
     found = kernels.all_kernels(model)
-    if function_of(model) is None:
-        return found[:-1]  # of a subclassed model nobody knows more than the order of its layers
-    outputs = _last_layers(function_of(model))
+    function = layers_of(model)
+    if function is None and found:
+        # Of a subclassed model nobody knows more than the order of its layers.
+        places = {id(layer): place for place, layer in enumerate(layers_in_order(model))}
+        outputs = {max((id(kernel.layer) for kernel in found), key=places.get)}
+    else:
+        outputs = _last_layers(function) if function is not None else set()
     return [kernel for kernel in found if id(kernel.layer) not in outputs]
 
 

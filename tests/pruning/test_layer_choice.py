@@ -114,3 +114,38 @@ def test_what_loses_its_units_with_an_excluded_layer_stays_and_is_named(exclude,
 def test_an_excluded_reader_fixes_nothing_before_it():
     pruned = npr.prune(randomized(mixed()), 0.5, "unit", exclude="separable")
     assert npr.shrink(pruned).get_layer("project").filters == 3
+
+
+class Subclassed(keras.Model):
+    """A model whose last layer is within another one."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = layers.Dense(4, name="first")
+        self.body = keras.Sequential(
+            [layers.Dense(4, name="one"), layers.Dense(2, name="last")], name="body"
+        )
+
+    def call(self, inputs):
+        return self.body(self.first(inputs))
+
+    def get_config(self):
+        return {}
+
+
+class TwoHeads(keras.Model):
+    """A graph with two outputs and a call of its own."""
+
+    def call(self, inputs):
+        one, two = super().call(inputs)
+        return one, two
+
+
+def test_the_output_layers_of_models_with_a_call_of_their_own():
+    model = Subclassed()
+    model(np.zeros((1, 4), np.float32))
+    assert sparsities(randomized(model)) == {"first": 0.5, "one": 0.5}
+    inputs = keras.Input((4,))
+    x = layers.Dense(4, name="first")(inputs)
+    heads = [layers.Dense(2, name=name)(x) for name in ("left", "right")]
+    assert sparsities(randomized(TwoHeads(inputs, heads))) == {"first": 0.5}
