@@ -126,9 +126,8 @@ class Model:
 
 def claim(shape, size, kind):
     """How much room an array with a table of this size takes: columns take time of their own."""
-    shape = [max(each, 1) for each in shape]
-    columns = math.prod(shape[-kind:]) if kind else 0
-    return 64 + max(math.prod(shape) + 16 * columns, size)
+    numbers, columns = (math.prod(max(n, 1) for n in part) for part in (shape, shape[-kind:]))
+    return 64 + max(numbers + 16 * columns * (kind > 0), size)
 
 
 def inflated(part, times, known=b""):
