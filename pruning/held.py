@@ -70,10 +70,10 @@ class MaskConstraints:
         _compile(self.model)
 
 
-class _Masked:
+class _Masked(keras.constraints.Constraint):
     """A constraint that applies another one first, which may be None, and then a mask.
 
-    Not a `keras.constraints.Constraint`, which would be written into the layer's config.
+    It belongs to a variable; the config of its layer names only the layer's own.
     """
 
     def __init__(self, owner, own, mask, average):
