@@ -27,17 +27,17 @@ ROUNDING = 0.05
 
 
 class Pruning(MaskCallback):
-    """Prunes a model while its own `fit` trains it; what is gone stays exactly zero.
+    """Prunes a model while its own `fit` trains it; pruned weights stay exactly zero.
 
     The sparsity grows from step to step as the schedule says: `gradual` along
     k + (k₀ - k)(1 - t)³ (Zhu & Gupta, 2017, arXiv:1710.01878), `iterative` by equal shares of what
-    is left, `oneshot` at once. Epochs end with `logs["sparsity"]`, the share of the prunable
+    is kept, `oneshot` at once. Epochs end with `logs["sparsity"]`, the share of the prunable
     weights that are zero, which `History` keeps too. Works with several calls of `fit` and with
     `BackupAndRestore`: the place in the schedule follows from epoch and step.
 
     Args:
-        sparsity: which share of the weights or units goes in the end, in [0, 1], or a dictionary
-            with that of some layers by name.
+        sparsity: which share of the weights or units is pruned in the end, in [0, 1], or a
+            dictionary with that of some layers by name.
         method: as for `prune`, with any schedule; `gradual` if it names none.
         begin, end: the share of the training, in [0, 1], at which pruning begins and is complete.
         every: how many steps there are from one pruning to the next.
@@ -151,7 +151,7 @@ class Pruning(MaskCallback):
             self._prune(progress)
 
     def on_epoch_end(self, epoch, logs=None):
-        """Says how much is gone."""
+        """Reports how much is pruned."""
         self._length = self._length or self._batches  # a generator's is known only now
         if logs is not None:
             logs["sparsity"] = self.sparsity
@@ -239,8 +239,8 @@ def _with_schedule(method, text):
 class KeepPruned(MaskCallback):
     """Weights that are zero when `fit` begins stay exactly zero: to fine-tune a pruned model.
 
-    Kernels of dense layers and convolutions are kept, the output layer's too, and with units of
-    which nothing is left their biases and normalizations.
+    Kernels of dense layers and convolutions are kept, the output layer's too, and with units
+    that are pruned whole their biases and normalizations.
 
     Args:
         on_restore: what to do if weights are not zero when the training ends, because another
@@ -261,7 +261,7 @@ class KeepPruned(MaskCallback):
 
 
 def present_masks(model):
-    """What is not zero in a model's kernels and in the numbers of units that are gone, as pairs of
+    """What is not zero in a model's kernels and in the numbers of pruned units, as pairs of
     a variable and its mask."""
     found = kernels.all_kernels(model)
     matrices = {kernel.name: kernel.matrix() for kernel in found}
