@@ -17,8 +17,8 @@ from ..data import registry
 from ..data.data_loaders.loader_utils import Dataset
 from ..data.moved_images import MovedImages
 from ..models.architectures import image_shape, is_dense
-from ..pruning.methods import parse
-from ..utils import RunError, file_sha256, percent
+from ..pruning.methods import named, parse
+from ..utils import RunError, file_sha256, percent, say
 from ..visualization import controls, csv
 from ..visualization.export_text import DENSE
 from ..visualization.tables import BASELINE, baseline_of
@@ -124,7 +124,7 @@ class _Experiment:
         self.networks = networks_of(settings, dataset)
         folder.check_checkpoint(self.paths, self.record)
         self._table = self._read_table()
-        rows = self._table.to_dict("records")
+        rows = known_rows(self._table.to_dict("records"), config.method)
         chosen = [
             row
             for row in rows
@@ -261,6 +261,33 @@ def _name(row):
     if row["k"] > 0:
         return f"{row['method']} at {percent(row['k'])}"
     return f"control of {row['method']}" if _is_control(row) else DENSE
+
+
+def known_rows(rows, asked):
+    """The rows of methods that are known here: others are of plugins that the last run of the
+    experiment was not given.
+
+    Args:
+        rows: of `metrics.csv`, as dictionaries.
+        asked: the method that is to be exported; None for any.
+
+    Raises:
+        UsageError: if it is one that is not known.
+    """
+    unknown = [m for m in dict.fromkeys(row["method"] for row in rows) if not _is_known(m)]
+    if asked in unknown:
+        raise UsageError(f"--method: {asked} is of a plugin; name its module with --plugins.")
+    if unknown:
+        say(f"Left out, because they need --plugins: {', '.join(unknown)}.")
+    return [row for row in rows if row["method"] not in unknown]
+
+
+def _is_known(method):
+    try:
+        named(method)
+    except UsageError:
+        return False
+    return True
 
 
 def _finished_record(paths, config):
