@@ -271,7 +271,8 @@ def known_experiment_id(config, more=""):
     sets = [s for n in range(len(values) + 1) for s in itertools.combinations(values.items(), n)]
     for told in sorted(map(dict, sets), key=lambda told: told != changed):
         stored = _stored_settings(config, _named(base, told, more))
-        if stored is not None and _is_same(config, stored):
+        # Of a damaged record nobody knows; the run says so of the one it would go on with.
+        if _is_same(config, stored) if stored else told == changed and stored is not None:
             return _named(base, told, more)
     default = _named(base, changed, more)
     stored = _stored_settings(config, default) or values
@@ -326,8 +327,8 @@ def cut_name(base, extra):
 
 
 def _stored_settings(config, name):
-    """The settings of an experiment that is there, as its record has them; none if it is damaged,
-    so that the run says so; None if there is none. Of several seeds those of the first."""
+    """The settings of an experiment that is there, as its record has them; empty if it is damaged,
+    None if there is none. Of several seeds those of the first."""
     place = Path(config.output_dir).expanduser() / name
     if config.replicates > 1:
         place = min((place / "replicates").glob("*-seed=*/"), default=place / "replicates")
@@ -336,11 +337,11 @@ def _stored_settings(config, name):
     except OSError:
         return None
     except (ValueError, KeyError, TypeError):
-        return config.to_dict()
+        return {}
     several = {"seed": config.seed} if config.replicates > 1 else {}
     # How many examples of a file are held out is not known before it is read.
     unknown = {"num_valid": None} if config.num_valid is None else {}
-    return {**stored, **several, **unknown} if isinstance(stored, dict) else config.to_dict()
+    return {**stored, **several, **unknown} if isinstance(stored, dict) else {}
 
 
 def is_file(value):

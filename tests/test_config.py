@@ -88,8 +88,10 @@ def test_an_experiment_with_other_settings_is_left_alone(tmp_path):
 
 def test_a_damaged_record_is_left_to_the_run_to_tell_of(tmp_path):
     stored(tmp_path, NAME)
-    (tmp_path / NAME / "config.json").write_text("{")
-    assert known(tmp_path) == NAME
+    for text in ("{", "[]", '{"settings": 3}'):
+        (tmp_path / NAME / "config.json").write_text(text)
+        assert known(tmp_path) == NAME
+        assert known(tmp_path, seed=1) == f"{NAME}-seed=1"
 
 
 def test_replicates_under_an_earlier_name_are_found(tmp_path):
