@@ -28,8 +28,8 @@ def paths(tmp_path):
 
 def added(paths, method="weight", weights=DENSE, answers=ANSWERS, shape=(2, 2), pixels=None):
     pixels = np.arange(16, dtype=np.uint8).reshape(4, 4) if pixels is None else pixels
-    data = PageData(paths, networks(pixels, shape), DENSE, ANSWERS)
-    data.add(SimpleNamespace(method=parse(method), digest="abc"), weights, answers)
+    data = PageData(paths, networks(pixels, shape), DENSE, ANSWERS, {})
+    data.add(SimpleNamespace(method=parse(method), digest="abc", k=0.5), weights, answers)
     return read_look(paths.look("abc"))
 
 
@@ -53,6 +53,16 @@ def test_a_network_as_it_is(paths):
     labels, names = read_labels(paths.labels)
     np.testing.assert_array_equal(labels, [0, 1, 0, 1])
     assert names == ["no", "yes"]
+
+
+def test_a_network_that_was_retrained_is_compared_with_its_control(paths):
+    method, pixels = parse("weight/finetune"), np.arange(16, dtype=np.uint8).reshape(4, 4)
+    data = PageData(paths, networks(pixels, (2, 2)), DENSE, ANSWERS, {method: "control"})
+    control = np.array([1, 1, 1, 0])
+    for digest, k, answers in (("control", 0.0, control), ("pruned", 0.5, np.array([1, 1, 0, 0]))):
+        data.add(SimpleNamespace(method=method, digest=digest, k=k), DENSE, answers)
+    assert list(read_look(paths.look("control")).changed) == [0]  # against the dense one as it is
+    assert list(read_look(paths.look("pruned")).changed) == [2]
 
 
 def test_a_pruned_one_is_counted_in_the_bins_of_the_dense_one(paths):
@@ -117,8 +127,8 @@ def test_what_is_damaged_or_missing_is_none(paths, content):
 def test_what_cannot_be_written_is_said_once(paths, capsys):
     paths.root.mkdir()
     paths.page_data.write_text("in the way")
-    data = PageData(paths, networks(np.zeros((4, 4), np.uint8), (2, 2)), DENSE, ANSWERS)
+    data = PageData(paths, networks(np.zeros((4, 4), np.uint8), (2, 2)), DENSE, ANSWERS, {})
     for digest in "ab":
-        data.add(SimpleNamespace(method=parse("weight"), digest=digest), DENSE, ANSWERS)
+        data.add(SimpleNamespace(method=parse("weight"), digest=digest, k=0.5), DENSE, ANSWERS)
     said = capsys.readouterr().out
     assert said.count("Warning: pages will lack what is not in the tables") == 1

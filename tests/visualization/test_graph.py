@@ -208,7 +208,7 @@ def test_the_baseline_is_a_line_and_methods_that_train_begin_at_their_control():
     plain = rows("weight", k_vals=(0.9, 0.99)).assign(recovery="none", schedule="oneshot")
     untouched = rows("baseline", k_vals=(0.0,)).assign(recovery="none", schedule="oneshot")
     figure = compared(trained, plain, untouched)
-    assert legend_of(figure) == ["weight/finetune", "weight", "unpruned"]
+    assert legend_of(figure) == ["weight/finetune", "weight", BASELINE]
     first, second, line = (list(line.get_ydata()) for line in figure.axes[0].lines)
     assert (first[0], second[0], line[0]) == pytest.approx((99, 98, 98))
 
