@@ -60,12 +60,12 @@ def _check_source(config):
     # As Keras does: functions are called as in `config`.
     name = inner if kind == "function" else kind
     registered = name if kind == "function" else config.get("registered_name", kind)
-    module = config.get("module")
-    if not all(isinstance(each, str) for each in (name, module)):
+    if not isinstance(name, str) or name.startswith("__") or "module" not in config:
         raise ValueError(f"it needs {name}, of which it does not say where it is from")
     if isinstance(registered, str) and keras.saving.get_registered_object(registered) is not None:
         return
-    if module.partition(".")[0] not in ("keras", "builtins"):
+    module = config["module"] or ""  # Keras names none of what a script or a notebook defines
+    if not isinstance(module, str) or module.partition(".")[0] not in ("keras", "builtins"):
         raise ValueError(
             f"it needs {registered or name}, which is not registered with "
             "keras.saving.register_keras_serializable"

@@ -34,6 +34,17 @@ BAD = {
     "a wrapper's layer": layer("TimeDistributed", layer=layer("Lambda", function=FUNCTION)),
     "an initializer": layer("Dense", units=3, kernel_initializer=FUNCTION),
     "a regularizer": layer("Dense", units=3, kernel_regularizer=layer("system", "os")),
+    "no module, but a name that is registered": {
+        "class_name": "Lambda",
+        "registered_name": "test_npk_sources>Registered",
+        "config": {"function": FUNCTION},
+    },
+    "code under a name that is registered": {
+        "module": None,
+        "class_name": "__lambda__",
+        "registered_name": "test_npk_sources>Registered",
+        "config": {"value": "…"},
+    },
     "a name that hides another": {**FUNCTION, "module": "os", "registered_name": "Registered"},
     "code": {"class_name": "__lambda__", "config": {"value": "…"}},
     "a type": {"class_name": "__typespec__", "spec_name": "…", "module": "os", "config": []},
@@ -69,6 +80,14 @@ def test_what_only_computes_is_allowed():
     x = layers.Dense(2, dtype="mixed_float16", kernel_constraint=keras.constraints.NonNeg())(x)
     check_sources(npk_config.plain_config(keras.Model(inputs, x)))
     check_sources(layer("Activation", activation=RELU))
+
+
+def test_what_a_script_registers_is_allowed(tmp_path, monkeypatch):
+    """Of `__main__`, as in a script or a notebook, Keras says no module."""
+    monkeypatch.setattr(Registered, "__module__", "__main__")
+    model = keras.Sequential([keras.Input((4,)), Registered(), layers.Dense(3)])
+    npr.save(model, tmp_path / "a.npk")
+    assert isinstance(npr.load(tmp_path / "a.npk").layers[0], Registered)
 
 
 def test_every_layer_of_keras_is_decided_about():
