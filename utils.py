@@ -135,18 +135,13 @@ def counted(number, what):
 
 
 def warn_user(message):
-    """A `UserWarning` that points at the line of the user's that has led here."""
-    warnings.warn(message, stacklevel=levels_to_user())
-
-
-def levels_to_user():
-    """The `stacklevel` with which a warning of the caller's points at a line of the user's: in the
-    first file that is neither of this package nor of Keras', which calls callbacks."""
+    """A `UserWarning` that points at the line of the user's that has led here: in the first file
+    that is neither of this package nor of Keras', which calls callbacks."""
     ours = (__name__.partition(".")[0], "keras", "tensorflow")
-    frame, level = sys._getframe(1), 1
+    frame, level = sys._getframe(), 1
     while frame and frame.f_globals.get("__name__", "").partition(".")[0] in ours:
         frame, level = frame.f_back, level + 1
-    return level if frame else 1
+    warnings.warn(message, stacklevel=level if frame else 1)
 
 
 def progress(**options):

@@ -4,14 +4,13 @@ Surgery on the graph: what nothing needs is left out, channels that are constant
 the bias of what reads them, and what is not understood is left alone.
 """
 
-import warnings
-
 import keras
 import numpy as np
 
 from ..models.copies import check_built, copy_of_layer, knowing, refresh
 from ..models.kernels import own_variable, value_of
 from ..models.own_classes import class_for, warn_of_lost_methods
+from ..utils import warn_user
 from .channels import Channels
 from .graph import Graph, function_of
 from .life import Life
@@ -48,10 +47,10 @@ def shrink(model):
     graph = Graph(model)
     life = Life.of(graph)
     for sentence in life.remarks():
-        warnings.warn(sentence, stacklevel=2)
+        warn_user(sentence)
     with knowing(model):
         smaller = Surgery(graph, life, class_for).operate()
-    warn_of_lost_methods(model, smaller, stacklevel=2)
+    warn_of_lost_methods(model, smaller)
     return smaller
 
 

@@ -1,9 +1,10 @@
 """What a user's class of models adds to Keras': methods that copies must not lose silently."""
 
 import inspect
-import warnings
 
 import keras
+
+from ..utils import warn_user
 
 ANSWERING = ("call", "__call__")
 TRAINING = (
@@ -71,14 +72,13 @@ def check_answers_alike(model, copy):
         )
 
 
-def warn_of_lost_methods(model, copy, stacklevel):
+def warn_of_lost_methods(model, copy):
     """Warns where a copy of a model is of Keras' class and no longer trained as the model is."""
     lost = own_methods(model, TRAINING)
     if lost and type(copy) is not type(model):
         listed = ", ".join(f"`{name}`" for name in lost)
-        warnings.warn(
+        warn_user(
             f"What is returned is a plain Keras model without the {listed} of "
             f"{type(model).__name__}: to keep it, give the class `get_config` and `from_config`, "
-            "or a constructor that takes inputs and outputs.",
-            stacklevel=stacklevel + 1,
+            "or a constructor that takes inputs and outputs."
         )

@@ -12,7 +12,7 @@ from ..compression.graph import function_of
 from ..config import ExperimentConfig, UsageError
 from ..models import kernels
 from ..models.kernels import value_of
-from ..utils import counted, levels_to_user, warn_user
+from ..utils import counted, warn_user
 from .examples import Examples
 from .mask_callback import MaskCallback
 from .methods import schedule_rounds
@@ -92,7 +92,7 @@ class Pruning(MaskCallback):
         first = self._pruner is None or self._pruner.model is not self.model
         self._pruner = Pruner(self.model, self.method, sparsity, data, exclude, seed)
         if first:
-            self._pruner.warn(levels_to_user())
+            self._pruner.warn()
             self._masks = None
         self._is_first, self._epoch, self._steps, self._completed = first, 0, 0, None
         self._length = self._parameter("steps")
@@ -159,7 +159,9 @@ class Pruning(MaskCallback):
     def on_train_end(self, logs=None):
         """Leaves an ordinary model behind."""
         super().on_train_end(logs)
-        if self._constraints is not None and self._completed is None:
+        if self._completed is not None:
+            self._pruner.warn_of_shortfalls(self._masks)
+        elif self._constraints is not None:
             warn_user(
                 f"The training ended with {_percent(self.sparsity)} of the weights pruned, before "
                 "pruning was complete: train for longer, let it `end` earlier, or give "

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 
 import keras
@@ -13,7 +12,7 @@ from ..models import kernels
 from ..models.copies import check_built
 from ..models.example_inputs import zeros_for
 from ..models.kernels import value_of
-from ..utils import one_line
+from ..utils import one_line, warn_user
 from .model_sizes import LayerSize, ModelSize
 from .prunables import hidden_kernels
 
@@ -56,7 +55,7 @@ def measure(
     unknown = kernels.unknown_layers(model)
     if unknown:
         listed = ", ".join(map(kernels.describe, unknown))
-        warnings.warn(f"Counted, but never pruned: {listed}.", stacklevel=2)
+        warn_user(f"Counted, but never pruned: {listed}.")
     size = size_of(model, input_shape)
     if baseline is None:
         return size

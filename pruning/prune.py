@@ -1,7 +1,6 @@
 """Pruning any Keras model at once: `network_pruning.prune`."""
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +14,7 @@ from ..compression.life import Living
 from ..config import UsageError, check_fraction
 from ..models.copies import check_built, copy_of_model
 from ..models.own_classes import warn_of_lost_methods
+from ..utils import warn_user
 from . import methods, shortfalls
 from .criteria import Layer
 from .examples import Examples
@@ -69,12 +69,12 @@ def prune(
     """
     method = checked_method(method, oneshot=True)
     pruned = copy_of(model)
-    warn_of_lost_methods(model, pruned, stacklevel=2)
+    warn_of_lost_methods(model, pruned)
     work = Pruner(pruned, method, sparsity, data, exclude, seed)
-    work.warn(stacklevel=2)
+    work.warn()
     masks = work.masks()
     work.remove(masks)
-    work.warn_of_shortfalls(masks, stacklevel=2)
+    work.warn_of_shortfalls(masks)
     return pruned
 
 
@@ -99,7 +99,7 @@ def checked_method(text: str, oneshot: bool) -> methods.Method:
     try:
         method = methods.parse(text)
     except UsageError as error:
-        raise UsageError(str(error).replace("--methods:", "method:")) from None
+        raise UsageError(_in_python(str(error))) from None
     if method.recovery != "none":
         raise UsageError(
             f"method: {text!r} names a recovery; train the pruned model with your own fit instead, "
@@ -111,6 +111,12 @@ def checked_method(text: str, oneshot: bool) -> methods.Method:
             f"network_pruning.Pruning(sparsity, {text!r}) to fit instead."
         )
     return method
+
+
+def _in_python(message):
+    """What the program says of a method, without its flags."""
+    message = message.replace("--methods:", "method:")
+    return message.replace("need --plugins", "have to be registered before")
 
 
 @dataclass(frozen=True)
@@ -193,17 +199,16 @@ class Pruner:
         self.prunables = Prunables.of(model, method.by_unit, exclude)
         self.wanted = Wanted.of(sparsity, self.prunables)
 
-    def warn(self, stacklevel):
-        """Warns of what has weights and cannot be pruned; `stacklevel` as if the caller did."""
+    def warn(self):
+        """Warns of what has weights and cannot be pruned."""
         if self.prunables.left_alone:
             listed = ", ".join(self.prunables.left_alone)
-            warnings.warn(f"Not pruned: {listed}.", stacklevel=stacklevel + 1)
+            warn_user(f"Not pruned: {listed}.")
 
-    def warn_of_shortfalls(self, masks, stacklevel):
-        """Warns of what these masks do not remove as was asked; `stacklevel` as if the caller
-        did."""
+    def warn_of_shortfalls(self, masks):
+        """Warns of what these masks do not remove as was asked."""
         for sentence in self._shortfalls(masks):
-            warnings.warn(sentence, stacklevel=stacklevel + 1)
+            warn_user(sentence)
 
     def _shortfalls(self, masks):
         found, method = [], self.method

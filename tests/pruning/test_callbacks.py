@@ -234,6 +234,24 @@ def test_few_prunings_are_warned_of():
         fit(small(), npr.Pruning(0.5, "weight/oneshot"))
 
 
+@pytest.mark.parametrize(
+    ("method", "sentence"),
+    [
+        ("2:4", r"2:4/gradual was asked for 90 % but removes at most 50.00 % of the hidden"),
+        ("global/oneshot", r"weight/global removes the whole layer dense\w* at 90 %"),
+    ],
+)
+def test_what_is_not_done_as_asked_is_warned_of_at_the_end(method, sentence):
+    made = small()
+    second = made.layers[1]
+    second.kernel.assign(1e-6 * np.array(second.kernel))  # first to go, whatever is learned
+    made.compile(keras.optimizers.SGD(0.0), "sparse_categorical_crossentropy")
+    with pytest.warns(UserWarning, match=sentence) as seen:
+        fit(made, npr.Pruning(0.9, method, every=2))
+    (warning,) = (one for one in seen if " 90 %" in str(one.message))
+    assert warning.filename.endswith("small_fits.py")  # where `fit` is called
+
+
 @pytest.mark.parametrize(("arguments", "sentence"), BAD)
 def test_bad_arguments_end_in_one_sentence(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):

@@ -354,6 +354,7 @@ def test_bad_arguments_end_in_one_sentence(arguments, settings, sentence):
     with pytest.raises(ValueError, match=sentence) as error:
         npr.prune(dense([[1.0, 2.0], [3.0, 4.0]]), *arguments, **settings)
     assert "\n" not in str(error.value)
+    assert "--" not in str(error.value)  # which is for the command line
 
 
 def test_what_is_no_model_is_refused():
