@@ -70,6 +70,10 @@ def _reason(error):
     return error.strerror or (os.strerror(error.errno) if error.errno else str(error))
 
 
+# A sparsity this much below the one asked for is no rounding to whole items.
+CLEARLY_LESS = 0.005
+
+
 def percent(fraction):
     """0.9 as "90 %" and 0.995 as "99.5 %"."""
     return f"{100 * fraction:.6g} %"

@@ -8,10 +8,10 @@ import pandas as pd
 
 from ..config import PACKAGE_DIR, ExperimentConfig
 from ..pruning.methods import REFERENCE
-from ..utils import RunError, say, write_text
+from ..utils import CLEARLY_LESS, RunError, say, write_text
 from ..visualization import console, csv, export_text, pages
 from ..visualization.controls import is_control
-from ..visualization.tables import CLEARLY_LESS, in_order, json_numbers
+from ..visualization.tables import in_order, json_numbers
 from . import folder, headlines
 from .described import command, described_settings, provenance
 from .diagnostics import looks_of

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ..sweep_config import parsed
-from ..utils import RunError, one_line
+from ..utils import CLEARLY_LESS, RunError, one_line
 from ..visualization import csv
-from ..visualization.console import CLEARLY_LESS
 from ..visualization.levels import levels_of, value_text
 from . import folder, reports
 from .intervals import BOUNDS, mean_and_interval

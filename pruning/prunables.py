@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from ..compression.graph import function_of, layers_of
+from ..compression.graph import layers_of
 from ..config import UsageError
 from ..models import kernels
 from ..models.kernels import Kernel
@@ -151,7 +151,7 @@ def _last_layers(function):
         node = _producer(tensor)
         if node is None or node.is_input:
             continue
-        inner = function_of(node.operation)
+        inner = layers_of(node.operation)
         if inner is not None:
             ids = _last_layers(inner)
             found |= ids

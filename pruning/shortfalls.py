@@ -1,7 +1,6 @@
 """What a method does not do as it was asked to, in the same words for a model and for a table."""
 
-from ..utils import percent
-from ..visualization.console import CLEARLY_LESS
+from ..utils import CLEARLY_LESS, percent
 
 
 def is_missed(granularity, sparsity, k):

@@ -8,7 +8,7 @@ import textwrap
 from ..utils import COLUMNS, counted, middle_cut, percent, shortened
 from . import export_text
 from .csv import means_of
-from .tables import BASELINE, CLEARLY_LESS, missed  # noqa: F401 - where others look for it
+from .tables import missed
 
 BEST, LESS = "*", "<"
 

@@ -4,10 +4,10 @@ networks missed the sparsity asked for, and in which order rows are shown."""
 import numpy as np
 import pandas as pd
 
+from ..utils import CLEARLY_LESS
+
 # The method of the untouched dense network, where it has a row of its own.
 BASELINE = "baseline"
-# A sparsity this much below the one asked for is no rounding to whole items.
-CLEARLY_LESS = 0.005
 
 
 def json_numbers(values):

@@ -148,4 +148,7 @@ def test_the_output_layers_of_models_with_a_call_of_their_own():
     inputs = keras.Input((4,))
     x = layers.Dense(4, name="first")(inputs)
     heads = [layers.Dense(2, name=name)(x) for name in ("left", "right")]
-    assert sparsities(randomized(TwoHeads(inputs, heads))) == {"first": 0.5}
+    model = randomized(TwoHeads(inputs, heads))
+    assert sparsities(model) == {"first": 0.5}
+    outer = keras.Input((4,))
+    assert sparsities(keras.Model(outer, model(outer))) == {"first": 0.5}
