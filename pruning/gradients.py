@@ -56,9 +56,11 @@ def _loss(model, values, examples):
     not change.
     """
     x, y, weights = (*examples, None, None)[:3]
+    # Also of a class whose own `compute_loss` takes no `training`, which Keras allows.
+    compute_loss = getattr(model, "_compute_loss", model.compute_loss)
     scope = keras.StatelessScope(state_mapping=values, collect_losses=True)
     with scope, _without_penalties(model):
-        return model.compute_loss(x, y, model(x, training=False), weights, training=False)
+        return compute_loss(x, y, model(x, training=False), weights, training=False)
 
 
 @contextlib.contextmanager

@@ -70,6 +70,23 @@ def test_what_is_not_finite_names_the_data_and_the_layer(statistic):
         getattr(statistics_of(linear(), (x, y)), statistic)
 
 
+class Tripled(keras.Sequential):
+    """A loss of its own, which does not ask whether the model is training."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+        return 3 * keras.ops.mean(keras.ops.square(y - y_pred))
+
+
+def test_a_loss_of_the_models_own_class():
+    x, y = examples(6)
+    model = Tripled([keras.Input((2,)), layers.Dense(1, use_bias=False, name="d")])
+    model.set_weights([np.array([[1.0], [2.0]])])
+    model.compile("sgd")
+    found = statistics_of(model, (x, y)).gradients["d"].ravel()
+    expected = (6 * (x @ [[1], [2]] - y) * x).mean(axis=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
 def test_weights_of_examples_count():
     x, y = examples(6)
     weights = np.array([1, 1, 0, 0, 0, 0], np.float32)
