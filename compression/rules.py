@@ -522,6 +522,8 @@ def rule_for(op):
     kind = type(op)
     if getattr(op, "lora_enabled", False) or getattr(op, "quantization_mode", None):
         return Opaque()  # its kernel is not all that it multiplies with
+    if kind is layers.Dropout and any(size not in (None, 1) for size in op.noise_shape or ()):
+        return Opaque()  # it counts on so many channels
     if kind in _RULES:
         return _RULES[kind]
     if kind is layers.Activation and is_elementwise(op.activation):

@@ -453,6 +453,17 @@ def test_an_activation_used_in_several_places_ties_nothing_together():
     assert [smaller.get_layer(name).units for name in ("one", "two", "out")] == [4, 2, 4]
 
 
+def test_a_dropout_of_so_many_channels_keeps_them():
+    inputs = keras.Input((4,))
+    x = layers.Dropout(0.5, noise_shape=(None, 6), name="all")(layers.Dense(6, name="a")(inputs))
+    x = layers.Dropout(0.5, noise_shape=(None, 1))(layers.Dense(6, name="b")(x))
+    model = randomized(keras.Model(inputs, layers.Dense(2, name="out")(x)))
+    with pytest.warns(UserWarning, match=r"Not pruned: a \(because of all \(Dropout\)\)"):
+        smaller = shrunk(npr.prune(model, 0.5, "unit"))
+    assert [smaller.get_layer(name).units for name in ("a", "b")] == [6, 3]
+    smaller(np.ones((2, 4), np.float32), training=True)
+
+
 def test_a_reshape_used_in_several_places_keeps_its_shape():
     reshape, inputs = layers.Reshape((2, 3)), keras.Input((4,))
     one = layers.Dense(2, name="after_one")(reshape(layers.Dense(6, name="one")(inputs)))

@@ -73,7 +73,7 @@ def test_what_is_not_finite_names_the_data_and_the_layer(statistic):
 class Tripled(keras.Sequential):
     """A loss of its own, which does not ask whether the model is training."""
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):  # noqa: ARG002
         return 3 * keras.ops.mean(keras.ops.square(y - y_pred))
 
 
