@@ -34,12 +34,14 @@ def is_trained(rows):
 
 
 def trained_alike(rows, row):
-    """The rows whose networks were trained with the same settings as that of `row`, as far as both
-    depend on them; networks that were not trained depend on none."""
-    for name in retraining_settings():
-        if name in rows and pd.notna(row[name]):
-            rows = rows[rows[name].isna() | (rows[name] == row[name])]
-    return rows
+    """The rows whose networks were trained with the same settings and plugins as that of `row`, of a
+    method that trains; networks that were not trained depend on none, and stay."""
+    alike = pd.Series(True, rows.index)
+    for name in (*retraining_settings(), "plugins"):
+        if name in rows:  # empty where the method does not use it, or by default
+            same = rows[name].isna() if pd.isna(row[name]) else rows[name] == row[name]
+            alike &= same.fillna(False).astype(bool)
+    return rows[alike | ~is_trained(rows)]
 
 
 def of_methods(rows):

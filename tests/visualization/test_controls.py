@@ -90,6 +90,18 @@ def test_the_control_is_the_further_trained_network_of_the_same_settings(rows):
         assert controls.control_of(alike, TRAINED)["test_accuracy"] == accuracy
 
 
+@pytest.mark.parametrize(
+    ("column", "other"), [("finetune_learning_rate", 0.01), ("plugins", "mine@0123")]
+)
+def test_what_is_empty_for_one_is_not_the_same_as_what_another_has(rows, column, other):
+    """The learning rate of fine-tuning is empty at its default, and so are plugins."""
+    rows = rows.assign(**{column: pd.Series([None] * 5 + [other] * 2, dtype=object)})
+    rows["finetune_epochs"] = rows["finetune_epochs"].where(rows["finetune_epochs"].isna(), 5)
+    for place, accuracy in ((4, 0.95), (6, 0.99)):
+        alike = controls.trained_alike(rows, rows.to_dict("records")[place])
+        assert controls.control_of(alike, TRAINED)["test_accuracy"] == accuracy
+
+
 def test_the_control_of_a_method_that_does_not_train_is_the_baseline(rows):
     alike = controls.trained_alike(rows, rows.to_dict("records")[2])
     assert controls.control_of(alike, "weight")["method"] == "baseline"
