@@ -15,6 +15,7 @@ from ..pruning import methods, shortfalls
 from ..utils import counted, percent, progress, say
 from ..visualization.tables import baseline_of
 from . import recipes
+from .headlines import Chance
 from .memory import Memory
 
 
@@ -78,11 +79,8 @@ def _chance(config, rows, dataset):
     """What must be said of a model that was taken as it is and does not know the data."""
     if config.epochs:
         return []
-    from numpy import bincount
-
     accuracy = baseline_of(rows)["test_accuracy"]
-    commonest = bincount(dataset.test.labels).max() / len(dataset.test)
-    if accuracy > 1.1 * commonest:
+    if not Chance.of(dataset.test.labels).explains(accuracy):
         return []
     return [
         f"Note: the model as it is has {100 * accuracy:.2f} % right, no more than chance; are the "

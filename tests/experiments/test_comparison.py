@@ -1,9 +1,12 @@
 from dataclasses import fields
+from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from network_pruning.config import ExperimentConfig, experiment_settings
 from network_pruning.experiments import comparison, recipes
+from network_pruning.experiments.headlines import Chance
 from network_pruning.pruning import methods
 from network_pruning.visualization import csv
 
@@ -54,3 +57,14 @@ def test_what_is_new_and_what_was_known_is_told_apart():
     assert comparison._done(24, 24) == "Pruned and tested 24 networks."
     assert comparison._done(1, 24) == "Pruned and tested 1 network; 23 more were tested before."
     assert comparison._done(0, 24) == "24 networks, all tested before."
+
+
+@pytest.mark.parametrize(("accuracy", "is_said"), [(0.55, True), (0.69, True), (0.71, False)])
+def test_what_is_no_better_than_chance_is_so_for_notes_and_pages_alike(accuracy, is_said):
+    """Of 100 examples, 60 of one class: up to 69.6 % may be luck."""
+    labels = np.repeat([0, 1], [60, 40])
+    dataset = SimpleNamespace(test=SimpleNamespace(labels=labels))
+    config = ExperimentConfig(epochs=0, model="my.keras", num_valid=0, experiment_id="x")
+    table = pd.DataFrame({"method": ["weight"], "k": [0.0], "test_accuracy": [accuracy]})
+    assert bool(comparison._chance(config, table, dataset)) == is_said
+    assert Chance.of(labels).explains(accuracy) == is_said
