@@ -112,6 +112,8 @@ def _look(row, look, labels, before, compared_with):
                 "after": int(look.answers[number]),
             }
             for number in look.changed
+            # Noted when it was compared with another network, of fewer rounds for one.
+            if before is None or before[number] != look.answers[number]
         ],
         "num_changed": None if before is None else int(np.count_nonzero(before != look.answers)),
         "compared_with": compared_with,
