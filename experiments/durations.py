@@ -76,4 +76,4 @@ def _retraining_epochs(config):
         if method.trains:
             total += config.finetune_epochs if method.recovery != "none" else 0
             total += config.prune_epochs if method.schedule == "gradual" else 0
-    return total * (sparsities + 1)  # with the control
+    return total * (sparsities + config.control_rounds)

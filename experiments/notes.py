@@ -35,11 +35,14 @@ def notes_of_export(config):
 
 def _without_effect(config):
     """Flags that are not at their defaults and change nothing, and why."""
+    trains = any(parse(text).trains for text in config.methods)
+    if not trains and (flags := _changed(config, ["control_rounds"])):
+        yield flags, "no method trains, so that there is no control"
     if config.data_dir is not None and is_file(config.dataset):
         yield ["--data_dir"], f"--dataset={config.dataset} is a file"
     if config.epochs == 0:
         names = ["keep_best"]
-        if not any(parse(text).trains for text in config.methods):
+        if not trains:
             names += ["learning_rate"]
         if flags := _changed(config, names):
             yield flags, "nothing is trained (--epochs=0)"

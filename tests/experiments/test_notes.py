@@ -22,6 +22,8 @@ def files(tmp_path, monkeypatch):
         ({"data_dir": "none"}, ["--data_dir: none is not there; what is downloaded will be kept"]),
         ({"finetune_epochs": 3}, ["Not used by these methods: --finetune_epochs."]),
         ({"methods": ("weight/finetune",), "finetune_epochs": 3}, []),
+        ({"control_rounds": 2}, ["Without effect: --control_rounds, because no method trains"]),
+        ({"methods": ("weight/finetune",), "control_rounds": 2}, []),
         (
             {"dataset": "data.npz", "data_dir": "none"},
             ["Without effect: --data_dir, because --dataset=data.npz is a file."],
