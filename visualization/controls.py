@@ -34,8 +34,8 @@ def is_trained(rows):
 
 
 def trained_alike(rows, row):
-    """The rows whose networks were trained with the same settings and plugins as that of `row`, of a
-    method that trains; networks that were not trained depend on none, and stay."""
+    """The rows whose networks were trained with the same settings and plugins as that of `row`;
+    networks that were not trained depend on none, and stay."""
     alike = pd.Series(True, rows.index)
     for name in (*retraining_settings(), "plugins"):
         if name in rows:  # empty where the method does not use it, or by default
@@ -59,7 +59,11 @@ def compared_with(rows):
     controls = controls_of(rows)
     if controls.empty:
         return ""
-    found = ", ".join(f"{_percent(row)}{_rounds(row)}" for _, row in controls.iterrows())
+    several = len(controls) > 1
+    found = ", ".join(
+        f"{_percent(row)}{_rounds(row)}" + (f" ({row['method']})" if several else "")
+        for _, row in controls.iterrows()
+    )
     text = (
         f"Baseline, the dense network as it is: {_percent(baseline_of(rows))}. Control, the dense "
         f"network with the same further training (at 0 % of methods that train): {found}."

@@ -44,6 +44,11 @@ def test_baseline_and_control_in_a_sentence():
     text = controls.compared_with(ROWS)
     assert "Baseline, the dense network as it is: 98.00 %." in text
     assert text.endswith("(at 0 % of methods that train): 99.00 % after one round.")
+    other = ROWS.assign(method="unit/gradual", test_accuracy=0.97)[ROWS["rounds"] > 0]
+    both = pd.concat([ROWS, other], ignore_index=True)
+    assert controls.compared_with(both).endswith(
+        ": 99.00 % after one round (weight/gradual), 97.00 % after one round (unit/gradual)."
+    )
     after = ROWS.assign(rounds=ROWS["rounds"] * 4)
     assert controls.compared_with(after).endswith(": 99.00 % after 4 rounds.")
     more = ROWS.assign(rounds=ROWS["rounds"] * [1, 1, 1, 1, 1, 3])
