@@ -129,13 +129,15 @@ class _Experiment:
             row
             for row in rows
             if config.method in (None, row["method"])
-            and (row["k"] == config.k or (config.k is None and not _is_control(row)))
+            and config.k in (None, row["k"])
             and self._is_there(row)
         ]
         if not chosen:
             raise UsageError(self._nothing_there(rows))
         if config.reference == "control":
             chosen = self._with_control(chosen)
+        elif config.k is None:
+            chosen = [row for row in chosen if not _is_control(row)]
         shift = settings.shift if config.shift is None else config.shift
         dense = baseline_of(self._table)
         taken = self.networks.dataset
@@ -176,18 +178,25 @@ class _Experiment:
         return not row["trained"] or self._path(row).exists()
 
     def _with_control(self, rows):
-        """The rows of networks whose control is known.
+        """The rows of networks that were trained further and whose control is known, which is among
+        them: others would only have to be as good as the baseline, and would be chosen for that.
 
         Raises:
             UsageError: if there is none.
         """
-        found = [row for row in rows if self._control(row) is not None]
-        if not found:
+        trained = [row for row in rows if row["trained"]]
+        found = [row for row in trained if self._control(row) is not None]
+        if found:
+            return found
+        if trained:
             raise UsageError(
                 f"--reference=control: {self.paths.metrics} has no control of these networks; run "
                 "the experiment again, which trains it, or leave --reference out."
             )
-        return found
+        raise UsageError(
+            "--reference=control: none of these networks was trained further, so that there is no "
+            "control; leave --reference out."
+        )
 
     def _control(self, row):
         """The `Reference` of a network with the same further training; None if it is not known."""
@@ -252,7 +261,7 @@ class _Experiment:
 
 
 def _is_control(row):
-    """Whether a row is of a control, which is only exported where it is asked for."""
+    """Whether a row is of a control, which is exported where it is asked for, or as a reference."""
     return row["k"] == 0 and row["trained"]
 
 
