@@ -13,7 +13,7 @@ from .. import __version__
 from ..config import short_name
 from ..utils import RunError, one_line, remove_temporary_files, say, write_text
 from ..visualization import csv, pages
-from ..visualization.controls import control_of, is_control
+from ..visualization.controls import control_of, is_control, trained_alike
 from ..visualization.tables import baseline_of
 from . import folder, reports, sweep_page
 from .paths import ArtifactPaths
@@ -25,7 +25,7 @@ LOCK = ".index.lock"
 # Cards as they were made, with digests of what they were made of.
 MEMORY = ".index.json"
 # What cards are made of has changed so often within a version: others are made anew.
-CARDS = 2
+CARDS = 3
 
 
 def write_index(output_dir):
@@ -215,9 +215,9 @@ def _best(rows, k):
     best = reports.best_at(rows[rows["criterion"] != "random"], k)
     if best is None:
         return None
-    own, control = rows[rows["method"] == best["method"]], None
-    if is_control(own).any():
-        control = float(control_of(rows, best["method"])["test_accuracy"])
+    alike, control = trained_alike(rows[rows["method"] == best["method"]], best), None
+    if is_control(alike).any():
+        control = float(control_of(alike, best["method"])["test_accuracy"])
     return {
         "accuracy": float(best["test_accuracy"]),
         "method": best["method"],

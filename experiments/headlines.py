@@ -76,6 +76,8 @@ def headline(rows, chance=None):
     if "effective_sparsity" in rows:
         known = rows["effective_sparsity"].fillna(rows["sparsity"])
         rows = rows.assign(effective_sparsity=known)
+    # Networks of other settings may be in the table: they had another control.
+    rows = rows[controls.are_trained_as_controls(rows)]
     baseline = baseline_of(rows)
     column = "valid_accuracy" if pd.notna(baseline["valid_accuracy"]) else "test_accuracy"
     pruned = rows[(rows["k"] > 0) & (rows["criterion"] != "random")]

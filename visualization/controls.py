@@ -44,6 +44,18 @@ def trained_alike(rows, row):
     return rows[alike | ~is_trained(rows)]
 
 
+def are_trained_as_controls(rows):
+    """Which rows may be compared with the control of their method, booleans: those whose networks
+    were trained with the settings of the one that is there, and all of methods without one."""
+
+    def may_be(row):
+        own = rows[rows["method"] == row["method"]]
+        alike = trained_alike(own, row)
+        return not is_control(own).any() or is_control(alike).any()
+
+    return rows.apply(may_be, axis=1).astype(bool)
+
+
 def of_methods(rows):
     """The rows without the baseline's."""
     return rows[rows["method"] != BASELINE]

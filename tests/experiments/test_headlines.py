@@ -60,6 +60,15 @@ def test_a_table_of_an_earlier_version_has_no_control_and_that_is_said():
     assert note == headlines.NO_CONTROL
 
 
+def test_networks_of_other_settings_are_not_compared_with_the_control_of_these():
+    """Of several runs, the table has the latest network of each method and sparsity."""
+    epochs = [9 if k < 0.995 else 3 for k in ROWS["k"]]
+    rows = ROWS.assign(finetune_epochs=pd.Series(epochs).where(ROWS["rounds"] > 0).astype("Int64"))
+    sentences, _ = headlines.headline(rows)
+    assert sentences[:3] == headlines.headline(ROWS)[0][:3]
+    assert len(sentences) == 3  # 99.5 % was trained for three epochs, its control for nine
+
+
 def test_nothing_can_go():
     rows = networks(
         ("weight", "oneshot", 0.0, 0.9, 0.9),
