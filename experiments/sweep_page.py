@@ -10,7 +10,7 @@ from ..sweep_config import parsed
 from ..utils import counted, one_line, percent
 from ..visualization.levels import value_text
 from ..visualization.sweep_screen import value
-from ..visualization.tables import BASELINE
+from ..visualization.tables import BASELINE, json_number, json_numbers
 from . import reports
 from .headlines import points
 from .intervals import mean_and_interval
@@ -114,7 +114,7 @@ def page_from(paths, record, found, table, shares):
             {
                 "name": trial["experiment_id"],
                 "state": trial["state"],
-                "objective": _json_number(trial.get("objective")),
+                "objective": json_number(trial.get("objective")),
             }
             for trial in record["trials"]
         ],
@@ -268,8 +268,8 @@ def _importance(record, own, order):
     return [
         {
             "setting": name,
-            "explained": _json_number(own.loc[name, "explained"]),
-            "by_chance": _json_number(own.loc[name, "by_chance"]),
+            "explained": json_number(own.loc[name, "explained"]),
+            "by_chance": json_number(own.loc[name, "by_chance"]),
             "values": None if name == REST else int(own.loc[name, "values"]),
             # Of seeds there is no best one.
             "best": None if pd.isna(own.loc[name, "best"]) else own.loc[name, "best"],
@@ -292,7 +292,7 @@ def _by_k(shares, method, order):
     names = [name for name in (*order, REST) if name in wide.index]
     return {
         "k": [float(k) for k in wide.columns],
-        "rows": [{"setting": name, "shares": _json_list(wide.loc[name])} for name in names],
+        "rows": [{"setting": name, "shares": json_numbers(wide.loc[name])} for name in names],
     }
 
 
@@ -302,7 +302,7 @@ def _setting(name, levels):
         "name": name,
         "levels": levels.names,
         "codes": levels.codes.tolist(),
-        "numbers": _json_list(levels.numbers) if levels.on_axis else None,
+        "numbers": json_numbers(levels.numbers) if levels.on_axis else None,
         "log": bool(levels.log),
     }
 
@@ -315,9 +315,9 @@ def _curves(record, table):
     table = table[shown & table["test_accuracy"].notna()]
     for (method, name), rows in table.groupby(["method", "experiment_id"], sort=False):
         rows = rows.sort_values("k")
-        curve = {"trial": places[name], "k": _json_list(rows["k"])}
-        curve["sparsity"] = _json_list(rows["sparsity"] if "sparsity" in rows else rows["k"])
-        curve["accuracy"] = _json_list(rows["test_accuracy"])
+        curve = {"trial": places[name], "k": json_numbers(rows["k"])}
+        curve["sparsity"] = json_numbers(rows["sparsity"] if "sparsity" in rows else rows["k"])
+        curve["accuracy"] = json_numbers(rows["test_accuracy"])
         found.setdefault(method, []).append(curve)
     return found
 
@@ -372,18 +372,7 @@ def _text_cell(setting):
 
 
 def _cell_of(number, text, scale=1):
-    number = _json_number(number)
+    number = json_number(number)
     if number is None:
         return {"value": None, "text": "–"}
     return {"value": number, "text": text.format(scale * number)}
-
-
-def _json_number(number):
-    """As JSON takes it: what is missing or infinite is null."""
-    if number is None or pd.isna(number) or np.isinf(number):
-        return None
-    return number if isinstance(number, int) else float(f"{number:.6g}")
-
-
-def _json_list(numbers):
-    return [_json_number(number) for number in numbers]

@@ -10,11 +10,16 @@ from ..utils import CLEARLY_LESS
 BASELINE = "baseline"
 
 
+def json_number(value):
+    """A number as JSON takes it, to six digits: null where it is missing or infinite."""
+    if value is None or pd.isna(value) or np.isinf(value):
+        return None
+    return value if isinstance(value, int) else float(f"{value:.6g}")
+
+
 def json_numbers(values):
-    """Numbers as JSON takes them: what is missing or infinite is null."""
-    return [
-        None if pd.isna(value) or np.isinf(value) else float(f"{value:.6g}") for value in values
-    ]
+    """The same of several, as a list."""
+    return [json_number(value) for value in values]
 
 
 def baseline_of(rows):

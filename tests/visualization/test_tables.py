@@ -63,3 +63,4 @@ def test_what_two_seeds_reached_is_known_from_their_mean_and_deviation():
 
 def test_numbers_for_json():
     assert tables.json_numbers([0.12345678, math.inf, math.nan]) == [0.123457, None, None]
+    assert tables.json_numbers([1234567, None, np.float64(2)]) == [1234567, None, 2.0]
