@@ -235,15 +235,16 @@ def _move_out(paths):
     from ..visualization import events
 
     new = paths.retrained
-    settings = read_record(new)["settings"]
+    settings, moved = read_record(new)["settings"], set()
     for file in new.files():
         if file != new.config:
             target = paths.root / file.relative_to(new.root)
             target.parent.mkdir(parents=True, exist_ok=True)
             file.replace(target)
+            moved.add(target)
     paths.training_state.unlink(missing_ok=True)
     paths.remove_stale_pictures(settings["k_vals"], settings["epochs"])
-    _remove_what_is_of_old_weights(paths)
+    _remove_what_is_of_old_weights(paths, moved)
     paths.remove_exports()
     events.remove_events(paths.tensorboard)
     # The record goes last: while it lies in `retrained`, the move is not complete.
@@ -251,15 +252,20 @@ def _move_out(paths):
     new.remove_files()
 
 
-def _remove_what_is_of_old_weights(paths):
+def _remove_what_is_of_old_weights(paths, new):
     """Removes the trained networks that the new table does not know, and what pages show of such:
-    their dense one is gone."""
+    their dense one is gone.
+
+    Args:
+        paths: where the experiment is.
+        new: files of the new one: a control of several rounds goes on from one without a row.
+    """
     metrics = csv.read_metrics(paths.metrics)
     if metrics is None:
         return
     rows = metrics.to_dict("records")
     known = {paths.network_of(row["method"], row["k"], row["recipe"]) for row in rows}
-    paths.remove_networks_except(known)
+    paths.remove_networks_except(known | new)
     paths.remove_looks_except(row["recipe"] for row in rows)
 
 

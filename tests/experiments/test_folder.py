@@ -107,6 +107,20 @@ def test_without_the_new_table_no_trained_network_is_removed(paths):
     assert network.read_text() == "trained"
 
 
+def test_trained_networks_of_the_old_weights_go_and_those_of_the_new_stay(paths):
+    """A control of several rounds has been made from others, which have no row."""
+    new = made(paths.retraining.root, seed=1)
+    table = "method,k,recipe,checkpoint\nweight/finetune,0.0,two-rounds,c\n"
+    new.metrics.write_text(table)
+    for place, digest in ((paths, "old"), (new, "one-round"), (new, "two-rounds")):
+        network = place.network_of("weight/finetune", 0.0, digest)
+        network.parent.mkdir(parents=True, exist_ok=True)
+        network.write_text(digest)
+    experiment.replace(paths)
+    kept = {path.read_text() for path in paths.root.glob("networks/*/*")}
+    assert kept == {"one-round", "two-rounds"}
+
+
 def test_leftovers_of_a_killed_write_are_removed(paths):
     (paths.root / ".network-pruning-abc.png").write_text("")
     (paths.root / "checkpoints" / ".network-pruning-abc.hdf5").write_text("")
