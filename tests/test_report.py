@@ -185,11 +185,12 @@ def test_the_control_and_the_untouched_baseline_are_both_shown(copy):
     rows = pd.read_csv(path)
     untouched = rows[rows["k"] == 0].iloc[:1].assign(method="baseline", recipe="b")
     is_unit = rows["method"] == "unit"
-    rows.loc[is_unit, ["method", "recovery"]] = "unit/finetune", "finetune"
+    rows.loc[is_unit, ["method", "recovery", "rounds"]] = "unit/finetune", "finetune", 1
     rows.loc[is_unit & (rows["k"] == 0), "test_accuracy"] = 0.99
     pd.concat([rows, untouched]).to_csv(path, index=False)
     data = reports.report_of(ArtifactPaths(copy / "small"))
-    assert [curve["method"] for curve in data["curves"]] == ["weight", "unit/finetune"]
+    methods = ["weight", "unit/finetune", "weight/random", "unit/random"]
+    assert [curve["method"] for curve in data["curves"]] == methods
     assert data["curves"][1]["accuracy"][0] == 0.99
     assert data["baseline"]["accuracy"] == pytest.approx(
         untouched["test_accuracy"].item(), rel=1e-5

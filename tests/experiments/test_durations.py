@@ -31,14 +31,18 @@ def test_the_time_grows_with_the_epochs(tmp_path):
 def test_epochs_of_pruned_networks_count(tmp_path):
     methods = ("weight/gradual/finetune", "unit/finetune", "weight/lamp")
     trained = {"prune_epochs": 3, "finetune_epochs": 2, "k_vals": (0.0, 0.5, 0.9)}
-    # 4 + (2 sparsities + a control) × (3 + 2, 2, none).
+    # 4 + (2 sparsities and the control) × (3 + 2, 2, none).
     durations.note(config(tmp_path, epochs=4, methods=methods, **trained), 180)
     rows = durations.noted(tmp_path)
     assert rows[0]["epochs"] == 25
     assert durations.estimate(config(tmp_path, epochs=4, methods=methods, **trained), rows) == 180
-    trained["control_rounds"] = 3
-    more = durations.estimate(config(tmp_path, epochs=4, methods=methods, **trained), rows)
-    assert more == 180 / 25 * 39  # two more rounds of seven epochs
+
+
+def test_rounds_of_the_control_count(tmp_path):
+    trained = {"methods": ("weight/finetune",), "finetune_epochs": 2, "k_vals": (0.5,)}
+    durations.note(config(tmp_path, epochs=4, **trained), 80)  # 4 + 2 × 2 epochs
+    rows = durations.noted(tmp_path)
+    assert durations.estimate(config(tmp_path, epochs=4, control_rounds=3, **trained), rows) == 120
 
 
 def test_the_most_alike_are_asked_and_others_say_nothing(tmp_path):

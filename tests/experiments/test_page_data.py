@@ -28,14 +28,10 @@ def paths(tmp_path):
     return ArtifactPaths(tmp_path / "x")
 
 
-def recipe(method="weight", digest="abc", k=0.5):
-    return SimpleNamespace(method=parse(method), digest=digest, k=k)
-
-
 def added(paths, method="weight", weights=DENSE, answers=ANSWERS, shape=(2, 2), pixels=None):
     pixels = np.arange(16, dtype=np.uint8).reshape(4, 4) if pixels is None else pixels
     data = PageData(paths, networks(pixels, shape), DENSE, ANSWERS, {})
-    data.add(recipe(method), weights, answers)
+    data.add(SimpleNamespace(method=parse(method), digest="abc", k=0.5), weights, answers)
     return read_look(paths.look("abc"))
 
 
@@ -61,6 +57,16 @@ def test_a_network_as_it_is(paths):
     assert names == ["no", "yes"]
 
 
+def test_a_network_that_was_retrained_is_compared_with_its_control(paths):
+    method, pixels = parse("weight/finetune"), np.arange(16, dtype=np.uint8).reshape(4, 4)
+    data = PageData(paths, networks(pixels, (2, 2)), DENSE, ANSWERS, {method: "control"})
+    control = np.array([1, 1, 1, 0])
+    for digest, k, answers in (("control", 0.0, control), ("pruned", 0.5, np.array([1, 1, 0, 0]))):
+        data.add(SimpleNamespace(method=method, digest=digest, k=k), DENSE, answers)
+    assert list(read_look(paths.look("control")).changed) == [0]  # against the dense one as it is
+    assert list(read_look(paths.look("pruned")).changed) == [2]
+
+
 def test_a_pruned_one_is_counted_in_the_bins_of_the_dense_one(paths):
     pruned = {"one": DENSE["one"] * (np.abs(DENSE["one"]) > 1), "two": DENSE["two"]}
     look = added(paths, weights=pruned, answers=np.array([0, 0, 1, 1]))
@@ -72,28 +78,12 @@ def test_a_pruned_one_is_counted_in_the_bins_of_the_dense_one(paths):
     np.testing.assert_array_equal(look.pixels, [[[4, 5], [6, 7]], [[12, 13], [14, 15]]])
 
 
-def test_the_examples_are_those_that_the_control_answers_otherwise(paths):
-    method, control = parse("weight/finetune"), np.array([0, 1, 0, 1])
-    data = PageData(
-        paths,
-        networks(np.zeros((4, 4), np.uint8), (2, 2)),
-        DENSE,
-        ANSWERS,
-        {method: "control"},
-    )
-    data.add(recipe("weight/finetune", "control", 0.0), DENSE, control)
-    data.add(recipe("weight/finetune", "pruned"), DENSE, np.array([0, 1, 1, 1]))
-    data.add(recipe("weight", "other"), DENSE, np.array([0, 1, 1, 1]))
-    changed = [read_look(paths.look(name)).changed.tolist() for name in ("control", "pruned")]
-    assert changed == [[2, 3], [2]]  # the control is compared with the dense network as it is
-    assert read_look(paths.look("other")).changed.tolist() == [3]
-
-
 def test_on_the_page_are_only_examples_that_differ_from_what_it_compares_with(paths):
     """The table may have got another control since the examples were noted."""
     data = PageData(paths, networks(np.zeros((4, 4), np.uint8), (2, 2)), DENSE, ANSWERS, {})
-    data.add(recipe("weight/finetune", "pruned"), DENSE, np.array([0, 1, 0, 1]))
-    data.add(recipe("weight/finetune", "control", 0.0), DENSE, np.array([0, 0, 0, 0]))
+    for digest, k, answers in (("control", 0.0, [0, 0, 0, 0]), ("pruned", 0.5, [0, 1, 0, 1])):
+        recipe = SimpleNamespace(method=parse("weight/finetune"), digest=digest, k=k)
+        data.add(recipe, DENSE, np.array(answers))
     rows = pd.DataFrame(
         {
             "method": "weight/finetune",
@@ -163,6 +153,6 @@ def test_what_cannot_be_written_is_said_once(paths, capsys):
     paths.page_data.write_text("in the way")
     data = PageData(paths, networks(np.zeros((4, 4), np.uint8), (2, 2)), DENSE, ANSWERS, {})
     for digest in "ab":
-        data.add(recipe(digest=digest), DENSE, ANSWERS)
+        data.add(SimpleNamespace(method=parse("weight"), digest=digest, k=0.5), DENSE, ANSWERS)
     said = capsys.readouterr().out
     assert said.count("Warning: pages will lack what is not in the tables") == 1
