@@ -11,7 +11,6 @@ from ..sweep_config import parsed
 from ..utils import CLEARLY_LESS, RunError, one_line
 from ..visualization import csv
 from ..visualization.levels import levels_of, value_text
-from ..visualization.tables import CLEARLY_LESS
 from . import folder, reports
 from .intervals import BOUNDS, mean_and_interval
 from .paths import ArtifactPaths
