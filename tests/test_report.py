@@ -300,4 +300,5 @@ def test_tensorboard_is_written_on_request(cli, copy, small):
     done = cli(*small, "--tensorboard")
     assert done.returncode == 0, done.stderr
     runs = {path.parent.name for path in (copy / "small" / "tensorboard").glob("*/*tfevents*")}
-    assert runs == {"weight", "unit", "training", "figures", "summary"}
+    methods = {"weight", "unit", "weight-random", "unit-random"}
+    assert runs == methods | {"training", "figures", "summary"}
