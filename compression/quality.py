@@ -26,6 +26,8 @@ def check_drop(bits, data, drop, metric):
     if drop is None:
         if metric is not None:
             raise UsageError("metric: give max_accuracy_drop too, in the units of the metric.")
+        if data is not None:
+            raise UsageError("data: give max_accuracy_drop too, which is measured on it.")
         return
     if bits is not None:
         raise UsageError("bits and max_accuracy_drop both choose the bits; give one of them.")

@@ -56,7 +56,10 @@ class Chance:
 
 
 def half_interval(accuracy, num_test):
-    """Half the 95 % interval of an accuracy on so many test examples (binomial)."""
+    """Half the 95 % interval of an accuracy on so many test examples (binomial); where all or none
+    are right, how far the truth may be away (the rule of three)."""
+    if accuracy in (0, 1):
+        return min(3 / num_test, 1)
     return 1.96 * math.sqrt(accuracy * (1 - accuracy) / num_test)
 
 

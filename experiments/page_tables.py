@@ -5,6 +5,7 @@ import pandas as pd
 
 from ..utils import percent
 from ..visualization import console, csv, graph
+from ..visualization.controls import is_control
 from ..visualization.tables import BASELINE, baseline_of, json_numbers, missed, pair_of
 
 # What people look for first: the table may be wider than the screen.
@@ -96,6 +97,9 @@ def table(rows, columns):
         [_cell(column, value) for column, value in zip(columns, values, strict=True)]
         for values in rows[columns].itertuples(index=False)
     ]
+    for row, control in zip(cells, is_control(rows), strict=True):
+        if control:
+            row[columns.index("k")]["text"] += ", control"
     for row, less in zip(cells, missed(csv.means_of(rows)), strict=True):
         if less:
             row[sparsity]["text"] += f" {console.LESS}"

@@ -31,9 +31,9 @@ class MaskCallback(keras.callbacks.Callback):
         """Waits for the first step: other callbacks may restore weights first.
 
         Raises:
-            UsageError: if the model is not compiled.
+            UsageError: if the model is not compiled with an optimizer.
         """
-        if not getattr(self.model, "compiled", False):
+        if getattr(self.model, "optimizer", None) is None:
             raise UsageError(
                 f"{type(self).__name__}: {getattr(self.model, 'name', self.model)!r} has no "
                 "optimizer, whose steps would keep pruned weights at zero; call model.compile "

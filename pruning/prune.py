@@ -134,6 +134,8 @@ class Wanted:
         """
         if not isinstance(sparsity, Mapping):
             return cls({checked_fraction("sparsity", sparsity): tuple(prunables.layers)})
+        if not sparsity:
+            raise UsageError("sparsity: the dictionary is empty; give a layer's name and fraction.")
         nearest = {}  # a layer's own fraction counts more than that of what it is in
         for name, share in sparsity.items():
             share = checked_fraction(f"sparsity of {name!r}", share)

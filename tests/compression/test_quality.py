@@ -150,6 +150,7 @@ def test_several_outputs_need_a_metric(tmp_path):
 
 BAD = [
     ({"metric": mean_squared_error}, "metric: give max_accuracy_drop too"),
+    ({"data": (ONE, ONE)}, "data: give max_accuracy_drop too"),
     ({"metric": "mse", "max_accuracy_drop": 1, "data": (ONE, ONE)}, "metric: 'mse' is neither"),
     ({"metric": brier_score, "max_accuracy_drop": -1, "data": (ONE, ONE)}, "not a number from 0"),
     ({"max_accuracy_drop": True, "data": (ONE, ONE)}, "True is not a share"),

@@ -214,3 +214,8 @@ def test_what_has_lost_its_influence_counts_as_gone():
     ).assign(effective_sparsity=[0.0, 0.841])
     (sentence,), _ = headlines.headline(rows)
     assert sentence.startswith("Without retraining (unit), 84.1 % of the hidden weights can be")
+
+
+def test_all_right_is_not_certain():
+    assert headlines.half_interval(1.0, 500) == headlines.half_interval(0.0, 500) == 0.006
+    assert headlines.half_interval(0.5, 10_000) == pytest.approx(0.0098)

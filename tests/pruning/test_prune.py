@@ -329,6 +329,7 @@ def test_gradient_and_activation_by_hand():
 
 
 BAD = [
+    (({},), {}, "the dictionary is empty"),
     ((60,), {}, "did you mean 0.6"),
     ((-0.1,), {}, "not a fraction"),
     (("much",), {}, "not a number"),
