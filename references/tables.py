@@ -191,7 +191,7 @@ def _small_row(title, seed, row, how):
         *(row.dense_valid, row.control_valid, row.valid),
         *(row.dense_test, row.control_test, row.test),
     )
-    shown = " | ".join(f"{100 * accuracy:.2f}" for accuracy in accuracies)
+    shown = " | ".join("–" if pd.isna(a) else f"{100 * a:.2f}" for a in accuracies)
     ratio = row.raw_bytes / row.npk_bytes
     return (
         f"| {title} | {seed} | {row.raw_bytes:,.0f} | {row.npk_bytes:,.0f} | {ratio:,.0f}× | {how} "
