@@ -111,7 +111,7 @@ def test_a_report_is_whole_and_fits(visit, folder, root, width, dark):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     for name in ("accuracy", "loss", "distributions", "training-loss", "training-accuracy"):
         page.wait_for_selector(f"#{name} .main-svg")
-    assert page.locator("#numbers tbody tr").count() == 8
+    assert page.locator("#numbers tbody tr").count() == 16  # four methods at four sparsities
     assert page.locator("#command").inner_text().startswith("python -m network-pruning.train")
     screenshot(page, root, f"report-{width}-{'dark' if dark else 'light'}")
 
