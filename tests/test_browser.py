@@ -442,7 +442,8 @@ def test_several_seeds(visit, folder, tmp_path, root, seeds):
     assert ("test accuracy low" in head) == (seeds == 3)
     assert (page.locator("#accuracy .fills path").count() > 0) == (seeds == 3)
     traces = page.evaluate("document.getElementById('accuracy').data.map(t => t.mode)")
-    assert traces.count("markers") == (4 if seeds == 2 else 0)
+    # Two seeds of each of four methods.
+    assert traces.count("markers") == (8 if seeds == 2 else 0)
     trust = page.locator(".trust").inner_text()
     assert f"{seeds} seeds: the dense network's mean test accuracy" in trust
     assert ("95 % interval" in trust) == (seeds == 3)
