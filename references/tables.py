@@ -107,27 +107,25 @@ def strong_table(folder, shown):
     return f"{title}, {summary['seeds'].max()} seeds:\n\n{STRONG_HEADER}{''.join(lines)}"
 
 
-def with_control(summary, control):
-    """A summary with a row for the control of one seed, from `metrics.csv`, behind the others'."""
-    same = (summary["method"] == control["method"]) & (summary["k"] == 0)
-    means = {f"{name}_mean": value for name, value in control.items()}
-    row = pd.DataFrame([{**control, **means, "seeds": 1}]).reindex(columns=summary.columns)
-    place = summary.index[same][-1] + 1
-    return pd.concat([summary[:place], row, summary[place:]], ignore_index=True)
+def with_control(summary, other):
+    """A summary with the control of another one, of more rounds, behind its own."""
+    controls = [(table["k"] == 0) & (table["rounds"] > 0) for table in (summary, other)]
+    place = summary.index[controls[0]][-1] + 1
+    parts = (summary[:place], other[controls[1]], summary[place:])
+    return pd.concat(parts, ignore_index=True)
 
 
 def _strong_row(label, row, *others):
     def percent(column, source=row):
         return f"{100 * source[column]:.2f}"
 
-    several = row["seeds"] > 1
     cells = [
-        label if several else f"{label}, seed 0",
+        label,
         f"{row['rounds']:.0f}",
         f"{row['compression_ratio_mean']:.0f}×",
         percent("test_accuracy_mean"),
-        percent("test_accuracy_sd") if several else "",
-        f"{percent('test_accuracy_low')}–{percent('test_accuracy_high')}" if several else "",
+        percent("test_accuracy_sd"),
+        f"{percent('test_accuracy_low')}–{percent('test_accuracy_high')}",
         percent("valid_accuracy_mean"),
         *([percent("test_accuracy_mean", other) for other in others] or ["", ""]),
     ]

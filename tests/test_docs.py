@@ -186,7 +186,9 @@ layers = [keras.Input((8,)), keras.layers.Dense(16, activation="relu"),
           keras.layers.Dense(4, activation="softmax")]
 model = keras.Sequential(layers)
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-names = {"model": model, "x": x, "y": y, "x_valid": x, "y_valid": y, "images": x}
+regressor = keras.Sequential([keras.Input((8,)), keras.layers.Dense(16), keras.layers.Dense(1)])
+names = {"model": model, "x": x, "y": y, "x_valid": x, "y_valid": y, "images": x,
+         "regressor": regressor, "targets": x[:, :1]}
 """
 
 

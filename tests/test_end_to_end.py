@@ -74,7 +74,7 @@ def test_config_json_holds_what_the_numbers_depend_on(finished):
 
 def test_the_screen_shows_summary_progress_and_table(finished):
     output = (finished / "stdout.txt").read_text()
-    for text in ("2,386,000", "epoch 1/2", "epoch 2/2", "Pruned and tested 8 networks", "90 %"):
+    for text in ("2,386,000", "epoch 1/2", "epoch 2/2", "Pruned and tested 16 networks", "90 %"):
         assert text in output
     assert str(finished / "small") in output
     assert "\r" not in output  # no progress bars where there is no terminal
