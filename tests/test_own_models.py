@@ -441,7 +441,8 @@ def test_a_model_without_units_is_pruned_by_weight(cli, own, tmp_path):
     assert results["Test Accuracy (Weight)"].notna().all()
     assert not list(single.glob("*unit*"))
     assert not (single / "loss_accuracy.png").exists()
-    assert set(pd.read_csv(folder / "replicates" / "summary.csv")["method"]) == {"weight"}
+    summary = pd.read_csv(folder / "replicates" / "summary.csv")
+    assert set(summary["method"]) == {"weight", "weight/random"}
     # Whoever asks for units by name is told, and nothing is written.
     process = cli(*flags[:3], "--methods=unit/random", f"--output_dir={tmp_path / 'none'}")
     assert process.returncode == 2
