@@ -5,7 +5,7 @@ import base64
 import numpy as np
 
 from ..utils import percent
-from ..visualization.controls import is_control
+from ..visualization.controls import is_control, of_methods
 from ..visualization.tables import BASELINE, baseline_of, json_numbers, trains
 from .page_data import read_look
 
@@ -25,7 +25,7 @@ def looks_of(paths, rows, labels):
     """
     found, pixels, missing, numbers = {}, {}, [], 0
     before = _answers_before(paths, rows)
-    for row in rows[rows["method"] != BASELINE].to_dict("records"):
+    for row in of_methods(rows).to_dict("records"):
         look = read_look(paths.look(row["recipe"]))
         if look is None or labels is None or len(look.answers) != len(labels):
             missing.append(f"{row['method']} at {percent(row['k'])}")

@@ -5,8 +5,8 @@ import pandas as pd
 
 from ..utils import percent
 from ..visualization import console, csv, graph
-from ..visualization.controls import is_control
-from ..visualization.tables import BASELINE, baseline_of, json_numbers, missed, pair_of
+from ..visualization.controls import is_control, of_methods
+from ..visualization.tables import baseline_of, json_numbers, missed, pair_of
 
 # What people look for first: the table may be wider than the screen.
 TABLE_COLUMNS = (
@@ -38,9 +38,7 @@ def curves(rows):
     """The points of every method, by sparsity: of a table of networks, or of means."""
     rows = _with_seeds(rows).assign(missed=missed(rows).astype(float))
     found = []
-    for method, group in rows.groupby("method", sort=False):
-        if method == BASELINE:
-            continue
+    for method, group in of_methods(rows).groupby("method", sort=False):
         own = graph.from_control(rows, method)
         found.append(
             {

@@ -68,10 +68,11 @@ class Retrainer:
             on_steps: called with the number of training steps just done.
         """
         recovery, masks = recovery_of(method, self.config), _whole(self._present(method, weights))
-        before = (number - 1) * self._epochs([control_round(method, self.config)], recovery)
+        part = control_round(method, self.config)
+        before = (number - 1) * self._epochs([part], recovery)
         generators = epoch_generators(self.config.seed, method, 0.0, 1 + before)
         living = None
-        if control_round(method, self.config).ramp:
+        if part.ramp:
             living = self._living(method, living, weights, masks)
             living.train(self.config.prune_epochs, self._rate_of_ramp, generators, on_steps)
             weights, masks = living.grown()

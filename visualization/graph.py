@@ -19,11 +19,11 @@ from matplotlib.transforms import ScaledTranslation
 from PIL import Image
 
 from ..utils import atomic_path, middle_cut, percent, shortened
-from .controls import controls_of
+from .controls import controls_of, of_methods
 from .histograms import layer_histogram, spanning_edges, symmetric_edges
 from .palette import BLUE, GREY, METHOD_COLORS, ORANGE, VERMILION
 from .sparsity_axis import label_sparsities, most_below_one, sparsity_position
-from .tables import BASELINE, baseline_of, pair_of
+from .tables import baseline_of, pair_of
 
 # With a place of their own, titles are not kept clear of the ticks: a sixth of a rerun's time.
 matplotlib.rcParams.update(
@@ -190,7 +190,7 @@ def _method_styles(metrics):
     floors = FLOOR_COLORS, FLOOR_MARKERS, FLOOR_DASHES, (FLOOR_MARKER_SIZE,)
     lines, floors = (zip(*map(itertools.cycle, looks), strict=False) for looks in (lines, floors))
     names = ("color", "marker", "linestyle", "markersize")
-    own = metrics[metrics["method"] != BASELINE]  # which is a line across all of the figure
+    own = of_methods(metrics)  # the baseline is a line across all of the figure
     criteria = own.groupby("method", sort=False)["criterion"].first()
     return {
         method: dict(zip(names, next(floors if criterion == "random" else lines), strict=True))
