@@ -20,12 +20,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .compression.npk import load, save
-    from .compression.shrink import shrink
-    from .config import UsageError
     from .data.data_loaders.loader_utils import Dataset, Split
     from .data.registry import register as register_dataset
+    from .graph.shrink import shrink
     from .models.architectures import Architecture, register_model
-    from .pruning.callbacks import KeepPruned, Pruning
     from .pruning.criteria import register_criterion
     from .pruning.granularities import register_granularity
     from .pruning.model_measures import measure
@@ -33,6 +31,8 @@ if TYPE_CHECKING:
     from .pruning.recoveries import register_recovery
     from .pruning.schedules import register_schedule
     from .pruning.scopes import register_scope
+    from .training.callbacks import KeepPruned, Pruning
+    from .utils import UsageError
 
 __version__ = "0.1.0"
 
@@ -60,10 +60,10 @@ __all__ = [
 # Found when they are asked for, so that importing the package costs nothing.
 _PLACES = {
     "prune": ".pruning.prune",
-    "Pruning": ".pruning.callbacks",
-    "KeepPruned": ".pruning.callbacks",
+    "Pruning": ".training.callbacks",
+    "KeepPruned": ".training.callbacks",
     "measure": ".pruning.model_measures",
-    "shrink": ".compression.shrink",
+    "shrink": ".graph.shrink",
     "save": ".compression.npk",
     "load": ".compression.npk",
     "register_criterion": ".pruning.criteria",
@@ -76,7 +76,7 @@ _PLACES = {
     "register_dataset": ".data.registry",
     "Dataset": ".data.data_loaders.loader_utils",
     "Split": ".data.data_loaders.loader_utils",
-    "UsageError": ".config",
+    "UsageError": ".utils",
 }
 
 

@@ -12,11 +12,11 @@ if __name__ == "__main__" and __package__ != "network_pruning":
 
 from functools import partial
 
-from . import command
-from .config import ExportConfig, UsageError, define_flags, export_config_from_flags
+from .cli import launch
 from .experiments import folder, plugins
 from .experiments.paths import ArtifactPaths
-from .utils import say
+from .settings.experiment import ExportConfig, define_flags, export_config_from_flags
+from .utils import UsageError, echo
 
 OUT_OF_MEMORY = "Close other programs, then run the same command again."
 INTERRUPTED = "Nothing half-written is left; the same command begins again."
@@ -25,19 +25,19 @@ INTERRUPTED = "Nothing half-written is left; the same command begins again."
 @plugins.explained()
 def main(config):
     """Exports what the flags describe."""
-    from .experiments import gallery, reports
     from .experiments.exports import export
     from .experiments.notes import notes_of_export
+    from .pages import experiment_page, index_page
     from .visualization import console
 
     for note in notes_of_export(config):
-        say(note)
+        echo(note)
     record, paths = export(config)
     if config.experiment_id:
-        reports.try_to_write_report(paths)
-        gallery.try_to_write_index(config.output_dir)
-    say(console.export_table(record))
-    say(f"The files are in {paths.exports}")
+        experiment_page.try_to_write_report(paths)
+        index_page.try_to_write_index(config.output_dir)
+    echo(console.export_table(record))
+    echo(f"The files are in {paths.exports}")
 
 
 @plugins.explained()
@@ -58,7 +58,7 @@ def parse(flag_values):
 
 def cli():
     """The command `network-pruning-export`."""
-    command.launch(
+    launch.launch(
         __doc__,
         partial(define_flags, kind=ExportConfig),
         parse,

@@ -12,9 +12,9 @@ if __name__ == "__main__" and __package__ != "network_pruning":
 import sys
 from functools import partial
 
-from . import command
-from .config import PredictConfig, UsageError, define_flags, predict_config_from_flags
-from .utils import RunError, counted, say
+from .cli import launch
+from .settings.experiment import PredictConfig, define_flags, predict_config_from_flags
+from .utils import RunError, UsageError, echo, pluralize
 
 
 def main(config):
@@ -29,7 +29,7 @@ def main(config):
         try:
             image, done = prepared(path, taken, config.margin, config.invert)
         except RunError as error:
-            command.fail(error, command.FAILED)  # the others may be read
+            launch.fail(error, launch.FAILED)  # the others may be read
             failed += 1
             continue
         probabilities = answer(image.reshape(1, *shape))[0]
@@ -37,11 +37,11 @@ def main(config):
             f"{path}: {_described(probabilities, config)}", flush=True
         )  # in one line, for scripts
         if done:
-            say(f"  ({'; '.join(done)})")
+            echo(f"  ({'; '.join(done)})")
     if failed and len(config.images) > 1:
-        raise RunError(f"{failed} of {counted(len(config.images), 'image')} could not be read.")
+        raise RunError(f"{failed} of {pluralize(len(config.images), 'image')} could not be read.")
     if failed:
-        sys.exit(command.FAILED)
+        sys.exit(launch.FAILED)
 
 
 def _load_plugins(config):
@@ -85,7 +85,7 @@ def _model(path):
 
 def _keras_model(path):
     """The same of a model that NumPy alone cannot run."""
-    say(f"{path} holds more than simple layers: Keras is started.")
+    echo(f"{path} holds more than simple layers: Keras is started.")
     from .models import backend  # noqa: F401, I001 - before anything else imports Keras
     from .compression import npk
 
@@ -126,7 +126,7 @@ def _described(answers, config):
         answers = powers / powers.sum()
     if config.classes and len(config.classes) != len(answers):
         raise UsageError(
-            f"--classes: {counted(len(config.classes), 'name')}, but {config.model} tells "
+            f"--classes: {pluralize(len(config.classes), 'name')}, but {config.model} tells "
             f"{len(answers)} classes apart."
         )
     names = config.classes or [str(number) for number in range(len(answers))]
@@ -136,7 +136,7 @@ def _described(answers, config):
 
 def cli():
     """The command `network-pruning-predict`."""
-    command.launch(
+    launch.launch(
         __doc__,
         partial(define_flags, kind=PredictConfig),
         predict_config_from_flags,

@@ -16,9 +16,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from . import command
-from .config import ReportConfig, UsageError, define_flags, report_config_from_flags
-from .utils import RunError, counted, one_line, say
+from .cli import launch
+from .settings.experiment import ReportConfig, define_flags, report_config_from_flags
+from .utils import RunError, UsageError, echo, one_line, pluralize
 
 OUT_OF_MEMORY = "Close other programs, then run the same command again."
 INTERRUPTED = "Pages that were finished are whole; the same command goes on."
@@ -38,51 +38,53 @@ def main(config):
 
 
 def _write(root, config):
-    from .experiments import folder, gallery, reports, sweep_results
-    from .experiments.sweep_paths import read_record, sweeps_of
-    from .experiments.tensorboard import write_tensorboard
+    from .experiments import finished, folder
+    from .pages import experiment_page, index_page, sweep_results
+    from .pages.tensorboard import write_tensorboard
+    from .sweeps.paths import read_record, sweeps_of
 
     written, pending, failed = 0, [], []
-    for experiment in gallery.experiments_of(root):
+    for experiment in index_page.experiments_of(root):
         for paths in (*experiment.seeds().values(), experiment):
             try:
-                if reports.write_report(paths, keep_richer=True):
+                if experiment_page.write_report(paths, keep_richer=True):
                     written += 1
                 else:
-                    say(f"Left as it is: {paths.report} shows what is not in its folder any more.")
+                    echo(f"Left as it is: {paths.report} shows what is not in its folder any more.")
                 if config.tensorboard and paths.config.exists():
                     with folder.locked(paths):
                         write_tensorboard(paths)
-            except reports.NothingYet:
+            except experiment_page.NothingYet:
                 pending.append(paths.root.name)
-            except reports.FAILURES as error:
+            except finished.FAILURES as error:
                 failed.append(f"{paths.root.name}: {error}")
     for paths in sweeps_of(root):
         try:
             sweep_results.write_results(paths, read_record(paths))
             written += 1
-        except reports.FAILURES as error:
+        except finished.FAILURES as error:
             failed.append(f"{paths.root.name}: {error}")
-    for name in sorted(set(pending) - set(gallery.stopped_trials(root))):
-        say(f"No page yet for {name}, which has no tested networks.")
+    for name in sorted(set(pending) - set(index_page.stopped_trials(root))):
+        echo(f"No page yet for {name}, which has no tested networks.")
     for text in failed:
-        say(f"No page for {text}")
-    index = gallery.write_index(root)
-    say(f"Wrote {counted(written, 'report')} and {index}")
+        echo(f"No page for {text}")
+    index = index_page.write_index(root)
+    echo(f"Wrote {pluralize(written, 'report')} and {index}")
     if failed:
-        raise RunError(f"{counted(len(failed), 'page')} could not be written.")
+        raise RunError(f"{pluralize(len(failed), 'page')} could not be written.")
 
 
 def _list(root):
-    from .experiments import gallery
+    from .pages import index_page
     from .visualization import console
 
-    print(console.experiments_table(gallery.cards_of(root), _width()))
+    print(console.experiments_table(index_page.cards_of(root), _width()))
 
 
 def _show(root, name):
-    from .experiments import reports
+    from .experiments import finished
     from .experiments.paths import ArtifactPaths
+    from .pages import experiment_page
     from .visualization import console
 
     # A seed lies in the folder of its experiment.
@@ -91,8 +93,8 @@ def _show(root, name):
     if not paths.root.is_dir():
         raise RunError(f"There is no experiment {root / name}; --list names all there are.")
     try:
-        found = reports.report_of(paths)
-    except reports.FAILURES as error:
+        found = experiment_page.report_of(paths)
+    except finished.FAILURES as error:
         if isinstance(error, RunError):
             raise
         raise RunError(f"{paths.root} cannot be understood ({one_line(error, 200)}).") from error
@@ -106,7 +108,7 @@ def _width():
 
 def cli():
     """The command `network-pruning-report`."""
-    command.launch(
+    launch.launch(
         __doc__,
         partial(define_flags, kind=ReportConfig),
         report_config_from_flags,

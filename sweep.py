@@ -18,9 +18,10 @@ import dataclasses
 import shlex
 import sys
 
-from . import command, train
+from .cli import launch
 from .experiments import plugins
-from .sweep_config import define_sweep_flags, sweep_config_from_flags
+from .experiments.runner import checked
+from .settings.sweep import define_sweep_flags, sweep_config_from_flags
 
 OUT_OF_MEMORY = "Give each trial more cores (--cpus_per_trial), so that fewer run at once."
 INTERRUPTED = "Trials that were running keep their finished epochs; the same command goes on."
@@ -29,18 +30,21 @@ INTERRUPTED = "Trials that were running keep their finished epochs; the same com
 @plugins.explained()
 def main(config):
     """Runs the sweep, or says what it would run."""
-    from .experiments import sweep_plan, sweeps
     from .experiments.notes import notes_of
-    from .utils import say
+    from .sweeps import plan, runner
+    from .utils import echo
 
     # What differs among the trials differs between the first and the last of them.
     for note in dict.fromkeys((*notes_of(config.first), *notes_of(config.last))):
-        say(note)
+        echo(note)
     if config.dry_run:
-        print(sweep_plan.plan(config))
+        print(plan.plan(config))
     else:
+        from .pages.index_page import try_to_write_index
+        from .pages.sweep_results import try_to_write_results
+
         words = ["python", "-m", "network-pruning.sweep", *sys.argv[1:]]
-        sweeps.run(config, shlex.join(words))
+        runner.run(config, shlex.join(words), try_to_write_results, try_to_write_index)
 
 
 @plugins.explained()
@@ -52,7 +56,7 @@ def parse(flag_values):
     if "help" in flag_values.methods:
         from .pruning.catalogue import catalogue
 
-        raise command.Answered(catalogue())
+        raise launch.PrintAndExit(catalogue())
     config = sweep_config_from_flags(flag_values)
     first = config.first
     every = {name: config.varied.get(name, (getattr(first, name),)) for name in NAMED}
@@ -60,7 +64,7 @@ def parse(flag_values):
         registry.check(dataset)
     for name, values in every.items():
         for value in values:
-            train.checked(dataclasses.replace(first, **{name: value}, experiment_id=None))
+            checked(dataclasses.replace(first, **{name: value}, experiment_id=None))
     return config
 
 
@@ -70,7 +74,7 @@ NAMED = ("dataset", "model", "methods")
 
 def cli():
     """The command `network-pruning-sweep`."""
-    command.launch(__doc__, define_sweep_flags, parse, main, OUT_OF_MEMORY, INTERRUPTED)
+    launch.launch(__doc__, define_sweep_flags, parse, main, OUT_OF_MEMORY, INTERRUPTED)
 
 
 if __name__ == "__main__":

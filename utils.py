@@ -12,6 +12,10 @@ from functools import cache
 from pathlib import Path
 
 
+class UsageError(ValueError):
+    """A setting that cannot be used; the message is one sentence that says what to do."""
+
+
 class RunError(Exception):
     """A failure that the user can act on; the message is one clear sentence."""
 
@@ -114,7 +118,7 @@ def _umask():
 COLUMNS = 80  # of the narrowest terminal that what is said must fit
 
 
-def say(text=""):
+def echo(text=""):
     """Prints text for the person who watches, above a progress bar if there is one.
 
     Lines longer than a terminal go on, indented, in the next; no word is broken.
@@ -133,7 +137,7 @@ def _wrapped(line):
     )
 
 
-def counted(number, what):
+def pluralize(number, what):
     """ "1 epoch" or "2,000 examples"."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 

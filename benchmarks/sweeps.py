@@ -91,11 +91,11 @@ def packed(folder):
 def pieces(folder):
     """How fast trials are handed out, by trials that do nothing; how soon the first begins."""
     runpy.run_path(str(PACKAGE / "__main__.py"))["load_package"]()
-    from network_pruning.experiments import engine, ray_connection
+    from network_pruning.sweeps import engine, ray_connection
 
     program = folder / "nothing"
     program.mkdir()
-    (program / "trial.py").touch()
+    (program / "cli/trial.py").touch()
     answer = "print('network-pruning', sys.argv[-1] == '--version' and VERSION)"
     said = f"import sys; VERSION = {engine.__version__!r}; {answer} if len(sys.argv) > 2 else None"
     (program / "__main__.py").write_text(said)

@@ -13,21 +13,21 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..config import BITS, UsageError
+from ..graph.liveness import LivenessAnalysis
+from ..graph.shrink import GraphRewriter
+from ..graph.tracing import Graph, function_of
+from ..graph.unit_order import reorder_units
 from ..models import kernels
 from ..models.copies import check_built, in_order_of, knowing, refresh
 from ..models.kernels import value_of
-from ..utils import atomic_path
+from ..settings.experiment import BITS
+from ..utils import UsageError, atomic_path
 from . import npk_config, npk_file
-from .graph import Graph, function_of
-from .life import Life
 from .npk_config import check_loadable, plain_config
 from .npk_estimate import estimated_size
 from .npk_writer import write
-from .order import in_order
 from .quality import Quality, check_drop
 from .quantization import is_quantized, quantized
-from .shrink import Surgery
 
 
 def save(
@@ -75,7 +75,7 @@ def save(
     check_built(model)
     path, bits = _checked_path(path), _checked_bits(bits)
     check_drop(bits, data, max_accuracy_drop, metric)
-    smaller = without_what_is_gone(model)
+    smaller = remove_dead_units(model)
     check_loadable(smaller)
     if max_accuracy_drop is not None:
         quality = Quality(model, data, metric)
@@ -160,7 +160,7 @@ def _arrays(model, config):
         weights = in_order_of(npk_config.variables(config), model)
         arrays = [value_of(variable) for variable in weights]
     else:
-        weights, arrays = model.weights, in_order(model)
+        weights, arrays = model.weights, reorder_units(model)
     return [_known_type(array) for array in arrays], _column_axes(model, weights)
 
 
@@ -190,18 +190,18 @@ def _checked_bits(bits):
     return bits if bits is None else int(bits)
 
 
-def without_what_is_gone(model):
+def remove_dead_units(model):
     """The smaller model behind unchanged inputs; a subclassed one, and one that Keras has
     quantized, as it is."""
     if function_of(model) is None or is_quantized(model):
         return model
     graph = Graph(model)
-    life = Life.of(graph)
+    liveness = LivenessAnalysis.of(graph)
     for channels in graph.inputs:
         if channels:  # inputs that nothing reads cost next to nothing, to choose some would
-            life.needed[graph.atoms.find(channels.atoms)] = True
+            liveness.needed[graph.groups.find(channels.groups)] = True
     with knowing(model):
-        return Surgery(graph, life).operate()
+        return GraphRewriter(graph, liveness).build()
 
 
 def _with_fewest_bits(model, quality, before, drop):

@@ -8,7 +8,13 @@ import math
 
 import numpy as np
 
-from .npk_writer import as_bytes, config_bytes, deflated, pictures_of, table_and_places
+from .npk_writer import (
+    as_bytes,
+    config_bytes,
+    deflated,
+    pictures_of,
+    table_and_places,
+)
 
 HEAD = 16  # bytes before the config
 SAMPLE = 1 << 18  # bytes of a table that are deflated to see how much shorter all of it becomes

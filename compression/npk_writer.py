@@ -8,7 +8,17 @@ import zlib
 import constriction
 import numpy as np
 
-from .npk_reader import MAGIC, OF_CONFIG, OF_PLAIN, ROOM, TYPES, WORDS, Model, claim, inflated
+from .npk_reader import (
+    MAGIC,
+    OF_CONFIG,
+    OF_PLAIN,
+    ROOM,
+    TYPES,
+    WORDS,
+    Model,
+    claim,
+    inflated,
+)
 
 MOST_LEVELS = 64  # of a table; arrays with more magnitudes keep their numbers as they are
 MOST_TRIED = 1 << 18  # cells of a matrix that are written to see which way is shorter

@@ -8,8 +8,7 @@ import re
 import keras
 import numpy as np
 
-from ..config import UsageError
-from ..utils import one_line
+from ..utils import UsageError, one_line
 
 # Metrics that are called like this are the better the lower they are.
 LOSSES = "loss error crossentropy entropy divergence distance hinge poisson perplexity".split()

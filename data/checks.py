@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..registry import named
+from ..settings.registry import named
 from ..utils import RunError
 from .data_loaders.loader_utils import Dataset, Split
 

@@ -6,8 +6,8 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from ..config import DEFAULT_NUM_VALID, UsageError
-from ..utils import RunError, counted, file_sha256, say
+from ..settings.experiment import DEFAULT_NUM_VALID
+from ..utils import RunError, UsageError, echo, file_sha256, pluralize
 from .data_loaders.loader_utils import Dataset, Split, held_out
 
 # NumPy is imported where it is needed: `--help` and flag errors come by here.
@@ -37,7 +37,7 @@ def load(path, num_valid):
     train, test = (_pixels(path, name, arrays[name]) for name in ("x_train", "x_test"))
     for name, pixels, labels in (("train", train, train_labels), ("test", test, test_labels)):
         if len(pixels) != len(labels):
-            numbers = f"x_{name} has {counted(len(pixels), 'example')}, y_{name} {len(labels):,}"
+            numbers = f"x_{name} has {pluralize(len(pixels), 'example')}, y_{name} {len(labels):,}"
             _refuse(path, f"{numbers}, but there must be a label for each")
     if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
         kinds = " and ".join(f"{pixels.dtype} of shape {pixels.shape}" for pixels in (train, test))
@@ -45,7 +45,7 @@ def load(path, num_valid):
     if num_valid is None:
         num_valid = _default_num_valid(train_labels)
     to_train, valid = held_out(Split(train, train_labels), num_valid)
-    say(_how_taken(path, arrays["x_train"]))
+    echo(_how_taken(path, arrays["x_train"]))
     dataset = Dataset(
         name=Path(path).name,
         digest=file_sha256(Path(path).expanduser()),
@@ -146,7 +146,7 @@ def _pixels(path, name, array):
         pixels = array.astype(np.float32, copy=False)
     wrong = int(np.size(pixels) - np.count_nonzero(np.isfinite(pixels)))
     if wrong:
-        _refuse(path, f"{name} is not finite (NaN, infinite) in {counted(wrong, 'place')}")
+        _refuse(path, f"{name} is not finite (NaN, infinite) in {pluralize(wrong, 'place')}")
     return pixels
 
 
@@ -172,7 +172,7 @@ def _labels(path, *arrays):
             f"examples; number the classes 0, 1, 2 … ({NUMBERING})",
         )
     if not wide and min(int(labels.min()) for labels in found) == 1:
-        say(
+        echo(
             f"Note: {Path(path).name}: no label is 0; if the classes are numbered from 1, subtract "
             "1 from y_train and y_test."
         )
@@ -218,8 +218,8 @@ def _warn_of_order(dataset):
         return
     lacking = np.setdiff1d(dataset.train.labels, dataset.valid.labels)
     if len(lacking) and len(dataset.valid) >= 10 * dataset.num_classes:
-        say(
-            f"Note: the first {counted(len(dataset.valid), 'example')}, held out for validation, "
+        echo(
+            f"Note: the first {pluralize(len(dataset.valid), 'example')}, held out for validation, "
             f"lack {len(lacking)} of {dataset.num_classes} classes; shuffle the file."
         )
 

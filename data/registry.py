@@ -3,8 +3,8 @@
 import importlib
 import pkgutil
 
-from ..config import DATA_FILES, is_file
-from ..registry import Registry
+from ..settings.experiment import DATA_FILES, is_file
+from ..settings.registry import Registry
 from . import data_loaders, files
 
 # A loader is a function `(data_dir, num_valid) -> Dataset`.

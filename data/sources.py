@@ -20,7 +20,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..utils import RunError, remove_temporary_files, say, write_bytes
+from ..utils import RunError, echo, remove_temporary_files, write_bytes
 
 # The largest file, the training images, has 47,040,016 bytes: nothing bigger is ever unpacked.
 MAX_FILE_BYTES = 64 * 2**20
@@ -180,7 +180,7 @@ def fetch_files(files, sources, data_dir=None):
         if not wanted:
             break
         if source not in cached:
-            say(f"Looking for the {files.name} data: {source}")
+            echo(f"Looking for the {files.name} data: {source}")
         try:
             for filename, content in source.fetch(wanted):
                 if hashlib.sha256(content).hexdigest() != files.sha256[filename]:
@@ -203,7 +203,7 @@ def _keep(content, path):
         # Other runs may be writing here too; what is an hour old has no writer any more.
         remove_temporary_files(path.parent, older_than=3600)
     except RunError as error:
-        say(f"No copy of {path.name} is kept, the next run fetches it again: {error}")
+        echo(f"No copy of {path.name} is kept, the next run fetches it again: {error}")
 
 
 def _advice(files, cache, reasons):

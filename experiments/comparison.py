@@ -10,13 +10,13 @@ import time
 
 import pandas as pd
 
-from ..config import short_name, training_settings
 from ..pruning import methods, shortfalls
-from ..utils import counted, percent, progress, say
+from ..settings.experiment import short_name, training_settings
+from ..utils import echo, percent, pluralize, progress
 from ..visualization.tables import baseline_of
-from . import recipes
-from .headlines import Chance
-from .memory import Memory
+from . import run_key
+from .chance import Chance
+from .metrics_store import MetricsStore
 
 
 def chosen_methods(config, reference=methods.REFERENCE):
@@ -28,25 +28,25 @@ def chosen_methods(config, reference=methods.REFERENCE):
     return list(dict.fromkeys((*reference, *others, *floors)))
 
 
-def wanted_recipes(config, reference, checkpoint):
-    """The `Recipe`s of all networks of a run, for each method and in it for each `k`.
+def wanted_keys(config, reference, checkpoint):
+    """The `NetworkKey`s of all networks of a run, for each method and in it for each `k`.
 
     What pruned networks are compared with is among them, asked for or not: the untouched dense
     network, called `baseline` where some method trains, and the control of each method that does.
     """
     chosen = chosen_methods(config, reference)
     trains = any(method.trains for method in chosen)
-    found = [recipes.baseline(config, checkpoint)] if trains else []
+    found = [run_key.baseline(config, checkpoint)] if trains else []
     for method in chosen:
         needs_first = method.trains or not found
         k_vals = config.k_vals if 0 in config.k_vals or not needs_first else (0.0, *config.k_vals)
-        found += [recipes.recipe(config, method, k, checkpoint) for k in k_vals]
+        found += [run_key.network_key(config, method, k, checkpoint) for k in k_vals]
     return found
 
 
 def is_known(config, reference, paths, checkpoint):
     """Whether all networks of a run have been made and tested before."""
-    return not _left(wanted_recipes(config, reference, checkpoint), Memory(paths.metrics), paths)
+    return not _left(wanted_keys(config, reference, checkpoint), MetricsStore(paths.metrics), paths)
 
 
 def compare(config, networks, dense, rankings, paths, checkpoint):
@@ -61,17 +61,17 @@ def compare(config, networks, dense, rankings, paths, checkpoint):
         checkpoint: SHA-256 of the kept checkpoint.
 
     Returns:
-        The rows of `metrics.csv` that belong to this run, in the order of `wanted_recipes`.
+        The rows of `metrics.csv` that belong to this run, in the order of `wanted_keys`.
     """
-    memory = Memory(paths.metrics)
-    wanted = wanted_recipes(config, networks.reference, checkpoint)
+    memory = MetricsStore(paths.metrics)
+    wanted = wanted_keys(config, networks.reference, checkpoint)
     left = _left(wanted, memory, paths)
     if left:
         _make_and_test(left, wanted, memory, config, networks, dense, rankings, paths)
-    say(_done(len(left), len(wanted)))
-    rows = memory.rows(recipe.digest for recipe in wanted)
+    echo(_done(len(left), len(wanted)))
+    rows = memory.rows(key.digest for key in wanted)
     for text in [*remarks(rows), *_chance(config, rows, networks.dataset)]:
-        say(text)
+        echo(text)
     return rows
 
 
@@ -91,63 +91,63 @@ def _chance(config, rows, dataset):
 def _done(made, wanted):
     """What is said of the networks of a run, of which so many have been made and tested now."""
     if not made:
-        return f"{counted(wanted, 'network')}, all tested before."
+        return f"{pluralize(wanted, 'network')}, all tested before."
     before = f"; {wanted - made:,} more were tested before" if made < wanted else ""
-    return f"Pruned and tested {counted(made, 'network')}{before}."
+    return f"Pruned and tested {pluralize(made, 'network')}{before}."
 
 
 def _make_and_test(left, wanted, memory, config, networks, dense, rankings, paths):
     """Makes and tests the networks of the recipes in `left`; each is remembered at once."""
     # Only here TensorFlow is needed: a rerun that only draws does without.
-    from .network_tests import NetworkTests
-    from .page_data import PageData
+    from .network_diagnostics import DiagnosticsWriter
+    from .network_metrics import NetworkTests
     from .pruned_networks import PrunedNetworks
 
-    controls = [recipe for recipe in wanted if recipe.is_control]
+    controls = [key for key in wanted if key.is_control]
     made = PrunedNetworks(config, networks, dense, rankings, paths, controls)
     test = NetworkTests(networks, dense)
-    digests = {recipe.method: recipe.digest for recipe in controls}
-    page_data = PageData(paths, networks, dense, test.of_dense[1], digests)
+    digests = {key.method: key.digest for key in controls}
+    page_data = DiagnosticsWriter(paths, networks, dense, test.of_dense[1], digests)
     with progress(total=len(left), unit="network") as bar:
-        for recipe in left:
-            bar.set_description(recipe.method.name, refresh=False)
-            begun, kept = time.perf_counter(), made.is_kept(recipe)
-            weights = made.pruned(recipe)
+        for key in left:
+            bar.set_description(key.method.name, refresh=False)
+            begun, kept = time.perf_counter(), made.is_kept(key)
+            weights = made.pruned(key)
             measured, answers = test(weights)
             # Before the row: what has one is not tested again.
-            page_data.add(recipe, weights, answers)
+            page_data.add(key, weights, answers)
             # What was trained in another run took a time that nobody knows any more.
             seconds = None if kept else time.perf_counter() - begun
-            memory.add(_row(config, recipe, measured, seconds))
-            if recipe.trains:
-                say(_line(memory[recipe.digest]))
+            memory.add(_row(config, key, measured, seconds))
+            if key.trains:
+                echo(_line(memory[key.digest]))
             bar.update()
 
 
 def _left(wanted, memory, paths):
     """The recipes whose networks have to be made or tested."""
-    return [recipe for recipe in wanted if not _is_done(recipe, memory, paths)]
+    return [key for key in wanted if not _is_done(key, memory, paths)]
 
 
-def _is_done(recipe, memory, paths):
+def _is_done(key, memory, paths):
     """Whether a network has been tested, and is still there if it was trained."""
-    return recipe.digest in memory and (not recipe.trains or paths.network(recipe).exists())
+    return key.digest in memory and (not key.trains or paths.network(key).exists())
 
 
-def _row(config, recipe, measured, seconds):
+def _row(config, key, measured, seconds):
     """What is known of a network, and by what settings it was made."""
     return {
         "experiment": config.experiment_id,
         **{name: getattr(config, name) for name in training_settings()},
         "dataset": short_name(config.dataset),
         "model": short_name(config.model),
-        "method": recipe.method.name,
-        **dataclasses.asdict(recipe.method),
-        **recipe.columns(),
+        "method": key.method.name,
+        **dataclasses.asdict(key.method),
+        **key.columns(),
         **measured,
         "seconds": seconds,
-        "recipe": recipe.digest,
-        "checkpoint": recipe.checkpoint,
+        "recipe": key.digest,
+        "checkpoint": key.checkpoint,
     }
 
 

@@ -8,8 +8,8 @@ import json
 import statistics
 from pathlib import Path
 
-from ..config import short_name
 from ..pruning.methods import parse
+from ..settings.experiment import short_name
 from ..utils import RunError, write_text
 
 FOLDER = ".times"

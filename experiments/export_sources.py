@@ -6,24 +6,23 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from ..config import (
+from ..data import registry
+from ..data.augmentation import RandomShift
+from ..data.data_loaders.loader_utils import Dataset
+from ..models.architectures import image_shape, is_dense
+from ..pruning.methods import named, parse
+from ..settings.experiment import (
     DEFAULT_NUM_VALID,
-    UsageError,
     called_by_content,
     experiment_config,
     is_file,
 )
-from ..data import registry
-from ..data.data_loaders.loader_utils import Dataset
-from ..data.moved_images import MovedImages
-from ..models.architectures import image_shape, is_dense
-from ..pruning.methods import named, parse
-from ..utils import RunError, file_sha256, percent, say
+from ..utils import RunError, UsageError, echo, file_sha256, percent
 from ..visualization import controls, csv
 from ..visualization.export_text import DENSE
 from ..visualization.tables import BASELINE, baseline_of
 from . import folder
-from .network_kinds import check_images, networks_of
+from .network_factory import check_images, networks_of
 from .paths import ArtifactPaths
 
 
@@ -72,7 +71,7 @@ class Source:
         dense: the `Network` that is the baseline: the dense network or model as it is.
         networks: the `Network`s to choose from.
         batch_size, learning_rate: of training.
-        moving: the `MovedImages` of the training pixels; None to leave them where they are.
+        moving: the `RandomShift` of the training pixels; None to leave them where they are.
         compiled: whether XLA is to compile a training step.
         depends: what the networks and the data are, as JSON takes it: digests.
     """
@@ -83,7 +82,7 @@ class Source:
     networks: list[Network]
     batch_size: int
     learning_rate: float
-    moving: MovedImages | None
+    moving: RandomShift | None
     compiled: bool
     depends: dict
 
@@ -287,7 +286,7 @@ def known_rows(rows, asked):
     if asked in unknown:
         raise UsageError(f"--method: {asked} is of a plugin; name its module with --plugins.")
     if unknown:
-        say(f"Left out, because they need --plugins: {', '.join(unknown)}.")
+        echo(f"Left out, because they need --plugins: {', '.join(unknown)}.")
     return [row for row in rows if row["method"] not in unknown]
 
 
@@ -323,8 +322,8 @@ def _of_model(config):
     """The `Source` of `--model` and `--dataset`."""
     from ..data.files import default_num_valid
     from ..models import model as models
-    from ..models.model_evaluation import ModelEvaluator
     from ..pruning.model_measures import size_of
+    from ..training.model_evaluation import ModelEvaluator
 
     registry.check(config.dataset)
     num_valid = config.num_valid
@@ -374,7 +373,7 @@ def _check_validation(dataset):
 
 def _moving(dataset, shape, shift):
     """What moves the training pixels; None for no shift."""
-    return MovedImages(dataset.train.pixels, image_shape(shape), shift) if shift else None
+    return RandomShift(dataset.train.pixels, image_shape(shape), shift) if shift else None
 
 
 def paths_of(config):

@@ -7,12 +7,21 @@ import tempfile
 from pathlib import Path
 
 from .. import __version__
-from ..config import EXPORT_FORMATS, UsageError
 from ..models import backend  # noqa: F401 - before anything else imports Keras
-from ..utils import RunError, counted, file_sha256, one_line, say, write_bytes, write_text
+from ..settings.experiment import EXPORT_FORMATS
+from ..utils import (
+    RunError,
+    UsageError,
+    echo,
+    file_sha256,
+    one_line,
+    pluralize,
+    write_bytes,
+    write_text,
+)
 from . import folder
 from .export_sources import Reference, paths_of, source_of
-from .surroundings import surroundings
+from .provenance import provenance
 
 BATCHES = 1, 256
 
@@ -51,7 +60,7 @@ def export(config):
                     raise
                 raise RunError(f"{source.name} cannot be exported: {error}") from error
         else:
-            say("Nothing to do: this was exported before with the same settings.")
+            echo("Nothing to do: this was exported before with the same settings.")
     return record, paths
 
 
@@ -72,16 +81,16 @@ def _made(config, source, paths, depends):
     from ..compression import npk
     from ..visualization import sizes
     from ..visualization.graph import save_png
-    from .candidates import Search
+    from .model_selection import ModelSelection
 
     dense = source.dense.model()
     before = {"npk": npk.to_bytes(dense)}
     npk.check_loadable(dense)  # or it is not worth the search
-    search = Search(source, config)
+    search = ModelSelection(source, config)
     for text in _begun(config, source, search):
-        say(text)
+        echo(text)
     chosen = search.chosen()
-    say(f"Chosen: {chosen.network.name}, {chosen.how}.")
+    echo(f"Chosen: {chosen.network.name}, {chosen.how}.")
     contents = {"npk": npk.to_bytes(chosen.model())}
     model = npk.from_bytes(contents["npk"], "The export")
     x = source.dataset.test.images
@@ -96,7 +105,7 @@ def _made(config, source, paths, depends):
             files[path.name] = _described_file(path)
         else:
             path.unlink(missing_ok=True)  # of an earlier export
-    say("Measuring latency …")
+    echo("Measuring latency …")
     latency = _latency(dense, model, x)
     now_exact = {**chosen.row(), "bytes": len(contents["npk"]), "exact": True}
     of_dense = search.tested(dense)
@@ -114,7 +123,7 @@ def _made(config, source, paths, depends):
         "candidates": [
             now_exact if candidate is chosen else candidate.row() for candidate in search.candidates
         ],
-        **surroundings(),
+        **provenance(),
         "depends": depends,
     }
     save_png(sizes.size_accuracy(record), paths.size_accuracy)
@@ -127,14 +136,14 @@ def _made(config, source, paths, depends):
 def _begun(config, source, search):
     """What is looked for, in sentences."""
     references = {search.reference(n).name: search.reference(n) for n in source.networks}
-    examples = counted(len(source.dataset.valid), "validation example")
+    examples = pluralize(len(source.dataset.valid), "validation example")
     yield f"Reference for --max_accuracy_drop={config.max_accuracy_drop:g} on {examples}:"
     for reference in references.values():
         yield f"  {reference.name}: {100 * reference.valid_accuracy:.2f} %"
     unknown = [n.name for n in source.networks if n.control is None]
     if config.experiment_id and unknown:
         yield (
-            f"No control is known of {counted(len(unknown), 'network')}: an earlier version made "
+            f"No control is known of {pluralize(len(unknown), 'network')}: an earlier version made "
             "them; run the experiment again to train it."
         )
     yield "Validation accuracies, sizes with ~ estimated:"
@@ -164,7 +173,7 @@ def _other_formats(model, examples, formats, said=True):
         found["litert"] = content
     except (ValueError, RuntimeError, MemoryError) as error:
         if said:
-            say(f"No LiteRT file: this model cannot be converted ({one_line(error, 120)}).")
+            echo(f"No LiteRT file: this model cannot be converted ({one_line(error, 120)}).")
     return found
 
 

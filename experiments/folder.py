@@ -16,12 +16,12 @@ import os
 from datetime import datetime
 from pathlib import Path
 
-from ..config import differences, is_file
 from ..data.registry import LOADERS
 from ..models.architectures import ARCHITECTURES
+from ..settings.experiment import differences, is_file
 from ..utils import RunError, file_sha256, write_text
 from ..visualization import csv
-from . import plugins
+from . import event_files, plugins
 
 
 @contextlib.contextmanager
@@ -232,8 +232,6 @@ def replace(paths):
 
 def _move_out(paths):
     """Moves the new files over the old ones; can be begun again after having been cut short."""
-    from ..visualization import events
-
     new = paths.retrained
     settings, moved = read_record(new)["settings"], set()
     for file in new.files():
@@ -246,7 +244,7 @@ def _move_out(paths):
     paths.remove_stale_pictures(settings["k_vals"], settings["epochs"])
     _remove_what_is_of_old_weights(paths, moved)
     paths.remove_exports()
-    events.remove_events(paths.tensorboard)
+    event_files.remove_events(paths.tensorboard)
     # The record goes last: while it lies in `retrained`, the move is not complete.
     new.config.replace(paths.config)
     new.remove_files()
@@ -266,7 +264,7 @@ def _remove_what_is_of_old_weights(paths, new):
     rows = metrics.to_dict("records")
     known = {paths.network_of(row["method"], row["k"], row["recipe"]) for row in rows}
     paths.remove_networks_except(known | new)
-    paths.remove_looks_except(row["recipe"] for row in rows)
+    paths.remove_diagnostics_except(row["recipe"] for row in rows)
 
 
 def checkpoint_sha256(path):

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ..config import flagged, is_file
 from ..pruning.methods import parse
-from .recipes import unused_settings
+from ..settings.experiment import flagged, is_file
+from .run_key import unused_settings
 
 
 def notes_of(config):

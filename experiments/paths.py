@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config import EXPORT_FORMATS
+from ..settings.experiment import EXPORT_FORMATS
 from ..utils import remove_temporary_files
 
 _HISTOGRAM_PREFIX = {"weight": "pruned_weights_l1", "unit": "pruned_units_l2"}
@@ -72,9 +72,9 @@ class ArtifactPaths:
     def method_comparison(self):
         return self.root / "method_comparison.png"
 
-    def network(self, recipe):
-        """The network that was trained by this `Recipe`."""
-        return self.network_of(recipe.method.name, recipe.k, recipe.digest)
+    def network(self, key):
+        """The network that was trained by this `NetworkKey`."""
+        return self.network_of(key.method.name, key.k, key.digest)
 
     def network_of(self, method, k, digest):
         """The same by the cells of its row."""
@@ -230,7 +230,7 @@ class ArtifactPaths:
     def _networks(self):
         return list(self.root.glob("networks/*/weights_k=*.hdf5"))
 
-    def remove_looks_except(self, digests):
+    def remove_diagnostics_except(self, digests):
         """Removes what pages show of networks that are not among these, by their recipes."""
         for file in set(self._looks()) - {self.labels, *map(self.look, digests)}:
             file.unlink()

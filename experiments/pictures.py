@@ -10,10 +10,11 @@ import threading
 from contextlib import suppress
 from functools import partial
 
-from ..utils import say
+from ..utils import echo
 from ..visualization import console, controls, csv, gifs, graph
-from . import recipes
+from . import run_key
 from .comparison import chosen_methods
+from .finished import kept_epoch
 
 
 def draw(config, values, rankings, labels, paths):
@@ -100,7 +101,7 @@ def report(config, rows, paths):
         paths: where the experiment is.
     """
     title = config.experiment_id
-    settings = recipes.settings_text(config, chosen_methods(config))
+    settings = run_key.settings_text(config, chosen_methods(config))
     # The unpruned control may be in the table without being asked for.
     asked = rows[rows["k"].isin(config.k_vals)]
     weight, unit = (asked[asked["method"] == name] for name in ("weight", "unit"))
@@ -109,10 +110,4 @@ def report(config, rows, paths):
     graph.save_png(graph.method_comparison(rows, title, settings), paths.method_comparison)
     csv.write_results(paths.results, weight, unit)
     made_with = ", ".join(filter(None, (title, f"seed={config.seed}", settings)))
-    say(console.results_table(controls.of_methods(asked), made_with, controls.compared_with(rows)))
-
-
-def kept_epoch(config, history):
-    """The number of the epoch whose checkpoint was kept, from 1."""
-    losses = history["loss" if history["val_loss"].isna().any() else "val_loss"]
-    return 1 + int(losses.argmin()) if config.keep_best else len(losses)
+    echo(console.results_table(controls.of_methods(asked), made_with, controls.compared_with(rows)))

@@ -13,9 +13,8 @@ import traceback
 import warnings
 from pathlib import Path
 
-from ..config import UsageError
-from ..registry import REGISTRIES, definition, is_own
-from ..utils import RunError
+from ..settings.registry import REGISTRIES, definition, is_own
+from ..utils import RunError, UsageError
 
 _LOADED = []
 

@@ -3,9 +3,9 @@
 import dataclasses
 from functools import cached_property
 
-from ..models import checkpoints
+from ..training import checkpoints
 from ..utils import RunError, progress
-from .recipes import recipe
+from .run_key import network_key
 
 
 class PrunedNetworks:
@@ -17,28 +17,28 @@ class PrunedNetworks:
         dense: the weights of the dense network.
         rankings: those already made, by `Method`.
         paths: where networks that were trained are kept.
-        controls: the `Recipe`s of the run's controls; methods that train alike share one.
+        controls: the `NetworkKey`s of the run's controls; methods that train alike share one.
     """
 
     def __init__(self, config, networks, dense, rankings, paths, controls):
         self.config, self.networks, self.dense, self.paths = config, networks, dense, paths
         self.rankings, self.controls = dict(rankings), controls
 
-    def is_kept(self, recipe):
+    def is_kept(self, key):
         """Whether an earlier run has trained and kept the network."""
-        return recipe.trains and self.paths.network(recipe).exists()
+        return key.trains and self.paths.network(key).exists()
 
-    def pruned(self, recipe):
-        """The weights of the network of a `Recipe`.
+    def pruned(self, key):
+        """The weights of the network of a `NetworkKey`.
 
         At `k` = 0 that is the dense network itself, or the control of a method that trains.
 
         Raises:
             RunError: if one that was kept cannot be read.
         """
-        if recipe.trains:
-            return self._read(recipe) if self.is_kept(recipe) else self._made(recipe)
-        return self._at_once(recipe.method, recipe.k) if recipe.k else self.dense
+        if key.trains:
+            return self._read(key) if self.is_kept(key) else self._made(key)
+        return self._at_once(key.method, key.k) if key.k else self.dense
 
     def _at_once(self, method, k):
         if method not in self.rankings:
@@ -59,7 +59,7 @@ class PrunedNetworks:
         previous, start = 0.0, self.dense
         if wanted.earlier_k:
             previous = wanted.earlier_k[-1]
-            start = self._read(recipe(self.config, method, previous, wanted.checkpoint))
+            start = self._read(network_key(self.config, method, previous, wanted.checkpoint))
         with self._progress(wanted, previous) as bar:
             return self._retrainer(method, start, previous, k, bar.update)
 

@@ -4,15 +4,16 @@ import contextlib
 import dataclasses
 import json
 import sys
+from functools import partial
 
 import pandas as pd
 
-from ..config import differences
 from ..data import registry
-from ..utils import RunError, say, write_text
+from ..settings.experiment import differences
+from ..utils import echo, write_text
 from ..visualization import console, controls, csv, graph
-from . import folder, recipes, reports
-from .comparison import chosen_methods, wanted_recipes
+from . import folder, run_key
+from .comparison import chosen_methods, wanted_keys
 from .intervals import BOUNDS, mean_and_interval
 from .paths import ArtifactPaths
 
@@ -21,89 +22,43 @@ WITHOUT_INTERVAL = ("seconds",)
 IDENTITY = ("method", "granularity", "criterion", "scope", "schedule", "recovery", "k")
 
 
-def run_all(config, run):
+def run_all(config, run, publish, on_ray=None):
     """Runs `config` with the seeds `seed`, `seed + 1` …, and summarizes what came out.
 
     Args:
         config: an `ExperimentConfig` with `replicates` greater than 1.
-        run: runs a single experiment, and returns by which reference methods.
+        run: runs a single experiment, see `runner.run`, and returns by which reference methods.
+        publish: makes the pages, see `runner.run`.
+        on_ray: the same for all seeds beside each other: called with the config, its
+            `ArtifactPaths` and the seeds that `force_train` has trained anew.
     """
     paths = ArtifactPaths.of(config)
     forced = _Forced(config, paths)
     if not config.epochs:
-        say(
+        echo(
             "All seeds begin with the same trained model (--epochs=0): they differ only in what is "
             "random when it is pruned and retrained."
         )
     if config.ray_address is None:
-        reference = _one_after_the_other(config, paths, forced, run)
+        reference = _one_after_the_other(config, paths, forced, partial(run, publish=publish))
     else:
-        reference = _beside_each_other(config, paths, forced)
-    report(config, reference, paths)
+        reference = on_ray(config, paths, forced)
+    seeds = report(config, reference, paths)
+    publish(config, paths)
+    echo(f"The summary of seeds {_listed(seeds)} is in {paths.replicates}")
     forced.end()
 
 
 def _one_after_the_other(config, paths, forced, run):
     for number in range(config.replicates):
         single = replicate(config, paths, config.seed + number)
-        say(f"Replicate {number + 1} of {config.replicates}: seed {single.seed}")
+        echo(f"Replicate {number + 1} of {config.replicates}: seed {single.seed}")
         reference = run(forced.applied_to(single), show_model=number == 0)
         forced.finish(single.seed)
         if "keras" in sys.modules:
             # The next seed's files are those of a run of its own, down to the names in them.
             sys.modules["keras"].utils.clear_session()
     return reference
-
-
-def _beside_each_other(config, paths, forced):
-    """Runs the seeds on Ray, each with as many threads as it would have here.
-
-    Raises:
-        RunError: if one cannot be done, after all others.
-    """
-    from . import engine, ray_connection
-    from .network_kinds import networks_of
-
-    ray_connection.check_installed(address=config.ray_address)
-    seeds = range(config.seed, config.seed + config.replicates)
-    experiments = {
-        str(seed): forced.applied_to(replicate(config, paths, seed)).to_dict() for seed in seeds
-    }
-    failed = {}
-    say(f"{config.replicates} seeds beside each other on Ray:")
-
-    def take(event):
-        seed = event["values"]["seed"]
-        if event["state"] == "running":
-            say(f"Seed {seed} begins")
-        if event["state"] in ("finished", "failed"):
-            say(f"Seed {seed} {event['state']} on {event.get('node', 'its machine')}")
-        elif event.get("lost"):
-            say(f"Seed {seed} was lost and goes on elsewhere")
-        if event["state"] == "finished":
-            forced.finish(seed)
-        elif event["state"] == "failed":
-            failed[seed] = event["note"]
-
-    place = paths.replicates.resolve() / ".ray"
-    engine.run(
-        engine.Job(
-            request={"experiments": experiments},
-            place=place,
-            output_dir=paths.replicates.resolve(),
-            cpus=config.threads,
-            gpus=None,
-            address=config.ray_address,
-            trials=[{"seed": seed} for seed in seeds],
-            every_epoch=False,
-        ),
-        take,
-    )
-    if failed:
-        told = "; ".join(f"seed {seed}: {note}" for seed, note in sorted(failed.items()))
-        raise RunError(f"{told} What each seed said is in {place / 'logs'}.")
-    dataset = registry.load(config.dataset, config.data_dir, config.num_valid)
-    return networks_of(config, dataset).reference
 
 
 def replicate(config, paths, seed):
@@ -119,12 +74,13 @@ def replicate(config, paths, seed):
 
 
 def report(config, reference, paths):
-    """Summarizes all seeds that have been finished with these settings: tables, figure, screen."""
+    """Summarizes all seeds that have been finished with these settings: tables, figure, screen;
+    returns the seeds."""
     rows = finished_rows(config, reference, paths)
     summary = summarize(rows)
     csv.write_metrics(paths.all_metrics, rows)
     csv.write_metrics(paths.summary, summary)
-    settings = recipes.settings_text(config, chosen_methods(config))
+    settings = run_key.settings_text(config, chosen_methods(config))
     seeds = sorted(int(seed) for seed in rows["seed"].unique())
     title = f"{config.experiment_id}, {len(seeds)} seeds"
     figure = graph.method_comparison(for_figure(summary), title, settings)
@@ -133,12 +89,11 @@ def report(config, reference, paths):
     asked = summary[summary["k"].isin(config.k_vals)]
     compared_with = controls.compared_with(csv.means_of(summary))
     made_with = ", ".join(filter(None, (title, settings)))
-    say(console.summary_table(controls.of_methods(asked), made_with, compared_with))
+    echo(console.summary_table(controls.of_methods(asked), made_with, compared_with))
     others = set(seeds) - set(range(config.seed, config.seed + config.replicates))
     if others:
-        say(f"Finished before with the same settings, and counted too: {_listed(others)}.")
-    reports.try_to_write_report(paths)
-    say(f"The summary of seeds {_listed(seeds)} is in {paths.replicates}")
+        echo(f"Finished before with the same settings, and counted too: {_listed(others)}.")
+    return seeds
 
 
 def finished_rows(config, reference, paths):
@@ -162,10 +117,10 @@ def _rows_of(config, reference, paths, first):
     metrics = csv.read_metrics(paths.metrics)
     if metrics is None:
         return None
-    recipes_of_run = wanted_recipes(config, reference, record["checkpoint_sha256"])
-    wanted = [recipe.digest for recipe in recipes_of_run]
-    by_recipe = metrics.set_index("recipe", drop=False)
-    return by_recipe.loc[wanted] if set(wanted) <= set(by_recipe.index) else None
+    keys_of_run = wanted_keys(config, reference, record["checkpoint_sha256"])
+    wanted = [key.digest for key in keys_of_run]
+    by_key = metrics.set_index("recipe", drop=False)
+    return by_key.loc[wanted] if set(wanted) <= set(by_key.index) else None
 
 
 def _listed(seeds):

@@ -3,9 +3,9 @@
 import math
 import time
 
-from ..models import checkpoints
 from ..models.backend import device_names
-from ..utils import COLUMNS, counted, progress, say
+from ..training import checkpoints
+from ..utils import COLUMNS, echo, pluralize, progress
 from ..visualization import csv
 
 
@@ -23,22 +23,22 @@ def train(config, networks, paths, show_model, watch=None):
     """
     model, dataset = networks.new_model(), networks.dataset
     if show_model:
-        model.summary(line_length=COLUMNS, print_fn=say)
+        model.summary(line_length=COLUMNS, print_fn=echo)
     if not config.epochs:
-        say("Not trained: --epochs=0 takes the model as it is.")
+        echo("Not trained: --epochs=0 takes the model as it is.")
         checkpoints.save(model, paths.best_weights)
         csv.write_history(paths.history, [])
         return
     if dataset.valid is None:
-        say("No validation set: the checkpoint is chosen by training loss.")
-    say(
-        f"Training on {counted(len(dataset.train), 'example')}, "
-        f"{counted(config.epochs, 'epoch')}, on {_device_name(device_names())}:"
+        echo("No validation set: the checkpoint is chosen by training loss.")
+    echo(
+        f"Training on {pluralize(len(dataset.train), 'example')}, "
+        f"{pluralize(config.epochs, 'epoch')}, on {_device_name(device_names())}:"
     )
     history = []
     if paths.training_state.exists():
         history = checkpoints.load_state(model, paths.training_state)
-        say(f"Resumed after epoch {len(history)}, where an earlier run was cut short.")
+        echo(f"Resumed after epoch {len(history)}, where an earlier run was cut short.")
     started, num_steps = time.perf_counter(), math.ceil(len(dataset.train) / config.batch_size)
     bar = progress(total=num_steps, unit="step", desc=f"epoch {1 + len(history)}/{config.epochs}")
 
@@ -55,7 +55,7 @@ def train(config, networks, paths, show_model, watch=None):
         if epoch.epoch < config.epochs:
             checkpoints.save_state(model, history, paths.training_state)
         csv.write_history(paths.history, history)
-        say(epoch_line(epoch, config.epochs, time.perf_counter() - started, keep))
+        echo(epoch_line(epoch, config.epochs, time.perf_counter() - started, keep))
         if watch is not None:
             watch(networks, model, epoch)
         started = time.perf_counter()
@@ -78,7 +78,7 @@ def _kept(config, history):
 
 def _device_name(devices):
     gpus = sum("GPU" in device for device in devices)
-    return counted(gpus, "GPU") if gpus else "the CPU (TensorFlow finds no GPU)"
+    return pluralize(gpus, "GPU") if gpus else "the CPU (TensorFlow finds no GPU)"
 
 
 def epoch_line(epoch, epochs, seconds, kept):

@@ -9,8 +9,9 @@ import math
 from dataclasses import dataclass
 from numbers import Integral
 
-from ..config import MODEL_FILES, UsageError, is_file
-from ..registry import Registry, named
+from ..settings.experiment import MODEL_FILES, is_file
+from ..settings.registry import Registry, named
+from ..utils import UsageError
 
 ARCHITECTURES = Registry(
     "model",

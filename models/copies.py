@@ -5,8 +5,7 @@ import inspect
 
 import keras
 
-from ..config import UsageError
-from ..utils import one_line
+from ..utils import UsageError, one_line
 from .own_classes import check_answers_alike, has_own_config, is_own_graph
 from .vocabularies import with_vocabularies
 

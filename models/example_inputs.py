@@ -5,7 +5,7 @@ from numbers import Integral
 
 import keras
 
-from ..config import UsageError
+from ..utils import UsageError
 
 
 def zeros_for(model, shapes=None):

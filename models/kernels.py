@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from ..utils import counted
+from ..utils import pluralize
 from .layer_names import unique_names
 
 # Kernels that are called like this in their layers, and which of their axes number the units.
@@ -101,6 +101,13 @@ def value_of(variable):
     return np.asarray(keras.ops.convert_to_numpy(variable.value))
 
 
+def zero(variable, mask):
+    """Sets to exactly 0.0 what a mask does not keep."""
+    if not mask.all():
+        value = value_of(variable)
+        variable.assign(np.where(mask, value, np.zeros((), value.dtype)))
+
+
 def own_variable(layer, name):
     """A layer's variable of this name: `kernel` may show something that is computed of it."""
     variable = getattr(layer, f"_{name}", None)
@@ -156,7 +163,7 @@ def unknown_layers(model):
 def describe(layer):
     """A layer for a message, such as "lstm (LSTM, 1,024 weights)"."""
     number = sum(math.prod(variable.shape) for variable in layer.weights)
-    return f"{layer.name} ({type(layer).__name__}, {counted(number, 'weight')})"
+    return f"{layer.name} ({type(layer).__name__}, {pluralize(number, 'weight')})"
 
 
 @contextlib.contextmanager

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..config import UsageError, is_file
 from ..data.data_loaders.loader_utils import NUM_CLASSES
-from ..registry import named
-from ..utils import RunError, counted, one_line
+from ..settings.experiment import is_file
+from ..settings.registry import named
+from ..utils import RunError, UsageError, one_line, pluralize
 from .architectures import Architecture, architecture_of
 from .backend import device_names, keras, tf
 from .copies import copy_of_model
@@ -193,7 +193,7 @@ def _are_several(shapes):
 
 def _described(shapes):
     several = _are_several(shapes)
-    return counted(len(shapes), "array") if several else f"arrays of shape {shapes}"
+    return pluralize(len(shapes), "array") if several else f"arrays of shape {shapes}"
 
 
 def example_shape(model, shape):

@@ -5,9 +5,8 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from ..config import UsageError
-from ..registry import named
-from ..utils import RunError
+from ..settings.registry import named
+from ..utils import RunError, UsageError
 from .recoveries import Recovery
 from .schedules import Round
 

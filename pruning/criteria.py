@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..registry import Registry
+from ..settings.registry import Registry
 from .statistics import in_float32, read_only
 
 CRITERIA = Registry("criterion", takes=("layer",))

@@ -6,7 +6,7 @@ from functools import cached_property
 import keras
 import numpy as np
 
-from ..config import UsageError
+from ..utils import UsageError
 from .statistics import SAMPLE_SIZE
 
 HOW = "give some training examples as data=(x, y), or batches of them, as fit takes them"

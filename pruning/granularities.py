@@ -6,8 +6,8 @@ into a mask of the kernel's shape. Items are numbered; ties go by position.
 
 import numpy as np
 
-from ..config import UsageError
-from ..registry import Registry
+from ..settings.registry import Registry
+from ..utils import UsageError
 
 GRANULARITIES = Registry("granularity")
 register_granularity = GRANULARITIES.register

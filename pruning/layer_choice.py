@@ -3,8 +3,8 @@
 import fnmatch
 from collections.abc import Iterable
 
-from ..config import UsageError
 from ..models.layer_names import names_of_layers
+from ..utils import UsageError
 
 
 class LayerChoice:

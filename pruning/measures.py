@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..compression.dense import living
+from ..graph.dense_chain import living
 
 
 @dataclass(frozen=True)

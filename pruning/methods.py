@@ -8,7 +8,8 @@ import dataclasses
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from ..config import UsageError, experiment_settings, retraining_settings
+from ..settings.experiment import experiment_settings, retraining_settings
+from ..utils import UsageError
 from . import checks
 from .criteria import CRITERIA
 from .granularities import GRANULARITIES

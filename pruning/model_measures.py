@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
-from ..compression.life import Living
+from ..graph.liveness import LivenessAnalysis
 from ..models import kernels
 from ..models.copies import check_built
 from ..models.example_inputs import zeros_for
@@ -66,9 +66,9 @@ def size_of(model, input_shape=None):
     """The same without a warning; `input_shape` counts only where sizes are open."""
     found = kernels.all_kernels(model)
     prunable = {kernel.name for kernel in hidden_kernels(model)}
-    life, positions = Living.of(model), _positions(model, found, input_shape)
+    liveness, positions = LivenessAnalysis.of_model(model), _positions(model, found, input_shape)
     layers = tuple(
-        _layer_size(kernel, kernel.name in prunable, life, positions.get(kernel.name))
+        _layer_size(kernel, kernel.name in prunable, liveness, positions.get(kernel.name))
         for kernel in found
     )
     values = [value_of(variable) for variable in model.weights]
@@ -76,15 +76,15 @@ def size_of(model, input_shape=None):
         layers,
         sum(value.size for value in values),
         sum(int(np.count_nonzero(value)) for value in values),
-        _living(model, found, layers, life),
+        _living(model, found, layers, liveness),
     )
 
 
-def _living(model, found, layers, life):
+def _living(model, found, layers, liveness):
     """How many numbers have an influence: weights of kernels, and all others of living units."""
     of_kernels = {id(kernel.variable) for kernel in found}
     others = [variable for variable in model.weights if id(variable) not in of_kernels]
-    sizes = life.sizes() if life else {}
+    sizes = liveness.sizes() if liveness else {}
     known = (layer.nonzero if layer.living is None else layer.living for layer in layers)
     return sum(known) + sum(sizes.get(id(v), math.prod(v.shape)) for v in others)
 
@@ -97,9 +97,9 @@ def multiply_adds(model):
     return sum(positions.get(kernel.name, 1) * kernel.size for kernel in found)
 
 
-def _layer_size(kernel, prunable, life, positions):
+def _layer_size(kernel, prunable, liveness, positions):
     present = kernel.matrix() != 0
-    living = life and int(np.count_nonzero(life.of_kernel(kernel, present)))
+    living = liveness and int(np.count_nonzero(liveness.of_kernel(kernel, present)))
     nonzero, size = int(np.count_nonzero(present)), kernel.size
     left = nonzero if living is None else living
     return LayerSize(

@@ -5,8 +5,8 @@ from functools import cached_property
 import keras
 import numpy as np
 
-from ..config import UsageError
 from ..models import kernels
+from ..utils import UsageError
 from .examples import Examples
 from .statistics import read_only
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import keras
 import numpy as np
 
-from ..compression.graph import layers_of
-from ..config import UsageError
+from ..graph.dependency_groups import CoupledColumns, DependencyGroup, find_units
+from ..graph.tracing import layers_of
 from ..models import kernels
 from ..models.kernels import Kernel
 from ..models.layer_names import layers_in_order
+from ..utils import UsageError
 from .layer_choice import LayerChoice
-from .units import Part, Prunable, find_units
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Prunables:
 
     Attributes:
         kernels: the `Kernel`s that may be pruned.
-        layers: the `Prunable`s by name.
+        layers: the `DependencyGroup`s by name.
         left_alone: what cannot be pruned although it has weights, a phrase each.
         choice: which layers a name means.
     """
 
     kernels: list[Kernel]
-    layers: dict[str, Prunable]
+    layers: dict[str, DependencyGroup]
     left_alone: list[str]
     choice: LayerChoice = field(repr=False)
 
@@ -64,7 +64,9 @@ class Prunables:
             )
             alone += others
         else:
-            layers = {kernel.name: Prunable(kernel.name, [_whole(kernel)]) for kernel in found}
+            layers = {
+                kernel.name: DependencyGroup(kernel.name, [_whole(kernel)]) for kernel in found
+            }
         if not layers and found:
             raise UsageError(
                 f"{model.name!r} has no units that could be removed: not those of "
@@ -105,7 +107,7 @@ class Prunables:
         found = {}
         for name, layer in self.layers.items():
             alive = layer_masks[name].any(axis=0)
-            for variable, places in layer.vectors:
+            for variable, places in layer.coupled_variables:
                 _, mask = found.setdefault(
                     id(variable), (variable, np.ones(variable.shape, bool).ravel())
                 )
@@ -114,7 +116,7 @@ class Prunables:
 
 
 def _whole(kernel):
-    return Part(kernel, np.arange(kernel.shape[1])[np.newaxis])
+    return CoupledColumns(kernel, np.arange(kernel.shape[1])[np.newaxis])
 
 
 def _nothing_to_prune(model, hidden):
@@ -178,5 +180,5 @@ def _layers_of(op):
 
 
 def units_of(model):
-    """The units of a graph of layers as `Prunable`s by name, output layers' left out."""
+    """The units of a graph of layers as `DependencyGroup`s by name, output layers' left out."""
     return find_units(model, hidden_kernels(model))[0]

@@ -10,17 +10,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..compression.life import Living
-from ..config import UsageError, check_fraction
+from ..graph.liveness import LivenessAnalysis
 from ..models.copies import check_built, copy_of_model
+from ..models.kernels import zero
 from ..models.own_classes import warn_of_lost_methods
-from ..utils import warn_user
+from ..settings.experiment import check_fraction
+from ..utils import UsageError, warn_user
 from . import methods, shortfalls
 from .criteria import Layer
 from .examples import Examples
 from .gradients import LossGradients
 from .granularities import GRANULARITIES
-from .held import zero
 from .masks import layer_scores, make_masks, rank_layer
 from .model_statistics import ModelStatistics
 from .prunables import Prunables
@@ -239,7 +239,7 @@ class Pruner:
     def useful(self):
         """Masks of what is not zero and has an influence; None where nobody can know, in subclassed
         models."""
-        living = Living.of(self.model)
+        living = LivenessAnalysis.of_model(self.model)
         if living is None:
             return None
         kernels = self.prunables.kernels

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..registry import Registry
+from ..settings.registry import Registry
 
 RECOVERIES = Registry("recovery", takes=("config",))
 register_recovery = RECOVERIES.register

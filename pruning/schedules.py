@@ -8,7 +8,7 @@ takes `prune_epochs`): networks depend on those and no others.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..registry import Registry
+from ..settings.registry import Registry
 
 SCHEDULES = Registry("schedule", takes=("previous", "k", "config"))
 register_schedule = SCHEDULES.register

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ..registry import Registry
+from ..settings.registry import Registry
 from ..utils import RunError
 from .ranking import num_pruned
 

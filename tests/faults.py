@@ -95,7 +95,7 @@ def small_data(registry):
 def prepare(program, fault):
     """Makes network, data and curves small, and puts the events in place."""
     architectures = sys.modules["network_pruning.models.architectures"]
-    training = sys.modules["network_pruning.models.training"]
+    training = sys.modules["network_pruning.training.loop"]
     architectures.MLP_UNITS = SMALL_NETWORK
     registry = program["data.registry"]
     registry.load = functools.partial(load, program["data"], registry.load)

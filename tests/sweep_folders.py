@@ -4,7 +4,7 @@ import itertools
 import json
 
 import pandas as pd
-from network_pruning.experiments.sweep_paths import SweepPaths, write_record
+from network_pruning.sweeps.paths import SweepPaths, write_record
 from network_pruning.visualization import csv
 
 K_VALS = (0.0, 0.9, 0.99)

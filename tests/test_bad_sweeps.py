@@ -4,6 +4,7 @@ import os
 import time
 
 import pytest
+
 from sweeps import sweep
 
 # Ray may not be imported in such a command.

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from network_pruning.experiments import gallery, page_data, reports, sweep_results
+from network_pruning.experiments import network_diagnostics
 from network_pruning.experiments.paths import ArtifactPaths
-from network_pruning.experiments.sweep_paths import write_record
+from network_pruning.pages import experiment_page, index_page, sweep_results
+from network_pruning.sweeps.paths import write_record
 from sweep_folders import write_sweep
 
 EVIL = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1<'  # no slash: it is a name
@@ -75,8 +76,8 @@ def folder(finished, tmp_path_factory):
     (root / "begun").mkdir()
     shutil.copy(root / "small" / "config.json", root / "begun")
     for name in ("small", "other", EVIL):
-        reports.write_report(ArtifactPaths(root / name))
-    gallery.write_index(root)
+        experiment_page.write_report(ArtifactPaths(root / name))
+    index_page.write_index(root)
     return root
 
 
@@ -88,7 +89,7 @@ def change_settings(experiment, **settings):
 
 def rename_classes(experiment, names):
     file = experiment / "page_data" / "labels.npz"
-    labels, _ = page_data.read_labels(file)
+    labels, _ = network_diagnostics.read_labels(file)
     np.savez(file, labels=labels, names=np.array(names))
 
 
@@ -173,7 +174,7 @@ def test_networks_are_drawn_at_the_sparsity_that_they_reached(visit, folder, tmp
     rows = pd.read_csv(place / "metrics.csv")
     rows.loc[(rows["method"] == "unit") & (rows["k"] == 0.9), "sparsity"] = 0.5
     rows.to_csv(place / "metrics.csv", index=False)
-    reports.write_report(ArtifactPaths(place))
+    experiment_page.write_report(ArtifactPaths(place))
     page = visit(place / "report.html")
     wait_for_figures(page)
     figure = page.evaluate(
@@ -380,10 +381,10 @@ def test_five_hundred_experiments_open_within_a_second(browser, folder, tmp_path
             shutil.copy(small / name, place)
         change_settings(place, seed=0, l2_reg=number / 1000)
     begun = time.perf_counter()
-    gallery.write_index(tmp_path)
+    index_page.write_index(tmp_path)
     first = time.perf_counter() - begun
     begun = time.perf_counter()
-    gallery.write_index(tmp_path)
+    index_page.write_index(tmp_path)
     again = time.perf_counter() - begun
     times = []
     for _ in range(3):
@@ -432,9 +433,9 @@ def test_several_seeds(visit, folder, tmp_path, root, seeds):
         summary[f"{name}_sd"], summary[f"{name}_low"] = 0.01, rows[name] - 0.01
         summary[f"{name}_high"] = rows[name] + 0.01
     summary.to_csv(paths.summary, index=False)
-    reports.write_report(paths)
-    reports.write_report(ArtifactPaths(single))
-    gallery.write_index(tmp_path)
+    experiment_page.write_report(paths)
+    experiment_page.write_report(ArtifactPaths(single))
+    index_page.write_index(tmp_path)
     page = visit(paths.report)
     wait_for_figures(page)
     screenshot(page, root, f"seeds-{seeds}")
@@ -461,7 +462,7 @@ def test_a_network_at_chance_is_not_praised(folder, tmp_path):
     rows = pd.read_csv(place / "metrics.csv")
     rows[["test_accuracy", "valid_accuracy"]] = 0.1
     rows.to_csv(place / "metrics.csv", index=False)
-    reports.write_report(ArtifactPaths(place))
+    experiment_page.write_report(ArtifactPaths(place))
     text = (place / "report.html").read_text()
     assert 'class="headline"' not in text
     first = text.split('class="trust"')[1].split("</li>")[0]
@@ -505,7 +506,7 @@ def sweeps(tmp_path_factory):
                 paths.log(trial["experiment_id"]).write_text("what it said")
         write_record(paths, record)
         sweep_results.write_results(paths, record)
-    gallery.write_index(root)
+    index_page.write_index(root)
     return root
 
 

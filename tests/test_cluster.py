@@ -4,6 +4,7 @@ import re
 import signal
 
 import pytest
+
 import sweeps
 from sweeps import FLAGS, contents, epochs_done, single, start, states, sweep, trial_name
 

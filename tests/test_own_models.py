@@ -16,14 +16,14 @@ from commands import experiment_in
 from fault_run import fault_run
 from keras import layers
 from network_pruning import register_model
-from network_pruning.config import ExperimentConfig, UsageError
 from network_pruning.data.data_loaders.loader_utils import Dataset, Split
-from network_pruning.experiments import network_kinds
+from network_pruning.experiments import network_factory
 from network_pruning.models import model as models
-from network_pruning.models.model_evaluation import ModelEvaluator, ModelWeights
-from network_pruning.pruning.keras_networks import KerasNetworks
 from network_pruning.pruning.methods import Method
-from network_pruning.utils import RunError
+from network_pruning.settings.experiment import ExperimentConfig
+from network_pruning.training.keras_networks import KerasNetworks
+from network_pruning.training.model_evaluation import ModelEvaluator, ModelWeights
+from network_pruning.utils import RunError, UsageError
 from PIL import Image
 
 TRAIN, TEST = 900, 300
@@ -280,7 +280,7 @@ def test_plugins_may_register_any_keras_model(digits):
             ]
         )
 
-    networks = network_kinds.networks_of(ExperimentConfig(model="wide"), digits)
+    networks = network_factory.networks_of(ExperimentConfig(model="wide"), digits)
     model = networks.new_model()
     assert model.count_params() == 785 * 12 + 13 * 10
     rankings = networks.rank(Method("unit"), networks.weights_of(model))
@@ -291,7 +291,7 @@ def test_plugins_may_register_any_keras_model(digits):
         return lambda _shape, _classes: "nothing"
 
     with pytest.raises(RunError, match=r"The model 'broken' .* is a str, not a Keras model"):
-        network_kinds.networks_of(ExperimentConfig(model="broken"), digits)
+        network_factory.networks_of(ExperimentConfig(model="broken"), digits)
 
 
 class Scaled(layers.Layer):
@@ -405,12 +405,12 @@ def test_only_images_are_moved(tmp_path, shape, kind, takes, are_images):
     files = {"model": str(tmp_path / "mine.keras"), "dataset": "mine.npz", "experiment_id": "a"}
     config = ExperimentConfig(**files, num_valid=0, shift=1, methods=("weight/finetune",))
     if are_images:
-        network_kinds.networks_of(config, data)
+        network_factory.networks_of(config, data)
     else:
         with pytest.raises(UsageError, match=r"--shift=1 moves images, .* give --shift=0"):
-            network_kinds.networks_of(config, data)
+            network_factory.networks_of(config, data)
     # Methods that do not train move nothing.
-    network_kinds.networks_of(dataclasses.replace(config, methods=("weight/lamp",)), data)
+    network_factory.networks_of(dataclasses.replace(config, methods=("weight/lamp",)), data)
 
 
 def transformer():

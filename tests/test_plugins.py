@@ -10,11 +10,10 @@ import textwrap
 import numpy as np
 import pytest
 from fault_run import fault_run
-from network_pruning.config import UsageError
 from network_pruning.experiments import plugins
 from network_pruning.pruning import masks, methods
 from network_pruning.pruning.criteria import CRITERIA
-from network_pruning.utils import RunError
+from network_pruning.utils import RunError, UsageError
 
 KERNELS = {name: np.ones((2, 2), np.float32) for name in ("hidden_1", "output")}
 
@@ -466,6 +465,6 @@ def test_nothing_is_loaded_twice_where_the_package_was_started(cli, root, tmp_pa
     done = cli("--help", command=command, cwd=tmp_path)
     imported = [line.split("|")[-1].strip() for line in done.stderr.splitlines()]
     ours = [name for name in imported if name.startswith("network_pruning")]
-    assert "network_pruning.config" in ours
+    assert "network_pruning.settings.experiment" in ours
     assert "network_pruning.train" not in ours  # it is `__main__`
     assert len(set(ours)) == len(ours)

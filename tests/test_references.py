@@ -6,8 +6,8 @@ import shutil
 from urllib.parse import unquote
 
 import pytest
-from network_pruning.experiments import gallery, reports
 from network_pruning.experiments.paths import ArtifactPaths
+from network_pruning.pages import experiment_page, index_page
 from PIL import Image
 
 PLAIN = "digits-20-lr=0.001-l1=0.0-l2=0.0"
@@ -88,12 +88,12 @@ def test_pages_of_the_references_and_of_the_strong_runs_are_made(tables, tmp_pat
         shutil.copy(tables.REFERENCES / name / "summary.csv", seed.parent)
     for name in (*tables.EXPERIMENTS, *tables.STRONG):
         paths = ArtifactPaths(tmp_path / name)
-        reports.write_report(paths)
+        experiment_page.write_report(paths)
         assert paths.report.stat().st_size < 1_500_000
     assert "3 seeds: " in (tmp_path / "strong-digits" / "report.html").read_text()
-    text = gallery.write_index(tmp_path).read_text()
+    text = index_page.write_index(tmp_path).read_text()
     assert all(f"{name}/report.html" in unquote(text) for name in tables.STRONG)
-    assert {card["state"] for card in gallery.cards_of(tmp_path)} == {"finished"}
+    assert {card["state"] for card in index_page.cards_of(tmp_path)} == {"finished"}
 
 
 def test_the_kept_pages_can_be_opened_and_tell_of_no_machine(tables):

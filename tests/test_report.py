@@ -11,8 +11,8 @@ from urllib.parse import unquote
 import pandas as pd
 import pytest
 from commands import ROOT
-from network_pruning.experiments import reports
 from network_pruning.experiments.paths import ArtifactPaths
+from network_pruning.pages import experiment_page
 from sweep_folders import write_sweep
 
 REPORT = (sys.executable, str(ROOT), "report")
@@ -98,7 +98,7 @@ def test_some_networks_without_it_are_named(copy):
     paths = ArtifactPaths(copy / "small")
     rows = pd.read_csv(paths.metrics)
     paths.look(rows[(rows["method"] == "unit") & (rows["k"] == 0.9)]["recipe"].item()).unlink()
-    data = reports.report_of(paths)
+    data = experiment_page.report_of(paths)
     assert data["missing"] == ["Not looked at: unit at 90 %."]
     assert len(data["looks"]["unit"]) == 3
 
@@ -159,7 +159,7 @@ def test_rows_are_in_the_order_of_methods_and_sparsities(copy):
     rows = pd.read_csv(path)
     expected = list(zip(rows["method"], rows["k"], strict=True))
     rows.sample(frac=1, random_state=0).to_csv(path, index=False)
-    table = reports.report_of(ArtifactPaths(copy / "small"))["table"]
+    table = experiment_page.report_of(ArtifactPaths(copy / "small"))["table"]
     assert [(row[0]["value"], row[1]["value"]) for row in table["rows"]] == expected
     assert table["columns"][:4] == ["method", "k", "sparsity", "test_accuracy"]
 
@@ -169,7 +169,7 @@ def test_fewer_weights_removed_than_asked_are_marked_and_drawn_where_they_are(co
     rows = pd.read_csv(path)
     rows.loc[(rows["method"] == "unit") & (rows["k"] == 0.9), "sparsity"] = 0.5
     rows.to_csv(path, index=False)
-    data = reports.report_of(ArtifactPaths(copy / "small"))
+    data = experiment_page.report_of(ArtifactPaths(copy / "small"))
     (unit,) = (curve for curve in data["curves"] if curve["method"] == "unit")
     assert unit["sparsity"] == [0, 0.5, 0.5, 1]
     assert unit["missed"] == [0, 0, 1, 0]
@@ -188,7 +188,7 @@ def test_the_control_and_the_untouched_baseline_are_both_shown(copy):
     rows.loc[is_unit, ["method", "recovery", "rounds"]] = "unit/finetune", "finetune", 1
     rows.loc[is_unit & (rows["k"] == 0), "test_accuracy"] = 0.99
     pd.concat([rows, untouched]).to_csv(path, index=False)
-    data = reports.report_of(ArtifactPaths(copy / "small"))
+    data = experiment_page.report_of(ArtifactPaths(copy / "small"))
     methods = ["weight", "unit/finetune", "weight/random", "unit/random"]
     assert [curve["method"] for curve in data["curves"]] == methods
     assert data["curves"][1]["accuracy"][0] == 0.99
@@ -264,7 +264,7 @@ def test_what_cannot_be_understood_is_not_shown(report, copy):
 def test_the_command_of_a_page_makes_the_same_again(finished, cli, tmp_path):
     """With the data and the plugin of the tests, as the settings say."""
     command = shlex.split(
-        reports.command(
+        experiment_page.command(
             json.loads((finished / "small" / "config.json").read_text())["settings"],
             ArtifactPaths(finished / "small"),
         )
@@ -287,13 +287,13 @@ def test_the_published_curve_is_found_where_there_is_one():
         **{"dataset": "digits", "epochs": 20, "learning_rate": 0.001, "l1_reg": 0.0},
         **{"l2_reg": 0.0, "batch_size": 128, "model": "mlp", "num_valid": 10_000},
     }
-    found = reports.published_curves(settings)
+    found = experiment_page.published_curves(settings)
     assert found["weight"]["k"][0] == 0
     assert found["weight"]["accuracy"][0] == 0.977
     assert found["unit"]["accuracy"][2] == 0.9331
-    assert reports.published_curves({**settings, "epochs": 2}) is None
-    assert reports.published_curves({**settings, "model": "lenet_5"}) is None
-    assert reports.published_curves({**settings, "dataset": "../../etc"}) is None
+    assert experiment_page.published_curves({**settings, "epochs": 2}) is None
+    assert experiment_page.published_curves({**settings, "model": "lenet_5"}) is None
+    assert experiment_page.published_curves({**settings, "dataset": "../../etc"}) is None
 
 
 def test_tensorboard_is_written_on_request(cli, copy, small):

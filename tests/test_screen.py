@@ -3,7 +3,7 @@
 import pytest
 from fault_run import fault_run
 from network_pruning.experiments.training import epoch_line
-from network_pruning.models.training import Epoch
+from network_pruning.training.loop import Epoch
 
 COLUMNS = 80
 

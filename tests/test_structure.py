@@ -11,21 +11,22 @@ PACKAGE = "network_pruning"
 # as long as they do not do so in a circle.
 ROOMS = (
     "utils",
-    "config",
-    "sweep_config",
-    "registry",
+    "settings",
     "data",
     "visualization",
     "models",
-    "compression",
+    "graph",
     "pruning",
+    "training",
+    "compression",
     "experiments",
-    "command",
+    "sweeps",
+    "pages",
+    "cli",
     "train",
     "export",
     "predict",
     "report",
-    "trial",
     "sweep",
 )
 # They tell the version, open the other rooms only when somebody asks, or start a command.

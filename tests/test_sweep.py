@@ -1,6 +1,7 @@
 """Sweeps as their users run them, on a real Ray; where machines die: `test_cluster.py`."""
 
 from commands import ROOT, run_command
+
 from sweeps import (
     FLAGS,
     contents,

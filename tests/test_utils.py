@@ -5,10 +5,10 @@ import pytest
 from network_pruning.experiments.paths import ArtifactPaths
 from network_pruning.utils import (
     atomic_path,
-    counted,
+    echo,
+    pluralize,
     progress,
     quiet_stderr,
-    say,
     shortened,
     write_text,
 )
@@ -71,17 +71,17 @@ def test_held_back_messages_appear_when_the_block_fails(capfd):
 
 def test_long_lines_go_on_in_the_next_and_words_stay_whole(capsys):
     path = "/a" * 50
-    say(f"Tables and figures are in {path}")
-    say("| a  table |\n" * 2 + "| a  table |")
+    echo(f"Tables and figures are in {path}")
+    echo("| a  table |\n" * 2 + "| a  table |")
     assert capsys.readouterr().out == (
         f"Tables and figures are in\n  {path}\n" + "| a  table |\n" * 3
     )
 
 
 def test_one_is_singular():
-    assert counted(1, "epoch") == "1 epoch"
-    assert counted(0, "epoch") == "0 epochs"
-    assert counted(2000, "example") == "2,000 examples"
+    assert pluralize(1, "epoch") == "1 epoch"
+    assert pluralize(0, "epoch") == "0 epochs"
+    assert pluralize(2000, "example") == "2,000 examples"
 
 
 @pytest.mark.parametrize(

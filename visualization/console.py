@@ -5,7 +5,7 @@ import itertools
 import math
 import textwrap
 
-from ..utils import COLUMNS, counted, middle_cut, percent, shortened
+from ..utils import COLUMNS, middle_cut, percent, pluralize, shortened
 from . import export_text
 from .csv import means_of
 from .tables import missed
@@ -76,7 +76,7 @@ def export_table(record):
         for runtime in dict.fromkeys((*times["before"], *times["after"])):
             pair = (times[when].get(runtime) for when in ("before", "after"))
             cells = _compared(*(None if t is None else 1000 * t for t in pair), "{:.3g}")
-            lines.append((f"{runtime}, {counted(int(batch), 'example')}, ms", *cells))
+            lines.append((f"{runtime}, {pluralize(int(batch), 'example')}, ms", *cells))
     for split in ("valid", "test"):
         pair = (f"{100 * each[f'{split}_accuracy']:.2f}" for each in (before, after))
         name = "validation" if split == "valid" else split

@@ -7,7 +7,7 @@ more training (Blalock et al., 2020, arXiv:2003.03033).
 
 import pandas as pd
 
-from ..config import retraining_settings
+from ..settings.experiment import retraining_settings
 from .tables import BASELINE, baseline_of, trains
 
 

@@ -1,6 +1,6 @@
 """What an export has reached, in sentences: like for like first, everything else as a remark."""
 
-from ..utils import counted
+from ..utils import pluralize
 
 # What an experiment's dense network as it is, its baseline, is called.
 DENSE = "dense network"
@@ -71,8 +71,9 @@ def _speed(batch, times, baseline):
     before, after = times["before"], times["after"]
     same = min(set(before) & set(after), key=before.get)
     fastest = min(after, key=after.get)
-    text = f"Speed, {counted(batch, 'example')}, both on {same}: {_milliseconds(after[same])}, " + (
-        _faster(before[same], after[same], baseline)
+    text = (
+        f"Speed, {pluralize(batch, 'example')}, both on {same}: {_milliseconds(after[same])}, "
+        + (_faster(before[same], after[same], baseline))
     )
     if after[same] / after[fastest] >= CLEARLY_FASTER:
         ratio = digits(before[same] / after[fastest])

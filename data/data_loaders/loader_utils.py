@@ -4,8 +4,7 @@ import struct
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ...config import UsageError
-from ...utils import RunError
+from ...utils import RunError, UsageError
 from ..sources import fetch_files
 
 # NumPy is imported where it is needed: `--help` and flag errors come by here.

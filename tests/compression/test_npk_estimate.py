@@ -61,7 +61,7 @@ def convolutional(seed):
     ],
 )
 def test_estimates_are_near_the_bytes_of_the_file(make, sparsity, granularity, bits):
-    model = npk.without_what_is_gone(npr.prune(make(0), sparsity, granularity))
+    model = npk.remove_dead_units(npr.prune(make(0), sparsity, granularity))
     if bits:
         model = quantized(model, bits)
     assert npk.estimated_bytes(model) == pytest.approx(len(npk.to_bytes(model)), rel=TOLERANCE)

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from network_pruning.config import UsageError
 from network_pruning.data import files, registry
-from network_pruning.utils import RunError
+from network_pruning.utils import RunError, UsageError
 
 RANDOM = np.random.default_rng(0)
 X, Y = RANDOM.integers(256, size=(60, 4, 5), dtype=np.uint8), np.arange(60) % 3

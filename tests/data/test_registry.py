@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-from network_pruning.config import UsageError
 from network_pruning.data import registry
 from network_pruning.data.data_loaders.loader_utils import parse_idx
-from network_pruning.utils import RunError
+from network_pruning.utils import RunError, UsageError
 
 
 def test_an_unknown_name_lists_the_valid_ones():

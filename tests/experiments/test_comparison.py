@@ -4,17 +4,17 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from network_pruning.config import ExperimentConfig, experiment_settings
-from network_pruning.experiments import comparison, recipes
-from network_pruning.experiments.headlines import Chance
+from network_pruning.experiments import comparison, run_key
+from network_pruning.experiments.chance import Chance
 from network_pruning.pruning import methods
+from network_pruning.settings.experiment import ExperimentConfig, experiment_settings
 from network_pruning.visualization import csv
 
 
 def test_a_row_tells_all_settings_of_the_training():
     config = ExperimentConfig(epochs=3, keep_best=False, l1_reg=0.001, seed=7, num_valid=5)
-    recipe = recipes.recipe(config, methods.parse("weight"), 0.5, "checkpoint")
-    row = comparison._row(config, recipe, {}, None)
+    key = run_key.network_key(config, methods.parse("weight"), 0.5, "checkpoint")
+    row = comparison._row(config, key, {}, None)
     names = [f.name for f in fields(ExperimentConfig) if f.metadata["trains"]]
     assert {"dataset", "model", "batch_size", "epochs", "keep_best", "seed"} < set(names)
     assert {name: row[name] for name in names} == {name: getattr(config, name) for name in names}

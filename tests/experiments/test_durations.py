@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from network_pruning.config import ExperimentConfig
 from network_pruning.experiments import durations
+from network_pruning.settings.experiment import ExperimentConfig
 
 
 def config(tmp_path, **settings):

@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from network_pruning.config import UsageError
 from network_pruning.experiments.export_sources import known_rows
 from network_pruning.predict import _plugins_hint
+from network_pruning.utils import UsageError
 
 ROWS = [{"method": method, "k": 0.5} for method in ("weight", "weight/theirs", "unit")]
 

@@ -6,10 +6,10 @@ from fnmatch import fnmatch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from network_pruning.config import ExperimentConfig
 from network_pruning.data import registry
 from network_pruning.experiments import folder as experiment
 from network_pruning.experiments.paths import ArtifactPaths
+from network_pruning.settings.experiment import ExperimentConfig
 from network_pruning.utils import RunError
 
 

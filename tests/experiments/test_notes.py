@@ -1,8 +1,8 @@
 """What is said before any work of flags that change nothing, and of folders that are not there."""
 
 import pytest
-from network_pruning.config import ExperimentConfig, ExportConfig
 from network_pruning.experiments.notes import notes_of, notes_of_export
+from network_pruning.settings.experiment import ExperimentConfig, ExportConfig
 
 SAVED = "model.keras"
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from network_pruning.config import ExperimentConfig
 from network_pruning.data import registry
 from network_pruning.experiments import folder, replicates
 from network_pruning.experiments.paths import ArtifactPaths
 from network_pruning.experiments.replicates import BOUNDS, IDENTITY, WITHOUT_INTERVAL, summarize
+from network_pruning.settings.experiment import ExperimentConfig
 
 
 def table(*rows):
@@ -95,13 +95,13 @@ def forced(tmp_path, monkeypatch):
     paths.forced_seeds.write_text(json.dumps({"finished": [0]}))
     monkeypatch.setattr(registry, "load", lambda *_: Data)
     monkeypatch.setattr(folder, "code_of", lambda _: {"--dataset": "c1"})
-    monkeypatch.setattr(replicates, "report", lambda *_: None)
+    monkeypatch.setattr(replicates, "report", lambda *_: [0, 1])
 
     def again(**values):
         def run(single, **_):
             seeds.extend([single.seed] if single.force_train else [])
 
-        replicates.run_all(replace(config, **values), run)
+        replicates.run_all(replace(config, **values), run, publish=lambda *_: None)
         assert not paths.forced_seeds.exists()
         return seeds
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from network_pruning.config import UsageError
 from network_pruning.models import model as models
 from network_pruning.models.architectures import Architecture, architecture_of, register_model
+from network_pruning.utils import UsageError
 
 pytestmark = pytest.mark.usefixtures("registries")
 

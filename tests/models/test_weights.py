@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from network_pruning.models import checkpoints
 from network_pruning.models import model as models
 from network_pruning.models.backend import keras
 from network_pruning.models.weights import Weights, read_weights
+from network_pruning.training import checkpoints
 from network_pruning.utils import RunError
 
 

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from network_pruning.config import ExperimentConfig
 from network_pruning.pruning import checks, masks, methods
 from network_pruning.pruning.granularities import GRANULARITIES, Unit, Weight
 from network_pruning.pruning.ranking import Ranking
 from network_pruning.pruning.recoveries import RECOVERIES, Recovery
 from network_pruning.pruning.schedules import SCHEDULES, Round
 from network_pruning.pruning.scopes import SCOPES
+from network_pruning.settings.experiment import ExperimentConfig
 from network_pruning.utils import RunError
 
 KERNELS = {name: np.ones((2, 2), np.float32) for name in ("hidden_1", "output")}

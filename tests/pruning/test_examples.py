@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
-from network_pruning.config import UsageError
 from network_pruning.pruning import examples
 from network_pruning.pruning.examples import Examples
+from network_pruning.utils import UsageError
 
 pytestmark = pytest.mark.backends
 
@@ -73,12 +73,12 @@ def test_of_batches_the_first_examples_are_taken_once(monkeypatch):
     monkeypatch.setattr(examples, "SAMPLE_SIZE", 5)
     taken = []
 
-    def counted():
+    def pluralize():
         for number in range(100):
             taken.append(number)
             yield X[:2], Y[:2]
 
-    found = Examples(counted())
+    found = Examples(pluralize())
     assert taken == []
     assert len(found) == len(found) == 5
     assert taken == [0, 1, 2]

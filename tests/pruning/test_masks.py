@@ -3,14 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from network_pruning.config import UsageError
 from network_pruning.models.weights import Weights
 from network_pruning.pruning import methods
 from network_pruning.pruning.criteria import additive, register_criterion
 from network_pruning.pruning.masks import make_masks, rank
 from network_pruning.pruning.ranking import num_pruned
 from network_pruning.pruning.scopes import SCOPES
-from network_pruning.utils import RunError
+from network_pruning.utils import RunError, UsageError
 
 KERNEL = np.array([[1.0, -4.0, 0.0], [-3.0, 2.0, 5.0]], np.float32)
 

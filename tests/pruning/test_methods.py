@@ -1,9 +1,9 @@
 import itertools
 
 import pytest
-from network_pruning.config import UsageError
 from network_pruning.pruning import methods
 from network_pruning.pruning.methods import AXES, Method
+from network_pruning.utils import UsageError
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from keras import layers
 from keras_models import attention, mixed, randomized
-from network_pruning.config import UsageError
 from network_pruning.models.weights import Weights
 from network_pruning.pruning import measures
+from network_pruning.utils import UsageError
 
 pytestmark = pytest.mark.backends
 

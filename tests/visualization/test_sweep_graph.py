@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 import pytest
+from network_pruning.sweeps.levels import levels_of
 from network_pruning.visualization import graph, sweep_graph
-from network_pruning.visualization.levels import levels_of
 from sweep_folders import grid
 
 NAN = float("nan")

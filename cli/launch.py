@@ -1,0 +1,201 @@
+"""What every command shares: flags in; signals, exit statuses and error sentences out.
+
+Exit status: 0 done, 1 failed (the reason is on standard error), 2 bad usage, 130 interrupted, 143
+terminated.
+"""
+
+import contextlib
+import difflib
+import os
+import signal
+import sys
+
+from absl import app, flags
+
+from .. import __version__
+from ..utils import RunError, UsageError
+
+FAILED, BAD_USAGE = 1, 2
+OUT_OF_MEMORY = "Try a smaller --batch_size, or close other programs. The same command resumes."
+INTERRUPTED = "The same command resumes after what has been finished."
+
+
+class PrintAndExit(Exception):  # noqa: N818 - nothing is wrong
+    """A flag asked for something to be printed, such as `--methods=help`: the message."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a run as Ctrl-C does, with a status of its own."""
+
+
+def launch(
+    doc,
+    define_flags,
+    parse,
+    work,
+    out_of_memory=OUT_OF_MEMORY,
+    interrupted=INTERRUPTED,
+    takes_names=False,
+):
+    """Runs a command and exits.
+
+    Args:
+        doc: what `--help` prints above the flags.
+        define_flags: defines the absl flags under the module name it is given, `version` too.
+        parse: makes a config of the parsed flags, and of a list of names if the command takes
+            some; may raise a UsageError.
+        work: does what the config says; may raise a RunError or UsageError.
+        out_of_memory: what to do if there is no memory left for it.
+        interrupted: what becomes of work that is interrupted.
+        takes_names: whether there may be something on the command line that is no flag.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # the model summary draws lines that ASCII lacks
+    ignored = use_tensorflow()
+    sys.modules["__main__"].__doc__ = doc  # what absl prints above the flags
+    define_flags(sys.argv[0])
+    terminated = []
+
+    def terminate(*_):
+        terminated.append(True)  # a library may make an interrupt of its own of it
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+
+    def run(config):
+        if ignored:
+            print(ignored, file=sys.stderr)
+        return status_of(work, config, out_of_memory)
+
+    try:
+        with readers_may_leave():
+            app.run(
+                run,
+                argv=["--help" if word == "-h" else word for word in sys.argv],
+                flags_parser=lambda argv: parsed(argv, parse, takes_names),
+            )
+    except KeyboardInterrupt:
+        status = 143 if terminated else 130
+        sys.exit(fail(f"Interrupted. {interrupted}", status))
+
+
+def use_tensorflow():
+    """Makes TensorFlow the backend of Keras, a quiet one, before a plugin imports it.
+
+    Returns:
+        A sentence about another one that `KERAS_BACKEND` names, which is ignored; None if none is.
+    """
+    named = os.environ.get("KERAS_BACKEND")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if named in (None, "", "tensorflow"):
+        return None
+    return (
+        f"network-pruning: Note: KERAS_BACKEND={named} is ignored: the commands run on TensorFlow; "
+        "on other backends there is the library (import network_pruning)."
+    )
+
+
+@contextlib.contextmanager
+def readers_may_leave():
+    """Ends quietly where nobody reads standard output to its end, `head` for one."""
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still to be written when Python ends goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+
+
+def parsed(argv, parse, takes_names=False):
+    """The config of a command line; bad usage exits with status 2."""
+    try:
+        names = flags.FLAGS(argv)[1:]
+        if flags.FLAGS.version:
+            raise PrintAndExit(f"network-pruning {__version__}")
+        if takes_names:
+            return parse(flags.FLAGS, names)
+        if names:
+            hint = did_you_mean(names[0].partition("=")[0], _own_flags())
+            raise UsageError(f"{names[0]!r} is not a flag; flags look like --dataset=digits.{hint}")
+        return parse(flags.FLAGS)
+    except flags.UnrecognizedFlagError as error:
+        hint = did_you_mean(error.flagname, _own_flags())
+        sys.exit(fail(f"Unknown command line flag {error.flagname!r}.{hint}", BAD_USAGE))
+    except (flags.Error, UsageError) as error:
+        sys.exit(fail(error, BAD_USAGE))
+    except RunError as error:
+        sys.exit(fail(error, FAILED))
+    except PrintAndExit as answer:
+        print(answer)
+        sys.exit(0)
+    except SystemExit:
+        # absl leaves with status 1 after `--help`, but nothing has failed.
+        sys.exit(0)
+
+
+def _own_flags():
+    return [flag.name for flag in flags.FLAGS.flags_by_module_dict().get(sys.argv[0], [])]
+
+
+def did_you_mean(name, known):
+    """ " Did you mean --learning_rate?" for lr; "" where no flag is called like it.
+
+    Args:
+        name: what was given, without dashes in front.
+        known: the names of all flags.
+    """
+    name = name.replace("-", "_").lower()
+    initials = [flag for flag in known if _initials(flag) == name]
+    longer = [flag for flag in known if name and flag.startswith(name)]
+    alike = difflib.get_close_matches(name, known, n=3, cutoff=0.7)
+    found = [name] if name in known else initials or longer[:3] or alike
+    return f" Did you mean {' or '.join(f'--{flag}' for flag in found)}?" if found else ""
+
+
+def _initials(flag):
+    """lr for learning_rate, l1r for l1_reg."""
+    return "".join(word[0] if word.isalpha() else word for word in flag.split("_"))
+
+
+def status_of(work, config, out_of_memory=OUT_OF_MEMORY):
+    """Does the work; a failure ends in one sentence on standard error.
+
+    Returns:
+        The exit status. An interrupt is left to `launch`.
+    """
+    try:
+        work(config)
+    except UsageError as error:
+        return fail(error, BAD_USAGE)
+    except RunError as error:
+        return fail(error, FAILED)
+    except ImportError as error:
+        return fail(f"{error}. Install what is missing: pip install -r requirements.txt", FAILED)
+    except BrokenPipeError:  # nobody reads any more, `head` for one
+        sys.stdout = None
+        return FAILED
+    except OSError as error:
+        place = error.filename or getattr(config, "output_dir", None)
+        reason = error.strerror or error
+        return fail(f"{place}: {reason}" if place else reason, FAILED)
+    except Exception as error:
+        if _is_out_of_memory(error):
+            return fail(f"Out of memory. {out_of_memory}", FAILED)
+        raise
+    return 0
+
+
+def fail(message, status):
+    """Says on standard error why the command ends, and returns `status`."""
+    print(f"network-pruning: {message}", file=sys.stderr, flush=True)
+    return status
+
+
+def _is_out_of_memory(error):
+    # By name, because TensorFlow may not have been imported.
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"

@@ -1,0 +1,64 @@
+"""How a worker of a sweep starts a trial: `sweeps.trial` in a process of its own.
+
+What to do comes as a line of JSON on standard input, which stays open as long as the worker lives;
+what has been done goes back as lines of JSON.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+
+from ..experiments import plugins
+from ..pages import publish
+from ..sweeps.trial import LockedElsewhereError, UnfitError, run
+from . import launch
+
+# Told to the worker, which then lets another machine try.
+UNFIT = 75
+
+
+def _end_with_worker():
+    """Ends this process as soon as its worker is gone: somebody else goes on with the trial."""
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def status_of(work, request):
+    """As that of every command; where the machine is not fit one of its own."""
+    try:
+        return launch.status_of(work, request)
+    except UnfitError as error:
+        return launch.fail(error, UNFIT)
+
+
+def cli():
+    """Runs the trial that standard input describes; its exit status is that of `train`."""
+    launch.use_tensorflow()
+    request = json.loads(sys.stdin.readline())
+    # A copy of its own: whatever else is said goes to standard error, or into the log.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    threading.Thread(target=_end_with_worker, daemon=True).start()
+    signal.signal(signal.SIGTERM, _terminate)
+
+    def tell(what):
+        print(json.dumps(what), file=answers, flush=True)
+
+    def work(request):
+        try:
+            with plugins.explained():
+                run(request, tell, publish.publish, publish.check)
+        except LockedElsewhereError as error:
+            tell({"locked": error.text, "is_ours": error.is_ours})
+
+    try:
+        status = status_of(work, request)
+    except KeyboardInterrupt:
+        status = launch.fail(f"Interrupted. {launch.INTERRUPTED}", 143)
+    sys.exit(status)
+
+
+def _terminate(*_):
+    raise launch.Terminated

@@ -1,0 +1,36 @@
+"""What may be chance: accuracies without looking at the examples, and of few of them."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Chance:
+    """What is right without looking at the examples: always answering the commonest class.
+
+    Attributes:
+        share: its share of the test examples.
+        num_test: the number of test examples.
+    """
+
+    share: float
+    num_test: int
+
+    @classmethod
+    def of(cls, labels):
+        """Of the labels of the test examples, integers of shape (n,)."""
+        return cls(float(np.bincount(labels).max() / len(labels)), len(labels))
+
+    def explains(self, accuracy):
+        """Whether an accuracy is not significantly better (95 %, binomial)."""
+        return accuracy <= self.share + half_interval(self.share, self.num_test)
+
+
+def half_interval(accuracy, num_test):
+    """Half the 95 % interval of an accuracy on so many test examples (binomial); where all or none
+    are right, how far the truth may be away (the rule of three)."""
+    if accuracy in (0, 1):
+        return min(3 / num_test, 1)
+    return 1.96 * math.sqrt(accuracy * (1 - accuracy) / num_test)

@@ -1,0 +1,322 @@
+"""The smallest network that is accurate enough: which, and with how many bits for each weight."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from ..compression.npk import estimated_bytes, remove_dead_units, to_bytes
+from ..compression.quantization import quantized
+from ..compression.quantization_aware import QATTrainer
+from ..models import model as models
+from ..models.copies import copy_of_model
+from ..pruning.model_measures import multiply_adds
+from ..training.model_evaluation import ModelEvaluator, ModelWeights
+from ..training.retraining import targets
+from ..utils import RunError, echo, percent, pluralize, progress
+from .export_sources import Network
+
+# How much worse than asked a network may be before it is quantized.
+HOPEFUL_NETWORK = 0.01
+# What quantization-aware training reaches lies between the network's accuracy and that of rounding
+# it, much nearer to the first: by so much of the way, as seen on the reference networks.
+OF_ROUNDING = 0.1
+# How much worse than asked that may be to try it.
+HOPEFUL = 0.002
+# A network that was not trained since it was pruned gains much more when it is at last.
+HOPEFUL_UNTRAINED = 0.05
+# How often it is tried: as often as so many multiply-adds allow, forwards.
+MOST_TRIALS, MOST_MULTIPLY_ADDS = 4, 1e12
+# With how many epochs, if nobody says; of models for which one trial would be too much with as few
+# as these multiply-adds allow to all trials, which take a minute on two cores.
+EPOCHS, FEW_MULTIPLY_ADDS = 15, 6e11
+# How many numbers of bits are looked at of a network that has to gain.
+FEWEST = 2
+FINETUNED = "quantization-aware training"
+# Models are written to see how large they are, as long as this takes about a second: so many
+# parameters, of which those that are not zero count several times.
+EXACT, TIMES_OF_NONZERO = 300_000, 7
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A network as a file.
+
+    Attributes:
+        network: the `Network`.
+        bits: for each weight; None for all.
+        finetuned: whether it had quantization-aware training.
+        model: a function that returns the Keras model.
+        bytes: of the whole `.npk` file.
+        exact: whether these are counted; those of large models are estimated, within five per cent,
+            because writing takes a microsecond and more for each weight.
+        multiply_adds: for one example, if nothing was zero.
+        valid_accuracy, test_accuracy: of the model.
+    """
+
+    network: Network
+    bits: int | None
+    finetuned: bool
+    model: Callable[[], Any] = field(repr=False)
+    bytes: int
+    exact: bool
+    multiply_adds: int
+    valid_accuracy: float
+    test_accuracy: float
+
+    def row(self):
+        """What is known of it, as JSON takes it."""
+        return {
+            "network": self.network.name,
+            "bits": self.bits,
+            "finetuned": self.finetuned,
+            "bytes": self.bytes,
+            "exact": self.exact,
+            "valid_accuracy": self.valid_accuracy,
+            "test_accuracy": self.test_accuracy,
+        }
+
+    def __str__(self):
+        mark = "" if self.exact else "~"
+        return (
+            f"{self.how:36} {mark + format(self.bytes, ','):>11} bytes  "
+            f"{100 * self.valid_accuracy:6.2f} %"
+        )
+
+    @property
+    def how(self):
+        """How its weights are written."""
+        bits = "not quantized" if self.bits is None else f"{self.bits} bits"
+        return f"{bits}, {FINETUNED}" if self.finetuned else bits
+
+
+class ModelSelection:
+    """Looks for the smallest file that is accurate enough, compared with `--reference`. Only
+    validation accuracy decides.
+
+    Args:
+        source: the `Source`.
+        config: the `ExportConfig`.
+
+    Attributes:
+        candidates: all that were made.
+    """
+
+    def __init__(self, source, config):
+        self.source, self.config = source, config
+        self.candidates = []
+
+    def chosen(self):
+        """The smallest `Candidate` that was found to be accurate enough.
+
+        Of those that may become so when they are trained, one by bisection over the bytes.
+
+        Raises:
+            RunError: if none of the networks is, which may be where they were named.
+        """
+        rounded = self._rounded()
+        best = min(filter(self._is_good, rounded), key=attrgetter("bytes"), default=None)
+        left, work = self._hopeful(rounded, best), 0.0
+        for number in range(0 if self.config.finetune_epochs == 0 else MOST_TRIALS):
+            if not left:
+                break
+            # Larger files are mostly better ones: what is left is halved with every trial.
+            middle = len(left) // 2
+            work += self._work(left[middle])
+            if number and work > MOST_MULTIPLY_ADDS:
+                echo(f"No more {FINETUNED}: it would take too long.")
+                break
+            tuned = self._tuned(left[middle])
+            is_good = self._is_good(tuned)
+            if is_good and (best is None or tuned.bytes < best.bytes):
+                best = tuned
+            left = left[:middle] if is_good else left[middle + 1 :]
+        if best is None:
+            raise RunError(self._none_is_good())
+        return best
+
+    def reference(self, network):
+        """What a network is compared with: the `Reference` with its training, or the baseline."""
+        return network.control if self.config.reference == "control" else self.source.dense
+
+    def least(self, network):
+        """The validation accuracy that it has to have."""
+        return self.reference(network).valid_accuracy - self.config.max_accuracy_drop
+
+    def _none_is_good(self):
+        networks = [(network, network.valid_accuracy) for network in self.source.networks]
+        tried = [(c.network, c.valid_accuracy) for c in self.candidates]
+        network, reached = max([*networks, *tried], key=lambda pair: pair[1] - self.least(pair[0]))
+        reference = self.reference(network)
+        drop = math.ceil(1e4 * (reference.valid_accuracy - reached)) / 1e4
+        return (
+            f"None of these networks has {percent(round(self.least(network), 6))} of the "
+            f"validation examples right, as --max_accuracy_drop={self.config.max_accuracy_drop:g} "
+            f"asks ({reference.name}: {percent(reference.valid_accuracy)}); the best has "
+            f"{percent(reached)}. Give --max_accuracy_drop={drop:g}, or name neither --method nor "
+            "--k."
+        )
+
+    def _hopeful(self, rounded, best):
+        """Rounded candidates that are smaller and may be good enough after quantization-aware
+        training, by size."""
+        limit = math.inf if best is None else best.bytes
+        smaller = sorted((c for c in rounded if c.bytes < limit), key=attrgetter("bytes"))
+        return [c for c in smaller if c.bits and self._is_hopeful(c)]
+
+    def _work(self, candidate):
+        """How many multiply-adds it takes to train it, forwards."""
+        return self._epochs(candidate) * self._work_of_epoch(candidate)
+
+    def _work_of_epoch(self, candidate):
+        return len(self.source.dataset.train) * candidate.multiply_adds
+
+    def _epochs(self, candidate):
+        """With how many it is trained: fewer where not even a single trial would end in time."""
+        if self.config.finetune_epochs is not None:
+            return self.config.finetune_epochs
+        work = self._work_of_epoch(candidate)
+        if EPOCHS * work <= MOST_MULTIPLY_ADDS:
+            return EPOCHS
+        return max(1, int(FEW_MULTIPLY_ADDS / MOST_TRIALS / work))
+
+    def _is_hopeful(self, candidate):
+        """Whether a rounded network may be good enough after quantization-aware training."""
+        before, rounded = candidate.network.valid_accuracy, candidate.valid_accuracy
+        worse = HOPEFUL if candidate.network.trained else HOPEFUL_UNTRAINED
+        return before + OF_ROUNDING * (rounded - before) >= self.least(candidate.network) - worse
+
+    def tested(self, model):
+        """The accuracies of any model for these data, on validation and on test examples."""
+        return self._tester(model)(model)
+
+    def _tester(self, model):
+        return _Tester(model, self.source.dataset, self._are_logits)
+
+    @cached_property
+    def _are_logits(self):
+        return models.answers_logits(self.source.dense.model())
+
+    def _is_good(self, candidate):
+        return candidate.valid_accuracy >= self.least(candidate.network) - 1e-9  # of decimals
+
+    def _rounded(self):
+        """Candidates of the networks that may do, rounded, from the smallest on; until one is good
+        enough and all of the next network that may become so are larger."""
+        found, best = [], math.inf
+        for network in self._shortlist():
+            own = self._of_network(network)
+            found += own
+            if best < math.inf and not any(c.bytes < best and self._is_hopeful(c) for c in own):
+                break
+            best = min([best, *(c.bytes for c in own if self._is_good(c))])
+        return found
+
+    def _shortlist(self):
+        """Networks that may do, by size, none that is both larger and worse than another, compared
+        with what it has to have."""
+        best, found = -math.inf, []
+        for network in sorted(self.source.networks, key=lambda n: (n.living, -self._surplus(n))):
+            if self._surplus(network) > best:
+                best = self._surplus(network)
+                found.append(network)
+        return [n for n in found if self._may_do(n)]
+
+    def _may_do(self, network):
+        """Whether it is good enough, or may become so by quantization-aware training."""
+        gains = self.config.finetune_epochs != 0 and not network.trained
+        worse = HOPEFUL_UNTRAINED if gains else HOPEFUL_NETWORK
+        return self._surplus(network) >= -worse
+
+    def _surplus(self, network):
+        """By how much a network is better than it has to be."""
+        return network.valid_accuracy - self.least(network)
+
+    def _of_network(self, network):
+        """A network as it is, and rounded to every number of bits; where it has to gain first, only
+        to the fewest, which matter as little as what was removed."""
+        smaller = smaller_model(network)
+        test, found = self._tester(smaller), []
+        is_good = network.trained or self._surplus(network) >= 0
+        every = (None, *self.config.bits) if is_good else self.config.bits[:FEWEST]
+        for bits in every:
+            # Made again where it is needed: together they may be too large to keep.
+            again = partial(_rounded_model, network, bits)
+            model = quantized(smaller, bits) if bits else smaller
+            found.append(self._add(network, bits, False, model, again, test))
+        return found
+
+    def _tuned(self, candidate):
+        """The same network with the same bits after quantization-aware training."""
+        model = smaller_model(candidate.network)
+        training = QATTrainer(
+            model,
+            candidate.bits,
+            self.source.dataset.train,
+            self.source,
+            self._targets,
+            self.source.moving,
+            self.source.compiled,
+        )
+        epochs = self._epochs(candidate)
+        total = epochs * -(-len(self.source.dataset.train) // self.source.batch_size)
+        description = f"{candidate.network.name}, {pluralize(candidate.bits, 'bit')}"
+        try:
+            with progress(total=total, unit="step", desc=description) as bar:
+                training.tune(epochs, self.source.learning_rate, self.config.seed, bar.update)
+        except RunError:
+            echo(f"  {description}: diverged; try a lower --finetune_learning_rate.")
+            return candidate
+        return self._add(candidate.network, candidate.bits, True, model, lambda: model, self.tested)
+
+    def _add(self, network, bits, finetuned, model, again, test):
+        nonzero = int(sum(map(np.count_nonzero, model.get_weights())))
+        exact = model.count_params() + (TIMES_OF_NONZERO - 1) * nonzero <= EXACT
+        size = len(to_bytes(model)) if exact else estimated_bytes(model)
+        work = multiply_adds(model)
+        candidate = Candidate(network, bits, finetuned, again, size, exact, work, *test(model))
+        if not self.candidates or self.candidates[-1].network is not network:
+            echo(network.name)
+        self.candidates.append(candidate)
+        echo(f"  {candidate}")
+        return candidate
+
+    @cached_property
+    def _targets(self):
+        """What is learned: labels, and what the best network says."""
+        if not self.config.distillation:
+            return None
+        networks = [*self.source.networks, self.source.dense]
+        teacher = max(networks, key=lambda network: network.valid_accuracy).model()
+        split = self.source.dataset.train
+        answers = ModelEvaluator(teacher, None).probabilities(split)
+        return targets(answers, split.labels, self.config.distillation)
+
+
+def smaller_model(network):
+    """A `Network` as a compiled Keras model without what is gone, behind unchanged inputs."""
+    return remove_dead_units(network.model())
+
+
+def _rounded_model(network, bits):
+    model = smaller_model(network)
+    return quantized(model, bits) if bits else model
+
+
+class _Tester:
+    """Tests models of one architecture: what is compiled serves all of them."""
+
+    def __init__(self, model, dataset, logits):
+        self.dataset, self.model = dataset, copy_of_model(model)
+        models.compile_model(self.model, 0.001, logits)
+        self._evaluate = ModelEvaluator(self.model, None)
+
+    def __call__(self, model):
+        """The accuracies on validation and on test examples."""
+        ModelWeights.of(model).put_into(self.model)
+        splits = self.dataset.valid, self.dataset.test
+        return [self._evaluate(split).accuracy for split in splits]

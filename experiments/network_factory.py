@@ -1,0 +1,57 @@
+"""Which kind of network an experiment is about: dense layers as arrays, or any Keras model."""
+
+import contextlib
+
+from ..models.architectures import image_shape, is_dense
+from ..pruning.methods import parse
+from ..settings.experiment import is_file
+from ..utils import UsageError
+
+
+def networks_of(config, dataset):
+    """The `DenseNetworks` or `KerasNetworks` of an experiment.
+
+    Args:
+        config: the `ExperimentConfig`.
+        dataset: the `Dataset`.
+
+    Raises:
+        UsageError: if the model cannot be had, or does not fit the data; or images are to be moved
+            and there are none.
+    """
+    if is_dense(config.model):
+        from ..training.dense_networks import DenseNetworks
+
+        networks = DenseNetworks(config, dataset)
+    else:
+        networks = _keras_networks(config, dataset)
+    if config.shift and any(parse(text).trains for text in config.methods):
+        check_images(config, dataset, networks.dataset)
+    return networks
+
+
+def _keras_networks(config, dataset):
+    # TensorFlow, quietly and whatever backend is set; a rerun of dense networks does without it.
+    from ..models import backend  # noqa: F401 - before anything else imports Keras
+    from ..training.keras_networks import KerasNetworks
+
+    return KerasNetworks(config, dataset)
+
+
+def check_images(config, dataset, taken):
+    """Makes sure that examples are images, as they came or as the model takes them: series and
+    tables would be moved as well, without any sense.
+
+    Raises:
+        UsageError: if they are not.
+    """
+    shape = max(dataset.shape, taken.shape, key=len)
+    are_bytes = dataset.train.pixels.dtype.name == "uint8"
+    if not is_file(config.dataset) or are_bytes or len(shape) == 3:
+        with contextlib.suppress(UsageError):
+            image_shape(shape)
+            return
+    raise UsageError(
+        f"--shift={config.shift} moves images, but examples of shape {dataset.shape} are none; "
+        "give --shift=0 (images are bytes, or of shape (height, width, channels))."
+    )

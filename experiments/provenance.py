@@ -1,0 +1,23 @@
+"""What results may depend on besides settings: versions, machine, devices."""
+
+import platform
+from importlib import import_module
+
+from .. import __version__
+
+VERSIONED_MODULES = ("tensorflow", "keras", "numpy", "pandas", "matplotlib", "imageio", "PIL")
+
+
+def provenance():
+    """The versions of what computes, the machine and its devices, for records."""
+    from ..models.backend import device_names
+
+    return {
+        "versions": {
+            "network-pruning": __version__,
+            "python": platform.python_version(),
+            **{name: import_module(name).__version__ for name in VERSIONED_MODULES},
+        },
+        "machine": f"{platform.system()} {platform.machine()}",
+        "devices": device_names(),
+    }

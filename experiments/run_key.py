@@ -1,0 +1,158 @@
+"""What a pruned network depends on, and nothing else: by it what has been done is remembered."""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+from dataclasses import dataclass, fields
+
+from ..pruning.methods import (
+    AXES,
+    BASELINE,
+    Method,
+    control_round,
+    parse,
+    recovery_of,
+    schedule_rounds,
+    settings_of,
+)
+from ..settings.experiment import ExperimentConfig, retraining_settings
+from . import plugins
+
+
+@dataclass(frozen=True)
+class NetworkKey:
+    """Everything that the network of a method at a sparsity is made from.
+
+    Attributes:
+        method: the `Method`.
+        k: the sparsity.
+        checkpoint: SHA-256 of the dense network's checkpoint.
+        seed: of all that is random.
+        earlier_k: the sparsities that the network goes through, for schedules that go on from the
+            sparsity before.
+        settings: those that the method uses, by name.
+        plugins: digests of the plugins' code that it uses, by value of an axis.
+        rounds: how many rounds of further training it has had; 0 where it has had none.
+    """
+
+    method: Method
+    k: float
+    checkpoint: str
+    seed: int
+    earlier_k: tuple[float, ...]
+    settings: dict
+    plugins: dict
+    rounds: int
+
+    @property
+    def trains(self):
+        """Whether the network is trained, and thus kept as a file."""
+        return self.method.trains
+
+    @property
+    def is_control(self):
+        """Whether it is the dense network with the further training of a method."""
+        return self.trains and self.k == 0
+
+    @property
+    def training(self):
+        """What a control is made by: one network is that of all methods that train alike."""
+        schedule, recovery = self.method.schedule, self.method.recovery
+        own = {value: code for value, code in self.plugins.items() if value in (schedule, recovery)}
+        method = Method(schedule=schedule, recovery=recovery)
+        return dataclasses.replace(self, method=method, plugins=own)
+
+    @property
+    def digest(self):
+        """Twelve digits that stand for all of it."""
+        # What other networks went through follows from the rest.
+        names = [f.name for f in fields(self)[1:] if self.is_control or f.name != "rounds"]
+        depends = [self.method.name, *(getattr(self, name) for name in names)]
+        return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:12]
+
+    def columns(self):
+        """The same as cells of `metrics.csv`, those of other methods' settings empty."""
+        every = dict.fromkeys(retraining_settings())
+        return {
+            "k": self.k,
+            "earlier_k": " ".join(map(repr, self.earlier_k)) or None,
+            "rounds": self.rounds,
+            **every,
+            **self.settings,
+            "plugins": " ".join(f"{value}@{code}" for value, code in self.plugins.items()) or None,
+        }
+
+
+def network_key(config, method, k, checkpoint):
+    """The `NetworkKey` of the network that `method` makes at sparsity `k` under these settings.
+
+    At `k` = 0 that is the control of a method that trains, else the dense network itself.
+    """
+    earlier_k, names, rounds = _way(config, method, k) if method.trains else ((), [], 0)
+    return NetworkKey(
+        method,
+        k,
+        checkpoint,
+        config.seed,
+        earlier_k,
+        {name: getattr(config, name) for name in names},
+        {
+            getattr(method, axis): plugins.source_digest(function)
+            for axis, registry in AXES.items()
+            if registry.knows(getattr(method, axis))
+            and plugins.is_plugin(function := registry.function(getattr(method, axis)))
+        },
+        rounds,
+    )
+
+
+def baseline(config, checkpoint):
+    """The `NetworkKey` of the dense network as it is."""
+    return network_key(config, BASELINE, 0.0, checkpoint)
+
+
+def _way(config, method, k):
+    """The sparsities that a network goes through on its way to `k`, the settings it uses, and how
+    many rounds of training that are."""
+    earlier = tuple(value for value in config.k_vals if 0 < value < k)
+    steps = [
+        schedule_rounds(method, previous, following, config)
+        for previous, following in itertools.pairwise((0.0, *earlier, k))
+    ]
+    rounds = steps[-1] if k else [control_round(method, config)]
+    used = set(settings_of(method))
+    # Those that training reads whether or not a plugin has declared them.
+    if any(part.ramp for part in rounds):
+        used.add("prune_epochs")
+    if recovery_of(method, config).rewinds:
+        used.add("rewind_epoch")
+    names = [name for name in retraining_settings() if name in used]
+    if not k:
+        return (), names, config.control_rounds
+    # A schedule that begins anew does not depend on the sparsities before.
+    if rounds[0].from_dense:
+        return (), names, len(rounds)
+    return earlier, names, sum(map(len, steps))
+
+
+def settings_text(config, methods):
+    """The settings that these methods use, as text; empty if none trains."""
+    used = _used(methods)
+    values = {name: getattr(config, name) for name in retraining_settings() if name in used}
+    return ", ".join(f"{name}={value}" for name, value in values.items() if value is not None)
+
+
+def unused_settings(config):
+    """The settings that were changed from their defaults and that no method uses, as flags."""
+    used = _used(map(parse, config.methods))
+    defaults = {f.name: f.default for f in fields(ExperimentConfig)}
+    return [
+        f"--{name}"
+        for name in retraining_settings()
+        if name not in used and getattr(config, name) != defaults[name]
+    ]
+
+
+def _used(methods):
+    return {name for method in methods if method.trains for name in settings_of(method)}

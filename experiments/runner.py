@@ -1,0 +1,152 @@
+"""An experiment from its data to its tables."""
+
+import dataclasses
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from ..settings.experiment import ExperimentConfig, is_file
+from ..utils import echo
+from . import folder, plugins
+from .paths import ArtifactPaths
+from .provenance import provenance
+
+# TensorFlow and matplotlib take seconds to import: every stage imports what it needs when it runs.
+
+
+@plugins.explained()
+def run(config, publish, show_model=True, watch=None):
+    """One experiment, start to finish.
+
+    Args:
+        config: the `ExperimentConfig`.
+        publish: called with the config and its `ArtifactPaths` when all tables are written; makes
+            the pages.
+        show_model: whether to print the network's summary, which replicates share.
+        watch: called with the networks, the dense model and the `Epoch` after each epoch of its
+            training.
+
+    Returns:
+        The reference methods that the network can be pruned by.
+
+    Raises:
+        RunError: if it cannot be done; the message says why and what to do.
+    """
+    from ..data import registry
+    from .network_factory import networks_of
+
+    dataset = registry.load(config.dataset, config.data_dir, config.num_valid)
+    networks = networks_of(config, dataset)
+    paths = ArtifactPaths.of(config)
+    with folder.locked(paths):
+        folder.tidy(paths)
+        work, record = folder.workplace(config, dataset, paths)
+        record = updated_record(config, dataset, record)
+        folder.write_record(work, record)
+        dense, checkpoint = trained_weights(config, networks, work, record, show_model, watch)
+        prune_and_picture(config, networks, dense, work, checkpoint)
+        if work != paths:
+            folder.replace(paths)
+        publish(config, paths)
+    echo(f"Tables and figures are in {paths.root}")
+    return networks.reference
+
+
+def updated_record(config, dataset, record):
+    """What goes into `config.json`: the settings, and what the trained weights depend on."""
+    if record is None:
+        record = {
+            "dataset_sha256": dataset.digest,
+            **({"model_sha256": folder.model_sha256(config)} if is_file(config.model) else {}),
+            "code": folder.code_of(config),
+            "checkpoint_sha256": None,
+            **provenance(),
+        }
+    return {**record, "settings": config.to_dict()}
+
+
+def trained_weights(config, networks, paths, record, show_model, watch=None):
+    """The weights of the kept checkpoint, of a finished training or trained now; its digest."""
+    from ..visualization import csv
+
+    if folder.is_finished(record):
+        folder.check_checkpoint(paths, record)
+        if config.epochs:
+            csv.read_history(paths.history)  # the pictures need it: complain before the work
+        echo("Not trained again: this experiment is finished (--force_train retrains).")
+    else:
+        from .training import train
+
+        train(config, networks, paths, show_model, watch)
+        record = {**record, "checkpoint_sha256": folder.checkpoint_sha256(paths.best_weights)}
+        folder.write_record(paths, record)
+    paths.training_state.unlink(missing_ok=True)
+    return networks.read(paths.best_weights), record["checkpoint_sha256"]
+
+
+def prune_and_picture(config, networks, dense, paths, checkpoint):
+    """Prunes by every method to every `k`, tests the networks, and writes tables and pictures."""
+    from . import comparison, pictures
+
+    for remark in networks.remarks():
+        echo(remark)
+    reference = networks.reference
+    rankings = {method: networks.rank(method, dense) for method in reference}
+    values = {method: networks.values(method, dense, rankings[method]) for method in reference}
+    labels = {method: networks.labels(method) for method in reference}
+    if comparison.is_known(config, reference, paths, checkpoint):
+        # Without another thread, drawing may use two processes.
+        pictures.draw(config, values, rankings, labels, paths)
+        rows = comparison.compare(config, networks, dense, rankings, paths, checkpoint)
+    else:
+        with ThreadPoolExecutor(1) as pool:
+            # Drawing is Python, evaluating is native code: side by side a tenth less time.
+            drawn = pool.submit(pictures.draw, config, values, rankings, labels, paths)
+            rows = comparison.compare(config, networks, dense, rankings, paths, checkpoint)
+            drawn.result()
+    pictures.report(config, rows, paths)
+
+
+def experiment(config, publish, watch=None, on_ray=None):
+    """Runs an experiment, or one for each seed, and notes how long a new one has taken.
+
+    Args:
+        config: the `ExperimentConfig`.
+        publish: as for `run`.
+        watch: as for `run`; several seeds are not watched.
+        on_ray: runs several seeds beside each other, as `replicates.run_all` asks for it.
+    """
+    from . import durations
+    from .notes import notes_of
+
+    for note in notes_of(config):
+        echo(note)
+    is_new, began = not ArtifactPaths.of(config).root.exists(), time.perf_counter()
+    if config.replicates > 1:
+        from .replicates import run_all
+
+        run_all(config, run, publish, on_ray)
+    else:
+        run(config, publish, watch=watch)
+    if is_new:
+        durations.note(config, time.perf_counter() - began)
+
+
+def checked(config):
+    """The config with what the data set decides, of a data set, a model and methods that exist.
+
+    Raises:
+        UsageError: if one does not; the message names the flag.
+    """
+    from ..data import files
+    from ..models.architectures import architecture_of
+
+    if config.num_valid is None:
+        config = dataclasses.replace(config, num_valid=files.default_num_valid(config.dataset))
+    if not is_file(config.model):
+        architecture_of(config.model)
+    if config.plugins or config.methods != ExperimentConfig.methods:
+        from ..pruning import methods  # all five axes: what a plugin adds must not clash with any
+
+        for text in config.methods:
+            methods.parse(text)
+    return config

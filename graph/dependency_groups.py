@@ -1,0 +1,256 @@
+"""The units of a Keras model: what has to be removed together, with all that goes with it.
+
+As the groups of DepGraph (Fang et al., 2023, arXiv:2301.12900): the graph of layers says which
+channels of which layers are one and the same.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import keras
+import numpy as np
+
+from ..models import kernels
+from ..models.kernels import Kernel, own_variable
+from ..utils import UsageError
+from .rules import DepthwiseRule, LinearRule, PerChannelRule, SeparableRule
+from .tracing import Graph, function_of
+
+
+@dataclass(frozen=True)
+class CoupledColumns:
+    """Columns of a kernel's matrix that belong to a prunable.
+
+    Attributes:
+        kernel: the `Kernel`.
+        columns: their numbers, of shape (rows, units): in a depthwise convolution with several
+            filters for each channel a unit has several of them.
+    """
+
+    kernel: Kernel
+    columns: np.ndarray
+
+    @property
+    def height(self):
+        """The number of rows of what `cut` returns."""
+        return len(self.columns) * self.kernel.shape[0]
+
+    def cut(self, matrix):
+        """These columns of a matrix of the kernel's shape, of shape (rows · inputs, units)."""
+        return matrix[:, self.columns].reshape(-1, self.columns.shape[1])
+
+    def put(self, matrix, part):
+        """Puts what `cut` returns back into a matrix of the kernel's shape."""
+        matrix[:, self.columns] = np.reshape(part, (len(matrix), *self.columns.shape))
+
+
+@dataclass(frozen=True)
+class DependencyGroup:
+    """A layer, or several that lose their units together.
+
+    Attributes:
+        name: of its first kernel.
+        parts: of its matrix, one above the other.
+        readers: kernels that read its units, with the inputs of each that belong to each unit, as
+            arrays of shape (rows, units).
+        vectors: numbers that go with a unit, such as its bias: variables with the places of each
+            unit in them, of shape (times, units).
+    """
+
+    name: str
+    parts: list[CoupledColumns]
+    consumers: list[tuple[Kernel, np.ndarray]] = field(default_factory=list, repr=False)
+    coupled_variables: list[tuple] = field(default_factory=list, repr=False)
+
+    @property
+    def shape(self):
+        """Of its matrix."""
+        return sum(part.height for part in self.parts), self.parts[0].columns.shape[1]
+
+    @property
+    def label(self):
+        """What people call it: by one or two of its layers, or the first and how many more."""
+        first, *others = dict.fromkeys(part.kernel.name for part in self.parts)
+        if len(others) > 1:
+            return f"{first} + {len(others)} more"
+        return " + ".join((first, *others))
+
+    def stacked(self, matrices):
+        """Its matrix, from those of the kernels, by their names."""
+        return np.concatenate([part.cut(matrices[part.kernel.name]) for part in self.parts])
+
+    def outgoing(self, matrices):
+        """What reads its units, of shape (units, anything)."""
+        found = [
+            np.moveaxis(matrices[kernel.name][rows], 1, 0).reshape(rows.shape[1], -1)
+            for kernel, rows in self.consumers
+        ]
+        return np.concatenate(found, axis=1) if found else np.ones((self.shape[1], 1))
+
+    def split(self, mask):
+        """The parts of a mask of its matrix, for each of its `parts`."""
+        return np.split(mask, np.cumsum([part.height for part in self.parts])[:-1])
+
+
+def find_units(model, found, is_excluded=lambda _layer: False):
+    """The units of a model that can be removed.
+
+    Args:
+        model: a built functional or sequential model.
+        found: the `Kernel`s that may be pruned.
+        is_excluded: tells of a layer whether it has to stay as it is, and so the number of its
+            channels.
+
+    Returns:
+        The `DependencyGroup`s by name, and the kernels without units that can be removed, a phrase
+        each.
+
+    Raises:
+        UsageError: if the model is not a graph of layers.
+    """
+    if function_of(model) is None:
+        raise UsageError(
+            f"{model.name!r} is a subclassed model, so that nobody can see which units go "
+            "together; prune single weights (method='weight'), or build it as a functional model."
+        )
+    graph = Graph(model)
+    members = _members(graph, {(id(k.layer), id(k.variable)): k for k in found})
+    fixed = {**_excluded(graph, is_excluded), **graph.groups.kept}
+    fixed |= dict.fromkeys(graph.groups.io_groups, "")
+    producers = defaultdict(dict)  # the columns of each kernel, by group
+    for kernel, groups in members:
+        for column, group in enumerate(groups.tolist()):
+            producers[group].setdefault(kernel.name, []).append(column)
+    together, reasons = defaultdict(list), {}
+    by_name = {kernel.name: kernel for kernel in found}
+    for group, columns in producers.items():
+        kind = tuple((name, len(numbers)) for name, numbers in columns.items())
+        if group not in fixed and _has_own_filter(by_name, columns):
+            together[kind].append(group)
+        else:
+            reasons.setdefault(next(iter(columns)), fixed.get(group))
+    layers = {}
+    for kind, groups in together.items():
+        layer = _grouped(graph, kind, groups, producers, by_name)
+        layers[_free(layer.name, layers)] = layer
+    done = {part.kernel.name for layer in layers.values() for part in layer.parts}
+    alone = [_reason(kernel, reasons) for kernel in found if kernel.name not in done]
+    return layers, alone
+
+
+def _excluded(graph, is_excluded):
+    """The groups of layers that have to stay as they are, with the reason."""
+    found = {}
+    for call in graph.first_calls.values():
+        layer = call.op
+        if isinstance(layer, keras.Layer) and layer.weights and is_excluded(layer):
+            for channels in filter(None, call.outputs):
+                groups = graph.groups.find(channels.groups).tolist()
+                found |= dict.fromkeys(groups, f"{layer.name}, which is excluded")
+    return found
+
+
+def _has_own_filter(by_name, columns):
+    """Whether some layer makes these channels, and not only passes them on."""
+    return any(not isinstance(by_name[name].layer, kernels.DEPTHWISE) for name in columns)
+
+
+def _reason(kernel, reasons):
+    why = reasons.get(kernel.name)
+    return f"{kernel.name} (because of {why})" if why else kernel.name
+
+
+def _free(name, taken):
+    number = 2
+    while name in taken:
+        name = f"{name.split('#')[0]}#{number}"
+        number += 1
+    return name
+
+
+def _members(graph, found):
+    """Kernels with the group of each of their matrix's columns."""
+    members = []
+    for call in graph.first_calls.values():
+        for name, side in _sides(call):
+            kernel = found.get((id(call.op), id(own_variable(call.op, name))))
+            if kernel is not None:
+                groups = graph.groups.find(side.groups)
+                members.append((kernel, np.repeat(groups, kernel.shape[1] // len(groups))))
+    return members
+
+
+def _sides(call):
+    """The kernels of a call by name, with the `Channels` that their columns are."""
+    if isinstance(call.rule, SeparableRule):
+        return [("depthwise_kernel", call.inputs[0]), ("pointwise_kernel", call.outputs[0])]
+    if isinstance(call.rule, LinearRule):
+        return [("kernel", call.outputs[0])]
+    if isinstance(call.rule, DepthwiseRule):
+        return [("kernel", call.inputs[0])]
+    return []
+
+
+def _grouped(graph, kind, groups, producers, by_name):
+    parts = [
+        CoupledColumns(by_name[name], np.array([producers[group][name] for group in groups]).T)
+        for name, _ in kind
+    ]
+    own = [part for part in parts if not isinstance(part.kernel.layer, kernels.DEPTHWISE)]
+    name = own[0].kernel.name
+    place = {group: number for number, group in enumerate(groups)}
+    return DependencyGroup(name, parts, *_around(graph, place, by_name))
+
+
+def _around(graph, place, by_name):
+    """What reads the units of a group, and the numbers that go with them.
+
+    Args:
+        graph: the `Graph`.
+        place: the number of each unit by its group.
+        by_name: the kernels by name.
+    """
+    consumers, coupled_variables = [], []
+    of_layer = {id(k.layer): k for k in by_name.values() if not k.is_depthwise}
+    for call in graph.first_calls.values():
+        for variable, channels in _vectors(call):
+            places = _places(graph, channels, place)
+            if places is not None:
+                coupled_variables.append((variable, places))
+        if type(call.rule) is LinearRule and id(call.op) in of_layer:
+            rows = _places(graph, call.inputs[0], place)
+            kernel = of_layer[id(call.op)]
+            if rows is not None:
+                step = len(call.inputs[0])
+                starts = np.arange(0, kernel.shape[0], step)
+                consumers.append(
+                    (kernel, (rows + starts[:, None, None]).reshape(-1, rows.shape[1]))
+                )
+    return consumers, coupled_variables
+
+
+def _places(graph, channels, place):
+    """Where the units are among some channels, of shape (times, units); None if they are not, or
+    not equally often."""
+    if not channels:
+        return None
+    found = [[] for _ in place]
+    for number, group in enumerate(graph.groups.find(channels.groups).tolist()):
+        if group in place:
+            found[place[group]].append(number)
+    times = {len(numbers) for numbers in found}
+    return np.array(found).T if len(times) == 1 and times != {0} else None
+
+
+def _vectors(call):
+    """The variables with a number for each channel that a call's output depends on: all of them
+    zero make it zero."""
+    layer = call.op
+    if isinstance(call.rule, (LinearRule, DepthwiseRule)):
+        return [] if layer.bias is None else [(layer.bias, call.outputs[0])]
+    if isinstance(call.rule, PerChannelRule) and isinstance(layer, keras.layers.BatchNormalization):
+        # Without a factor, a dead channel must have a mean of zero to stay at zero.
+        names = ("gamma", "beta") if layer.gamma is not None else ("moving_mean", "beta")
+        variables = [getattr(layer, name, None) for name in names]
+        return [(variable, call.outputs[0]) for variable in variables if variable is not None]
+    return []

@@ -1,0 +1,103 @@
+"""The living part of a Keras model as a smaller model, and where each of its weights comes from."""
+
+import contextlib
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from ..models.copies import copy_of_model, knowing
+from ..models.kernels import value_of
+from .liveness import LivenessAnalysis
+from .shrink import GraphRewriter
+from .tracing import Graph, function_of
+
+# Indices go through the surgery in the place of weights; `float32` holds them exactly up to here.
+MOST_INDICES = 2**24
+
+
+@dataclass(frozen=True)
+class Subnetwork:
+    """A part of a large model as a model of its own.
+
+    Attributes:
+        model: the smaller model, with weights of its own.
+        sources: for each of its weights, in their order, the number of the weight of the large
+            model that it is a part of, and flat indices into that, of its own shape.
+    """
+
+    model: keras.Model
+    sources: list[tuple[int, np.ndarray]]
+
+    @classmethod
+    def living(cls, model):
+        """What of a model has an influence on its answers.
+
+        All of it where no part has the same answers: of a subclassed model, or where what goes
+        would have to be folded into biases.
+        """
+        if function_of(model) is None or not _hold_indices(model.weights):
+            return cls.whole(model)
+        if max(int(np.prod(variable.shape)) for variable in model.weights) > MOST_INDICES:
+            return cls.whole(model)
+        graph = Graph(model)
+        with knowing(model):
+            rewriter = GraphRewriter(graph, LivenessAnalysis.of(graph))
+            smaller = rewriter.build()
+        if rewriter.folds():
+            return cls.whole(model)
+        numbers = {id(variable): number for number, variable in enumerate(model.weights)}
+        with _indices_as_weights(model):
+            found = {
+                id(new): (numbers[id(old)], indices.astype(np.intp))
+                for new, old, indices in rewriter.copied_weights()
+                if id(old) in numbers  # which seeds of dropout are not
+            }
+        return cls(smaller, [found[id(variable)] for variable in smaller.weights])
+
+    @classmethod
+    def whole(cls, model):
+        """All of a model, as a copy."""
+        copy = copy_of_model(model)
+        return cls(copy, [(n, _indices(v.shape)) for n, v in enumerate(model.weights)])
+
+    def smaller(self, arrays):
+        """The part of the large model's arrays, in the order of the small one's weights."""
+        return [np.ravel(arrays[number])[indices] for number, indices in self.sources]
+
+    def larger(self, small, arrays):
+        """Copies of the large model's arrays with the part replaced by `small`."""
+        whole = [np.array(array) for array in arrays]
+        for (number, indices), array in zip(self.sources, small, strict=True):
+            whole[number].reshape(-1)[indices] = array
+        return whole
+
+    def contains(self, other):
+        """Whether another part of the same model is within this one."""
+        own = dict(self.sources)
+        return all(
+            number in own and np.isin(indices, own[number], kind="table").all()
+            for number, indices in other.sources
+        )
+
+
+def _hold_indices(variables):
+    """Whether these can hold indices exactly."""
+    return all(str(variable.dtype) in ("float32", "float64") for variable in variables)
+
+
+def _indices(shape):
+    return np.arange(int(np.prod(shape))).reshape(shape)
+
+
+@contextlib.contextmanager
+def _indices_as_weights(model):
+    """While it lasts, every weight of a model holds its own flat indices."""
+    before = [(variable, value_of(variable)) for variable in model.weights]
+    try:
+        for variable, value in before:
+            variable.assign(_indices(value.shape).astype(value.dtype))
+        yield
+    finally:
+        for variable, value in before:
+            variable.assign(value)

@@ -1,0 +1,104 @@
+"""In which order units lie is free to choose: an order that makes files short."""
+
+from collections import defaultdict
+
+import keras
+import numpy as np
+
+from ..models.kernels import own_variable, value_of
+from .rules import DepthwiseRule, LinearRule, SeparableRule
+from .tracing import Graph, function_of
+
+
+def reorder_units(model):
+    """The weights of a model that answers the same, with the units of each layer that have the most
+    incoming weights first.
+
+    Then the number of weights never rises from one unit to the next, which costs fewer bits to
+    write. Inputs, outputs and what is not understood stay where they are.
+
+    Args:
+        model: a built Keras model; it is not changed.
+
+    Returns:
+        Arrays in the order of `model.weights`.
+    """
+    arrays = {id(variable): value_of(variable) for variable in model.weights}
+    if function_of(model) is not None:
+        graph = Graph(model)
+        successors = _successors(graph)
+        for call in graph.first_calls.values():
+            if isinstance(call.op, keras.Layer) and call.inputs and call.outputs:
+                sides = call.inputs[0], call.outputs[0]
+                for attribute, value in _reordered(call, graph, sides, successors).items():
+                    variable = own_variable(call.op, attribute)
+                    arrays[id(variable)] = value.astype(arrays[id(variable)].dtype)
+    return [arrays[id(variable)] for variable in model.weights]
+
+
+def _reordered(call, graph, sides, successors):
+    """The weights of a call by attribute, of those that change."""
+    orders = [channels and _order(graph, channels, successors) for channels in sides]
+    if all(order is None or (order == np.arange(len(order))).all() for order in orders):
+        return {}
+    return call.rule.weights(call, orders, None) or {}
+
+
+def _order(graph, channels, successors):
+    """Which channel of a tensor comes to each place."""
+    groups = graph.groups.find(channels.groups).tolist()
+    places = defaultdict(list)
+    for place, group in enumerate(groups):
+        places[group].append(place)
+    met = defaultdict(int)  # a channel has a place for each pixel where maps are made flat
+    found = []
+    for group in groups:
+        found.append(places[successors.get(group, group)][met[group]])
+        met[group] += 1
+    return np.array(found, np.intp)
+
+
+def _successors(graph):
+    """Which group takes the place of each: of those that are everywhere in the same tensors."""
+    fixed = {*graph.groups.kept, *graph.groups.io_groups, *_fixed(graph)}
+    weights = _incoming(graph)
+    found = {}
+    for groups in _classes(graph):
+        free = [group for group in groups if group not in fixed]
+        found |= zip(free, sorted(free, key=lambda group: -weights[group]), strict=True)
+    return found
+
+
+def _fixed(graph):
+    """Atoms of layers that have weights for each of their channels and are not reordered."""
+    for call in graph.calls:
+        if isinstance(call.rule, (DepthwiseRule, SeparableRule)):
+            for channels in (*call.inputs, *call.outputs):
+                if channels:
+                    yield from graph.groups.find(channels.groups).tolist()
+
+
+def _incoming(graph):
+    """How many weights lead to each group."""
+    found = defaultdict(int)
+    for call in graph.first_calls.values():
+        if isinstance(call.rule, LinearRule):
+            counts = np.count_nonzero(call.rule.kernel(call.op), axis=(0, 1))
+            groups = graph.groups.find(call.outputs[0].groups)
+            for group, count in zip(groups.tolist(), counts.tolist(), strict=True):
+                found[group] += count
+    return found
+
+
+def _classes(graph):
+    """Atoms that may stand in for each other: in the same tensors, as often in each."""
+    seen = defaultdict(list)
+    for tensor, channels in graph.channels.items():
+        if channels:
+            groups, counts = np.unique(graph.groups.find(channels.groups), return_counts=True)
+            for group, count in zip(groups.tolist(), counts.tolist(), strict=True):
+                seen[group].append((tensor, count))
+    classes = defaultdict(list)
+    for group in sorted(seen):
+        classes[tuple(seen[group])].append(group)
+    return classes.values()

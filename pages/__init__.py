@@ -1,0 +1,1 @@
+"""The pages that people browse: an experiment, a sweep, all of them."""

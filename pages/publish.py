@@ -1,0 +1,29 @@
+"""The pages that a run writes when its tables are there."""
+
+
+def check(config):
+    """Makes sure, before the work, that what the config asks for can be written.
+
+    Raises:
+        RunError: if a package is missing.
+    """
+    if config.tensorboard:
+        from .events import check_installed
+
+        check_installed()
+
+
+def publish(config, paths):
+    """Writes an experiment's page and, where the config asks for it, TensorBoard's files.
+
+    Args:
+        config: the `ExperimentConfig`.
+        paths: the `ArtifactPaths` of the experiment, or of several seeds.
+    """
+    from .experiment_page import try_to_write_report
+
+    try_to_write_report(paths)
+    if config.tensorboard and paths.config.exists():
+        from .tensorboard import write_tensorboard
+
+        write_tensorboard(paths)

@@ -1,0 +1,1 @@
+"""Experiments, exports and sweeps as data: every setting, its default and its bounds."""

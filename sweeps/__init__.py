@@ -1,0 +1,1 @@
+"""Many experiments beside each other: grids and searches on Ray."""

@@ -1,0 +1,56 @@
+"""The seeds of an experiment beside each other on Ray."""
+
+from ..data import registry
+from ..experiments.replicates import replicate
+from ..utils import RunError, echo
+
+
+def run_on_ray(config, paths, forced):
+    """Runs the seeds on Ray, each with as many threads as it would have here.
+
+    Raises:
+        RunError: if one cannot be done, after all others.
+    """
+    from ..experiments.network_factory import networks_of
+    from . import engine, ray_connection
+
+    ray_connection.check_installed(address=config.ray_address)
+    seeds = range(config.seed, config.seed + config.replicates)
+    experiments = {
+        str(seed): forced.applied_to(replicate(config, paths, seed)).to_dict() for seed in seeds
+    }
+    failed = {}
+    echo(f"{config.replicates} seeds beside each other on Ray:")
+
+    def take(event):
+        seed = event["values"]["seed"]
+        if event["state"] == "running":
+            echo(f"Seed {seed} begins")
+        if event["state"] in ("finished", "failed"):
+            echo(f"Seed {seed} {event['state']} on {event.get('node', 'its machine')}")
+        elif event.get("lost"):
+            echo(f"Seed {seed} was lost and goes on elsewhere")
+        if event["state"] == "finished":
+            forced.finish(seed)
+        elif event["state"] == "failed":
+            failed[seed] = event["note"]
+
+    place = paths.replicates.resolve() / ".ray"
+    engine.run(
+        engine.Job(
+            request={"experiments": experiments},
+            place=place,
+            output_dir=paths.replicates.resolve(),
+            cpus=config.threads,
+            gpus=None,
+            address=config.ray_address,
+            trials=[{"seed": seed} for seed in seeds],
+            every_epoch=False,
+        ),
+        take,
+    )
+    if failed:
+        told = "; ".join(f"seed {seed}: {note}" for seed, note in sorted(failed.items()))
+        raise RunError(f"{told} What each seed said is in {place / 'logs'}.")
+    dataset = registry.load(config.dataset, config.data_dir, config.num_valid)
+    return networks_of(config, dataset).reference

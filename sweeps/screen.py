@@ -1,0 +1,164 @@
+"""What a sweep shows while it runs: a table that moves on a terminal, elsewhere a line an event."""
+
+import contextlib
+import sys
+import time
+
+from ..settings.sweep import parsed
+from ..utils import middle_cut, pluralize
+
+STATES = ("finished", "stopped", "failed", "running", "waiting")
+# Lines of the table: what runs and what has ended last.
+SHOWN = 12
+
+
+class Screen:
+    """Shows how far a sweep is; a context manager.
+
+    Args:
+        record: of the sweep, which somebody else keeps up to date.
+        seconds_left: tells how long the rest may take; None where that is not known.
+        best: tells what is best so far, as a text.
+    """
+
+    def __init__(self, record, seconds_left, best):
+        self.record, self.seconds_left, self.best = record, seconds_left, best
+        self._live, self._latest, self._began = None, [], time.monotonic()
+
+    def __enter__(self):
+        if sys.stdout.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(file=sys.stdout, highlight=False)
+            self._live = Live(
+                get_renderable=lambda: self._table(console.width),
+                console=console,
+                refresh_per_second=2,
+                transient=True,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(self, *_):
+        if self._live is not None:
+            with contextlib.suppress(ValueError):  # nobody looks any more
+                self._live.stop()
+
+    def show(self, trial, before, lost=False):
+        """Shows what has become of a trial.
+
+        Args:
+            trial: its entry in the record.
+            before: its state until now.
+            lost: whether the machine or process that it ran on has died.
+        """
+        if trial in self._latest:
+            self._latest.remove(trial)
+        self._latest.append(trial)
+        del self._latest[:-SHOWN]
+        if self._live is None and (trial["state"] != before or lost):
+            print(self._line(trial, lost), flush=True)  # a line each, however long
+
+    def _line(self, trial, lost):
+        if lost:
+            return f"lost      {trial['experiment_id']}  goes on elsewhere"
+        parts = [f"{trial['state']:9} {trial['experiment_id']}"]
+        if trial["state"] in ("finished", "stopped"):
+            parts.append(_reached(self.record, trial))
+        if trial["seconds"] and trial["state"] != "running":
+            parts.append(duration(trial["seconds"]))
+        if trial["note"]:
+            parts.append(trial["note"])
+        ended = [t for t in self.record["trials"] if t["state"] not in ("running", "waiting")]
+        if trial in ended:
+            parts.append(f"({len(ended)} of {_number(self.record)}{self._left()})")
+        return "  ".join(filter(None, parts))
+
+    def _left(self):
+        seconds = self.seconds_left()
+        return "" if seconds is None else f", {duration(seconds)} left"
+
+    def _table(self, width):
+        from rich.table import Table
+        from rich.text import Text
+
+        record = self.record
+        spent = duration(time.monotonic() - self._began)
+        table = Table(
+            title=f"{record['sweep_id']}: {beginning(record)}",
+            caption="\n".join(filter(None, (self.best(), f"{spent}{self._left()}"))),
+            box=None,
+            pad_edge=False,
+        )
+        objective = record["objective"] or ""
+        room = width - len(objective) - len("finished  12345  12 h 59 min") - 8
+        table.add_column("trial", no_wrap=True)
+        table.add_column("state", no_wrap=True, min_width=8)
+        for name, least in (("epoch", 5), (objective, len(objective)), ("time", 6)):
+            table.add_column(name, justify="right", no_wrap=True, min_width=least)
+        for trial in [*self._latest]:  # another thread adds to it
+            table.add_row(
+                Text(told(trial["settings"], room)),
+                trial["state"],
+                str(trial["epochs"] or ""),
+                value(record["objective"], trial["objective"]) if record["objective"] else "",
+                duration(trial["seconds"]) if trial["seconds"] else "",
+            )
+        return table
+
+
+def _number(record):
+    return record["samples"] or len(record["trials"])
+
+
+def beginning(record):
+    """ "18 trials: 2 finished, 16 waiting"."""
+    counts = [(state, sum(t["state"] == state for t in record["trials"])) for state in STATES]
+    told_of = ", ".join(f"{number} {state}" for state, number in counts if number)
+    return f"{pluralize(_number(record), 'trial')}{f': {told_of}' if told_of else ''}"
+
+
+def told(settings, room):
+    """The varied settings of a trial in one line; where there is no room for their names, the
+    values alone."""
+    named = " ".join(f"{name}={value}" for name, value in settings.items())
+    return named if len(named) <= room else middle_cut(" ".join(map(str, settings.values())), room)
+
+
+def _reached(record, trial):
+    if trial["objective"] is None:
+        return ""
+    return f"{record['objective']} {value(record['objective'], trial['objective'])}"
+
+
+def value(objective, number):
+    """A value of the objective as a text."""
+    column = parsed(objective)[0]
+    if number is None:
+        return "–"
+    if "accuracy" in column or "sparsity" in column:
+        return f"{100 * number:.2f} %"
+    if "bytes" in column:
+        return f"{number:,.0f} bytes"
+    if column in ("compression_ratio", "speedup"):
+        return f"{number:,.1f}×"
+    return f"{number:,.0f}" if number >= 1000 else f"{number:.4g}"
+
+
+def result(record, best):
+    """What is said at the end: counts, the best, and what failed and why."""
+    lines = [beginning(record), *([best] if best else [])]
+    failed = [trial for trial in record["trials"] if trial["state"] == "failed"]
+    lines += [f"Failed: {trial['experiment_id']}: {trial['note']}" for trial in failed]
+    return "\n".join(lines)
+
+
+def duration(seconds):
+    """Seconds as "45 s", "12 min" or "3 h 20 min"; "?" for None."""
+    if seconds is None:
+        return "?"
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

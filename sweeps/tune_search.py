@@ -1,0 +1,98 @@
+"""A search by Ray Tune and Optuna: what it draws from, what it knows, when trials end early."""
+
+from dataclasses import dataclass
+
+from ..settings.sweep import DIGITS, Distribution
+
+
+@dataclass(frozen=True)
+class TuneSearch:
+    """What is searched, and how.
+
+    Attributes:
+        varied: tuples of values, or `Distribution`, by setting.
+        kind: random or optuna.
+        seed: of what is drawn.
+        goal: max or min of the objective.
+        finished: pairs of values and objectives, of trials that have been done; None for those
+            that did not get there.
+        unfinished: values of trials that were begun.
+        number: how many trials are still to be run, those included.
+        epochs: of a whole training, where hopeless trials end early; None where they do not.
+    """
+
+    varied: dict
+    kind: str
+    seed: int
+    goal: str
+    finished: list
+    unfinished: list
+    number: int
+    epochs: int | None
+
+
+def _space(search):
+    """What a search draws from, as Tune's domains by setting."""
+    from ray import tune
+
+    kinds = {
+        "uniform": tune.uniform,
+        "loguniform": tune.loguniform,
+        # Tune leaves the end out.
+        "randint": lambda low, high: tune.randint(low, high + 1),
+        "lograndint": lambda low, high: tune.lograndint(low, high + 1),
+    }
+    return {
+        name: (
+            kinds[values.kind](values.low, values.high)
+            if isinstance(values, Distribution)
+            else tune.choice(list(values))
+        )
+        for name, values in search.varied.items()
+    }
+
+
+def options(search):
+    """What Tune is told of a search, as arguments of its `TuneConfig`."""
+    from ray import tune
+
+    told = {"num_samples": search.number, "search_alg": searcher_of(search)}
+    if search.epochs is not None:
+        told["scheduler"] = tune.schedulers.ASHAScheduler(
+            time_attr="epoch",
+            metric="objective",
+            mode=search.goal,
+            grace_period=max(1, search.epochs // 9),
+            reduction_factor=3,
+            max_t=search.epochs + 1,
+        )
+    return told
+
+
+def searcher_of(search):
+    """Optuna, which knows what has been tried before, and tries nothing twice."""
+    import optuna
+
+    from .worker import DeduplicatingOptunaSearch
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    samplers = {"random": optuna.samplers.RandomSampler, "optuna": optuna.samplers.TPESampler}
+    drawn = {n: known for n, known in search.varied.items() if isinstance(known, Distribution)}
+    searcher = DeduplicatingOptunaSearch(
+        {"values": _space(search)},
+        digits={name: 0 if known.is_whole else DIGITS for name, known in drawn.items()},
+        metric="objective",
+        mode=search.goal,
+        points_to_evaluate=[_flat(values) for values in search.unfinished],
+        # What has been drawn before is not drawn once more after a restart.
+        sampler=samplers[search.kind](seed=search.seed + len(search.finished)),
+    )
+    for values, objective in search.finished:
+        searcher.add_evaluated_point(_flat(values), objective, pruned=objective is None)
+        searcher.is_new(values)
+    return searcher
+
+
+def _flat(values):
+    """The values under the names that Optuna knows them by."""
+    return {f"values/{name}": value for name, value in values.items()}

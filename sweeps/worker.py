@@ -1,0 +1,352 @@
+"""What runs on the machines of a Ray cluster: an actor that starts a trial in a process of its own,
+and a look at whether a machine is fit for it.
+
+Ray sends this file to machines that cannot import it, by value: it imports nothing of the package,
+and what it starts there is the installed program, or the checkout on the shared file system.
+"""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import ray
+from ray import tune
+from ray.tune.search import Searcher
+from ray.tune.search.optuna import OptunaSearch
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+# How long a trial may take to put its work down when it is told to.
+GRACE_S = 10
+# How a trial's process ends when it is told to, and where the machine is not fit for it.
+TERMINATED, UNFIT = 143, 75
+# How often a trial looks again whether somebody else has finished with its experiment.
+AGAIN_S = 1.0
+PATIENCE_S = 60
+# How long a machine may take to start a worker and answer, and what is then wrong with it.
+START_S = 60
+NOT_STARTED = "has started no worker that answers within a minute"
+# What Tune asks of trials' workers: others are started in another way.
+AS_TRIALS = {"env_vars": {"PL_DISABLE_FORK": "1"}}
+# How often something new is drawn, before there seems to be nothing new.
+DRAWS = 200
+
+
+class Trial(tune.Trainable):
+    """One trial: its process tells of every epoch, and is ended with this actor.
+
+    A trial that cannot be done says why in its last result; only a process that is ended from
+    outside, and a machine that is not fit, raise, so that Ray tries again elsewhere.
+    """
+
+    def setup(self, config):
+        """Starts the process.
+
+        Args:
+            config: a dictionary with `program` (see `command_of`), `folder`, `environment`,
+                `request` (what `trial` reads), `values` of the varied settings, and `every_epoch`,
+                whether each is a result.
+        """
+        self.config, self.process, self.known = config, None, {"started": time.time()}
+        self._begin(None)
+
+    def reset_config(self, new_config):
+        """The next trial in the same actor."""
+        self.cleanup()
+        self.setup(new_config)
+        return True
+
+    def _begin(self, broken):
+        config = self.config
+        request = {**config["request"], "values": config["values"], "broken": broken}
+        self.said = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as the process runs
+        gpus = {} if ray.get_gpu_ids() else {"CUDA_VISIBLE_DEVICES": "-1"}
+        self.process = subprocess.Popen(
+            command_of(config["program"]),
+            cwd=config["folder"] if Path(config["folder"]).is_dir() else None,
+            env={**os.environ, **config["environment"], **gpus},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.said,
+            text=True,
+            errors="replace",
+        )
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+
+    def step(self):
+        """Waits for what the process tells next.
+
+        Returns:
+            What is known of the trial, as a dictionary; `done` with it at its end.
+        """
+        for line in self.process.stdout:
+            told = json.loads(line)
+            self.known |= told
+            if "locked" in told:
+                break
+            # After the last one comes the end: nobody may stop it any more.
+            if "epoch" in told and "is_last" not in told and self.config["every_epoch"]:
+                return self._result("running")
+        if "locked" in self.known:
+            self._begin_again()
+            return self.step()
+        status = self.process.wait()
+        if status == 0:
+            return self._result("finished", done=True)
+        sentence = self._sentence(status)
+        if status < 0 or status in (TERMINATED, UNFIT):
+            raise RuntimeError(sentence)
+        return self._result("failed", done=True, note=sentence)
+
+    def _result(self, state, **more):
+        seconds = time.time() - self.known["started"]
+        about = {"state": state, "seconds": seconds, "node": socket.gethostname()}
+        return {"epoch": 0, **self.known, **about, **more}
+
+    def _sentence(self, status):
+        """Why the process has ended, in one line."""
+        self.said.seek(0)
+        said = self.said.read().decode(errors="replace")
+        log = Path(
+            self.config["request"]["place"], "logs", f"{self.known.get('experiment_id')}.txt"
+        )
+        if log.is_file():
+            said = log.read_text(encoding="utf-8", errors="replace")
+        lines = said.strip().splitlines() or [""]
+        if status < 0:
+            return (
+                f"The process was ended by {signal.Signals(-status).name}; if there was not enough "
+                "memory, let fewer run at once: a larger --cpus_per_trial"
+            )
+        return lines[-1].removeprefix("network-pruning: ") or f"It ended with status {status}."
+
+    def _begin_again(self):
+        """After a look at the machine that the lock names: once nobody is at work, or at once where
+        that cannot be known, so that the trial says whose lock it is."""
+        text, is_ours = self.known.pop("locked"), self.known.pop("is_ours")
+        self.process.wait()
+        until = time.monotonic() + PATIENCE_S
+        while (alive := _is_alive_somewhere(text)) and time.monotonic() < until:
+            time.sleep(AGAIN_S)
+        is_broken = alive is False or (alive is None and is_ours)
+        self._begin(text if is_broken else "")
+
+    def cleanup(self):
+        """Ends the process; its last finished epoch is kept."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(GRACE_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+
+    def save_checkpoint(self, checkpoint_dir):
+        """Nothing: the experiment's folder is what a trial goes on from."""
+
+    def load_checkpoint(self, checkpoint):
+        """Nothing, too."""
+
+
+def command_of(program):
+    """How to start a trial on this machine.
+
+    Args:
+        program: the package's folder where the sweep was started; used if it is here as well, which
+            is what a checkout on the shared file system is. Otherwise the installed package.
+    """
+    if (Path(program) / "cli/trial.py").is_file():
+        return [sys.executable, program, "trial"]
+    return [sys.executable, "-c", "from network_pruning.cli.trial import cli; cli()"]
+
+
+def _is_alive_somewhere(lock):
+    """Whether the process that a lock names is alive; None if no machine of the cluster is the one
+    that it names."""
+    pid, host = [*lock.splitlines(), "", ""][:2]
+    answers = [
+        ray.get(_on(node).remote(is_process, pid))
+        for node in alive_nodes()
+        # Of a container, filelock's name of the host ends in its namespace.
+        if host.partition("?pidns-")[0] == node["NodeManagerHostname"]
+    ]
+    return any(answers) if answers else None
+
+
+def is_process(pid):
+    """Whether a process of this machine is there, by its number as a text."""
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def alive_nodes():
+    """What Ray knows of the machines that are there."""
+    return [node for node in ray.nodes() if node["Alive"]]
+
+
+def _on(node, **options):
+    """A remote function that calls a function on one machine."""
+    strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+    remote = ray.remote(num_cpus=0, max_retries=0)(_call)
+    return remote.options(scheduling_strategy=strategy, **options)
+
+
+def _call(function, *arguments):
+    return function(*arguments)
+
+
+def look_at(marker, content, program, version):
+    """Whether trials can run on this machine.
+
+    Args:
+        marker: the path of a file that the sweep has written to the output folder.
+        content: what is in it.
+        program: as for `command_of`.
+        version: of the package where the sweep was started.
+
+    Returns:
+        None, or what is wrong, as the end of a sentence.
+    """
+    try:
+        if Path(marker).read_text(encoding="utf-8") != content:
+            raise OSError
+        own = Path(f"{marker}-{socket.gethostname()}-{secrets.token_hex(4)}")
+        own.write_text(content, encoding="utf-8")
+        own.unlink()
+    except OSError:
+        return "cannot read and write the output folder"
+    told = subprocess.run(
+        [*command_of(program)[:-1], _ASK_VERSION]
+        if command_of(program)[1] == "-c"
+        else [*command_of(program)[:-1], "train", "--version"],
+        capture_output=True,
+        text=True,
+    )
+    found = told.stdout.split()[-1:] or ["none"]
+    return None if found == [version] else f"has network-pruning {found[0]}, not {version}"
+
+
+_ASK_VERSION = "import network_pruning; print(network_pruning.__version__)"
+
+
+def check_nodes(marker, content, program, version):
+    """What is wrong with each machine of the cluster, by name; nothing for those that are fit."""
+    arguments = marker, content, program, version
+    asked = [
+        (node["NodeManagerHostname"], _on(node, runtime_env=AS_TRIALS).remote(look_at, *arguments))
+        for node in alive_nodes()
+    ]
+    found, until = {}, time.monotonic() + START_S
+    for name, answer in asked:
+        try:
+            wrong = ray.get(answer, timeout=max(0.1, until - time.monotonic()))
+        except ray.exceptions.GetTimeoutError:
+            wrong = NOT_STARTED
+        except Exception as error:  # whatever happens on somebody's machine
+            wrong = f"did not answer ({type(error).__name__})"
+        if wrong:
+            found[name] = wrong
+    return found
+
+
+class DeduplicatingOptunaSearch(OptunaSearch):
+    """Optuna's searcher, which draws again where the same experiment would come out.
+
+    Args:
+        digits: how many are kept of the settings that are numbers drawn, 0 for whole ones.
+    """
+
+    def __init__(self, *arguments, digits, **options):
+        super().__init__(*arguments, **options)
+        self._digits, self._seen = digits, set()
+
+    def is_new(self, values):
+        """Whether an experiment with these settings is the first of its kind; now it is known."""
+        kept = []
+        for name, value in values.items():
+            digits = self._digits.get(name)
+            kept.append((name, value if digits in (None, 0) else float(f"{value:.{digits}g}")))
+        kept = tuple(sorted(kept))
+        known = kept in self._seen
+        self._seen.add(kept)
+        return not known
+
+    def on_trial_result(self, trial_id, result):
+        """What a trial would reach after an epoch, if it is known."""
+        if result.get(self.metric) is not None:
+            super().on_trial_result(trial_id, result)
+
+    def on_trial_complete(self, trial_id, result=None, error=False):
+        """What a trial has reached; of those that were ended early or failed it is not the
+        objective."""
+        is_finished = bool(result) and result.get("state") == "finished"
+        super().on_trial_complete(trial_id, result if is_finished else None, error)
+
+    def suggest(self, trial_id):
+        """Settings that were not drawn before; the end of the search where there seem to be no
+        others."""
+        from optuna.trial import TrialState
+
+        for _ in range(DRAWS):
+            drawn = super().suggest(trial_id)
+            if self.is_new(drawn["values"]):
+                return drawn
+            self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
+        return Searcher.FINISHED
+
+
+def trial_id(trial):
+    """What Tune calls a trial's folder."""
+    return trial.trial_id
+
+
+class Events(tune.Callback):
+    """Tells of what happens to trials.
+
+    Args:
+        post: takes an event, a dictionary; sent along to where the trials are scheduled.
+    """
+
+    def __init__(self, post):
+        self.post = post
+
+    def on_trial_start(self, trial, **_):
+        """A trial begins, for the first time or again."""
+        self._tell(trial, {"state": "running"})
+
+    def on_trial_result(self, trial, result, **_):
+        """A trial tells of an epoch; of its end it tells once more, below."""
+        if not result.get("done"):
+            self._tell(trial, result)
+
+    def on_trial_complete(self, trial, **_):
+        """A trial has ended, or was ended early."""
+        state = trial.last_result.get("state", "failed")
+        state = "stopped" if state == "running" else state
+        self._tell(trial, {**trial.last_result, "state": state})
+
+    def on_trial_recover(self, trial, **_):
+        """The machine or process of a trial has died, and it goes on elsewhere."""
+        self._tell(trial, {"state": "waiting", "lost": True})
+
+    def on_trial_error(self, trial, **_):
+        """A trial was lost too often."""
+        lines = str(trial.get_error()).strip().splitlines() or ["no reason given"]
+        note = f"It could not be run, though it was tried again: {lines[-1].strip()[:300]}."
+        self._tell(trial, {"state": "failed", "note": note})
+
+    def _tell(self, trial, what):
+        names = ("state", "epoch", "objective", "seconds", "node", "note", "experiment_id", "lost")
+        event = {name: what[name] for name in names if name in what}
+        self.post({"trial": trial.trial_id, "values": trial.config["values"], **event})

@@ -1,0 +1,52 @@
+"""Which networks an export looks at: those that may be good enough, against either reference."""
+
+import pytest
+from network_pruning.experiments.export_sources import Network, Reference, Source
+from network_pruning.experiments.model_selection import ModelSelection
+from network_pruning.settings.experiment import ExportConfig
+
+WEAK, STRONG = Reference("control of a", 0.95, 0.94), Reference("control of b", 0.99, 0.98)
+
+
+def network(name, living, valid_accuracy, control):
+    return Network(name, living, valid_accuracy, True, None, control)
+
+
+def search(networks, **settings):
+    dense = network("dense network", 1000, 0.97, None)
+    source = Source("an experiment", None, dense, networks, 128, 0.001, None, False, {})
+    return ModelSelection(source, ExportConfig(experiment_id="a", **settings))
+
+
+@pytest.fixture
+def networks():
+    return [
+        network("a at 90 %", 100, 0.949, WEAK),
+        network("b at 90 %", 200, 0.981, STRONG),
+        network("b at 80 %", 300, 0.989, STRONG),
+    ]
+
+
+def names(networks):
+    return [each.name for each in networks]
+
+
+def test_the_baseline_is_one_for_all(networks):
+    found = search(networks, max_accuracy_drop=0.001)
+    assert {found.least(each) for each in networks} == {0.969}
+    assert names(found._shortlist()) == ["b at 90 %", "b at 80 %"]
+
+
+def test_each_is_compared_with_its_own_control(networks):
+    found = search(networks, max_accuracy_drop=0.001, reference="control")
+    assert [round(found.least(each), 6) for each in networks] == [0.949, 0.989, 0.989]
+    # Against its control the smallest is as good as any, however much worse it is than others.
+    assert names(found._shortlist()) == ["a at 90 %"]
+
+
+def test_where_none_is_good_the_reference_is_named_and_the_drop_that_would_do(networks):
+    text = search(networks[:1])._none_is_good()
+    assert "97 % of the validation examples right" in text
+    assert "(dense network: 97 %); the best has 94.9 %. Give --max_accuracy_drop=0.021" in text
+    text = search(networks[1:], reference="control")._none_is_good()
+    assert "(control of b: 99 %); the best has 98.9 %. Give --max_accuracy_drop=0.001" in text

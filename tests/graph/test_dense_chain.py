@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from network_pruning.graph.dense_chain import Subnetwork, living
+from network_pruning.models.weights import Weights
+from network_pruning.pruning.statistics import Statistics
+
+
+def test_living_by_hand():
+    # Input 1 feeds nothing; unit 1 is fed by nothing; unit 2 feeds nothing.
+    first = np.array([[1.0, 0, 1], [0, 0, 0]])
+    output = np.array([[1.0, 1], [1, 1], [0, 0]])
+    inputs, units, outputs = living([first, output])
+    assert list(inputs) == [True, False]
+    assert list(units) == [True, False, False]
+    assert list(outputs) == [True, True]
+
+
+def test_death_spreads_unless_biases_keep_units_alive():
+    first, second = np.array([[0.0, 1]]), np.array([[5.0, 0], [0, 1]])
+    output = np.ones((2, 1))
+    assert [list(level) for level in living([first, second, output])[1:3]] == [
+        [False, True],
+        [False, True],
+    ]
+    # With biases, the first unit of the second layer may still answer something constant.
+    assert list(living([first, second, output], biases=True)[2]) == [True, True]
+
+
+def random_network(seed, density, biases):
+    generator = np.random.default_rng(seed)
+    shapes = {"a": (6, 5), "b": (5, 4), "output": (4, 3)}
+    masks = {name: generator.random(shapes[name]) < density for name in ("a", "b")}
+    kernels = {name: generator.normal(size=shape) for name, shape in shapes.items()}
+    bias = {name: generator.normal(size=shape[1]) for name, shape in shapes.items()}
+    return Weights(kernels, bias if biases else {}).masked(masks), masks
+
+
+def logits(weights, images):
+    statistics = Statistics(weights, images, np.zeros(len(images), int))
+    last = list(weights.kernels)[-1]
+    return statistics.inputs[last] @ weights.kernels[last] + weights.biases.get(last, 0)
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1), st.booleans())
+def test_the_small_network_answers_the_same(seed, density, biases):
+    weights, masks = random_network(seed, density, biases)
+    compact = Subnetwork.of(weights)
+    small = compact.smaller(weights)
+    images = np.random.default_rng(seed).normal(size=(7, 6))
+    seen = images[:, compact.kept[0]]
+    np.testing.assert_allclose(logits(small, seen), logits(weights, images), atol=1e-9)
+    again = compact.larger(small, weights)
+    for name, kernel in weights.kernels.items():
+        np.testing.assert_array_equal(again.kernels[name], kernel)
+    for name, mask in compact.smaller_masks(masks).items():
+        np.testing.assert_array_equal(mask, small.kernels[name] != 0)
+
+
+def test_what_the_small_network_learns_goes_back_to_its_place():
+    weights, _ = random_network(0, 0.4, True)
+    compact = Subnetwork.of(weights)
+    small = compact.smaller(weights)
+    doubled = Weights(
+        {name: 2 * kernel for name, kernel in small.kernels.items()},
+        {name: 2 * bias for name, bias in small.biases.items()},
+    )
+    back = compact.larger(doubled, weights)
+    np.testing.assert_array_equal(compact.smaller(back).kernels["b"], doubled.kernels["b"])
+    np.testing.assert_array_equal(back.biases["output"], 2 * weights.biases["output"])
+    assert compact.hidden_units == tuple(small.kernels[name].shape[1] for name in ("a", "b"))
+
+
+def test_a_dead_layer_keeps_one_unit():
+    weights = Weights({"a": np.zeros((3, 2)), "output": np.ones((2, 2))}, {})
+    assert Subnetwork.of(weights).hidden_units == (1,)
+    assert Subnetwork.of(weights).smaller(weights).kernels["a"].shape == (1, 1)
+
+
+def test_nothing_dead_nothing_gone():
+    weights, _ = random_network(3, 1.0, False)
+    small = Subnetwork.of(weights).smaller(weights)
+    assert small.size == weights.size == pytest.approx(6 * 5 + 5 * 4 + 4 * 3)

@@ -1,0 +1,106 @@
+"""The living part of a model, and where its weights come from."""
+
+import warnings
+
+import keras
+import network_pruning as npr
+import numpy as np
+import pytest
+from keras import layers
+from keras_models import attention, branches, mixed, randomized
+from network_pruning.graph.subnetwork import Subnetwork
+
+MODELS = (mixed, branches, attention)
+
+
+def half_pruned(make):
+    """A model with random weights and half of its units gone."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return npr.prune(randomized(make()), 0.5, "unit")
+
+
+def arrays_of(model):
+    return [np.array(variable) for variable in model.weights]
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_the_part_answers_the_same_and_knows_where_it_comes_from(make):
+    model = half_pruned(make)
+    before = arrays_of(model)
+    part = Subnetwork.living(model)
+    for variable, array in zip(model.weights, before, strict=True):
+        np.testing.assert_array_equal(variable, array)  # nothing has changed
+    assert part.model.count_params() <= model.count_params()
+    for variable, array in zip(part.model.weights, part.smaller(before), strict=True):
+        np.testing.assert_array_equal(variable, array)
+    shape = (3, *model.input_shape[1:])
+    inputs = np.random.default_rng(0).normal(size=shape).astype("float32")
+    np.testing.assert_allclose(part.model(inputs), model(inputs), atol=1e-5)
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_what_the_part_learns_goes_back(make):
+    model = half_pruned(make)
+    before = arrays_of(model)
+    part = Subnetwork.living(model)
+    small = [array + 1 for array in part.smaller(before)]
+    after = part.larger(small, before)
+    changed = sum(int((new != old).sum()) for new, old in zip(after, before, strict=True))
+    assert changed == part.model.count_params()
+    for ours, theirs in zip(part.smaller(after), small, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_units_are_really_gone():
+    model = half_pruned(mixed)
+    part = Subnetwork.living(model)
+    stem = part.model.get_layer("stem")
+    assert stem.filters == 3
+    (number, indices) = part.sources[0]
+    assert number == 0
+    kept = np.array(model.weights[0]).any(axis=(0, 1, 2))
+    expected = np.arange(3 * 3 * 2 * 6).reshape(3, 3, 2, 6)[..., kept]
+    np.testing.assert_array_equal(indices, expected)
+
+
+def test_parts_within_parts():
+    model = half_pruned(branches)
+    less, whole = Subnetwork.living(model), Subnetwork.whole(model)
+    assert whole.contains(less)
+    assert less.contains(less)
+    assert not less.contains(whole)
+
+
+def test_what_would_have_to_be_folded_stays_whole():
+    """A dead unit with a bias is no part: it would change another bias."""
+    inputs = keras.Input((3,))
+    x = layers.Dense(4, activation="relu", name="first")(inputs)
+    model = randomized(keras.Model(inputs, layers.Dense(2)(x)))
+    kernel, bias = model.get_layer("first").get_weights()
+    kernel[:, 1], bias[1] = 0, 0.5
+    model.get_layer("first").set_weights([kernel, bias])
+    assert Subnetwork.living(model).model.count_params() == model.count_params()
+    bias[1] = 0
+    model.get_layer("first").set_weights([kernel, bias])
+    assert Subnetwork.living(model).model.count_params() == model.count_params() - 3 - 1 - 2
+
+
+def test_subclassed_models_stay_whole():
+    @keras.saving.register_keras_serializable("test_part")
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = layers.Dense(2)
+
+        def call(self, x):
+            return self.dense(x)
+
+        def get_config(self):
+            return {}
+
+    model = Own()
+    model(np.zeros((1, 3), "float32"))
+    part = Subnetwork.living(model)
+    np.testing.assert_array_equal(part.model.weights[0], model.weights[0])
+    assert part.model is not model

@@ -1,0 +1,75 @@
+"""What a machine of a cluster is asked before trials run there, and how they are started."""
+
+import importlib
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from commands import ROOT
+
+pytest.importorskip("ray.tune", reason="Ray is not installed")
+
+
+@pytest.fixture
+def worker():
+    return importlib.import_module("network_pruning.sweeps.worker")
+
+
+@pytest.fixture
+def version():
+    return importlib.import_module("network_pruning").__version__
+
+
+def test_a_machine_with_the_folder_and_the_program_is_fit(worker, version, tmp_path):
+    (tmp_path / "marker").write_text("content")
+    assert worker.look_at(str(tmp_path / "marker"), "content", str(ROOT), version) is None
+    assert [file.name for file in tmp_path.iterdir()] == ["marker"]
+
+
+@pytest.mark.parametrize("content", [None, "of another folder"])
+def test_a_machine_that_does_not_see_the_folder_is_not(worker, version, tmp_path, content):
+    if content:
+        (tmp_path / "marker").write_text(content)
+    said = worker.look_at(str(tmp_path / "marker"), "content", str(ROOT), version)
+    assert said == "cannot read and write the output folder"
+
+
+def test_neither_is_one_with_another_version(worker, version, tmp_path):
+    (tmp_path / "marker").write_text("content")
+    said = worker.look_at(str(tmp_path / "marker"), "content", str(ROOT), "0.0")
+    assert said == f"has network-pruning {version}, not 0.0"
+
+
+def test_a_checkout_is_started_where_it_is_and_else_the_installed_program(worker, tmp_path):
+    assert worker.command_of(str(ROOT)) == [sys.executable, str(ROOT), "trial"]
+    assert "network_pruning.cli.trial" in worker.command_of(str(tmp_path))[-1]
+
+
+def test_processes_are_known_by_their_numbers(worker):
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert worker.is_process(str(process.pid))
+    process.communicate(b"\n")
+    assert not worker.is_process(str(process.pid))
+    assert not worker.is_process("no number")
+
+
+def test_machines_that_do_not_answer_in_time_are_named_without_waiting_for_each(
+    worker, monkeypatch
+):
+    waited = []
+
+    def get(answer, timeout):
+        waited.append(timeout)
+        if answer == "silent":
+            raise worker.ray.exceptions.GetTimeoutError
+        return
+
+    nodes = [{"NodeManagerHostname": name} for name in ("silent", "fit")]
+    remote = lambda node, **_: SimpleNamespace(remote=lambda *_: node["NodeManagerHostname"])  # noqa: E731
+    monkeypatch.setattr(worker, "alive_nodes", lambda: nodes)
+    monkeypatch.setattr(worker, "_on", remote)
+    monkeypatch.setattr(worker.ray, "get", get)
+    monkeypatch.setattr(worker, "START_S", 0)
+    assert worker.check_nodes("m", "c", "p", "v") == {"silent": worker.NOT_STARTED}
+    assert waited == [0.1, 0.1]

@@ -1,0 +1,1 @@
+"""Training, testing and retraining of networks, dense and pruned."""

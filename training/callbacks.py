@@ -1,0 +1,298 @@
+"""Callbacks for `fit`: prune any Keras model while it trains, or keep it pruned."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..graph.tracing import function_of
+from ..models import kernels
+from ..models.kernels import value_of
+from ..pruning.examples import Examples
+from ..pruning.methods import schedule_rounds
+from ..pruning.prunables import units_of
+from ..pruning.prune import Pruner, checked_fraction, checked_method, checked_seed
+from ..pruning.schedules import SCHEDULES
+from ..settings.experiment import ExperimentConfig
+from ..utils import UsageError, pluralize, warn_user
+from .mask_callback import MaskCallback
+
+# A schedule in fewer steps is hardly one.
+FEW_PRUNINGS = 3
+# Whole numbers of weights or units may be this much below the share that is asked for.
+ROUNDING = 0.05
+
+
+class Pruning(MaskCallback):
+    """Prunes a model while its own `fit` trains it; pruned weights stay exactly zero.
+
+    The sparsity grows from step to step as the schedule says: `gradual` along
+    k + (k₀ - k)(1 - t)³ (Zhu & Gupta, 2017, arXiv:1710.01878), `iterative` by equal shares of what
+    is kept, `oneshot` at once. Epochs end with `logs["sparsity"]`, the share of the prunable
+    weights that are zero, which `History` keeps too. Works with several calls of `fit` and with
+    `BackupAndRestore`: the place in the schedule follows from epoch and step.
+
+    Args:
+        sparsity: which share of the weights or units is pruned in the end, in [0, 1], or a
+            dictionary with that of some layers by name.
+        method: as for `prune`, with any schedule; `gradual` if it names none.
+        begin, end: the share of the training, in [0, 1], at which pruning begins and is complete.
+        every: how many steps there are from one pruning to the next.
+        data: training examples for criteria that look at data, as for `prune`.
+        exclude: names of layers that stay as they are, or patterns.
+        seed: for the criterion `random`.
+        on_restore: what to do if another callback restores weights of an earlier epoch when the
+            training ends, as EarlyStopping may, so that fewer are zero than were pruned: `warn`,
+            or `reapply` the masks.
+
+    Raises:
+        UsageError: (a ValueError) if an argument makes no sense, or the model is not compiled.
+    """
+
+    def __init__(
+        self,
+        sparsity: float | Mapping[str, float],
+        method: str = "weight/gradual",
+        *,
+        begin: float = 0.0,
+        end: float = 0.75,
+        every: int = 100,
+        data: Any = None,
+        exclude: str | Sequence[str] = (),
+        seed: int = 0,
+        on_restore: str = "warn",
+    ):
+        super().__init__(on_restore)
+        for name, share in (("begin", begin), ("end", end)):
+            if isinstance(share, Real) and share > 1:
+                raise UsageError(
+                    f"{name}: {share:g} is not a share of the training in [0, 1]; divide a number "
+                    "of steps by that of the whole training."
+                )
+            checked_fraction(name, share)
+        if begin > end:
+            raise UsageError(f"begin: {begin:g} is after end, {end:g}.")
+        if not isinstance(every, int) or every < 1:
+            raise UsageError(f"every: {every!r} is not a number of steps; give 1 or more.")
+        if not isinstance(sparsity, Mapping):
+            checked_fraction("sparsity", sparsity)
+        self.method = _with_schedule(checked_method(method, oneshot=False), method)
+        self.begin, self.end, self.every = begin, end, every
+        # A generator gives its examples once, for all calls of `fit`.
+        self._arguments = (sparsity, Examples.of(data), exclude, checked_seed(seed))
+        self._pruner = self._masks = None
+
+    def on_train_begin(self, logs=None):
+        """Finds what can be pruned."""
+        super().on_train_begin(logs)
+        sparsity, data, exclude, seed = self._arguments
+        first = self._pruner is None or self._pruner.model is not self.model
+        self._pruner = Pruner(self.model, self.method, sparsity, data, exclude, seed)
+        if first:
+            self._pruner.warn()
+            self._masks = None
+        self._is_first, self._epoch, self._steps, self._completed = first, 0, 0, None
+        self._length = self._parameter("steps")
+        self._warn_of_few_prunings()
+
+    def _warn_of_few_prunings(self):
+        """Where steps are many at once, weights go in large steps, which a network minds."""
+        if self._length is None or self.method.schedule == "oneshot":
+            return
+        steps = self._length * self._epochs * (self.end - self.begin)
+        if steps // self.every < FEW_PRUNINGS:
+            warn_user(
+                f"Pruning takes place every {pluralize(self.every, 'step')}, but from begin to end "
+                f"there are only {steps:.0f}: give `every` a smaller number."
+            )
+
+    def _warn_of_nothing_to_do(self):
+        """A new training may begin with a model that was pruned as far before."""
+        groups = self._pruner.wanted.by_share
+        if not self._is_first or self._epoch or not self.sparsity:
+            return
+        if any(self._pruner.sparsity(self._of(groups[k])) < k - ROUNDING for k in groups):
+            return
+        final = self._pruner.masks(previous=self._masks)
+        if all(np.array_equal(mask, self._masks[name]) for name, mask in final.items()):
+            warn_user(
+                f"Pruning has nothing to do: {_percent(self.sparsity)} of the weights were zero "
+                "before, as many as are to be pruned. Ask for more; to keep those at zero, "
+                "KeepPruned() will do."
+            )
+
+    def _of(self, names):
+        """The masks of some prunables."""
+        return {name: self._masks[name] for name in names}
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Notes the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Before the first step, holds what is zero already."""
+        if self._constraints is None:
+            # Not earlier: other callbacks may restore weights when a training begins.
+            self._masks = self._present()
+            self.attach(self._pruner.prunables.masks(self._masks))
+            self._warn_of_nothing_to_do()
+            self._prune(self._progress(batch))
+        self._first_of_step = batch
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Prunes, every so many steps."""
+        self._steps += batch + 1 - self._first_of_step  # several, with `steps_per_execution`
+        self._batches = batch + 1
+        progress = self._progress(batch + 1)
+        if self._steps >= self.every or progress >= self.end:
+            self._prune(progress)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Reports how much is pruned."""
+        self._length = self._length or self._batches  # a generator's is known only now
+        if logs is not None:
+            logs["sparsity"] = self.sparsity
+
+    def on_train_end(self, logs=None):
+        """Leaves an ordinary model behind."""
+        super().on_train_end(logs)
+        if self._completed is not None:
+            self._pruner.warn_of_shortfalls(self._masks)
+        elif self._constraints is not None:
+            warn_user(
+                f"The training ended with {_percent(self.sparsity)} of the weights pruned, before "
+                "pruning was complete: train for longer, let it `end` earlier, or give "
+                "`steps_per_epoch` where the data is a generator."
+            )
+
+    def restored(self):
+        """How far the model is pruned, and how far it was."""
+        present = self._pruner.sparsity(self._pruner.present())
+        return (
+            f"{_percent(present)} of the weights are zero, but {_percent(self.sparsity)} were "
+            "pruned:"
+        )
+
+    def advice(self):
+        """From which epoch on weights are worth keeping."""
+        if self._completed is None:
+            return ""
+        return (
+            f" With start_from_epoch={self._completed} it chooses among epochs whose weights were "
+            "all pruned."
+        )
+
+    @property
+    def sparsity(self) -> float:
+        """The share of the prunable weights that have been pruned."""
+        return self._pruner.sparsity(self._masks)
+
+    @property
+    def _epochs(self):
+        return self._parameter("epochs") or 1
+
+    def _parameter(self, name):
+        """A number that describes the training, None where it is not known."""
+        return (self.params or {}).get(name)
+
+    def _progress(self, batches):
+        """Which share of the training is done, after so many batches of this epoch."""
+        # Before the end of the first epoch nobody knows how long a generator goes on.
+        within = batches / self._length if self._length else 0
+        return (self._epoch + within) / self._epochs
+
+    def _prune(self, progress):
+        if progress < self.begin or self._completed is not None:
+            return
+        _fetch(self.model)
+        length = self.end - self.begin
+        way = min((progress - self.begin) / length, 1) if length else 1
+        self._masks = self._pruner.masks(lambda share: self._asked(share, way), self._masks)
+        self._constraints.set(self._pruner.prunables.masks(self._masks))
+        self._steps = 0
+        if progress >= self.end:
+            self._completed = self._epoch
+
+    def _asked(self, share, way):
+        """The sparsity at a place in [0, 1] of the way to a share."""
+        rounds = schedule_rounds(self.method, 0.0, share, ExperimentConfig())
+        number = min(int(way * len(rounds)), len(rounds) - 1)
+        part = rounds[number]
+        return part.ramp(way * len(rounds) - number) if part.ramp else part.sparsity
+
+    def _present(self):
+        """Masks of what is not zero. A kernel of zeros only may be about to learn."""
+        known, found = self._masks, self._pruner.present()
+        return {
+            name: mask if mask.any() or known else np.ones_like(mask)
+            for name, mask in found.items()
+        }
+
+
+def _with_schedule(method, text):
+    """The `Method`, gradual where its text names no schedule."""
+    named = any(SCHEDULES.knows(value) for value in text.split("/"))
+    return method if named else dataclasses.replace(method, schedule="gradual")
+
+
+class KeepPruned(MaskCallback):
+    """Weights that are zero when `fit` begins stay exactly zero: to fine-tune a pruned model.
+
+    Kernels of dense layers and convolutions are kept, the output layer's too, and with units
+    that are pruned whole their biases and normalizations.
+
+    Args:
+        on_restore: what to do if weights are not zero when the training ends, because another
+            callback has restored them from elsewhere: `warn`, or `reapply` the masks.
+
+    Raises:
+        UsageError: (a ValueError) if it is something else, or the model is not compiled.
+    """
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Before the first step, holds what is zero."""
+        if self._constraints is None:
+            self.attach(present_masks(self.model))
+
+    def restored(self):
+        """That zeros were lost."""
+        return "Weights that were zero when the training began are not zero any more:"
+
+
+def present_masks(model):
+    """What is not zero in a model's kernels and in the numbers of pruned units, as pairs of
+    a variable and its mask."""
+    found = kernels.all_kernels(model)
+    matrices = {kernel.name: kernel.matrix() for kernel in found}
+    masks = {id(k.variable): (k.variable, k.array(matrices[k.name] != 0)) for k in found}
+    for kernel in found:
+        bias = getattr(kernel.layer, "bias", None)
+        if isinstance(bias, keras.Variable) and bias.shape == kernel.shape[1:]:
+            _add(masks, bias, np.arange(kernel.shape[1])[np.newaxis], matrices[kernel.name])
+    if function_of(model) is not None:
+        for layer in units_of(model).values():
+            matrix = layer.stacked(matrices)
+            for variable, places in layer.coupled_variables:
+                _add(masks, variable, places, matrix)
+    return list(masks.values())
+
+
+def _add(masks, variable, places, matrix):
+    """Masks the numbers of units without any weight that are zero now."""
+    value = value_of(variable)
+    mask = masks.setdefault(id(variable), (variable, np.ones(value.shape, bool)))[1]
+    dead = places[:, ~matrix.any(axis=0)]
+    mask.reshape(-1)[dead] = value.ravel()[dead] != 0
+
+
+def _percent(fraction):
+    return f"{100 * fraction:.4g} %"
+
+
+def _fetch(model):
+    """Brings the state of a training on JAX back into the model, if it is elsewhere."""
+    if hasattr(model, "jax_state_sync"):
+        model.jax_state_sync()

@@ -1,0 +1,113 @@
+"""Networks of dense layers, as the runner trains, prunes and tests them.
+
+To rank and to prune them needs arrays only; TensorFlow is imported where it trains or tests.
+"""
+
+import dataclasses
+import math
+from functools import cached_property
+
+from ..models.weights import Weights, read_weights
+from ..pruning.masks import make_masks, rank
+from ..pruning.measures import measure
+from ..pruning.methods import REFERENCE
+from ..pruning.statistics import Statistics
+
+
+class DenseNetworks:
+    """All networks of one experiment with a dense architecture.
+
+    Args:
+        config: the settings of training, pruning and recovery.
+        dataset: the `Dataset`; examples of any shape are taken as rows.
+
+    Attributes:
+        reference: the methods that every experiment runs.
+    """
+
+    reference = REFERENCE
+
+    def __init__(self, config, dataset):
+        self.config, self.shape = config, dataset.shape
+        self.dataset = dataset.shaped((math.prod(dataset.shape),))
+
+    def new_model(self):
+        """A new Keras model with the initial weights, compiled."""
+        from ..models import model
+
+        return model.build_for(self.config, self.dataset)
+
+    def weights_of(self, model):
+        """The `Weights` of a Keras model."""
+        return Weights.of(model)
+
+    def read(self, path):
+        """The `Weights` in a checkpoint.
+
+        Raises:
+            RunError: if it is none.
+        """
+        return read_weights(path)
+
+    def train(self, model, on_steps, on_epoch, first_epoch=1, last_epoch=None):
+        """Trains a model in place; see `training.train`."""
+        from . import loop
+
+        loop.train(model, self.dataset, self.config, on_steps, on_epoch, first_epoch, last_epoch)
+
+    def rank(self, method, dense):
+        """The rankings of a method, by layer name."""
+        statistics = Statistics.on_sample(dense, self.dataset.train, self.config.seed)
+        return rank(method, dense.kernels, statistics, self.config.seed)
+
+    def values(self, method, dense, rankings):
+        """What a method removes, by layer name: weights, or the norms of units."""
+        if method.by_unit:
+            return {name: ranking.scores for name, ranking in rankings.items()}
+        return dense.hidden
+
+    def hidden_matrices(self, weights):
+        """The hidden kernels of a network, of shape (inputs, units), by name."""
+        return weights.hidden
+
+    def labels(self, _method):
+        """What pictures call the layers, by name."""
+        return {}
+
+    def pruned(self, method, dense, rankings, k):
+        """The `Weights` without what a method removes at sparsity `k`."""
+        return dense.masked(make_masks(method, rankings, k))
+
+    def test(self, weights):
+        """The `Metrics` of a network on validation data (None without) and on test data."""
+        evaluate_valid, evaluate_test = self._evaluators
+        return evaluate_valid and evaluate_valid(weights), evaluate_test(weights)
+
+    def validate(self, weights):
+        """The `Metrics` of a network on validation data; None without."""
+        evaluate_valid, _ = self._evaluators
+        return evaluate_valid and evaluate_valid(weights)
+
+    @cached_property
+    def _evaluators(self):
+        from .evaluation import Evaluator
+
+        penalties = self.config.l1_reg, self.config.l2_reg
+        valid = self.dataset.valid and Evaluator(self.dataset.valid, *penalties)
+        return valid, Evaluator(self.dataset.test, *penalties)
+
+    def measure(self, weights):
+        """How much is left of a network, as a dictionary; see `measures.Size`."""
+        return dataclasses.asdict(measure(weights))
+
+    def retrainer(self, dense, rewound):
+        """A `Retrainer` of these networks."""
+        from ..models.architectures import image_shape
+        from .retraining import DenseRetrainer
+
+        shape = image_shape(self.shape) if self.config.shift else None
+        return DenseRetrainer(dense, self.dataset, self.config, rewound, shape)
+
+    def remarks(self):
+        """What must be said of what cannot be pruned: all can."""
+        return []

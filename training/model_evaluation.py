@@ -1,0 +1,92 @@
+"""How good is any Keras model: cross-entropy, penalty and accuracy, its weights given as arrays."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..models.backend import keras, tf
+from ..models.copies import refresh
+from ..models.model import answers_logits
+from ..utils import RunError
+from .evaluation import Metrics
+
+# Little enough for the activations of large models on large images.
+ROWS_AT_ONCE = 128
+
+
+@dataclass(frozen=True)
+class ModelWeights:
+    """All weights of a Keras model, in its order: what is trained and what is not."""
+
+    arrays: tuple
+
+    @classmethod
+    def of(cls, model):
+        """Copies of a model's weights."""
+        return cls(tuple(np.array(variable) for variable in model.weights))
+
+    def are_finite(self):
+        """Whether all are."""
+        return all(np.isfinite(array).all() for array in self.arrays)
+
+    def put_into(self, model):
+        """Gives these weights to a model of the same architecture."""
+        for variable, array in zip(model.weights, self.arrays, strict=True):
+            variable.assign(array)
+        refresh(model)
+
+
+class ModelEvaluator:
+    """Evaluates the weights of one Keras model; what is compiled serves all of them.
+
+    Args:
+        model: a compiled Keras model that answers with probabilities or logits.
+        penalty: as for `training.compile_steps`; None for none.
+    """
+
+    def __init__(self, model, penalty):
+        self.model, self.penalty = model, penalty
+        self._answer = tf.function(
+            lambda images: (model(images, training=False), _sum(model.losses))
+        )
+
+    def __call__(self, split):
+        """The `Metrics` of the model as it is, on the examples of a split.
+
+        Raises:
+            RunError: if the loss is not finite.
+        """
+        sums, found = np.zeros(3), []
+        for part in _parts(split):
+            answers, regularization = self._answer(part.images)
+            loss = keras.losses.sparse_categorical_crossentropy(
+                part.labels, answers, from_logits=answers_logits(self.model)
+            )
+            found.append(np.argmax(answers, axis=1))
+            correct = found[-1] == part.labels
+            regularization = float(regularization) * len(part)
+            sums += float(tf.reduce_sum(loss)), np.count_nonzero(correct), regularization
+        cross_entropy, correct, regularization = sums / len(split)
+        penalty = float(self.penalty()) if self.penalty else 0.0
+        loss = cross_entropy + regularization + penalty
+        if not np.isfinite(loss):
+            raise RunError(
+                f"The loss of this network is {loss}; train with a lower --learning_rate."
+            )
+        return Metrics(float(loss), float(correct), float(cross_entropy), np.concatenate(found))
+
+    def probabilities(self, split):
+        """What the model answers, of shape (n, classes), as float32."""
+        answers = np.concatenate([self._answer(part.images)[0] for part in _parts(split)])
+        if answers_logits(self.model):
+            answers = tf.nn.softmax(answers).numpy()
+        return answers.astype(np.float32)
+
+
+def _sum(losses):
+    """The sum of a model's own losses; they are known only while it is called."""
+    return tf.add_n(losses) if losses else tf.constant(0.0)
+
+
+def _parts(split):
+    return (split[start : start + ROWS_AT_ONCE] for start in range(0, len(split), ROWS_AT_ONCE))
