@@ -20,7 +20,8 @@ from ..utils import (
     write_text,
 )
 from . import folder
-from .export_sources import Reference, paths_of, source_of
+from .export_networks import Reference
+from .export_sources import paths_of, source_of
 from .provenance import provenance
 
 BATCHES = 1, 256
@@ -80,7 +81,7 @@ def _kept(paths, depends):
 def _made(config, source, paths, depends):
     from ..compression import npk
     from ..visualization import sizes
-    from ..visualization.graph import save_png
+    from ..visualization.figures import save_png
     from .model_selection import ModelSelection
 
     dense = source.dense.model()

@@ -18,7 +18,7 @@ from ..pruning.model_measures import multiply_adds
 from ..training.model_evaluation import ModelEvaluator, ModelWeights
 from ..training.retraining import targets
 from ..utils import RunError, echo, percent, pluralize, progress
-from .export_sources import Network
+from .export_networks import Network
 
 # How much worse than asked a network may be before it is quantized.
 HOPEFUL_NETWORK = 0.01

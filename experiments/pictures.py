@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 
 from ..utils import echo
-from ..visualization import console, controls, csv, gifs, graph
+from ..visualization import console, controls, csv, figures, gifs, graph, histogram_frames
 from . import run_key
 from .comparison import chosen_methods
 from .finished import kept_epoch
@@ -40,11 +40,11 @@ def draw(config, values, rankings, labels, paths):
     if config.epochs:
         history = csv.read_history(paths.history)
         figure = graph.loss_accuracy(history, kept_epoch(config, history), config.experiment_id)
-        graph.save_png(figure, paths.loss_accuracy)
+        figures.save_png(figure, paths.loss_accuracy)
     for method, drawing in drawings.items():
         frames = drawing()
         for frame, k in zip(frames, config.k_vals, strict=True):
-            graph.save_png(frame, paths.histogram(method.granularity, k))
+            figures.save_png(frame, paths.histogram(method.granularity, k))
         gifs.save_gif(frames, paths.animation(method.granularity))
     paths.remove_stale_pictures(config.k_vals, config.epochs)
 
@@ -52,7 +52,7 @@ def draw(config, values, rankings, labels, paths):
 def _frames(config, values, method, layers, labels):
     """The images of what a method leaves, one for every `k`."""
     return gifs.in_few_colors(
-        graph.histogram_frames(
+        histogram_frames.frames_of(
             method.granularity, values, layers, config.k_vals, config.experiment_id, labels
         )
     )
@@ -106,8 +106,8 @@ def report(config, rows, paths):
     asked = rows[rows["k"].isin(config.k_vals)]
     weight, unit = (asked[asked["method"] == name] for name in ("weight", "unit"))
     figure = graph.pruned_loss_accuracy(weight, unit, title)
-    graph.save_png(figure, paths.pruned_curves)
-    graph.save_png(graph.method_comparison(rows, title, settings), paths.method_comparison)
+    figures.save_png(figure, paths.pruned_curves)
+    figures.save_png(graph.method_comparison(rows, title, settings), paths.method_comparison)
     csv.write_results(paths.results, weight, unit)
     made_with = ", ".join(filter(None, (title, f"seed={config.seed}", settings)))
     echo(console.results_table(controls.of_methods(asked), made_with, controls.compared_with(rows)))

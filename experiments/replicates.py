@@ -11,7 +11,7 @@ import pandas as pd
 from ..data import registry
 from ..settings.experiment import differences
 from ..utils import echo, write_text
-from ..visualization import console, controls, csv, graph
+from ..visualization import console, controls, csv, figures, graph
 from . import folder, run_key
 from .comparison import chosen_methods, wanted_keys
 from .intervals import BOUNDS, mean_and_interval
@@ -84,7 +84,7 @@ def report(config, reference, paths):
     seeds = sorted(int(seed) for seed in rows["seed"].unique())
     title = f"{config.experiment_id}, {len(seeds)} seeds"
     figure = graph.method_comparison(for_figure(summary), title, settings)
-    graph.save_png(figure, paths.summary_figure)
+    figures.save_png(figure, paths.summary_figure)
     # The unpruned control may be in the table without being asked for.
     asked = summary[summary["k"].isin(config.k_vals)]
     compared_with = controls.compared_with(csv.means_of(summary))

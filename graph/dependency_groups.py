@@ -13,7 +13,8 @@ import numpy as np
 from ..models import kernels
 from ..models.kernels import Kernel, own_variable
 from ..utils import UsageError
-from .rules import DepthwiseRule, LinearRule, PerChannelRule, SeparableRule
+from .linear_rules import DepthwiseRule, LinearRule, SeparableRule
+from .pointwise_rules import PerChannelRule
 from .tracing import Graph, function_of
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..models.kernels import own_variable
 from ..utils import pluralize
-from .rules import DepthwiseRule, LinearRule, SeparableRule
+from .linear_rules import DepthwiseRule, LinearRule, SeparableRule
 from .tracing import Graph, function_of
 
 

@@ -12,8 +12,8 @@ from ..models.kernels import own_variable, value_of
 from ..models.own_classes import class_for, warn_of_lost_methods
 from ..utils import warn_user
 from .channels import Channels
+from .linear_rules import LinearRule
 from .liveness import LivenessAnalysis
-from .rules import LinearRule
 from .tracing import Graph, function_of
 
 

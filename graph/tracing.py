@@ -7,7 +7,8 @@ import numpy as np
 
 from ..models.own_classes import ANSWERING, own_methods
 from .channels import ChannelGroups
-from .rules import UnsupportedRule, keep, new_channels, rule_for
+from .rule_base import UnsupportedRule, keep, new_channels
+from .rules import rule_for
 
 
 @dataclass

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from ..models.kernels import own_variable, value_of
-from .rules import DepthwiseRule, LinearRule, SeparableRule
+from .linear_rules import DepthwiseRule, LinearRule, SeparableRule
 from .tracing import Graph, function_of
 
 

@@ -19,7 +19,7 @@ from ..sweeps.tables import (
     table_of,
 )
 from ..utils import echo, percent, write_text
-from ..visualization import csv, graph, sweep_graph
+from ..visualization import csv, figures, sweep_graph
 from . import rendering
 from .sweep_page import page_from, states_text
 
@@ -47,7 +47,7 @@ def write_results(paths, record):
         if figure is None:
             path.unlink(missing_ok=True)  # of trials that are no more
         else:
-            graph.save_png(figure, path)
+            figures.save_png(figure, path)
     write_text(paths.report, rendering.sweep(page_from(paths, record, found, table, shares)))
 
 

@@ -3,7 +3,7 @@
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from .graph import legend_below, two_panels
+from .figures import legend_below, two_panels
 from .palette import GREY, METHOD_COLORS
 
 # Percentage points below the best that the right panel shows.

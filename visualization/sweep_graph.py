@@ -11,13 +11,8 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation
 
 from ..utils import middle_cut
-from .graph import (
-    DOTS_PER_INCH,
-    METHOD_DASHES,
-    METHOD_MARKERS,
-    TITLE_ROW,
-    set_in_lines,
-)
+from .figures import DOTS_PER_INCH, TITLE_ROW, set_in_lines
+from .graph import METHOD_DASHES, METHOD_MARKERS
 from .palette import BLUE, GREY, METHOD_COLORS
 from .sparsity_axis import label_sparsities, most_below_one, sparsity_position
 

@@ -1,7 +1,7 @@
 """Which networks an export looks at: those that may be good enough, against either reference."""
 
 import pytest
-from network_pruning.experiments.export_sources import Network, Reference, Source
+from network_pruning.experiments.export_networks import Network, Reference, Source
 from network_pruning.experiments.model_selection import ModelSelection
 from network_pruning.settings.experiment import ExportConfig
 

@@ -10,7 +10,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from network_pruning.pruning import masks
 from network_pruning.pruning.methods import Method
-from network_pruning.visualization import gifs, graph
+from network_pruning.utils import percent
+from network_pruning.visualization import figures, gifs, graph, histogram_frames
 from PIL import Image
 
 K_VALS = (0.0, 0.5, 0.9, 1.0)
@@ -28,7 +29,7 @@ def frames():
         f"hidden_{number}": np.random.default_rng(number).normal(size=(30, 20)).astype(np.float32)
         for number in (1, 2, 3, 4)
     }
-    drawn = graph.histogram_frames("weight", kernels, rank(kernels), K_VALS, "toy")
+    drawn = histogram_frames.frames_of("weight", kernels, rank(kernels), K_VALS, "toy")
     return drawn, gifs.in_few_colors(drawn)
 
 
@@ -36,7 +37,7 @@ def frames():
     ("fraction", "text"), [(0.9, "90 %"), (0.995, "99.5 %"), (0.29, "29 %"), (0, "0 %")]
 )
 def test_percent(fraction, text):
-    assert graph.percent(fraction) == text
+    assert percent(fraction) == text
 
 
 def test_axes_stay_while_bars_go(frames):
@@ -55,7 +56,7 @@ def test_axes_stay_while_bars_go(frames):
 @pytest.mark.parametrize("units", [1, 5, 30, 300])
 def test_no_label_is_clipped_where_there_is_one_layer_of_few_units(units):
     norms = {"hidden_1": np.random.default_rng(0).normal(size=(units, 1))}
-    drawn = graph.histogram_frames("unit", norms, rank(norms), K_VALS, "toy")
+    drawn = histogram_frames.frames_of("unit", norms, rank(norms), K_VALS, "toy")
     (axes,) = drawn.panels
     label = axes.yaxis.label.get_window_extent()
     assert label.x0 >= 0
@@ -113,7 +114,7 @@ def metrics(k_vals, losses):
 def test_pruned_curves_are_drawn_for_any_sparsities(tmp_path, k_vals):
     rows = metrics(k_vals, range(len(k_vals)))
     figure = graph.pruned_loss_accuracy(rows, rows, "toy")
-    graph.save_png(figure, tmp_path / "curves.png")
+    figures.save_png(figure, tmp_path / "curves.png")
     with Image.open(tmp_path / "curves.png") as image:
         assert image.size == (1100, 480)
     labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
@@ -152,11 +153,13 @@ def test_pictures_do_not_need_tensorflow(root):
 
 def test_histograms_are_counted_once_per_layer_for_all_sparsities(monkeypatch):
     counted = []
-    original = graph.layer_histogram
-    monkeypatch.setattr(graph, "layer_histogram", lambda *a: counted.append(a[0]) or original(*a))
+    original = histogram_frames.layer_histogram
+    monkeypatch.setattr(
+        histogram_frames, "layer_histogram", lambda *a: counted.append(a[0]) or original(*a)
+    )
     kernels = {"one": np.eye(4), "two": np.ones((4, 3))}
     k_vals = tuple(np.linspace(0, 1, 48))
-    frames = graph.histogram_frames("weight", kernels, rank(kernels), k_vals, "toy")
+    frames = histogram_frames.frames_of("weight", kernels, rank(kernels), k_vals, "toy")
     assert len(gifs.in_few_colors(frames)) == 48
     assert counted == ["one", "two"]
 
@@ -277,7 +280,7 @@ def drawn_with(title):
     history[["val_loss", "val_accuracy"]] = np.nan
     table = metrics((0.0, 0.9), (0, 1))
     kernels = {"hidden_1": np.ones((3, 2)), "hidden_2": np.ones((2, 2))}
-    frames = graph.histogram_frames("weight", kernels, rank(kernels), K_VALS, title)
+    frames = histogram_frames.frames_of("weight", kernels, rank(kernels), K_VALS, title)
     frames.draw(2)
     figures = [
         graph.loss_accuracy(history, 1, title),
@@ -314,7 +317,7 @@ def test_small_print_is_below_a_long_title():
 
 def test_the_legend_stays_in_the_picture(tmp_path):
     figure = compared(*map(rows, LONG_NAMES), settings="prune_epochs=8, finetune_epochs=12")
-    graph.save_png(figure, tmp_path / "a.png")
+    figures.save_png(figure, tmp_path / "a.png")
     assert legend_of(figure) == [*LONG_NAMES, BASELINE]
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0
@@ -407,7 +410,7 @@ def test_many_sparsities_are_lines_not_bands_of_markers():
 def test_groups_are_called_by_all_of_their_layers():
     kernels = {"stem": np.eye(4), "dense": np.ones((4, 3))}
     labels = {"stem": "stem + project"}
-    frames = graph.histogram_frames("unit", kernels, rank(kernels), K_VALS, "toy", labels)
+    frames = histogram_frames.frames_of("unit", kernels, rank(kernels), K_VALS, "toy", labels)
     titles = [axes.get_title() for axes in frames.panels[:2]]
     assert [title.split(":")[0] for title in titles] == ["stem + project", "dense"]
 
@@ -419,7 +422,7 @@ def test_many_layers_are_shown_in_small():
         f"conv{number}_block_with_a_long_name_{number}": generator.normal(size=(20, 30))
         for number in range(54)
     }
-    frames = graph.histogram_frames("weight", kernels, rank(kernels), (0.0, 0.9), "large")
+    frames = histogram_frames.frames_of("weight", kernels, rank(kernels), (0.0, 0.9), "large")
     width, height = frames.draw(1).size
     assert (width, height) == (1500, 60 + 150 * 9)
     titles = [axes.get_title() for axes in frames.panels[:54]]

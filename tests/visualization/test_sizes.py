@@ -2,7 +2,7 @@
 
 import pytest
 from network_pruning.visualization import console, sizes
-from network_pruning.visualization.graph import save_png
+from network_pruning.visualization.figures import save_png
 from PIL import Image
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from network_pruning.sweeps.levels import levels_of
-from network_pruning.visualization import graph, sweep_graph
+from network_pruning.visualization import figures, sweep_graph
 from sweep_folders import grid
 
 NAN = float("nan")
@@ -45,7 +45,7 @@ def test_a_panel_for_each_setting(tmp_path, number):
     if number > 1:  # each by the most important other one
         titles = [axes.get_legend().get_title().get_text() for axes in panels(figure)]
         assert titles == ["colour: setting_1", *["colour: setting_0"] * (number - 1)]
-    graph.save_png(figure, tmp_path / "a.png")
+    figures.save_png(figure, tmp_path / "a.png")
 
 
 def test_means_are_those_of_finished_trials_only():
@@ -83,7 +83,7 @@ def test_curves_are_parted_by_up_to_three_settings(tmp_path, sizes, shape, lines
     assert len(figure.axes) == shape[0] * shape[1]
     assert all(len(axes.lines) == lines for axes in figure.axes)
     assert bool(figure.legends) == bool(sizes)
-    graph.save_png(figure, tmp_path / "a.png")
+    figures.save_png(figure, tmp_path / "a.png")
 
 
 def test_the_band_is_from_the_least_to_the_most():
@@ -112,7 +112,7 @@ def test_long_and_odd_names_leave_room(tmp_path):
     names = ["weight/" + "/".join(["magnitude"] * 9), "$\\frac{", "<b>" * 30, "x", "y"]
     varied = {"methods": names, "a_setting_with_a_very_long_name_indeed": names}
     for number, figure in enumerate((drawn_settings(varied), drawn_curves(varied))):
-        graph.save_png(figure, tmp_path / f"{number}.png")
+        figures.save_png(figure, tmp_path / f"{number}.png")
     values = {"s": NAN}
     table = pd.DataFrame({"objective": [0.5], "state": ["finished"]})
     figure = sweep_graph.settings_figure(table, {"s": levels_of([1], [1])}, values, "x", "$" * 300)

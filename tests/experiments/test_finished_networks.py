@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from network_pruning.experiments.export_sources import known_rows
+from network_pruning.experiments.finished_networks import known_rows
 from network_pruning.predict import _plugins_hint
 from network_pruning.utils import UsageError
 

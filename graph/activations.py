@@ -1,0 +1,54 @@
+"""Which activations and layers look at each number on its own."""
+
+import keras
+import numpy as np
+
+layers = keras.layers
+
+_POINTWISE = frozenset(
+    getattr(layers, name)
+    for name in (
+        "ReLU LeakyReLU ELU SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise "
+        "GaussianDropout AlphaDropout ActivityRegularization Identity Add Subtract Multiply "
+        "Average Maximum Minimum"
+    ).split()
+)
+_ELEMENTWISE_ACTIVATIONS = (
+    "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear "
+    "log_sigmoid mish relu relu6 selu sigmoid silu soft_shrink softplus softsign sparse_plus "
+    "sparse_sigmoid squareplus tanh tanh_shrink threshold"
+).split()
+
+
+def is_elementwise(activation):
+    """Whether an activation looks at each number on its own, as far as is known."""
+    if activation is None:
+        return True
+    if isinstance(activation, keras.layers.Layer):
+        return is_pointwise(activation)
+    return activation_name(activation) in _ELEMENTWISE_ACTIVATIONS
+
+
+def has_own_weights(activation):
+    """Whether an activation is a layer with weights, such as PReLU."""
+    return isinstance(activation, keras.layers.Layer) and bool(activation.variables)
+
+
+def activation_name(activation):
+    """What an activation is called, if Keras knows it; otherwise some text."""
+    name = getattr(activation, "__name__", type(activation).__name__)
+    known = getattr(keras.activations, name, None)
+    return name if known is activation else f"own {name}"
+
+
+def is_pointwise(layer):
+    """Whether a layer looks at each number on its own, by exactly its class: a subclass may do
+    anything."""
+    kind = type(layer)
+    if kind is layers.Dropout:  # its noise may count on so many channels
+        return all(size in (None, 1) for size in layer.noise_shape or ())
+    if kind is layers.Activation:
+        return is_elementwise(layer.activation)
+    if kind is layers.Rescaling:
+        return np.ndim(layer.scale) == np.ndim(layer.offset) == 0
+    return kind in _POINTWISE

@@ -1,0 +1,172 @@
+"""Rules of layers with kernels: dense layers and convolutions."""
+
+import math
+
+import keras
+import numpy as np
+
+from ..models import kernels
+from ..models.kernels import own_variable, value_of
+from .activations import activation_name, has_own_weights, is_elementwise
+from .channels import Channels
+from .rule_base import UnsupportedRule, channel_axis, sources_of
+
+layers = keras.layers
+
+
+class LinearRule(UnsupportedRule):
+    """Every unit reads all channels: dense layers and convolutions."""
+
+    def kernel(self, layer):
+        """The weights as an array of shape (positions, channels, units)."""
+        kernel = value_of(own_variable(layer, "kernel"))
+        if _is_turned(layer):
+            kernel = np.swapaxes(kernel, -1, -2)
+        return kernel.reshape(-1, *kernel.shape[-2:])
+
+    def trace(self, call, groups):
+        layer, (tensor,) = call.op, call.tensors_out
+        channels = call.inputs[0]
+        units = tensor.shape[channel_axis(layer, tensor)]
+        fits = channels and channels.axis == channel_axis(layer, call.tensors_in[0])
+        if not fits or getattr(layer, "groups", 1) > 1 or has_own_weights(layer.activation):
+            return None
+        made = groups.new(units)
+        if not is_elementwise(layer.activation):
+            name = activation_name(layer.activation)
+            groups.keep(made, f"{layer.name} ({name} looks at all units)")
+        return [Channels(channel_axis(layer, tensor), made)]
+
+    def foldable(self, call, values):
+        """Which constant channels may become a part of the bias: zeros do anywhere, others only
+        where every position of the output sees the same."""
+        uniform = uniform_everywhere(call.op) and not call.shared
+        return ~np.isnan(values) if uniform else values == 0
+
+    def constants(self, call, values):
+        kernel, foldable = self.kernel(call.op), self.foldable(call, values[0])
+        call.reads = (kernel != 0).any(axis=0)  # which units each channel goes into
+        unknown = call.reads[~foldable].any(axis=0)
+        known = np.nan_to_num(np.where(foldable, values[0], 0)) @ kernel.sum(axis=0, dtype=float)
+        found = activated(call.op, known + bias_of(call.op, len(known)))
+        return [np.where(unknown | ~np.isfinite(found), np.nan, found)]
+
+    def needed(self, call, needed, values):
+        reads = call.reads[:, needed[0]].any(axis=1)
+        return [reads & ~self.foldable(call, values[0]), *super().needed(call, needed, values)[1:]]
+
+    def fold(self, call, gone, value):
+        """What constant inputs that go add to each unit, of shape (units,)."""
+        constant = np.where(gone, np.nan_to_num(value), 0)
+        return constant @ self.kernel(call.op).sum(axis=0, dtype=float)
+
+    def config(self, call, kept, fold):
+        layer, units = call.op, int(kept[1].sum())
+        changed = {"use_bias": True} if self._folds(layer, kept, fold) else {}
+        if isinstance(layer, layers.Dense):
+            return {"units": units, **changed}
+        if isinstance(layer, layers.EinsumDense):
+            letter = layer.equation.replace(" ", "")[-1]
+            changed = {"bias_axes": letter} if changed else {}
+            return {"output_shape": [*layer.partial_output_shape[:-1], units], **changed}
+        return {"filters": units, **changed}
+
+    def _folds(self, layer, kept, fold):
+        return layer.bias is None and fold is not None and fold[kept[1]].any()
+
+    def weights(self, call, kept, fold):
+        layer, (inputs, units) = call.op, kept
+        kernel = value_of(own_variable(layer, "kernel"))
+        first, last = (units, inputs) if _is_turned(layer) else (inputs, units)
+        return {"kernel": kernel[..., first, :][..., last], **self._bias(layer, kept, fold)}
+
+    def _bias(self, layer, kept, fold):
+        if layer.bias is None and not self._folds(layer, kept, fold):
+            return {}
+        bias = bias_of(layer, len(kept[1])) + (0 if fold is None else fold)
+        return {"bias": bias[kept[1]]}
+
+
+class SeparableRule(LinearRule):
+    """A depthwise convolution and then a mixing one, in one layer."""
+
+    def kernel(self, layer):
+        depthwise = value_of(layer.depthwise_kernel)
+        *_, channels, multiplier = depthwise.shape
+        depthwise = depthwise.reshape(-1, channels, multiplier).astype(float)
+        pointwise = value_of(layer.pointwise_kernel).reshape(channels, multiplier, -1)
+        return np.einsum("pcm,cmu->pcu", depthwise, pointwise)
+
+    def weights(self, call, kept, fold):
+        layer, (inputs, units) = call.op, kept
+        pointwise = value_of(layer.pointwise_kernel)
+        return {
+            "depthwise_kernel": value_of(layer.depthwise_kernel)[..., inputs, :],
+            "pointwise_kernel": pointwise[..., np.repeat(inputs, layer.depth_multiplier), :][
+                ..., units
+            ],
+            **self._bias(layer, kept, fold),
+        }
+
+
+class DepthwiseRule(UnsupportedRule):
+    """A filter, or several, for each channel on its own."""
+
+    def trace(self, call, groups):
+        layer, channels, (tensor,) = call.op, call.inputs[0], call.tensors_out
+        fits = (
+            len(call.inputs) == 1
+            and channels
+            and channels.axis == channel_axis(layer, call.tensors_in[0])
+        )
+        if not fits or not is_elementwise(layer.activation):
+            return None
+        call.source = np.repeat(np.arange(len(channels)), layer.depth_multiplier)
+        return [Channels(channel_axis(layer, tensor), channels.groups[call.source])]
+
+    def constants(self, call, values):
+        layer, value = call.op, values[0][call.source]
+        kernel = value_of(layer.kernel)
+        kernel = kernel.reshape(-1, len(value))
+        dead = ~kernel.any(axis=0) | (value == 0)
+        known = dead | (~np.isnan(value) & uniform_everywhere(layer))
+        found = np.where(dead, 0, np.nan_to_num(value) * kernel.sum(axis=0, dtype=float))
+        found = activated(layer, found + bias_of(layer, len(value)))
+        return [np.where(known, found, np.nan)]
+
+    def needed(self, call, needed, values):
+        return [sources_of(call, needed[0])]
+
+    def weights(self, call, kept, fold):
+        layer = call.op
+        bias = {} if layer.bias is None else {"bias": value_of(layer.bias)[kept[1]]}
+        return {"kernel": value_of(layer.kernel)[..., kept[0], :], **bias}
+
+
+def _is_turned(layer):
+    """Whether the last two axes of a layer's kernel are units and inputs, in this order."""
+    if isinstance(layer, layers.EinsumDense):
+        return kernels.einsum_units(layer) == (0,)
+    return isinstance(layer, kernels.TRANSPOSED)
+
+
+def uniform_everywhere(layer):
+    """Whether an input that is the same at all positions gives such an output."""
+    if isinstance(layer, kernels.TRANSPOSED):
+        return False  # positions are reached by different numbers of weights
+    padding = getattr(layer, "padding", "valid")
+    return padding == "valid" or math.prod(layer.kernel_size) == 1
+
+
+def bias_of(layer, units):
+    """A layer's bias, or zeros."""
+    return np.zeros(units) if layer.bias is None else value_of(layer.bias).astype(float)
+
+
+def activated(layer, values):
+    """A layer's activation of numbers, one for each unit, as the model computes it."""
+    if not is_elementwise(layer.activation):
+        return np.full(len(values), np.nan)
+    tensor = keras.ops.convert_to_tensor(values, dtype=layer.compute_dtype)
+    activated = layer.activation(tensor) if layer.activation else tensor
+    return np.asarray(keras.ops.convert_to_numpy(activated), float)

@@ -1,0 +1,130 @@
+"""Rules of layers that treat each channel on its own: activations, pooling, normalization."""
+
+import math
+
+import numpy as np
+
+from ..models.kernels import value_of
+from .channels import Channels
+from .rule_base import UnsupportedRule, channel_axis, keep
+
+
+class ElementwiseRule(UnsupportedRule):
+    """Each channel on its own, the same function for all: activations, dropout, sums, products.
+
+    Several inputs are joined channel by channel.
+    """
+
+    def trace(self, call, groups):
+        given = [channels for channels in call.inputs if channels]
+        (tensor,) = call.tensors_out
+        if not given:
+            return [None]
+        number = max(len(channels) for channels in given)
+        full = [channels for channels in given if len(channels) == number]
+        ends = {
+            channels.axis - len(t.shape)
+            for channels, t in zip(call.inputs, call.tensors_in, strict=True)
+            if channels and len(channels) == number
+        }
+        axis = len(tensor.shape) + min(ends)
+        if len(ends) > 1 or tensor.shape[axis] != number:
+            return None
+        if any(len(channels) not in (1, number) for channels in given):  # along another axis
+            return None
+        for channels in given:
+            if len(channels) != number:  # one channel for all of the others
+                keep(groups, channels, f"{call.op.name} spreads it over others")
+        return [Channels(axis, groups.join(*(channels.groups for channels in full)))]
+
+    def constants(self, call, values):
+        (channels,) = call.outputs
+        if channels is None:
+            return [None]
+        values = [_spread(value, len(channels)) for value in values]
+        found = self._evaluated(call, values, ~np.isnan(np.sum(values, axis=0)))
+        if type(call.op).__name__ == "Multiply":  # nothing times anything finite
+            found[np.any([value == 0 for value in values], axis=0)] = 0
+        return [found]
+
+    def _evaluated(self, call, values, known):
+        """What a call makes of constants, where all of them are known."""
+        found = np.full(len(known), np.nan)
+        if known.any():
+            given = [None if value is None else np.nan_to_num(value) for value in values]
+            found[known] = call.evaluate(given)[known]
+            found[~np.isfinite(found)] = np.nan
+        return found
+
+    def needed(self, call, needed, values):
+        (out,) = needed
+        return [
+            None if channels is None else out if len(channels) == len(out) else np.array([True])
+            for channels in call.inputs
+        ]
+
+
+class PassThroughRule(ElementwiseRule):
+    """Positions are moved, pooled or filled up, and the channels stay what they are.
+
+    Args:
+        only_zero: tells of a layer whether only channels that are zero stay constant.
+    """
+
+    def __init__(self, only_zero=lambda _layer: False):
+        self.only_zero = only_zero
+
+    def trace(self, call, groups):
+        channels, (tensor,) = call.inputs[0], call.tensors_out
+        if len(call.inputs) > 1:  # a mask, say
+            return None
+        if channels is None or channels.axis != channel_axis(call.op, call.tensors_in[0]):
+            return None
+        return [Channels(channel_axis(call.op, tensor), channels.groups)]
+
+    def constants(self, call, values):
+        (value,) = values
+        return [np.where(value == 0, 0, np.nan) if self.only_zero(call.op) else value]
+
+
+class PerChannelRule(ElementwiseRule):
+    """Numbers of its own for each channel: batch normalization, PReLU.
+
+    Args:
+        attributes: of the layer, arrays with the channels along their last axis.
+    """
+
+    def __init__(self, *attributes):
+        self.attributes = attributes
+
+    def trace(self, call, groups):
+        channels = call.inputs[0]
+        axis = getattr(call.op, "axis", -1)
+        rank = len(call.tensors_in[0].shape)
+        fits = isinstance(axis, int) and channels and channels.axis == axis % rank
+        shapes = [variable.shape for variable in self._variables(call.op).values()]
+        if not fits or any({math.prod(s), s[-1]} != {len(channels)} for s in shapes):
+            return None
+        return [Channels(channels.axis, channels.groups)]
+
+    def constants(self, call, values):
+        value, *masks = values
+        gamma = getattr(call.op, "gamma", None)
+        if gamma is not None:  # nothing of the input comes through a factor of zero
+            value = np.where(value_of(gamma) == 0, 0, value)
+        return [self._evaluated(call, [value, *(None for _ in masks)], ~np.isnan(value))]
+
+    def needed(self, call, needed, values):
+        return [needed[0], *UnsupportedRule.needed(self, call, needed, values)[1:]]
+
+    def weights(self, call, kept, fold):
+        variables = self._variables(call.op).items()
+        return {name: value_of(variable)[..., kept[0]] for name, variable in variables}
+
+    def _variables(self, layer):
+        found = {name: getattr(layer, name, None) for name in self.attributes}
+        return {name: variable for name, variable in found.items() if variable is not None}
+
+
+def _spread(value, number):
+    return np.full(number, np.nan) if value is None else np.broadcast_to(value, number)

@@ -1,0 +1,89 @@
+"""What a rule is: the answers of a kind of layer about its channels.
+
+A rule answers four questions of a `Call`: which channels come out; which of them are constant,
+whatever the model sees; which channels that come in are needed for those that are needed after
+it; and what the layer is without the others. What has no rule is left alone: `UnsupportedRule`.
+"""
+
+import numpy as np
+
+from .channels import Channels
+
+
+class UnsupportedRule:
+    """A layer that may look at everything: nothing that it reads or makes is removed."""
+
+    def trace(self, call, groups):
+        """The `Channels` of each output, or None for a call that it does not understand; joins
+        and keeps groups.
+
+        Args:
+            call: a `Call` with the `Channels` of its inputs, None for those without.
+            groups: the `ChannelGroups` of the model.
+        """
+        reason = f"{call.op.name} ({type(call.op).__name__})"
+        for channels in call.inputs:
+            keep(groups, channels, reason)
+        outputs = [new_channels(groups, tensor) for tensor in call.tensors_out]
+        for channels in outputs:
+            keep(groups, channels, reason)
+        return outputs
+
+    def constants(self, call, values):
+        """The value of each channel of each output where it is always the same, else NaN.
+
+        Args:
+            call: the `Call`.
+            values: the same of each input.
+        """
+        return [np.full(len(channels), np.nan) if channels else None for channels in call.outputs]
+
+    def needed(self, call, needed, values):
+        """Which channels of each input are needed.
+
+        Args:
+            call: the `Call`.
+            needed: which channels of each output are needed.
+            values: the constants of each input.
+        """
+        return [np.ones(len(channels), bool) if channels else None for channels in call.inputs]
+
+    def config(self, call, kept, fold):
+        """What changes in the layer's config.
+
+        Args:
+            call: the `Call`.
+            kept: booleans of the channels of input and output that stay, as a pair.
+            fold: what constant inputs that go add to the outputs, or None.
+        """
+        return {}
+
+    def weights(self, call, kept, fold):
+        """The layer's weights without what goes, by attribute; None for all as they are."""
+
+
+def keep(groups, channels, reason):
+    """Notes that all these channels stay."""
+    if channels:
+        groups.keep(channels.groups, reason)
+
+
+def new_channels(groups, tensor):
+    """New channels along the last axis of a tensor; None where it has none or their number is
+    open."""
+    if len(tensor.shape) < 2 or tensor.shape[-1] is None:
+        return None
+    return Channels(len(tensor.shape) - 1, groups.new(tensor.shape[-1]))
+
+
+def sources_of(call, needed):
+    """Which channels of a call's input these channels of its output come from."""
+    found = np.zeros(len(call.inputs[0]), bool)
+    np.logical_or.at(found, call.source, needed)
+    return found
+
+
+def channel_axis(layer, tensor):
+    """The axis of a tensor along which a layer counts channels."""
+    first = getattr(layer, "data_format", None) == "channels_first"
+    return 1 if first and len(tensor.shape) > 1 else len(tensor.shape) - 1

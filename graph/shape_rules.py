@@ -1,0 +1,82 @@
+"""Rules of layers that move channels or put them beside each other."""
+
+import keras
+import numpy as np
+
+from .channels import Channels
+from .rule_base import UnsupportedRule, sources_of
+
+layers = keras.layers
+
+
+class ReshapeRule(UnsupportedRule):
+    """Flatten, Reshape, Permute: run on the numbers of the channels, they say where each goes."""
+
+    def trace(self, call, groups):
+        channels, (tensor,) = call.inputs[0], call.tensors_out
+        found = channels and len(call.inputs) == 1 and self._source(call, channels)
+        if not found:
+            return None
+        axis, call.source = found
+        if len(call.source) != tensor.shape[axis]:
+            return None
+        return [Channels(axis, channels.groups[call.source])]
+
+    def _source(self, call, channels):
+        """The axis of the output that numbers its channels, and which channel of the input each
+        is; None where no axis does."""
+        shape = [2 if size is None else size for size in call.tensors_in[0].shape]
+        numbers = np.zeros([1, *shape[1:]], np.int32)
+        numbers += np.arange(len(channels)).reshape(
+            [-1 if axis == channels.axis else 1 for axis in range(len(shape))]
+        )
+        try:
+            moved = call.run([keras.ops.convert_to_tensor(numbers)])
+        except (ValueError, TypeError, RuntimeError):
+            return None
+        moved = np.asarray(keras.ops.convert_to_numpy(moved))
+        for axis in reversed(range(1, moved.ndim)):
+            lines = np.moveaxis(moved, axis, -1).reshape(-1, moved.shape[axis])
+            if (lines == lines[0]).all():
+                return axis, lines[0]
+        return None
+
+    def constants(self, call, values):
+        return [values[0][call.source]]
+
+    def needed(self, call, needed, values):
+        return [sources_of(call, needed[0])]
+
+    def config(self, call, kept, fold):
+        if not isinstance(call.op, layers.Reshape) or kept[1].all():
+            return {}
+        target = list(call.tensors_out[0].shape[1:])
+        target[call.outputs[0].axis - 1] = int(kept[1].sum())
+        return {"target_shape": [-1 if size is None else size for size in target]}
+
+
+class ConcatenateRule(UnsupportedRule):
+    """Parts beside each other, which stay apart."""
+
+    def trace(self, call, groups):
+        (tensor,) = call.tensors_out
+        axes = {channels.axis if channels else None for channels in call.inputs}
+        if len(axes) != 1 or axes == {None}:
+            return None
+        (axis,) = axes
+        call.beside = call.op.axis % len(tensor.shape) == axis
+        parts = [channels.groups for channels in call.inputs]
+        if call.beside:
+            return [Channels(axis, np.concatenate(parts))]
+        return [Channels(axis, groups.join(*parts))]
+
+    def constants(self, call, values):
+        if call.beside:
+            return [np.concatenate(values)]
+        same = np.all([value == values[0] for value in values], axis=0)
+        return [np.where(same, values[0], np.nan)]
+
+    def needed(self, call, needed, values):
+        if not call.beside:
+            return [needed[0] for _ in call.inputs]
+        return np.split(needed[0], np.cumsum([len(channels) for channels in call.inputs])[:-1])
