@@ -1,17 +1,30 @@
-"""Runs commands whatever this folder is called: `python path/to/checkout train --dataset=digits`;
-`train` may be left out.
+"""One program with sub-commands, whatever this folder is called: `network-pruning train`,
+`python -m network-pruning train`, `python path/to/checkout train`; `train` may be left out.
 
-`python -m <folder>.train` is the usual way, but `-m` cannot name a folder with a dot in it. Either
-way the program runs as the one package `network_pruning`, which is where plugins find it.
+`python -m <folder>.train` goes as well, but `-m` cannot name a module in a folder with a dot in its
+name. However it is started, the program runs as the one package `network_pruning`, which is where
+plugins find it.
 """
 
+import difflib
 import importlib
 import importlib.util
 import sys
 from pathlib import Path
 
 PACKAGE = "network_pruning"
-COMMANDS = ("train", "export", "predict", "report", "sweep", "trial")
+# What the overview says of each; "network-pruning <command> --help" lists its flags.
+COMMANDS = {
+    "train": "train a network, prune it to every sparsity, test and picture the results",
+    "export": "make a very small file of a pruned network; measure its size and speed",
+    "predict": "say what images show, by a small file",
+    "report": "make the pages of all experiments again, or print them",
+    "sweep": "run many experiments, on this machine or on a Ray cluster",
+}
+
+
+# What workers of a sweep start; people do not.
+TRIAL = "trial"
 
 
 def load_package():
@@ -37,11 +50,39 @@ def run(command="train"):
     importlib.import_module(f"{PACKAGE}.{command}").cli()
 
 
+def main():
+    """The command `network-pruning`: runs the sub-command that the command line names."""
+    first = sys.argv[1] if len(sys.argv) > 1 else ""
+    if first in ("help", "--help", "-h") and len(sys.argv) == 2:
+        print(overview())
+    elif first in (*COMMANDS, TRIAL):
+        del sys.argv[1]
+        run("cli.trial" if first == TRIAL else first)
+    elif first and not first.startswith("-") and "=" not in first:
+        alike = difflib.get_close_matches(first, COMMANDS, n=1)
+        hint = f" Did you mean {alike[0]}?" if alike else f" There are {', '.join(COMMANDS)}."
+        print(f"network-pruning: {first!r} is not a command.{hint}", file=sys.stderr)
+        sys.exit(2)
+    else:
+        run()
+
+
+def overview():
+    """What `network-pruning --help` prints."""
+    lines = [f"  {name:<9}{text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        (
+            "Train a very large neural network, then make it very small.\n",
+            "network-pruning <command> --flag=value …\n",
+            *lines,
+            "\nWithout a command it is train, as in network-pruning --dataset=digits.",
+            "The flags of a command: network-pruning <command> --help",
+        )
+    )
+
+
 if __name__ == "__main__":
     if not __package__:
-        # Python puts this folder on the path; `config` or `data` must not hide other packages.
+        # Python puts this folder on the path; `data` or `models` must not hide other packages.
         sys.path.pop(0)
-    named = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] in COMMANDS else None
-    if named:
-        del sys.argv[1]
-    run(named or "train")
+    main()

@@ -108,7 +108,7 @@ def test_hints_are_given_by_every_command(cli, program, flag, said):
 
 
 def test_short_help_is_help(cli):
-    short, long = cli("-h"), cli("--help")
+    short, long = cli("train", "-h"), cli("train", "--help")
     assert (short.returncode, short.stderr) == (0, "")
     assert "--learning_rate" in short.stdout
     assert short.stdout == long.stdout
