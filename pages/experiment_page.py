@@ -111,6 +111,7 @@ def report_of(paths):
         "id": paths.root.name,
         # Where the page over all experiments is, from here; seeds are further down.
         "home": "../../.." if _is_seed(paths) else "..",
+        "has_index": True,
         "sentences": sentences,
         "rule": rule,
         "trust": findings.caveats(

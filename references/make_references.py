@@ -70,12 +70,9 @@ KEPT = (
     "pruned_weights.gif",
     "pruned_units.gif",
 )
-# What a page links to, besides what it holds itself.
-BESIDE_PAGES = (
-    *("metrics.csv", "results.csv", "history.csv"),
-    *("loss_accuracy.png", "pruned_loss_accuracy.png", "method_comparison.png"),
-)
-PAGES = REFERENCES / "pages"
+# The experiment whose page is kept, and what the page shows and links to besides.
+PAGE = "digits-20-lr=0.001-l1=0.0-l2=0.0"
+BESIDE_PAGE = ("metrics.csv", "history.csv", "method_comparison.png")
 # Where an experiment was written says nothing to others.
 PRIVATE = {"output_dir": "results", "data_dir": None}
 
@@ -89,25 +86,33 @@ def run(dataset, epochs, l1, l2, seed, suffix=""):
     return PACKAGE / "results" / experiment_id
 
 
-def keep_pages(sources):
-    """Makes the pages of these experiments in `pages/`, and the one over all of them."""
+def keep(source):
+    """Copies tables and figures of an experiment to its folder here."""
+    folder = REFERENCES / source.name
+    folder.mkdir(exist_ok=True)
+    for name in KEPT:
+        shutil.copyfile(source / name, folder / name)
+
+
+def keep_page(source):
+    """Makes the page of an experiment beside the figures that `keep` has copied: where Plotly's
+    script, `assets/`, is missing, as in a fresh checkout, the page shows these."""
     package = runpy.run_path(str(PACKAGE / "__main__.py"))["load_package"]()
-    gallery, reports, paths = (
-        importlib.import_module(f"{package.__name__}.experiments.{name}")
-        for name in ("gallery", "reports", "paths")
+    reports, paths, pages = (
+        importlib.import_module(f"{package.__name__}.{name}")
+        for name in ("experiments.reports", "experiments.paths", "visualization.pages")
     )
-    for source in sources:
-        target = PAGES / source.name
-        target.mkdir(parents=True, exist_ok=True)
-        record = json.loads((source / "config.json").read_text())
-        record["settings"] |= PRIVATE
-        (target / "config.json").write_text(json.dumps(record, indent=2) + "\n")
-        for name in BESIDE_PAGES:
-            shutil.copyfile(source / name, target / name)
-        shutil.copytree(source / "page_data", target / "page_data", dirs_exist_ok=True)
-        reports.write_report(paths.ArtifactPaths(target))
-        shutil.rmtree(target / "page_data")  # the page holds what it needs of it
-    gallery.write_index(PAGES)
+    target = REFERENCES / source.name
+    record = json.loads((source / "config.json").read_text())
+    record["settings"] |= PRIVATE
+    (target / "config.json").write_text(json.dumps(record, indent=2) + "\n")
+    for name in BESIDE_PAGE:
+        shutil.copyfile(source / name, target / name)
+    shutil.copytree(source / "page_data", target / "page_data", dirs_exist_ok=True)
+    data = reports.report_of(paths.ArtifactPaths(target))
+    shutil.rmtree(target / "page_data")  # the page holds what it needs of it
+    (target / "report.html").write_text(pages.report({**data, "has_index": False}), "utf-8")
+    pages.write_assets(REFERENCES)
 
 
 def run_strong(name, flags):
@@ -149,13 +154,9 @@ def export(name, experiment, *more):
 
 
 def main():
-    sources = [run(*configuration) for configuration in PUBLISHED]
-    keep_pages(sources)
-    for source in sources:
-        folder = REFERENCES / source.name
-        folder.mkdir(exist_ok=True)
-        for name in KEPT:
-            shutil.copyfile(source / name, folder / name)
+    for configuration in PUBLISHED:
+        keep(run(*configuration))
+    keep_page(PACKAGE / "results" / PAGE)
     if "--repeats" in sys.argv:
         for configuration in REPEATS:
             source = run(*configuration, suffix=f"-seed={configuration[-1]}")

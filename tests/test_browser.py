@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -347,6 +348,24 @@ def test_without_assets_there_are_pictures_instead(browser, folder, tmp_path):
     page.wait_for_selector("#no-plotly")
     assert page.locator(".instead:visible").count() >= 2
     assert page.locator("#confusion td").count() == 100
+    page.context.close()
+
+
+def test_the_page_in_the_repository_is_whole_without_assets(browser, root, tmp_path):
+    kept = tmp_path / "kept"
+    shutil.copytree(root / "references" / "digits-20-lr=0.001-l1=0.0-l2=0.0", kept)
+    page = browser.new_page()
+    page.goto((kept / "report.html").as_uri())
+    page.wait_for_selector("#no-plotly")
+    shown = page.locator(".instead:visible")
+    names = {shown.nth(number).get_attribute("src") for number in range(shown.count())}
+    assert names == {
+        *("pruned_loss_accuracy.png", "method_comparison.png", "loss_accuracy.png"),
+        *("pruned_weights.gif", "pruned_units.gif"),
+    }
+    assert all((kept / name).is_file() for name in names)
+    links = page.evaluate("[...document.links].map(link => link.getAttribute('href'))")
+    assert all((kept / unquote(link)).is_file() for link in links if not link.startswith("#"))
     page.context.close()
 
 

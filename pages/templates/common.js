@@ -43,7 +43,7 @@ function withPlotly(draw) {
   plotly().then(draw, () => {
     for (const element of document.querySelectorAll(".plot, .needs-plotly")) element.hidden = true;
     for (const picture of document.querySelectorAll(".instead")) picture.hidden = false;
-    const text = "Figures that answer to you need assets/, which is missing here: python -m network-pruning.report --output_dir=<the folder of index.html> puts it there.";
+    const text = "Pictures take the place of interactive figures, which need assets/ in the folder of all experiments: python -m network-pruning.report --output_dir=<that folder> puts it there.";
     if (!$("no-plotly")) $("main").prepend(make("p", { class: "note", id: "no-plotly" }, text));
   });
 }
