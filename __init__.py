@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .training.callbacks import KeepPruned, Pruning
     from .utils import UsageError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Architecture",

@@ -16,7 +16,7 @@ import test_faults
 from commands import ROOT
 
 PAGES = ("README.md", *sorted(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")))
-PAGES += ("references/README.md",)
+PAGES += ("references/README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.M | re.S)
 # An indented line, or what stands between backticks, which may go on in the next line.
 CODE = re.compile(r"^ {4}(.*)$|`([^`]+)`", re.M)
@@ -226,3 +226,8 @@ def test_cases_are_counted(root, promise, cases):
 
 def test_the_readme_is_no_book(root):
     assert len(read(root, "README.md").splitlines()) <= 300
+
+
+def test_the_changelog_begins_with_this_version(root):
+    versions = re.findall(r"^## (\S+) – \d{4}-\d\d-\d\d$", read(root, "CHANGELOG.md"), re.M)
+    assert versions[0] == importlib.import_module("network_pruning").__version__

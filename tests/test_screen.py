@@ -2,6 +2,7 @@
 
 import pytest
 from fault_run import fault_run
+from network_pruning import __version__
 from network_pruning.experiments.training import epoch_line
 from network_pruning.training.loop import Epoch
 
@@ -44,5 +45,5 @@ def test_replicates_share_one_summary_of_the_network(tmp_path):
 
 def test_the_version_is_said_at_once(cli, tmp_path):
     done = cli("--version", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "network-pruning 0.1.0\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"network-pruning {__version__}\n"), done.stderr
     assert not list(tmp_path.iterdir())
