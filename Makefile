@@ -1,6 +1,7 @@
 # make run    train, prune, picture; pass flags as ARGS="--epochs=2 --dataset=fashion"
 # make test   the tests
 # make lint   ruff
+# make floors  the library's tests with the oldest versions that requirements.txt admits
 # make bench  speed against the limit and other programs; three quarters of an hour, alone
 # make references   the published runs of references/ again
 # All set up what they need in .venv first, and reinstall only when a requirement changes.
@@ -13,7 +14,7 @@ here = here="$$PWD" && venv="$$PWD/.venv/bin"
 # `-m` cannot name a folder with a dot in it; such a folder is run as a whole.
 package = cd .. && case "$${here\#\#*/}" in *.*) run="$$here";; *) run="-m$${here\#\#*/}.train";; esac
 
-.PHONY: run test lint references bench
+.PHONY: run test lint floors references bench
 .DEFAULT_GOAL := run
 
 run: .venv/installed
@@ -25,6 +26,9 @@ test: .venv/installed-dev
 lint: .venv/installed-dev
 	@$(here) && "$$venv/ruff" check . && "$$venv/ruff" format --check .
 
+floors: .venv-floors/installed
+	@$(here) && exec "$$PWD/.venv-floors/bin/pytest" -m "backends or floors" $(ARGS)
+
 references: .venv/installed
 	@$(here) && exec "$$venv/python" references/make_references.py $(ARGS)
 
@@ -32,8 +36,8 @@ bench: .venv/installed-dev
 	@$(here) && exec "$$venv/python" benchmarks/run.py $(ARGS)
 
 .venv/installed: requirements.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-		{ echo "Python 3.10 or newer is needed; name one with make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; name one with make PYTHON=python3.12"; exit 1; }
 	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv || \
 		{ echo "Python's venv module is needed (on Debian: apt install python3-venv)"; exit 1; }
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
@@ -47,4 +51,13 @@ bench: .venv/installed-dev
 		{ command -v apt-get >/dev/null && test "$$(id -u)" = 0 && timeout 120 apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -y -qq --no-install-recommends chromium; } \
 		>/dev/null 2>&1 || echo "No Chromium: tests of the pages will be skipped."
+	@touch $@
+
+# The first version that each requirement names, for the oldest Python: few have files for newer ones.
+.venv-floors/installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv --clear .venv-floors
+	sed 's/>=/==/; s/,.*//' requirements.txt >.venv-floors/requirements.txt
+	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r .venv-floors/requirements.txt --group test
 	@touch $@

@@ -108,7 +108,7 @@ def litert_bytes(model):
         try:
             # What TensorFlow prints while it converts says nothing of the model.
             with quiet_stderr(), contextlib.redirect_stdout(io.StringIO()):
-                model.export(file, format="litert", verbose=False)
+                model.export(str(file), format="litert", verbose=False)
         except Exception as error:  # of the converter: anything
             raise ValueError(one_line(error, 160)) from error
         return file.read_bytes()

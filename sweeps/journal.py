@@ -83,7 +83,7 @@ class Journal:
         if not sweep.search:
             known = {_key(trial): trial for trial in trials}
             trials = [known.get(key_of(v)) or _new(sweep, v) for v in sweep.grid()]
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
         return {
             "sweep_id": sweep.sweep_id,
             "command": command,

@@ -43,6 +43,7 @@ def test_every_file_is_there_and_nothing_else(finished):
     }
 
 
+@pytest.mark.floors
 def test_the_network_learns_and_then_suffers(finished):
     results = table_of(finished / "small" / "results.csv").set_index("Sparsity (%)")
     assert list(results.index) == ["0.0000", "0.5000", "0.9000", "1.0000"]
@@ -54,6 +55,7 @@ def test_the_network_learns_and_then_suffers(finished):
     assert nothing["Test Loss: (Weight)"] == "2.3026"
 
 
+@pytest.mark.floors
 def test_pictures_open_and_animations_have_a_frame_for_each_k(finished):
     for name in PICTURES:
         with Image.open(finished / "small" / name) as image:

@@ -16,7 +16,7 @@ def checkout(root, tmp_path):
         return shutil.copytree(
             root,
             tmp_path / name,
-            ignore=shutil.ignore_patterns(".venv", ".git", "results", "references", "__pycache__"),
+            ignore=shutil.ignore_patterns(".venv*", ".git", "results", "references", "__pycache__"),
         )
 
     return make

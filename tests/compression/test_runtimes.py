@@ -9,6 +9,8 @@ from keras import layers
 from keras_models import branches, pictures, randomized
 from network_pruning.compression import runtimes
 
+pytestmark = pytest.mark.floors
+
 
 def dense():
     return randomized(

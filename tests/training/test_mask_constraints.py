@@ -25,7 +25,7 @@ def saved_model(made, folder):
 
 
 def litert(made, folder):
-    made.export(folder / "model.tflite", format="litert", verbose=False)
+    made.export(str(folder / "model.tflite"), format="litert", verbose=False)
 
 
 def tensorflow_saved_model(made, folder):
@@ -153,7 +153,7 @@ def test_the_optimizer_is_the_same_while_and_after_it_trains(callback):
     assert seen[0][0] == before[0]
     assert seen[0][2] == before[2]
     attached = [constraint for constraint in seen[0][1] if constraint is not None]
-    assert attached  # of the class that Keras 3.8 demands
+    assert attached  # of the class that Keras demands
     assert all(isinstance(one, keras.constraints.Constraint) for one in attached)
     assert state_of(made) == before
 
