@@ -46,9 +46,7 @@ class ModelEvaluator:
 
     def __init__(self, model, penalty):
         self.model, self.penalty = model, penalty
-        self._answer = tf.function(
-            lambda images: (model(images, training=False), _sum(model.losses))
-        )
+        self._answer = tf.function(lambda *examples: _answered(model, *examples))
 
     def __call__(self, split):
         """The `Metrics` of the model as it is, on the examples of a split.
@@ -58,14 +56,10 @@ class ModelEvaluator:
         """
         sums, found = np.zeros(3), []
         for part in _parts(split):
-            answers, regularization = self._answer(part.images)
-            loss = keras.losses.sparse_categorical_crossentropy(
-                part.labels, answers, from_logits=answers_logits(self.model)
-            )
+            answers, loss, regularization = self._answer(part.images, part.labels)
             found.append(np.argmax(answers, axis=1))
             correct = found[-1] == part.labels
-            regularization = float(regularization) * len(part)
-            sums += float(tf.reduce_sum(loss)), np.count_nonzero(correct), regularization
+            sums += float(loss), np.count_nonzero(correct), float(regularization) * len(part)
         cross_entropy, correct, regularization = sums / len(split)
         penalty = float(self.penalty()) if self.penalty else 0.0
         loss = cross_entropy + regularization + penalty
@@ -77,15 +71,27 @@ class ModelEvaluator:
 
     def probabilities(self, split):
         """What the model answers, of shape (n, classes), as float32."""
-        answers = np.concatenate([self._answer(part.images)[0] for part in _parts(split)])
+        parts = [self._answer(part.images, part.labels) for part in _parts(split)]
+        answers = np.concatenate([answers for answers, _, _ in parts])
         if answers_logits(self.model):
             answers = tf.nn.softmax(answers).numpy()
         return answers.astype(np.float32)
 
 
-def _sum(losses):
-    """The sum of a model's own losses; they are known only while it is called."""
-    return tf.add_n(losses) if losses else tf.constant(0.0)
+def _answered(model, images, labels):
+    """What a model answers, the summed cross-entropy, and the sum of its own losses.
+
+    The latter are known only while it is called.
+
+    All within one graph, where Keras takes the logits that a softmax was given, as in `evaluate`:
+    the logarithm of a probability is cut off at 1e-7.
+    """
+    answers = model(images, training=False)
+    losses = keras.losses.sparse_categorical_crossentropy(
+        labels, answers, from_logits=answers_logits(model)
+    )
+    own = tf.add_n(model.losses) if model.losses else tf.constant(0.0)
+    return answers, tf.reduce_sum(losses), own
 
 
 def _parts(split):
