@@ -8,22 +8,24 @@ import numpy as np
 from ..models.weights import Weights
 
 
-def living(kernels, biases=False):
+def living(kernels, biases=()):
     """Which inputs and units have an influence: booleans for the inputs and for every layer.
 
     A unit is alive that has weights on a path from the inputs to the outputs. All outputs count as
-    alive, and inputs that feed nothing do not.
+    alive, and inputs that feed nothing do not. A unit that no input reaches answers the same to all
+    of them, which may become a part of the biases behind it.
 
     Args:
         kernels: arrays of shape (inputs, units), from the first layer to the output; zeros are
             weights that are gone.
-        biases: whether units have biases. Then one that is fed by dead units only still has an
-            influence, and only units without any incoming weight are dead.
+        biases: of shape (units,), of each layer, where nothing is to become a part of others: a
+            unit with a bias is alive then, whatever reaches it. None are given otherwise.
     """
     present = [kernel != 0 for kernel in kernels]
     reached = [np.ones(len(present[0]), bool)]
-    for layer in present:
-        reached.append((layer if biases else layer[reached[-1]]).any(axis=0))
+    for layer, bias in itertools.zip_longest(present, biases):
+        fed = layer[reached[-1]].any(axis=0)
+        reached.append(fed if bias is None else fed | (bias != 0))
     useful = [np.ones(present[-1].shape[1], bool)]
     for layer in reversed(present):
         useful.insert(0, layer[:, useful[0]].any(axis=1))
@@ -34,22 +36,13 @@ def living(kernels, biases=False):
 def useful(weights):
     """Which hidden weights lie on a path that has an influence: booleans by layer name.
 
-    The rest may be removed without changing an answer.
+    The rest may be removed; where that changes an answer, it does so by a constant.
     """
-    alive = living(list(weights.kernels.values()), bool(weights.biases))
-    levels = itertools.pairwise(alive[:-1])
+    levels = itertools.pairwise(living(list(weights.kernels.values()))[:-1])
     return {
-        name: _useful(kernel != 0, before, after, name in weights.biases)
+        name: (kernel != 0) & before[:, np.newaxis] & after
         for (name, kernel), (before, after) in zip(weights.hidden.items(), levels, strict=True)
     }
-
-
-def _useful(present, before, after, use_bias):
-    fed = present & before[:, np.newaxis] & after
-    if not use_bias:
-        return fed
-    # A unit whose inputs are all dead answers with its bias, which goes with the last weight.
-    return np.where(fed.any(axis=0), fed, present & after)
 
 
 @dataclass(frozen=True)
@@ -65,7 +58,7 @@ class Subnetwork:
     @classmethod
     def of(cls, weights):
         """The living part of these `Weights`; of a dead layer one unit stays."""
-        alive = living(list(weights.kernels.values()), bool(weights.biases))
+        alive = living(list(weights.kernels.values()), list(weights.biases.values()))
         for level in alive:
             level[0] |= not level.any()
         return cls([np.flatnonzero(level) for level in alive])

@@ -51,18 +51,17 @@ class Weights:
         arrays = (*self.kernels.values(), *self.biases.values())
         return sum(array.size for array in arrays)
 
-    def masked(self, masks):
+    def masked(self, masks, by_unit=False):
         """Copies with the removed weights set to exactly 0.0.
-
-        A unit that has lost all its incoming weights loses its bias too: it is gone.
 
         Args:
             masks: booleans of the kernels' shapes by layer name, True where a weight is kept.
+            by_unit: whether whole units are removed: then their biases go with them.
         """
         kernels, biases = dict(self.kernels), dict(self.biases)
         for name, mask in masks.items():
             kernels[name] = np.where(mask, kernels[name], 0)
-            if name in biases:
+            if by_unit and name in biases:
                 biases[name] = np.where(mask.any(axis=0), biases[name], 0)
         return Weights(kernels, biases)
 

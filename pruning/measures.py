@@ -14,7 +14,8 @@ class Size:
     """How much of a network is left; "hidden" weights are those that pruning may remove.
 
     A weight lives that is on a path from the inputs to the outputs: the outgoing weights of a
-    neuron that is gone do not, although they may be stored.
+    neuron that is gone do not, although they may be stored. Nor does a neuron that no input
+    reaches: whatever its bias makes of it may become a part of the biases behind it.
 
     Attributes:
         sparsity: share of the hidden weights that are zero.
@@ -42,12 +43,10 @@ class Size:
 def measure(weights):
     """The `Size` of a network."""
     kernels = list(weights.kernels.values())
+    levels, between = living(kernels), connected(kernels)
     nonzero = {name: int(np.count_nonzero(kernel)) for name, kernel in weights.kernels.items()}
     hidden = {name: kernel.size for name, kernel in weights.hidden.items()}
-    hidden_size = sum(hidden.values())
-    *connected_hidden, _ = connected(kernels)
-    levels = living(kernels, bool(weights.biases))
-    multiply_adds = sum(_between(kernels, levels))
+    hidden_size, multiply_adds = sum(hidden.values()), sum(between)
     units = dict(zip(weights.kernels, levels[1:], strict=True))
     biases = [(bias, units[name]) for name, bias in weights.biases.items()]
     stored = sum(nonzero.values()) + sum(int(np.count_nonzero(bias)) for bias, _ in biases)
@@ -56,7 +55,7 @@ def measure(weights):
     return Size(
         sparsity=1 - sum(nonzero[name] for name in hidden) / hidden_size,
         layer_sparsity={name: 1 - nonzero[name] / size for name, size in hidden.items()},
-        effective_sparsity=1 - sum(connected_hidden) / hidden_size,
+        effective_sparsity=1 - sum(between[:-1]) / hidden_size,
         nonzero=stored,
         living=left,
         compression_ratio=weights.size / left if left else math.inf,
@@ -71,16 +70,8 @@ def connected(kernels):
     Args:
         kernels: arrays of shape (inputs, units), from the first layer to the output.
     """
-    return _between(kernels, living(kernels))
-
-
-def _between(kernels, levels):
-    """How many nonzero weights of each layer join inputs and units that live.
-
-    Args:
-        levels: booleans for the inputs and for the units of every layer, as `living` gives them.
-    """
+    levels = itertools.pairwise(living(kernels))
     return [
         int(np.count_nonzero(kernel[np.ix_(before, after)]))
-        for kernel, (before, after) in zip(kernels, itertools.pairwise(levels), strict=True)
+        for kernel, (before, after) in zip(kernels, levels, strict=True)
     ]

@@ -31,11 +31,12 @@ class CompactTrainer(MaskedTrainer):
         config: with `batch_size`, `learning_rate`, `l1_reg`, `l2_reg` and `shift`.
         targets: as for `compile_steps`.
         shape: of an example as an image, (height, width, channels); needed to shift them.
+        by_unit: whether masks remove whole units, with their biases.
     """
 
-    def __init__(self, weights, masks, split, config, targets, shape=None):
-        self.config, self.size = config, len(split)
-        self.compact = Subnetwork.of(weights.masked(masks))
+    def __init__(self, weights, masks, split, config, targets, shape=None, by_unit=False):
+        self.config, self.size, self.by_unit = config, len(split), by_unit
+        self.compact = Subnetwork.of(weights.masked(masks, by_unit))
         inputs = self.compact.kept[0]
         self.model = models.assemble(
             Architecture(self.compact.hidden_units, bool(weights.biases)),
@@ -49,11 +50,10 @@ class CompactTrainer(MaskedTrainer):
         self.mask_variables = {
             layer.name: tf.Variable(tf.ones_like(layer.kernel)) for layer in hidden
         }
-        self.alive = {
-            layer.name: tf.Variable(tf.ones_like(layer.bias)) for layer in hidden if layer.use_bias
-        }
+        with_biases = [layer for layer in hidden if layer.use_bias and by_unit]
+        self.alive = {layer.name: tf.Variable(tf.ones_like(layer.bias)) for layer in with_biases}
         pairs = [(layer.kernel, self.mask_variables[layer.name]) for layer in hidden]
-        pairs += [(layer.bias, self.alive[layer.name]) for layer in hidden if layer.use_bias]
+        pairs += [(layer.bias, self.alive[layer.name]) for layer in with_biases]
         self.moving = (
             RandomShift(split.pixels, shape, config.shift, inputs) if config.shift else None
         )
@@ -63,7 +63,7 @@ class CompactTrainer(MaskedTrainer):
 
     def serves(self, weights, masks):
         """Whether it may train this network too: a part of its own, and not a much smaller one."""
-        needed = Subnetwork.of(weights.masked(masks))
+        needed = Subnetwork.of(weights.masked(masks, self.by_unit))
         pairs = zip(needed.kept, self.compact.kept, strict=True)
         if not all(np.isin(theirs, own).all() for theirs, own in pairs):
             return False
@@ -84,12 +84,13 @@ class CompactTrainer(MaskedTrainer):
             mask = self.mask_variables[layer.name]
             mask.assign(masks[layer.name])
             layer.kernel.assign(layer.kernel * mask)
-            if layer.use_bias:
+            if layer.name in alive:
                 self.alive[layer.name].assign(alive[layer.name])
                 layer.bias.assign(layer.bias * self.alive[layer.name])
 
     def _alive(self):
-        """Which units keep their biases: those with a weight, be it of an input that is dead."""
+        """Which units keep their biases, where others lose them: those with a weight, be it of an
+        input that is dead."""
         if not self.alive:
             return {}
         masks = self.compact.larger_masks(self.masks, self.whole_masks)
@@ -104,7 +105,8 @@ class CompactTrainer(MaskedTrainer):
     def grown(self):
         """The `Weights` and the masks of the whole network."""
         masks = self.compact.larger_masks(self.masks, self.whole_masks)
-        return self.compact.larger(self.weights, self.whole).masked(masks), masks
+        weights = self.compact.larger(self.weights, self.whole)
+        return weights.masked(masks, self.by_unit), masks
 
     def check(self, epoch):
         """Makes sure that weights are finite, and pruned ones exactly 0.0."""

@@ -76,7 +76,7 @@ class DenseNetworks:
 
     def pruned(self, method, dense, rankings, k):
         """The `Weights` without what a method removes at sparsity `k`."""
-        return dense.masked(make_masks(method, rankings, k))
+        return dense.masked(make_masks(method, rankings, k), method.by_unit)
 
     def test(self, weights):
         """The `Metrics` of a network on validation data (None without) and on test data."""

@@ -158,12 +158,13 @@ class DenseRetrainer(Retrainer):
     def _present(self, _method, weights):
         return {name: kernel != 0 for name, kernel in weights.hidden.items()}
 
-    def _masked(self, _method, weights, masks):
-        return weights.masked(masks)
+    def _masked(self, method, weights, masks):
+        return weights.masked(masks, method.by_unit)
 
-    def _living(self, _method, living, weights, masks):
+    def _living(self, method, living, weights, masks):
         if living is None or not living.serves(weights, masks):
-            return CompactTrainer(weights, masks, self.split, self.config, self.targets, self.shape)
+            settings = self.split, self.config, self.targets, self.shape, method.by_unit
+            return CompactTrainer(weights, masks, *settings)
         living.load(weights, masks)
         return living
 

@@ -17,15 +17,19 @@ def test_living_by_hand():
     assert list(outputs) == [True, True]
 
 
-def test_death_spreads_unless_biases_keep_units_alive():
+def test_death_spreads_unless_biases_are_to_stay_where_they_are():
     first, second = np.array([[0.0, 1]]), np.array([[5.0, 0], [0, 1]])
     output = np.ones((2, 1))
     assert [list(level) for level in living([first, second, output])[1:3]] == [
         [False, True],
         [False, True],
     ]
-    # With biases, the first unit of the second layer may still answer something constant.
-    assert list(living([first, second, output], biases=True)[2]) == [True, True]
+    # With its bias, the first unit of the second layer answers something constant.
+    biases = np.array([0, 1]), np.array([2, 0]), np.array([0])
+    assert [list(level) for level in living([first, second, output], biases)[1:3]] == [
+        [False, True],
+        [True, True],
+    ]
 
 
 def random_network(seed, density, biases):

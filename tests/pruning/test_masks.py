@@ -244,10 +244,11 @@ def test_below_its_pattern_groups_keep_more_than_n():
     assert (kept == 2).all()
 
 
-def test_a_unit_that_loses_all_weights_loses_its_bias():
+def test_biases_go_with_whole_units_only():
     weights = Weights({"layer": KERNEL, "output": KERNEL.T}, {"layer": np.ones(3)})
-    mask = np.array([[True, False, False], [False, False, True]])
-    np.testing.assert_array_equal(weights.masked({"layer": mask}).biases["layer"], [1, 0, 1])
+    masks = {"layer": np.array([[True, False, False], [False, False, True]])}
+    np.testing.assert_array_equal(weights.masked(masks).biases["layer"], [1, 1, 1])
+    np.testing.assert_array_equal(weights.masked(masks, by_unit=True).biases["layer"], [1, 0, 1])
 
 
 @pytest.mark.usefixtures("registries")

@@ -14,16 +14,15 @@ def test_by_hand():
     assert size.sparsity == 1 - 7 / 12
     assert size.layer_sparsity == {"a": 1 - 4 / 6, "b": 1 - 3 / 6}
     # On a path: two weights into unit 0, then its one weight; the second layer's unit 1 is fed by
-    # a dead unit alone.
+    # a dead unit alone: what its bias would make of it is a part of the output's.
     assert connected([first, second, output]) == [2, 1, 2]
     assert size.effective_sparsity == 1 - 3 / 12
     assert size.nonzero == 7 + 3 + 2
-    # What lives: the same, and the other weight of the second layer's unit 1 in the output, which
-    # a bias could feed; the bias of unit 0, but not that of unit 2.
-    assert size.multiply_adds == 2 + 1 + 3
-    assert size.living == 2 + 1 + 3 + 1
-    assert size.compression_ratio == (12 + 4 + 3) / 7
-    assert size.speedup == 16 / 6
+    # What lives: the same, and the bias of unit 0, but not that of unit 2.
+    assert size.multiply_adds == 2 + 1 + 2
+    assert size.living == 2 + 1 + 2 + 1
+    assert size.compression_ratio == (12 + 4 + 3) / 6
+    assert size.speedup == 16 / 5
 
 
 def test_biases_of_zero_of_living_units_count():
