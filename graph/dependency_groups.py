@@ -78,7 +78,9 @@ class DependencyGroup:
 
     def stacked(self, matrices):
         """Its matrix, from those of the kernels, by their names."""
-        return np.concatenate([part.cut(matrices[part.kernel.name]) for part in self.parts])
+        cut = [part.cut(matrices[part.kernel.name]) for part in self.parts]
+        # Row by row, as kernels lie: sums along other axes would be rounded otherwise.
+        return np.ascontiguousarray(np.concatenate(cut))
 
     def outgoing(self, matrices):
         """What reads its units, of shape (units, anything)."""
@@ -124,15 +126,16 @@ def find_units(model, found, is_excluded=lambda _layer: False):
             producers[group].setdefault(kernel.name, []).append(column)
     together, reasons = defaultdict(list), {}
     by_name = {kernel.name: kernel for kernel in found}
-    for group, columns in producers.items():
+    reading = {id(k.layer): k for k in kernels.all_kernels(model) if not k.is_depthwise}
+    for atom, columns in producers.items():
         kind = tuple((name, len(numbers)) for name, numbers in columns.items())
         if group not in fixed and _has_own_filter(by_name, columns):
             together[kind].append(group)
         else:
             reasons.setdefault(next(iter(columns)), fixed.get(group))
     layers = {}
-    for kind, groups in together.items():
-        layer = _grouped(graph, kind, groups, producers, by_name)
+    for kind, atoms in groups.items():
+        layer = _grouped(graph, kind, atoms, producers, by_name, reading)
         layers[_free(layer.name, layers)] = layer
     done = {part.kernel.name for layer in layers.values() for part in layer.parts}
     alone = [_reason(kernel, reasons) for kernel in found if kernel.name not in done]
@@ -192,35 +195,34 @@ def _sides(call):
     return []
 
 
-def _grouped(graph, kind, groups, producers, by_name):
+def _grouped(graph, kind, atoms, producers, by_name, reading):
     parts = [
         CoupledColumns(by_name[name], np.array([producers[group][name] for group in groups]).T)
         for name, _ in kind
     ]
     own = [part for part in parts if not isinstance(part.kernel.layer, kernels.DEPTHWISE)]
     name = own[0].kernel.name
-    place = {group: number for number, group in enumerate(groups)}
-    return DependencyGroup(name, parts, *_around(graph, place, by_name))
+    place = {atom: number for number, atom in enumerate(atoms)}
+    return DependencyGroup(name, parts, *_around(graph, place, reading))
 
 
-def _around(graph, place, by_name):
+def _around(graph, place, reading):
     """What reads the units of a group, and the numbers that go with them.
 
     Args:
         graph: the `Graph`.
-        place: the number of each unit by its group.
-        by_name: the kernels by name.
+        place: the number of each unit by its atom.
+        reading: the kernels that may read them, those of output layers too, by the id of the layer.
     """
-    consumers, coupled_variables = [], []
-    of_layer = {id(k.layer): k for k in by_name.values() if not k.is_depthwise}
+    readers, vectors = [], []
     for call in graph.first_calls.values():
         for variable, channels in _vectors(call):
             places = _places(graph, channels, place)
             if places is not None:
-                coupled_variables.append((variable, places))
-        if type(call.rule) is LinearRule and id(call.op) in of_layer:
+                vectors.append((variable, places))
+        if type(call.rule) is LinearRule and id(call.op) in reading:
             rows = _places(graph, call.inputs[0], place)
-            kernel = of_layer[id(call.op)]
+            kernel = reading[id(call.op)]
             if rows is not None:
                 step = len(call.inputs[0])
                 starts = np.arange(0, kernel.shape[0], step)

@@ -112,6 +112,25 @@ def _order_of_the_living(granularity, items, alive):
     return order[alive.ravel()[order]]
 
 
+def present(matrices, by_unit=False):
+    """Masks of what is not zero, by name; of units that are not, whole ones.
+
+    Args:
+        matrices: of shape (inputs, units), by name.
+        by_unit: whether whole units are removed.
+    """
+    masks = {name: matrix != 0 for name, matrix in matrices.items()}
+    if not by_unit:
+        return masks
+    return {n: np.broadcast_to(mask.any(axis=0), mask.shape) for n, mask in masks.items()}
+
+
+def useful_or_none(matrices):
+    """As `present`, of a network that has not been pruned yet; None where nothing is zero."""
+    masks = present(matrices)
+    return None if all(mask.all() for mask in masks.values()) else masks
+
+
 def make_masks(method, rankings, k):
     """The mask of every hidden layer at sparsity `k`, by layer name, of the kernels' shapes.
 

@@ -76,6 +76,15 @@ class Prunables:
             raise UsageError(_nothing_to_prune(model, hidden))
         return cls(found, layers, alone, choice)
 
+    @property
+    def scored(self):
+        """The `Kernel`s whose scores count: those that may be pruned, and those that read their
+        units, such as the output layer's."""
+        found = {kernel.name: kernel for kernel in self.kernels}
+        for layer in self.layers.values():
+            found |= {kernel.name: kernel for kernel, _ in layer.readers}
+        return list(found.values())
+
     def meant(self, name):
         """What the name of a layer means: the names of prunables, each with how many layers around
         the nearest of its own that one is."""

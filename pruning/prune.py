@@ -21,7 +21,8 @@ from .criteria import Layer
 from .examples import Examples
 from .gradients import LossGradients
 from .granularities import GRANULARITIES
-from .masks import layer_scores, make_masks, rank_layer
+from .held import zero
+from .masks import layer_scores, make_masks, present, rank_layer, useful_or_none
 from .model_statistics import ModelStatistics
 from .prunables import Prunables
 
@@ -231,10 +232,7 @@ class Pruner:
 
     def present(self):
         """Masks of what is not zero now."""
-        present = {name: matrix != 0 for name, matrix in self.prunables.matrices().items()}
-        if not self.method.by_unit:
-            return present
-        return {n: np.broadcast_to(m.any(axis=0), m.shape) for n, m in present.items()}
+        return present(self.prunables.matrices(), self.method.by_unit)
 
     def useful(self):
         """Masks of what is not zero and has an influence; None where nobody can know, in subclassed
@@ -278,7 +276,7 @@ class Pruner:
                 if nothing has been pruned before.
         """
         if previous is None and useful is None:
-            useful = self._nonzero()
+            useful = useful_or_none(self.prunables.matrices())
         scores = self._scores()
         return {
             name: self._ranking(
@@ -291,17 +289,12 @@ class Pruner:
             for name in names
         }
 
-    def _nonzero(self):
-        """Masks of what is not zero; None if nothing is zero."""
-        masks = {name: matrix != 0 for name, matrix in self.prunables.matrices().items()}
-        return None if all(mask.all() for mask in masks.values()) else masks
-
     @cached_property
     def _loss_gradients(self):
-        return LossGradients(self.model, [kernel.variable for kernel in self.prunables.kernels])
+        return LossGradients(self.model, [kernel.variable for kernel in self.prunables.scored])
 
     def _scores(self):
-        kernels = self.prunables.kernels
+        kernels = self.prunables.scored
         statistics = ModelStatistics(
             self.model, kernels, self.examples, lambda: self._loss_gradients
         )

@@ -7,11 +7,13 @@ import dataclasses
 import math
 from functools import cached_property
 
+import numpy as np
+
 from ..models.weights import Weights, read_weights
-from ..pruning.masks import make_masks, rank
-from ..pruning.measures import measure
-from ..pruning.methods import REFERENCE
-from ..pruning.statistics import Statistics
+from .masks import make_masks, rank, useful_or_none
+from .measures import measure
+from .methods import REFERENCE
+from .statistics import Statistics
 
 
 class DenseNetworks:
@@ -58,12 +60,14 @@ class DenseNetworks:
     def rank(self, method, dense):
         """The rankings of a method, by layer name."""
         statistics = Statistics.on_sample(dense, self.dataset.train, self.config.seed)
-        return rank(method, dense.kernels, statistics, self.config.seed)
+        useful = useful_or_none(dense.hidden)
+        return rank(method, dense.kernels, statistics, self.config.seed, useful=useful)
 
     def values(self, method, dense, rankings):
         """What a method removes, by layer name: weights, or the norms of units."""
         if method.by_unit:
-            return {name: ranking.scores for name, ranking in rankings.items()}
+            # Units of zeros only rank below all others.
+            return {name: np.maximum(ranking.scores, 0) for name, ranking in rankings.items()}
         return dense.hidden
 
     def hidden_matrices(self, weights):

@@ -6,13 +6,13 @@ import zlib
 import numpy as np
 
 from ..graph.dense_chain import useful
-from ..pruning import checks
-from ..pruning.granularities import GRANULARITIES
-from ..pruning.masks import by_position, make_masks, rank
-from ..pruning.methods import control_round, recovery_of, schedule_rounds
-from ..pruning.statistics import Statistics, sample
-from .compact_trainer import CompactTrainer
-from .evaluation import probabilities
+from ..training.evaluation import probabilities
+from . import checks
+from .granularities import GRANULARITIES
+from .living import CompactTrainer
+from .masks import by_position, make_masks, present, rank
+from .methods import control_round, recovery_of, schedule_rounds
+from .statistics import Statistics, sample
 
 # How often masks are made while a network is pruned gradually, if there are as many steps.
 PRUNINGS_PER_RAMP = 40
@@ -155,8 +155,8 @@ class DenseRetrainer(Retrainer):
     def _teacher(self):
         return probabilities(self.dense, self.split)
 
-    def _present(self, _method, weights):
-        return {name: kernel != 0 for name, kernel in weights.hidden.items()}
+    def _present(self, method, weights):
+        return present(weights.hidden, method.by_unit)
 
     def _masked(self, method, weights, masks):
         return weights.masked(masks, method.by_unit)

@@ -47,6 +47,14 @@ def test_ties_go_by_position_and_counts_are_exact():
     np.testing.assert_array_equal(pruned.get_weights()[0], [[0, 0, 0], [1, 1, 1]])
 
 
+def test_the_outgoing_weights_of_units_count_in_the_output_layer_too():
+    model = dense([[1.0, 2.0], [1.0, 2.0]])
+    model.get_layer("out").set_weights([np.array([[10.0], [1.0]])])
+    for method, kept in (("unit", [2, 2]), ("unit_in_out", [1, 1])):
+        kernel, _ = npr.prune(model, 0.5, method).get_weights()
+        np.testing.assert_array_equal(kernel.sum(axis=1), kept)
+
+
 @pytest.mark.parametrize(("k", "left"), [(0, 4), (0.24, 4), (0.25, 3), (1, 0)])
 def test_floor_of_k_n_goes(k, left):
     pruned = npr.prune(dense([[1.0, 2.0], [3.0, 4.0]]), k)
