@@ -6,6 +6,7 @@ import numpy as np
 
 from ..graph.subnetwork import Subnetwork
 from ..models import model as models
+from ..models.architectures import is_dense
 from ..models.backend import tf
 from ..pruning.methods import REFERENCE, parse
 from ..pruning.model_measures import size_of
@@ -69,9 +70,11 @@ class KerasNetworks:
         return model
 
     def penalty_of(self, model):
-        """A function that returns the penalty of the hidden kernels; None if there is none."""
+        """A function that returns the penalty of the hidden kernels; None if there is none, or the
+        model adds it itself."""
         l1_reg, l2_reg = self.config.l1_reg, self.config.l2_reg
-        if not (l1_reg or l2_reg):
+        # Architectures of dense layers have them as regularizers.
+        if not (l1_reg or l2_reg) or is_dense(self.config.model):
             return None
         variables = [kernel.variable for kernel in hidden_kernels(model)]
 
