@@ -19,13 +19,13 @@ def living(kernels, biases=()):
         kernels: arrays of shape (inputs, units), from the first layer to the output; zeros are
             weights that are gone.
         biases: of shape (units,), of each layer, where nothing is to become a part of others: a
-            unit with a bias is alive then, whatever reaches it. None are given otherwise.
+            unit with a bias above zero answers something then, whatever reaches it.
     """
     present = [kernel != 0 for kernel in kernels]
     reached = [np.ones(len(present[0]), bool)]
     for layer, bias in itertools.zip_longest(present, biases):
         fed = layer[reached[-1]].any(axis=0)
-        reached.append(fed if bias is None else fed | (bias != 0))
+        reached.append(fed if bias is None else fed | (bias > 0))
     useful = [np.ones(present[-1].shape[1], bool)]
     for layer in reversed(present):
         useful.insert(0, layer[:, useful[0]].any(axis=1))

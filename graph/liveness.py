@@ -29,9 +29,15 @@ class LivenessAnalysis:
     constants: dict
 
     @classmethod
-    def of(cls, graph):
-        """What of a `Graph` has an influence, from its weights."""
-        constants = _constants(graph)
+    def of(cls, graph, folding=True):
+        """What of a `Graph` has an influence, from its weights.
+
+        Args:
+            graph: the `Graph`.
+            folding: whether what is constant may become a part of the biases behind it; if not, it
+                has an influence unless it is zero.
+        """
+        constants = _constants(graph, folding)
         needed = np.zeros(len(graph.groups), bool)
         needed[list(graph.groups.kept)] = True
         _spread_need(graph, constants, needed)
@@ -118,11 +124,11 @@ def _values(constants, call):
     return [constants[id(tensor)] for tensor in call.tensors_in]
 
 
-def _constants(graph):
+def _constants(graph, folding):
     """What is constant, by the id of the tensor."""
     found = {}
     while True:
-        before, found = found, _known_constants(graph, found)
+        before, found = found, _known_constants(graph, found, folding)
         if all(_as_known(found[tensor], before.get(tensor)) for tensor in graph.entries):
             return found
 
@@ -131,13 +137,14 @@ def _as_known(now, before):
     return now is None or (before is not None and np.array_equal(now, before, equal_nan=True))
 
 
-def _known_constants(graph, before):
+def _known_constants(graph, before, folding):
     """One pass through the calls.
 
     Args:
         graph: the `Graph`.
         before: what the pass before has found, of what goes into nested models; they may be called
             several times, with other tensors each time.
+        folding: whether constants other than zero count.
     """
     found = {}
     for inside, outsides in graph.entries.items():
@@ -145,10 +152,15 @@ def _known_constants(graph, before):
     for call in graph.calls:
         values = [_value(graph, found, tensor) for tensor in call.tensors_in]
         for tensor, value in zip(call.tensors_out, call.rule.constants(call, values), strict=True):
-            found[id(tensor)] = value
+            found[id(tensor)] = value if folding else _zeros(value)
         for tensor, value in zip(call.tensors_in, values, strict=True):
             found[id(tensor)] = value
     return found
+
+
+def _zeros(value):
+    """Constants without those that are not zero."""
+    return value if value is None else np.where(value == 0, 0, np.nan)
 
 
 def _common(values):

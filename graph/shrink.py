@@ -82,13 +82,8 @@ class GraphRewriter:
             smaller.compile_from_config(model.get_compile_config())
         return smaller
 
-    def folds(self):
-        """Whether anything is added to biases."""
-        folds = (self._fold(call) for call in self._calls())
-        return any(fold is not None and np.any(fold) for fold in folds)
-
-    def copied_weights(self):
-        """The new and the old variable of everything that was copied_weights, with what of the old
+    def transplanted(self):
+        """The new and the old variable of everything that was transplanted, with what of the old
         one, as it is now, goes into the new one; where nothing is folded."""
         for call in self._calls():
             new, old = self.made[id(call.op)], call.op

@@ -31,10 +31,9 @@ class Subnetwork:
 
     @classmethod
     def living(cls, model):
-        """What of a model has an influence on its answers.
+        """What of a model has an influence on its answers; all of a subclassed one.
 
-        All of it where no part has the same answers: of a subclassed model, or where what goes
-        would have to be folded into biases.
+        What is constant but not zero stays: nothing is folded into biases.
         """
         if function_of(model) is None or not _hold_indices(model.weights):
             return cls.whole(model)
@@ -42,10 +41,8 @@ class Subnetwork:
             return cls.whole(model)
         graph = Graph(model)
         with knowing(model):
-            rewriter = GraphRewriter(graph, LivenessAnalysis.of(graph))
-            smaller = rewriter.build()
-        if rewriter.folds():
-            return cls.whole(model)
+            surgery = Surgery(graph, LivenessAnalysis.of(graph, folding=False))
+            smaller = surgery.operate()
         numbers = {id(variable): number for number, variable in enumerate(model.weights)}
         with _indices_as_weights(model):
             found = {

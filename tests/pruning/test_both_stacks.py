@@ -24,12 +24,6 @@ OTHERS = ["weight/random/erk", "unit/random/global", "weight/output"]
 WITH_DATA = ["weight/gradient", "weight/activation/output", "unit/obd/global"]
 
 
-@pytest.fixture(autouse=True)
-def small_models(registries):
-    register_model("small")(lambda: Architecture((12, 9), use_bias=False))
-    register_model("small_with_biases")(lambda: Architecture((12, 9), use_bias=True))
-
-
 @pytest.fixture(scope="module")
 def dataset():
     """Ten kinds of noise, on 8×8 pixels."""
@@ -48,6 +42,9 @@ def dataset():
 def stacks(request, dataset, tmp_path):
     """A function that returns both networks of a model and settings, the other one of its name or
     of the file that it has been saved as."""
+    request.getfixturevalue("registries")
+    register_model("small")(lambda: Architecture((12, 9), use_bias=False))
+    register_model("small_with_biases")(lambda: Architecture((12, 9), use_bias=True))
 
     def made(name, **settings):
         settings = {"batch_size": 50, "epochs": 1, "seed": 3, "num_valid": 60, **settings}
@@ -182,12 +179,20 @@ def test_training(stacks, name, tmp_path):
         np.testing.assert_array_equal(first[1], second[1])
 
 
-@pytest.mark.parametrize("text", ["unit/gradual/finetune", "weight/finetune"])
-def test_retraining(stacks, text):
+@pytest.mark.parametrize(
+    ("text", "change"),
+    [
+        # Whole units count with what they read of dead ones, or without; here none is dead.
+        ("unit/gradual/finetune", with_biases),
+        ("weight/finetune", with_both),
+        ("weight/obd/global/iterative/lr_rewind", with_both),
+    ],
+)
+def test_retraining(stacks, text, change):
     settings = {"prune_epochs": 1, "finetune_epochs": 1, "distillation": 0.5, **PENALTIES}
     both, method, found = stacks("small_with_biases", **settings), parse(text), []
     model = both.dense.new_model()
-    with_biases(model)
+    change(model)
     for networks in (both.dense, both.keras):
         weights = networks.weights_of(model)
         retrainer = networks.retrainer(weights, lambda weights=weights: weights)
