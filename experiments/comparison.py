@@ -54,7 +54,7 @@ def compare(config, networks, dense, rankings, paths, checkpoint):
 
     Args:
         config: the `ExperimentConfig`.
-        networks: of the kind that the experiment is about.
+        networks: the `Networks` of the experiment.
         dense: the weights of the kept checkpoint.
         rankings: those of the reference methods, by `Method`.
         paths: where the table and the networks are kept.

@@ -55,7 +55,7 @@ class DiagnosticsWriter:
 
     Args:
         paths: the `ArtifactPaths`.
-        networks: of the kind that the experiment is about.
+        networks: the `Networks` of the experiment.
         dense: the weights of the dense network.
         answers: its answers to the test examples.
         controls: digests of the controls' recipes, by `Method`.

@@ -4,12 +4,11 @@ import contextlib
 
 from ..models.architectures import image_shape, is_dense
 from ..pruning.methods import parse
-from ..settings.experiment import is_file
-from ..utils import UsageError
+from ..pruning.networks import Networks
 
 
-def networks_of(config, dataset):
-    """The `DenseNetworks` or `KerasNetworks` of an experiment.
+def networks_of(config, dataset) -> Networks:
+    """The `Networks` of an experiment.
 
     Args:
         config: the `ExperimentConfig`.

@@ -7,7 +7,7 @@ class NetworkTests:
     """Everything that is measured of a network; the dense one is measured once.
 
     Args:
-        networks: of the kind that the experiment is about.
+        networks: the `Networks` of the experiment.
         dense: the weights of the dense network.
     """
 

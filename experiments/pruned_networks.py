@@ -13,7 +13,7 @@ class PrunedNetworks:
 
     Args:
         config: the `ExperimentConfig`.
-        networks: of the kind that the experiment is about.
+        networks: the `Networks` of the experiment.
         dense: the weights of the dense network.
         rankings: those already made, by `Method`.
         paths: where networks that were trained are kept.

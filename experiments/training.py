@@ -16,7 +16,7 @@ def train(config, networks, paths, show_model, watch=None):
 
     Args:
         config: the `ExperimentConfig`.
-        networks: of the kind that the experiment is about.
+        networks: the `Networks` of the experiment.
         paths: where the experiment is.
         show_model: whether to print the network's summary.
         watch: called with the networks, the model and the `Epoch` after every epoch.

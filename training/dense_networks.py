@@ -1,4 +1,4 @@
-"""Networks of dense layers, as the runner trains, prunes and tests them.
+"""`Networks` of dense layers.
 
 To rank and to prune them needs arrays only; TensorFlow is imported where it trains or tests.
 """
@@ -13,18 +13,16 @@ from ..models.weights import Weights, read_weights
 from .masks import make_masks, rank, useful_or_none
 from .measures import measure
 from .methods import REFERENCE
+from .networks import Networks
 from .statistics import Statistics
 
 
-class DenseNetworks:
-    """All networks of one experiment with a dense architecture.
+class DenseNetworks(Networks):
+    """All networks of one experiment with a dense architecture; see `Networks`.
 
     Args:
         config: the settings of training, pruning and recovery.
         dataset: the `Dataset`; examples of any shape are taken as rows.
-
-    Attributes:
-        reference: the methods that every experiment runs.
     """
 
     reference = REFERENCE
@@ -34,61 +32,46 @@ class DenseNetworks:
         self.dataset = dataset.shaped((math.prod(dataset.shape),))
 
     def new_model(self):
-        """A new Keras model with the initial weights, compiled."""
         from ..models import model
 
         return model.build_for(self.config, self.dataset)
 
     def weights_of(self, model):
-        """The `Weights` of a Keras model."""
         return Weights.of(model)
 
     def read(self, path):
-        """The `Weights` in a checkpoint.
-
-        Raises:
-            RunError: if it is none.
-        """
         return read_weights(path)
 
     def train(self, model, on_steps, on_epoch, first_epoch=1, last_epoch=None):
-        """Trains a model in place; see `training.train`."""
-        from . import loop
+        from ..models import training
 
         loop.train(model, self.dataset, self.config, on_steps, on_epoch, first_epoch, last_epoch)
 
     def rank(self, method, dense):
-        """The rankings of a method, by layer name."""
         statistics = Statistics.on_sample(dense, self.dataset.train, self.config.seed)
         useful = useful_or_none(dense.hidden)
         return rank(method, dense.kernels, statistics, self.config.seed, useful=useful)
 
     def values(self, method, dense, rankings):
-        """What a method removes, by layer name: weights, or the norms of units."""
         if method.by_unit:
             # Units of zeros only rank below all others.
             return {name: np.maximum(ranking.scores, 0) for name, ranking in rankings.items()}
         return dense.hidden
 
     def hidden_matrices(self, weights):
-        """The hidden kernels of a network, of shape (inputs, units), by name."""
         return weights.hidden
 
     def labels(self, _method):
-        """What pictures call the layers, by name."""
         return {}
 
     def pruned(self, method, dense, rankings, k):
-        """The `Weights` without what a method removes at sparsity `k`."""
         return dense.masked(make_masks(method, rankings, k), method.by_unit)
 
     def test(self, weights):
-        """The `Metrics` of a network on validation data (None without) and on test data."""
         evaluate_valid, evaluate_test = self._evaluators
         return evaluate_valid and evaluate_valid(weights), evaluate_test(weights)
 
     def validate(self, weights):
-        """The `Metrics` of a network on validation data; None without."""
         evaluate_valid, _ = self._evaluators
         return evaluate_valid and evaluate_valid(weights)
 
@@ -101,11 +84,10 @@ class DenseNetworks:
         return valid, Evaluator(self.dataset.test, *penalties)
 
     def measure(self, weights):
-        """How much is left of a network, as a dictionary; see `measures.Size`."""
+        """See `measures.Size`."""
         return dataclasses.asdict(measure(weights))
 
     def retrainer(self, dense, rewound):
-        """A `Retrainer` of these networks."""
         from ..models.architectures import image_shape
         from .retraining import DenseRetrainer
 
@@ -113,5 +95,4 @@ class DenseNetworks:
         return DenseRetrainer(dense, self.dataset, self.config, rewound, shape)
 
     def remarks(self):
-        """What must be said of what cannot be pruned: all can."""
         return []

@@ -1,4 +1,4 @@
-"""Any Keras model, as the runner trains, prunes and tests it."""
+"""`Networks` of any Keras model."""
 
 from functools import cached_property
 
@@ -8,18 +8,19 @@ from ..graph.subnetwork import Subnetwork
 from ..models import model as models
 from ..models.architectures import is_dense
 from ..models.backend import tf
-from ..pruning.methods import REFERENCE, parse
-from ..pruning.model_measures import size_of
-from ..pruning.prunables import hidden_kernels
-from ..pruning.prune import Pruner
-from ..pruning.statistics import sample
-from ..utils import RunError, UsageError
-from .loop import train
-from .model_evaluation import ModelEvaluator, ModelWeights
+from ..training.model_evaluation import ModelEvaluator, ModelWeights
+from ..training.loop import train
+from ..utils import RunError
+from .methods import REFERENCE, parse
+from .model_measures import size_of
+from .networks import Networks
+from .prunables import hidden_kernels
+from .prune import Pruner
+from .statistics import sample
 
 
-class KerasNetworks:
-    """All networks of one experiment with a Keras model of any kind.
+class KerasNetworks(Networks):
+    """All networks of one experiment with a Keras model of any kind; see `Networks`.
 
     Args:
         config: the settings of training, pruning and recovery.
@@ -27,10 +28,6 @@ class KerasNetworks:
 
     Raises:
         UsageError: if the model cannot be had, does not fit the data, or has nothing to prune.
-
-    Attributes:
-        reference: the methods that every experiment runs: without `unit` where no unit of the model
-            can be removed.
     """
 
     def __init__(self, config, dataset):
@@ -63,7 +60,6 @@ class KerasNetworks:
         return True
 
     def new_model(self):
-        """A new Keras model with the initial weights, compiled."""
         models.keras.utils.set_random_seed(self.config.seed)  # of dropout and the like
         model = models.clone(self.model)
         self.initial.put_into(model)
@@ -86,15 +82,9 @@ class KerasNetworks:
         return penalty
 
     def weights_of(self, model):
-        """The `ModelWeights` of a Keras model."""
         return ModelWeights.of(model)
 
     def read(self, path):
-        """The `ModelWeights` in a checkpoint.
-
-        Raises:
-            RunError: if it is none, or holds weights that are not finite.
-        """
         try:
             self.model.load_weights(path)
         except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
@@ -111,7 +101,6 @@ class KerasNetworks:
         return weights
 
     def train(self, model, on_steps, on_epoch, first_epoch=1, last_epoch=None):
-        """Trains a model in place; see `training.train`."""
         train(
             model,
             self.dataset,
@@ -164,12 +153,10 @@ class KerasNetworks:
         return part
 
     def rank(self, method, dense):
-        """The rankings of a method, by layer name."""
         dense.put_into(self.model)
         return self.pruner(method).rankings()
 
     def values(self, method, dense, rankings):
-        """What a method removes, by layer name: weights, or the norms of units."""
         if method.by_unit:
             # Units of zeros only rank below all others.
             return {name: np.maximum(ranking.scores, 0) for name, ranking in rankings.items()}
@@ -177,30 +164,26 @@ class KerasNetworks:
         return self.pruner(method).prunables.matrices()
 
     def hidden_matrices(self, weights):
-        """The hidden kernels of a network, of shape (inputs, units), by name."""
         weights.put_into(self.model)
         return {kernel.name: kernel.matrix() for kernel in hidden_kernels(self.model)}
 
     def labels(self, method):
-        """What pictures call the prunables, by name: groups by all of their layers."""
+        """Groups are called by all of their layers."""
         layers = self.pruner(method).prunables.layers
         return {name: layer.label for name, layer in layers.items()}
 
     def pruned(self, method, dense, rankings, k):
-        """The `ModelWeights` without what a method removes at sparsity `k`."""
         pruner = self.pruner(method)
         dense.put_into(self.model)
         pruner.remove(pruner.masks_at(rankings, k))
         return ModelWeights.of(self.model)
 
     def test(self, weights):
-        """The `Metrics` of a network on validation data (None without) and on test data."""
         weights.put_into(self.model)
         valid = self.dataset.valid and self._evaluate(self.dataset.valid)
         return valid, self._evaluate(self.dataset.test)
 
     def validate(self, weights):
-        """The `Metrics` of a network on validation data; None without."""
         weights.put_into(self.model)
         return self.dataset.valid and self._evaluate(self.dataset.valid)
 
@@ -210,7 +193,7 @@ class KerasNetworks:
         return self._evaluate.probabilities(split)
 
     def measure(self, weights):
-        """How much is left of a network, as a dictionary; see `ModelSize`."""
+        """See `ModelSize`."""
         weights.put_into(self.model)
         size = size_of(self.model, self.dataset.shape)
         names = (
@@ -220,13 +203,11 @@ class KerasNetworks:
         return {name: getattr(size, name) for name in names}
 
     def retrainer(self, dense, rewound):
-        """A `Retrainer` of these networks."""
         from .model_retraining import ModelRetrainer
 
         return ModelRetrainer(self, dense, rewound)
 
     def remarks(self):
-        """What must be said of what cannot be pruned, a sentence each."""
         found = []
         told, classes = models.num_outputs(self.model), self.dataset.num_classes
         if told is not None and told > classes:

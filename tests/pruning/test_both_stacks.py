@@ -171,20 +171,18 @@ def test_training(stacks, name, tmp_path):
         weights.put_into(trained[1])
         for first, second in zip(*map(arrays, trained), strict=True):
             np.testing.assert_array_equal(first, second)
-    for first, second in zip(
-        *(n.hidden_matrices(w).items() for n, w in zip(vars(both).values(), read, strict=True)),
-        strict=True,
-    ):
-        assert first[0] == second[0]
-        np.testing.assert_array_equal(first[1], second[1])
+    hidden = both.dense.hidden_matrices(read[0]), both.keras.hidden_matrices(read[1])
+    assert list(hidden[0]) == list(hidden[1])
+    for first, second in zip(*(each.values() for each in hidden), strict=True):
+        np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize("stacks", ["as a file"], indirect=True)
 @pytest.mark.parametrize(
     ("text", "change"),
     [
         # Whole units count with what they read of dead ones, or without; here none is dead.
         ("unit/gradual/finetune", with_biases),
-        ("weight/finetune", with_both),
         ("weight/obd/global/iterative/lr_rewind", with_both),
     ],
 )
@@ -196,11 +194,12 @@ def test_retraining(stacks, text, change):
     for networks in (both.dense, both.keras):
         weights = networks.weights_of(model)
         retrainer = networks.retrainer(weights, lambda weights=weights: weights)
-        for begin in (
-            lambda r=retrainer, w=weights: r.control(method, w, 1, lambda _: None),
-            lambda r=retrainer, w=weights: r(method, w, 0.0, 0.8, lambda _: None),
-        ):
-            begin().put_into(model)
+        trained = [
+            retrainer.control(method, weights, 1, lambda _: None),
+            retrainer(method, weights, 0.0, 0.8, lambda _: None),
+        ]
+        for each in trained:
+            each.put_into(model)
             found.append(arrays(model))
         weights.put_into(model)
     for first, second in zip(found[:2], found[2:], strict=True):
