@@ -128,6 +128,17 @@ class ModelSize:
         return f": {ratio:.3g}× {than}" + (" than the baseline" if self.baseline else "")
 
 
+COLUMNS = (
+    *("sparsity", "layer_sparsity", "effective_sparsity", "nonzero", "living"),
+    *("compression_ratio", "multiply_adds", "speedup"),
+)
+
+
+def columns(size: ModelSize) -> dict:
+    """What tables of networks hold of a size, by column; `layer_sparsity` by layer name."""
+    return {name: getattr(size, name) for name in COLUMNS}
+
+
 def _ratio(whole, part):
     if not part:
         return math.inf if whole else 1.0

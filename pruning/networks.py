@@ -128,7 +128,7 @@ class Networks(Protocol):
 
     @abstractmethod
     def measure(self, weights: NetworkWeights) -> dict:
-        """How small a network is: columns of `metrics.csv`, and `layer_sparsity` by layer name."""
+        """How small a network is: columns of `metrics.csv`; see `ModelSize`."""
 
     @abstractmethod
     def hidden_matrices(self, weights: NetworkWeights) -> "dict[str, np.ndarray]":

@@ -3,7 +3,6 @@
 To rank and to prune them needs arrays only; TensorFlow is imported where it trains or tests.
 """
 
-import dataclasses
 import math
 from functools import cached_property
 
@@ -13,6 +12,7 @@ from ..models.weights import Weights, read_weights
 from .masks import make_masks, rank, useful_or_none
 from .measures import measure
 from .methods import REFERENCE
+from .model_sizes import columns
 from .networks import Networks
 from .statistics import Statistics
 
@@ -84,8 +84,7 @@ class DenseNetworks(Networks):
         return valid, Evaluator(self.dataset.test, *penalties)
 
     def measure(self, weights):
-        """See `measures.Size`."""
-        return dataclasses.asdict(measure(weights))
+        return columns(measure(weights))
 
     def retrainer(self, dense, rewound):
         from ..models.architectures import image_shape

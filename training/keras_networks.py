@@ -13,6 +13,7 @@ from ..training.loop import train
 from ..utils import RunError
 from .methods import REFERENCE, parse
 from .model_measures import size_of
+from .model_sizes import columns
 from .networks import Networks
 from .prunables import hidden_kernels
 from .prune import Pruner
@@ -193,14 +194,8 @@ class KerasNetworks(Networks):
         return self._evaluate.probabilities(split)
 
     def measure(self, weights):
-        """See `ModelSize`."""
         weights.put_into(self.model)
-        size = size_of(self.model, self.dataset.shape)
-        names = (
-            *("sparsity", "layer_sparsity", "effective_sparsity", "nonzero", "living"),
-            *("compression_ratio", "multiply_adds", "speedup"),
-        )
-        return {name: getattr(size, name) for name in names}
+        return columns(size_of(self.model, self.dataset.shape))
 
     def retrainer(self, dense, rewound):
         from .model_retraining import ModelRetrainer

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from network_pruning.models.weights import Weights
-from network_pruning.pruning.measures import connected, measure
+from network_pruning.pruning.measures import measure
 
 
 def test_by_hand():
@@ -15,7 +15,7 @@ def test_by_hand():
     assert size.layer_sparsity == {"a": 1 - 4 / 6, "b": 1 - 3 / 6}
     # On a path: two weights into unit 0, then its one weight; the second layer's unit 1 is fed by
     # a dead unit alone: what its bias would make of it is a part of the output's.
-    assert connected([first, second, output]) == [2, 1, 2]
+    assert [layer.living for layer in size.layers] == [2, 1, 2]
     assert size.effective_sparsity == 1 - 3 / 12
     assert size.nonzero == 7 + 3 + 2
     # What lives: the same, and the bias of unit 0, but not that of unit 2.

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from keras import layers
 from keras_models import attention, mixed, randomized
-from network_pruning.models.weights import Weights
-from network_pruning.pruning import measures
 from network_pruning.utils import UsageError
 
 pytestmark = pytest.mark.backends
@@ -167,27 +165,6 @@ def test_what_follows_a_dead_layer_does_not_count():
     assert size.living == 1
     assert size.multiply_adds == 0
     assert size.speedup == np.inf
-
-
-def test_as_the_dense_path_counts():
-    """The runner counts chains of dense layers in a way of its own: the same numbers."""
-    model = keras.Sequential(
-        [
-            keras.Input((5,)),
-            layers.Dense(8, activation="relu", name="one"),
-            layers.Dense(6, activation="relu", name="two"),
-            layers.Dense(3, name="output"),
-        ]
-    )
-    randomized(model)
-    model.layers[0].bias.assign(np.zeros(8))
-    for method in ("unit", "weight"):
-        pruned = npr.prune(model, 0.5, method)
-        kernels = {each.name: np.array(each.get_weights()[0]) for each in pruned.layers}
-        biases = {each.name: np.array(each.get_weights()[1]) for each in pruned.layers}
-        ours, dense = npr.measure(pruned), measures.measure(Weights(kernels, biases))
-        for name in ("nonzero", "living", "compression_ratio", "multiply_adds", "speedup"):
-            assert getattr(ours, name) == getattr(dense, name), (method, name)
 
 
 def test_against_a_baseline():
