@@ -14,8 +14,8 @@ from concurrent.futures import Future
 from pathlib import Path
 
 IMPORTS = (
-    *("experiments.network_tests", "experiments.pruned_networks", "experiments.training"),
-    *("models.evaluation", "models.training", "pruning.dense_networks", "pruning.retraining"),
+    *("experiments.network_metrics", "experiments.pruned_networks", "experiments.training"),
+    *("training.evaluation", "training.loop", "training.dense_networks", "training.retraining"),
 )
 
 
@@ -42,7 +42,8 @@ def load_program():
     runpy.run_path(str(root / "__main__.py"))["load_package"]()
     for name in IMPORTS:
         importlib.import_module(f"network_pruning.{name}")
-    names = "train", "experiments.training", "experiments.comparison", "experiments.pictures"
+    names = "experiments.runner", "experiments.training", "experiments.comparison"
+    names += ("experiments.pictures", "train")
     return [importlib.import_module(f"network_pruning.{name}") for name in names]
 
 
@@ -60,7 +61,7 @@ def clocked(function, seconds):
 
 
 def main():
-    train, training, comparison, pictures = load_program()
+    runner, training, comparison, pictures, train = load_program()
     measured = {"epochs": [], "evaluate": [], "draw": []}
     line = training.epoch_line
 
@@ -73,7 +74,7 @@ def main():
     pictures.draw = clocked(pictures.draw, measured["draw"])
     if "--in_turn" in sys.argv:
         sys.argv.remove("--in_turn")
-        train.ThreadPoolExecutor = InTurn
+        runner.ThreadPoolExecutor = InTurn
     sys.argv[0] = "network-pruning"
     begun = time.perf_counter()
     try:

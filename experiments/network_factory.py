@@ -4,7 +4,9 @@ import contextlib
 
 from ..models.architectures import image_shape, is_dense
 from ..pruning.methods import parse
-from ..pruning.networks import Networks
+from ..settings.experiment import is_file
+from ..training.networks import Networks
+from ..utils import UsageError
 
 
 def networks_of(config, dataset) -> Networks:

@@ -127,15 +127,15 @@ def find_units(model, found, is_excluded=lambda _layer: False):
     together, reasons = defaultdict(list), {}
     by_name = {kernel.name: kernel for kernel in found}
     reading = {id(k.layer): k for k in kernels.all_kernels(model) if not k.is_depthwise}
-    for atom, columns in producers.items():
+    for group, columns in producers.items():
         kind = tuple((name, len(numbers)) for name, numbers in columns.items())
         if group not in fixed and _has_own_filter(by_name, columns):
             together[kind].append(group)
         else:
             reasons.setdefault(next(iter(columns)), fixed.get(group))
     layers = {}
-    for kind, atoms in groups.items():
-        layer = _grouped(graph, kind, atoms, producers, by_name, reading)
+    for kind, groups in together.items():
+        layer = _grouped(graph, kind, groups, producers, by_name, reading)
         layers[_free(layer.name, layers)] = layer
     done = {part.kernel.name for layer in layers.values() for part in layer.parts}
     alone = [_reason(kernel, reasons) for kernel in found if kernel.name not in done]
@@ -195,14 +195,14 @@ def _sides(call):
     return []
 
 
-def _grouped(graph, kind, atoms, producers, by_name, reading):
+def _grouped(graph, kind, groups, producers, by_name, reading):
     parts = [
         CoupledColumns(by_name[name], np.array([producers[group][name] for group in groups]).T)
         for name, _ in kind
     ]
     own = [part for part in parts if not isinstance(part.kernel.layer, kernels.DEPTHWISE)]
     name = own[0].kernel.name
-    place = {atom: number for number, atom in enumerate(atoms)}
+    place = {group: number for number, group in enumerate(groups)}
     return DependencyGroup(name, parts, *_around(graph, place, reading))
 
 
@@ -211,15 +211,15 @@ def _around(graph, place, reading):
 
     Args:
         graph: the `Graph`.
-        place: the number of each unit by its atom.
+        place: the number of each unit by its group.
         reading: the kernels that may read them, those of output layers too, by the id of the layer.
     """
-    readers, vectors = [], []
+    consumers, coupled_variables = [], []
     for call in graph.first_calls.values():
         for variable, channels in _vectors(call):
             places = _places(graph, channels, place)
             if places is not None:
-                vectors.append((variable, places))
+                coupled_variables.append((variable, places))
         if type(call.rule) is LinearRule and id(call.op) in reading:
             rows = _places(graph, call.inputs[0], place)
             kernel = reading[id(call.op)]

@@ -41,8 +41,8 @@ class Subnetwork:
             return cls.whole(model)
         graph = Graph(model)
         with knowing(model):
-            surgery = Surgery(graph, LivenessAnalysis.of(graph, folding=False))
-            smaller = surgery.operate()
+            rewriter = GraphRewriter(graph, LivenessAnalysis.of(graph, folding=False))
+            smaller = rewriter.build()
         numbers = {id(variable): number for number, variable in enumerate(model.weights)}
         with _indices_as_weights(model):
             found = {

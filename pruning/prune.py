@@ -21,7 +21,6 @@ from .criteria import Layer
 from .examples import Examples
 from .gradients import LossGradients
 from .granularities import GRANULARITIES
-from .held import zero
 from .masks import layer_scores, make_masks, present, rank_layer, useful_or_none
 from .model_statistics import ModelStatistics
 from .prunables import Prunables

@@ -98,9 +98,9 @@ def keep_page(source):
     """Makes the page of an experiment beside the figures that `keep` has copied: where Plotly's
     script, `assets/`, is missing, as in a fresh checkout, the page shows these."""
     package = runpy.run_path(str(PACKAGE / "__main__.py"))["load_package"]()
-    reports, paths, pages = (
+    experiment_page, paths, rendering = (
         importlib.import_module(f"{package.__name__}.{name}")
-        for name in ("experiments.reports", "experiments.paths", "visualization.pages")
+        for name in ("pages.experiment_page", "experiments.paths", "pages.rendering")
     )
     target = REFERENCES / source.name
     record = json.loads((source / "config.json").read_text())
@@ -109,10 +109,10 @@ def keep_page(source):
     for name in BESIDE_PAGE:
         shutil.copyfile(source / name, target / name)
     shutil.copytree(source / "page_data", target / "page_data", dirs_exist_ok=True)
-    data = reports.report_of(paths.ArtifactPaths(target))
+    data = experiment_page.report_of(paths.ArtifactPaths(target))
     shutil.rmtree(target / "page_data")  # the page holds what it needs of it
-    (target / "report.html").write_text(pages.report({**data, "has_index": False}), "utf-8")
-    pages.write_assets(REFERENCES)
+    (target / "report.html").write_text(rendering.report({**data, "has_index": False}), "utf-8")
+    rendering.write_assets(REFERENCES)
 
 
 def run_strong(name, flags):

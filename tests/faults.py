@@ -74,8 +74,9 @@ def load_program():
     """Imports the whole program as `network_pruning`, and the data."""
     root = Path(__file__).resolve().parent.parent
     runpy.run_path(str(root / "__main__.py"))["load_package"]()
-    names = ("train", "data.registry", "models.checkpoints", "models.evaluation")
-    names += ("visualization.graph", "visualization.gifs", "visualization.console")
+    names = ("train", "data.registry", "training.checkpoints", "training.evaluation")
+    names += ("visualization.figures", "visualization.histogram_frames", "visualization.gifs")
+    names += ("visualization.console",)
     program = {name: importlib.import_module(f"network_pruning.{name}") for name in names}
     program["data"] = small_data(program["data.registry"])
     return program
@@ -100,7 +101,7 @@ def prepare(program, fault):
     registry = program["data.registry"]
     registry.load = functools.partial(load, program["data"], registry.load)
     # Laying out and drawing the curves takes longer than the training; here only files matter.
-    program["visualization.graph"]._render = lambda _figure: Image.new("P", (8, 8))
+    program["visualization.figures"]._render = lambda _figure: Image.new("P", (8, 8))
     os.fsync = fault.fsync
     training.epoch_order = fault.epoch_order(training.epoch_order)
     fault.count(tempfile, "mkstemp")
@@ -109,8 +110,8 @@ def prepare(program, fault):
         fault.count(pathlib.Path, name)
     fault.count(training, "epoch_order")
     fault.count(training, "check_finite")
-    fault.count(program["models.evaluation"].Evaluator, "__call__")
-    fault.count(program["visualization.graph"].HistogramFrames, "draw")
+    fault.count(program["training.evaluation"].Evaluator, "__call__")
+    fault.count(program["visualization.histogram_frames"].HistogramFrames, "draw")
 
 
 def load(digits, original, name, *arguments):

@@ -9,12 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from ..models.weights import Weights, read_weights
-from .masks import make_masks, rank, useful_or_none
-from .measures import measure
-from .methods import REFERENCE
-from .model_sizes import columns
+from ..pruning.masks import make_masks, rank, useful_or_none
+from ..pruning.measures import measure
+from ..pruning.methods import REFERENCE
+from ..pruning.model_sizes import columns
+from ..pruning.statistics import Statistics
 from .networks import Networks
-from .statistics import Statistics
 
 
 class DenseNetworks(Networks):
@@ -43,7 +43,7 @@ class DenseNetworks(Networks):
         return read_weights(path)
 
     def train(self, model, on_steps, on_epoch, first_epoch=1, last_epoch=None):
-        from ..models import training
+        from . import loop
 
         loop.train(model, self.dataset, self.config, on_steps, on_epoch, first_epoch, last_epoch)
 

@@ -8,16 +8,16 @@ from ..graph.subnetwork import Subnetwork
 from ..models import model as models
 from ..models.architectures import is_dense
 from ..models.backend import tf
-from ..training.model_evaluation import ModelEvaluator, ModelWeights
-from ..training.loop import train
-from ..utils import RunError
-from .methods import REFERENCE, parse
-from .model_measures import size_of
-from .model_sizes import columns
+from ..pruning.methods import REFERENCE, parse
+from ..pruning.model_measures import size_of
+from ..pruning.model_sizes import columns
+from ..pruning.prunables import hidden_kernels
+from ..pruning.prune import Pruner
+from ..pruning.statistics import sample
+from ..utils import RunError, UsageError
+from .loop import train
+from .model_evaluation import ModelEvaluator, ModelWeights
 from .networks import Networks
-from .prunables import hidden_kernels
-from .prune import Pruner
-from .statistics import sample
 
 
 class KerasNetworks(Networks):

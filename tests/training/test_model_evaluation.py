@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 from network_pruning.data.data_loaders.loader_utils import Split
 from network_pruning.models import model as models
-from network_pruning.models.model_evaluation import ModelEvaluator
+from network_pruning.training.model_evaluation import ModelEvaluator
 
 ENDS = {
     "within a layer": [layers.Dense(3, "softmax")],

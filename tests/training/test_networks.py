@@ -4,9 +4,9 @@ import inspect
 
 import pytest
 from network_pruning.models import backend  # noqa: F401 - before anything else imports Keras
-from network_pruning.pruning.dense_networks import DenseNetworks
-from network_pruning.pruning.keras_networks import KerasNetworks
-from network_pruning.pruning.networks import Networks
+from network_pruning.training.dense_networks import DenseNetworks
+from network_pruning.training.keras_networks import KerasNetworks
+from network_pruning.training.networks import Networks
 
 ASKED_FOR = sorted(Networks.__abstractmethods__)
 

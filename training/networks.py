@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-    from ..config import ExperimentConfig
     from ..data.data_loaders.loader_utils import Dataset
-    from ..models.evaluation import Metrics
-    from ..models.training import Epoch
-    from .methods import Method
-    from .ranking import Ranking
+    from ..pruning.methods import Method
+    from ..pruning.ranking import Ranking
+    from ..settings.experiment import ExperimentConfig
+    from .evaluation import Metrics
+    from .loop import Epoch
     from .retraining import Retrainer
 
 

@@ -10,13 +10,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from network_pruning import register_model
-from network_pruning.config import ExperimentConfig
 from network_pruning.data.data_loaders.loader_utils import Dataset, Split
 from network_pruning.models import checkpoints
 from network_pruning.models.architectures import Architecture
-from network_pruning.pruning.dense_networks import DenseNetworks
-from network_pruning.pruning.keras_networks import KerasNetworks
 from network_pruning.pruning.methods import parse
+from network_pruning.settings.experiment import ExperimentConfig
+from network_pruning.training.dense_networks import DenseNetworks
+from network_pruning.training.keras_networks import KerasNetworks
 
 PENALTIES = {"l1_reg": 1e-4, "l2_reg": 1e-3}
 BY_WEIGHTS = ["weight", "unit", "unit_in_out", "2:4", "4x4", "weight/lamp/global"]
