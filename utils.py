@@ -98,10 +98,7 @@ def write_bytes(path, content):
 def file_sha256(path):
     """The SHA-256 of a file's content, as hexadecimal digits."""
     with Path(path).open("rb") as file:
-        digest = hashlib.sha256()
-        while part := file.read(1 << 20):
-            digest.update(part)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flush_to_disk(path):

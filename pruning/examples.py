@@ -67,7 +67,7 @@ class Examples:
 
 def _comes_in_batches(data):
     is_array = hasattr(data, "shape") or isinstance(data, (Mapping, tuple, list, str, bytes))
-    return not is_array and (hasattr(data, "__iter__") or hasattr(data, "num_batches"))
+    return not is_array and hasattr(data, "__iter__")
 
 
 def _given(data):
@@ -80,7 +80,7 @@ def _given(data):
 def _first(batches):
     """The first examples of some batches."""
     found, size = [], 0
-    for batch in _each(batches):
+    for batch in batches:
         parts = _unpacked(batch)
         found.append([_map(_numpy, part) for part in parts])
         size += len(_leaves(parts)[0])
@@ -95,13 +95,6 @@ def _first(batches):
             f"data: the batches of {_kind(batches)} differ in more than their length; pad its "
             "examples to one shape, or give arrays."
         ) from error
-
-
-def _each(batches):
-    """The batches, in order; a `PyDataset` of an older Keras can only be asked for by number."""
-    if hasattr(batches, "__iter__"):
-        return batches
-    return (batches[number] for number in range(batches.num_batches or SAMPLE_SIZE))
 
 
 def _joined(parts):

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import textwrap
+import tomllib
 
 import numpy as np
 import pytest
@@ -231,3 +232,12 @@ def test_the_readme_is_no_book(root):
 def test_the_changelog_begins_with_this_version(root):
     versions = re.findall(r"^## (\S+) – \d{4}-\d\d-\d\d$", read(root, "CHANGELOG.md"), re.M)
     assert versions[0] == importlib.import_module("network_pruning").__version__
+
+
+def test_the_oldest_python_is_the_same_everywhere(root):
+    project = tomllib.loads(read(root, "pyproject.toml"))
+    major, minor = map(int, project["project"]["requires-python"].removeprefix(">=").split("."))
+    assert project["tool"]["ruff"]["target-version"] == f"py{major}{minor}"
+    assert f"sys.version_info < ({major}, {minor})" in read(root, "Makefile")
+    for page in ("README.md", "CONTRIBUTING.md", "Makefile"):
+        assert f"Python {major}.{minor} or newer" in read(root, page)
