@@ -124,7 +124,7 @@ def compile_steps(
         penalty: a function without arguments that returns a tensor, which is added to the loss.
         compiled: whether XLA compiles a step as a whole.
         held_on_levels: objects with a trainable `variable`, a variable `latent` that is trained in
-            its place, and a method `settle` that is called after every step.
+            its place, and a method `project` that is called after every step.
 
     Returns:
         A function of the indices that returns the sums of loss and correct answers.
@@ -161,7 +161,7 @@ def compile_steps(
         for variable, mask in masks:
             variable.assign(variable * mask)
         for held in held_on_levels:
-            held.settle()
+            held.project()
         answers = tf.argmax(probabilities, axis=1, output_type=tf.int32)
         return loss, tf.reduce_sum(tf.cast(tf.equal(answers, labels), tf.float32))
 

@@ -6,13 +6,13 @@ import zlib
 import numpy as np
 
 from ..graph.dense_chain import useful
-from ..training.evaluation import probabilities
-from . import checks
-from .granularities import GRANULARITIES
-from .living import CompactTrainer
-from .masks import by_position, make_masks, present, rank
-from .methods import control_round, recovery_of, schedule_rounds
-from .statistics import Statistics, sample
+from ..pruning import checks
+from ..pruning.granularities import GRANULARITIES
+from ..pruning.masks import by_position, make_masks, present, rank
+from ..pruning.methods import control_round, recovery_of, schedule_rounds
+from ..pruning.statistics import Statistics, sample
+from .compact_trainer import CompactTrainer
+from .evaluation import probabilities
 
 # How often masks are made while a network is pruned gradually, if there are as many steps.
 PRUNINGS_PER_RAMP = 40

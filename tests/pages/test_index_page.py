@@ -20,8 +20,8 @@ from sweep_folders import write_sweep
 WRITE = """
 import runpy, sys
 runpy.run_path(sys.argv[1])["load_package"]()
-from network_pruning.experiments import gallery
-gallery.write_index(sys.argv[2])
+from network_pruning.pages import index_page
+index_page.write_index(sys.argv[2])
 """
 
 METHODS = ["weight", "unit", "weight/random", "unit/random"]

@@ -295,7 +295,8 @@ def test_it_needs_no_tensorflow_and_another_process_writes_the_same(cli, paths, 
     code = f"""
 import pathlib, runpy
 runpy.run_path({str(root / "__main__.py")!r})["load_package"]()
-from network_pruning.experiments import paths, tensorboard
+from network_pruning.experiments import paths
+from network_pruning.pages import tensorboard
 tensorboard.write_tensorboard(paths.ArtifactPaths(pathlib.Path({str(paths.root)!r})))
 """
     done = cli(command=(sys.executable, "-c", code))
