@@ -13,9 +13,10 @@ if __name__ == "__main__" and __package__ != "network_pruning":
 from functools import partial
 
 from .cli import launch
+from .cli.flags import define_flags, export_config_from_flags
 from .experiments import folder, plugins
 from .experiments.paths import ArtifactPaths
-from .settings.experiment import ExportConfig, define_flags, export_config_from_flags
+from .settings.export import ExportConfig
 from .utils import UsageError, echo
 
 OUT_OF_MEMORY = "Close other programs, then run the same command again."

@@ -13,7 +13,8 @@ import sys
 from functools import partial
 
 from .cli import launch
-from .settings.experiment import PredictConfig, define_flags, predict_config_from_flags
+from .cli.flags import define_flags, predict_config_from_flags
+from .settings.predict import PredictConfig
 from .utils import RunError, UsageError, echo, pluralize
 
 

@@ -17,7 +17,8 @@ from functools import partial
 from pathlib import Path
 
 from .cli import launch
-from .settings.experiment import ReportConfig, define_flags, report_config_from_flags
+from .cli.flags import define_flags, report_config_from_flags
+from .settings.report import ReportConfig
 from .utils import RunError, UsageError, echo, one_line, pluralize
 
 OUT_OF_MEMORY = "Close other programs, then run the same command again."

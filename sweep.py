@@ -19,9 +19,9 @@ import shlex
 import sys
 
 from .cli import launch
+from .cli.sweep_flags import define_sweep_flags, sweep_config_from_flags
 from .experiments import plugins
 from .experiments.runner import checked
-from .settings.sweep import define_sweep_flags, sweep_config_from_flags
 
 OUT_OF_MEMORY = "Give each trial more cores (--cpus_per_trial), so that fewer run at once."
 INTERRUPTED = "Trials that were running keep their finished epochs; the same command goes on."

@@ -13,9 +13,10 @@ if __name__ == "__main__" and __package__ != "network_pruning":
 import dataclasses
 
 from .cli import launch
+from .cli.flags import config_from_flags, define_flags
 from .experiments import plugins
 from .experiments.runner import checked, experiment
-from .settings.experiment import config_from_flags, define_flags, known_experiment_id
+from .settings.names import known_experiment_id
 from .utils import limit_threads
 
 

@@ -14,6 +14,7 @@ from absl import app, flags
 
 from .. import __version__
 from ..utils import RunError, UsageError
+from .messages import with_flags
 
 FAILED, BAD_USAGE = 1, 2
 OUT_OF_MEMORY = "Try a smaller --batch_size, or close other programs. The same command resumes."
@@ -191,8 +192,8 @@ def status_of(work, config, out_of_memory=OUT_OF_MEMORY):
 
 
 def fail(message, status):
-    """Says on standard error why the command ends, and returns `status`."""
-    print(f"network-pruning: {message}", file=sys.stderr, flush=True)
+    """Says on standard error why the command ends, in terms of flags, and returns `status`."""
+    print(f"network-pruning: {with_flags(message)}", file=sys.stderr, flush=True)
     return status
 
 

@@ -20,7 +20,7 @@ from ..graph.unit_order import reorder_units
 from ..models import kernels
 from ..models.copies import check_built, in_order_of, knowing, refresh
 from ..models.kernels import value_of
-from ..settings.experiment import BITS
+from ..settings.export import BITS
 from ..utils import UsageError, atomic_path
 from . import npk_config, npk_file
 from .npk_config import check_loadable, plain_config

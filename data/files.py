@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from ..settings.experiment import DEFAULT_NUM_VALID
+from ..settings.fields import DEFAULT_NUM_VALID
 from ..utils import RunError, UsageError, echo, file_sha256, pluralize
 from .data_loaders.loader_utils import Dataset, Split, held_out
 

@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 
-from ..settings.experiment import DATA_FILES, is_file
+from ..settings.files import DATA_FILES, is_file
 from ..settings.registry import Registry
 from . import data_loaders, files
 

@@ -11,7 +11,8 @@ import time
 import pandas as pd
 
 from ..pruning import methods, shortfalls
-from ..settings.experiment import short_name, training_settings
+from ..settings.experiment import training_settings
+from ..settings.files import short_name
 from ..utils import echo, percent, pluralize, progress
 from ..visualization.tables import baseline_of
 from . import run_key

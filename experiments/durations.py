@@ -9,7 +9,7 @@ import statistics
 from pathlib import Path
 
 from ..pruning.methods import parse
-from ..settings.experiment import short_name
+from ..settings.files import short_name
 from ..utils import RunError, write_text
 
 FOLDER = ".times"

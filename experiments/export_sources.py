@@ -3,11 +3,8 @@
 from pathlib import Path
 
 from ..data import registry
-from ..settings.experiment import (
-    DEFAULT_NUM_VALID,
-    called_by_content,
-    is_file,
-)
+from ..settings.fields import DEFAULT_NUM_VALID
+from ..settings.files import called_by_content, is_file
 from ..utils import file_sha256
 from .export_networks import Network, Source, check_validation, random_shift
 from .finished_networks import FinishedExperiment

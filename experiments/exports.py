@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..models import backend  # noqa: F401 - before anything else imports Keras
-from ..settings.experiment import EXPORT_FORMATS
+from ..settings.export import EXPORT_FORMATS
 from ..utils import (
     RunError,
     UsageError,

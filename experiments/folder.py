@@ -18,7 +18,8 @@ from pathlib import Path
 
 from ..data.registry import LOADERS
 from ..models.architectures import ARCHITECTURES
-from ..settings.experiment import differences, is_file
+from ..settings.files import is_file
+from ..settings.stored import differences
 from ..utils import RunError, file_sha256, write_text
 from ..visualization import csv
 from . import event_files, plugins

@@ -4,7 +4,7 @@ import contextlib
 
 from ..models.architectures import image_shape, is_dense
 from ..pruning.methods import parse
-from ..settings.experiment import is_file
+from ..settings.files import is_file
 from ..training.networks import Networks
 from ..utils import UsageError
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from ..pruning.methods import parse
-from ..settings.experiment import flagged, is_file
+from ..settings.fields import flagged
+from ..settings.files import is_file
 from .run_key import unused_settings
 
 

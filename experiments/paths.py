@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..settings.experiment import EXPORT_FORMATS
+from ..settings.export import EXPORT_FORMATS
 from ..utils import remove_temporary_files
 
 _HISTOGRAM_PREFIX = {"weight": "pruned_weights_l1", "unit": "pruned_units_l2"}

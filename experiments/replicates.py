@@ -9,7 +9,7 @@ from functools import partial
 import pandas as pd
 
 from ..data import registry
-from ..settings.experiment import differences
+from ..settings.stored import differences
 from ..utils import echo, write_text
 from ..visualization import console, controls, csv, figures, graph
 from . import folder, run_key

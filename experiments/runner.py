@@ -4,7 +4,8 @@ import dataclasses
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from ..settings.experiment import ExperimentConfig, is_file
+from ..settings.experiment import ExperimentConfig
+from ..settings.files import is_file
 from ..utils import echo
 from . import folder, plugins
 from .paths import ArtifactPaths

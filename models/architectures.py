@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from numbers import Integral
 
-from ..settings.experiment import MODEL_FILES, is_file
+from ..settings.files import MODEL_FILES, is_file
 from ..settings.registry import Registry, named
 from ..utils import UsageError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.data_loaders.loader_utils import NUM_CLASSES
-from ..settings.experiment import is_file
+from ..settings.files import is_file
 from ..settings.registry import named
 from ..utils import RunError, UsageError, one_line, pluralize
 from .architectures import Architecture, architecture_of

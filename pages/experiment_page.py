@@ -17,7 +17,8 @@ from ..experiments.finished import (
     summary_of,
 )
 from ..experiments.network_diagnostics import read_labels
-from ..settings.experiment import PACKAGE_DIR, ExperimentConfig
+from ..settings.experiment import ExperimentConfig
+from ..settings.files import PACKAGE_DIR
 from ..utils import RunError, echo, write_text
 from ..visualization import console, csv, export_text
 from ..visualization.controls import is_control

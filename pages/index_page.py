@@ -13,7 +13,7 @@ from .. import __version__
 from ..experiments import finished, folder
 from ..experiments.finished import FAILURES
 from ..experiments.paths import ArtifactPaths
-from ..settings.experiment import short_name
+from ..settings.files import short_name
 from ..sweeps.paths import STOPPED, read_record, sweeps_of
 from ..utils import RunError, echo, one_line, remove_temporary_files, write_text
 from ..visualization import csv

@@ -4,7 +4,8 @@ was made with."""
 import dataclasses
 import shlex
 
-from ..settings.experiment import DEFAULT_NUM_VALID, ExperimentConfig
+from ..settings.experiment import ExperimentConfig
+from ..settings.fields import DEFAULT_NUM_VALID
 
 # Settings of a run that do not say what is in its results.
 NOT_OF_THE_EXPERIMENT = (

@@ -9,7 +9,7 @@ import pandas as pd
 from ..experiments import finished
 from ..experiments.intervals import mean_and_interval
 from ..experiments.paths import ArtifactPaths
-from ..settings.sweep import parsed
+from ..settings.objective import parsed
 from ..sweeps.levels import value_text
 from ..sweeps.paths import FAILED, FINISHED, RUNNING, STOPPED, WAITING, read_record
 from ..sweeps.screen import value

@@ -6,7 +6,8 @@ from ..experiments import folder
 from ..experiments.finished import best_at, networks_of_record
 from ..experiments.network_diagnostics import read_diagnostics
 from ..experiments.paths import plain_name
-from ..settings.experiment import retraining_settings, short_name, training_settings
+from ..settings.experiment import retraining_settings, training_settings
+from ..settings.files import short_name
 from ..utils import RunError
 from ..visualization import csv
 from ..visualization.graph import from_control

@@ -14,7 +14,7 @@ from ..graph.liveness import LivenessAnalysis
 from ..models.copies import check_built, copy_of_model
 from ..models.kernels import zero
 from ..models.own_classes import warn_of_lost_methods
-from ..settings.experiment import check_fraction
+from ..settings.fields import check_fraction
 from ..utils import UsageError, warn_user
 from . import methods, shortfalls
 from .criteria import Layer

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .. import __version__
-from ..settings.experiment import PACKAGE_DIR
+from ..settings.files import PACKAGE_DIR
 from ..utils import RunError, UsageError, echo, pluralize, quiet_stderr, write_text
 from . import tune_search
 from .paths import SweepPaths

@@ -15,7 +15,7 @@ from ..experiments import comparison, folder
 from ..experiments.finished import FAILURES
 from ..experiments.paths import ArtifactPaths
 from ..pruning.methods import REFERENCE
-from ..settings.experiment import differences
+from ..settings.stored import differences
 from ..utils import RunError, UsageError
 from ..visualization import csv
 from . import objectives, screen, tables
@@ -239,8 +239,6 @@ def check_free(configs):
         with contextlib.suppress(RunError):  # a damaged one is its own trial's to tell of
             record = folder.read_record(paths) or {"settings": {}}
             differ = differences(config, record["settings"]) if record["settings"] else []
-            if config.num_valid is None:
-                differ = [text for text in differ if not text.startswith("--num_valid=")]
             if differ:
                 break
     else:

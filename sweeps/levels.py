@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..settings.experiment import short_name
+from ..settings.files import short_name
 from ..utils import one_line
 
 # Distribution numbers of which there are more go into bins.

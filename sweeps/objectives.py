@@ -6,7 +6,7 @@ from ..experiments import finished, folder
 from ..experiments.comparison import chosen_methods
 from ..experiments.paths import ArtifactPaths
 from ..pruning.methods import parse
-from ..settings.sweep import EXPORT_BYTES
+from ..settings.objective import EXPORT_BYTES
 from ..visualization import csv
 
 

@@ -4,7 +4,7 @@ import contextlib
 import sys
 import time
 
-from ..settings.sweep import parsed
+from ..settings.objective import parsed
 from ..utils import middle_cut, pluralize
 
 STATES = ("finished", "stopped", "failed", "running", "waiting")

@@ -10,7 +10,7 @@ import pandas as pd
 from ..experiments import finished, folder
 from ..experiments.intervals import BOUNDS, mean_and_interval
 from ..experiments.paths import ArtifactPaths
-from ..settings.sweep import parsed
+from ..settings.objective import parsed
 from ..utils import CLEARLY_LESS, RunError, one_line
 from ..visualization import csv
 from .levels import levels_of, value_text

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ..experiments import folder, plugins, runner
 from ..experiments.paths import ArtifactPaths
-from ..settings.experiment import ExportConfig, experiment_config
+from ..settings.experiment import experiment_config
+from ..settings.export import ExportConfig
 from ..settings.sweep import sweep_config
 from ..sweeps.paths import SweepPaths
 from ..utils import echo, limit_threads, write_text

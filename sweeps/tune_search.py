@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..settings.sweep import DIGITS, Distribution
+from ..settings.distributions import DIGITS, Distribution
 
 
 @dataclass(frozen=True)

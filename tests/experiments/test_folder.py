@@ -44,7 +44,7 @@ def test_a_finished_experiment_is_worked_on_in_place(paths):
 
 
 def test_other_settings_are_refused_and_force_makes_a_replacement(paths):
-    with pytest.raises(RunError, match=r"--seed=1 instead of 0.*--force_train"):
+    with pytest.raises(RunError, match=r"`seed=1` instead of 0.*--force_train"):
         experiment.workplace(ExperimentConfig(seed=1), Data, paths)
     config = ExperimentConfig(seed=1, force_train=True)
     assert experiment.workplace(config, Data, paths) == (paths.retraining, None)

@@ -3,7 +3,7 @@
 import pytest
 from network_pruning.experiments.export_networks import Network, Reference, Source
 from network_pruning.experiments.model_selection import ModelSelection
-from network_pruning.settings.experiment import ExportConfig
+from network_pruning.settings.export import ExportConfig
 
 WEAK, STRONG = Reference("control of a", 0.95, 0.94), Reference("control of b", 0.99, 0.98)
 

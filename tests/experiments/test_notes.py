@@ -2,7 +2,8 @@
 
 import pytest
 from network_pruning.experiments.notes import notes_of, notes_of_export
-from network_pruning.settings.experiment import ExperimentConfig, ExportConfig
+from network_pruning.settings.experiment import ExperimentConfig
+from network_pruning.settings.export import ExportConfig
 
 SAVED = "model.keras"
 

@@ -6,7 +6,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from network_pruning.settings.sweep import Distribution
+from network_pruning.settings.distributions import Distribution
 from network_pruning.utils import RunError, UsageError
 
 pytest.importorskip("ray.tune", reason="Ray is not installed")

@@ -4,8 +4,9 @@ import importlib
 import json
 
 import pytest
-from network_pruning.settings.experiment import differences
-from network_pruning.settings.sweep import Distribution, SweepConfig
+from network_pruning.settings.distributions import Distribution
+from network_pruning.settings.stored import differences
+from network_pruning.settings.sweep import SweepConfig
 from network_pruning.utils import RunError
 
 FIRST, SECOND = {"seed": 0}, {"seed": 1}

@@ -4,8 +4,9 @@ import importlib
 
 import pytest
 from network_pruning.experiments import durations
+from network_pruning.settings.distributions import Distribution
 from network_pruning.settings.experiment import ExperimentConfig
-from network_pruning.settings.sweep import Distribution, SweepConfig
+from network_pruning.settings.sweep import SweepConfig
 from network_pruning.utils import RunError
 
 
@@ -69,7 +70,7 @@ def test_an_experiment_of_other_settings_is_told_of_at_once(plan, copy):
         "experiment_id": "small",
     }
     (copy / "small").rename(copy / "small-seed=0")
-    with pytest.raises(RunError, match="was made with other settings: --epochs=3 instead of 2"):
+    with pytest.raises(RunError, match="was made with other settings: `epochs=3` instead of 2"):
         plan(SweepConfig(settings, {"seed": (0, 1)}))
     forced = SweepConfig({**settings, "force_train": True}, {"seed": (0, 1)})
     assert plan(forced).startswith("2 experiments:")

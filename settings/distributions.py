@@ -1,0 +1,81 @@
+"""What a search draws values from, as in loguniform(1e-4,1e-2)."""
+
+import math
+import re
+from dataclasses import dataclass
+
+from ..utils import UsageError
+
+PATTERN = re.compile(r"(\w+)\(\s*([^,()]+?)\s*,\s*([^,()]+?)\s*\)")
+DISTRIBUTIONS = {"uniform": float, "loguniform": float, "randint": int, "lograndint": int}
+# Digits of a drawn number: names stay short, and what runs is what the name says.
+DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Values that a search draws: from `low` to `high`, both of them possible."""
+
+    kind: str
+    low: float
+    high: float
+
+    def __str__(self):
+        return f"{self.kind}({self.low}, {self.high})"
+
+    @property
+    def is_log(self):
+        return self.kind.startswith("log")
+
+    @property
+    def is_whole(self):
+        return DISTRIBUTIONS[self.kind] is int
+
+    def rounded(self, value):
+        """A drawn value as an experiment takes it."""
+        return int(value) if self.is_whole else float(f"{value:.{DIGITS}g}")
+
+
+def ends(values):
+    """The first and the last of the values that a setting takes, or all of them."""
+    return (values.low, values.high) if isinstance(values, Distribution) else values
+
+
+def distribution(name, text, kind=None):
+    """The `Distribution` of a text such as loguniform(1e-4,1e-2).
+
+    Args:
+        name: of the setting, for messages.
+        text: what was typed.
+        kind: the setting's type; None where it has been checked.
+
+    Raises:
+        UsageError: if it is not one that the setting can have.
+    """
+    matched = PATTERN.fullmatch(text)
+    if matched is None or matched[1] not in DISTRIBUTIONS:
+        raise UsageError(
+            f"`{name}`: {text!r} is no distribution; there are {', '.join(DISTRIBUTIONS)}, each "
+            "from a number to another, as in loguniform(1e-4,1e-2)."
+        )
+    number = DISTRIBUTIONS[matched[1]]
+    if kind is not None:
+        _check_kind(name, matched[1], getattr(kind, "__args__", (kind,)))
+    try:
+        low, high = number(matched[2]), number(matched[3])
+    except ValueError:
+        raise UsageError(
+            f"`{name}`: the ends of {text} are not both numbers of the right kind."
+        ) from None
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise UsageError(f"`{name}`: {text} must go from a number to a larger one.")
+    if matched[1].startswith("log") and low <= 0:
+        raise UsageError(f"`{name}`: {text} must begin above 0.")
+    return Distribution(matched[1], low, high)
+
+
+def _check_kind(name, drawn_from, kinds):
+    possible = [d for d, number in DISTRIBUTIONS.items() if number in kinds and bool not in kinds]
+    if drawn_from not in possible:
+        hint = f"of {', '.join(possible)}" if possible else "values separated by commas"
+        raise UsageError(f"`{name}` is not drawn from {drawn_from}; take {hint}.")

@@ -1,0 +1,138 @@
+"""One export as data: what to export, how accurate it must stay, which files to write."""
+
+from dataclasses import dataclass
+
+from ..utils import UsageError
+from .fields import (
+    MAX_NUM_VALID,
+    MAX_SEED,
+    MAX_SHIFT,
+    Settings,
+    above,
+    at_least,
+    between,
+    fraction,
+    one_of,
+    plain_name,
+    setting,
+    some_of,
+)
+from .files import MODEL_FILES, OUTPUT_DIR
+
+EXPORT_FORMATS = ("keras", "npk", "litert")
+# What an exported network is compared with.
+REFERENCES = ("baseline", "control")
+BITS = range(2, 7)
+
+
+@dataclass(frozen=True)
+class ExportConfig(Settings):
+    """Settings of one export, validated when made.
+
+    Raises:
+        UsageError: if a value is out of range, or it is not clear what to export; the message names
+            the setting.
+    """
+
+    experiment_id: str | None = setting(
+        None, "Name of the finished experiment to export from.", bounds=plain_name
+    )
+    output_dir: str = setting(
+        OUTPUT_DIR, "Folder in which experiments are, and exports are written."
+    )
+    method: str | None = setting(
+        None, "Choose among the networks of this method, as metrics.csv names it. (default: of all)"
+    )
+    k: float | None = setting(
+        None, "Choose among the networks of this sparsity. (default: of all)", bounds=fraction
+    )
+    model: str | None = setting(
+        None, "Export a model that Keras has saved, which no experiment made; with `dataset`."
+    )
+    dataset: str | None = setting(
+        None, "With `model`: digits, fashion, or an .npz file, see docs/own.md."
+    )
+    max_accuracy_drop: float = setting(
+        0.0,
+        "Share of the validation examples, in [0, 1], by which the exported model may be right "
+        "less often than what `reference` names, or than `model`.",
+        bounds=fraction,
+    )
+    reference: str = setting(
+        "baseline",
+        "What `max_accuracy_drop` is measured against: baseline, the dense network as it is, or "
+        "control, the dense network with the same further training as the pruned network.",
+        bounds=one_of(*REFERENCES, rule=f"choose {' or '.join(REFERENCES)}"),
+    )
+    formats: tuple[str, ...] = setting(
+        EXPORT_FORMATS,
+        "Files to write, separated by commas: keras, npk, litert.",
+        bounds=some_of(*EXPORT_FORMATS),
+    )
+    bits: tuple[int, ...] = setting(
+        tuple(BITS),
+        "Choose among so many bits for each weight: 2 to 6, separated by commas.",
+        bounds=some_of(*BITS),
+    )
+    finetune_epochs: int | None = setting(
+        None,
+        "Epochs of quantization-aware training; 0 only quantizes. (default: 15, or fewer for large "
+        "models, so that it takes no more than about two minutes)",
+        bounds=at_least(0),
+    )
+    finetune_learning_rate: float | None = setting(
+        None,
+        "Learning rate at its beginning. (default: that of the experiment, else 0.001)",
+        bounds=above(0),
+    )
+    distillation: float = setting(
+        0.5,
+        "Share of the best network's answers in what is learned then; the rest are the labels.",
+        bounds=between(0, 1),
+    )
+    shift: int | None = setting(
+        None,
+        "Images are moved at random then by up to this many pixels. (default: as in the "
+        "experiment, else 0)",
+        bounds=between(0, MAX_SHIFT),
+    )
+    seed: int = setting(0, "Of what is random then.", bounds=between(0, MAX_SEED))
+    num_valid: int | None = setting(
+        None,
+        "With `model`: training examples held out for validation, as for an experiment.",
+        bounds=between(1, MAX_NUM_VALID),
+    )
+    data_dir: str | None = setting(None, "Folder with the data files, as for an experiment.")
+    plugins: tuple[str, ...] = setting(
+        (), "Python modules of yours that the data set or model needs, separated by commas."
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._check_source()
+        if self.reference == "control" and self.model is not None:
+            raise UsageError(
+                "`reference=control` goes with `experiment_id`: of `model` no control is known."
+            )
+
+    def _check_source(self):
+        if (self.experiment_id is None) == (self.model is None):
+            raise UsageError(
+                "Give either `experiment_id`, a finished experiment, or `model`, a model that "
+                "Keras has saved."
+            )
+        for name, other in (
+            ("dataset", "model"),
+            ("num_valid", "model"),
+            ("method", "experiment_id"),
+            ("k", "experiment_id"),
+        ):
+            if getattr(self, name) is not None and getattr(self, other) is None:
+                raise UsageError(f"`{name}` goes with `{other}`, which is not given.")
+        if self.model is not None:
+            if not self.model.lower().endswith(MODEL_FILES):
+                raise UsageError(
+                    f"`model`: {self.model!r} is no file that ends in {', '.join(MODEL_FILES)}."
+                )
+            if self.dataset is None:
+                raise UsageError("`model` needs `dataset`, to choose by and to report on.")

@@ -1,0 +1,65 @@
+"""Files and folders that settings name: data sets, saved models, where results are written."""
+
+import functools
+import re
+from pathlib import Path
+
+from ..utils import UsageError, file_sha256
+
+PACKAGE_DIR = Path(__file__).resolve().parent.parent
+# What names a file instead of something registered: data, and models that Keras has saved.
+DATA_FILES, MODEL_FILES = (".npz",), (".keras", ".h5", ".hdf5")
+FILES = (*DATA_FILES, *MODEL_FILES)
+
+
+def default_output_dir(package_dir):
+    """`results/` of a checkout, which is not installed: its folder holds `pyproject.toml`.
+
+    An installed package lies among others that are not ours to write to: `results/` of the
+    working directory.
+    """
+    in_checkout = (package_dir / "pyproject.toml").is_file()
+    return str(package_dir / "results") if in_checkout else "results"
+
+
+OUTPUT_DIR = default_output_dir(PACKAGE_DIR)
+
+
+def is_file(value):
+    """Whether a value of `dataset` or `model` names a file."""
+    return value.lower().endswith(FILES)
+
+
+def are_files(*values):
+    """Whether all name files: these are compared by their contents, wherever they are."""
+    return all(isinstance(value, str) and is_file(value) for value in values)
+
+
+def short_name(value):
+    """What tables call a data set or model: a file goes without its folder."""
+    return Path(value).name if is_file(value) else value
+
+
+def called_by_content(setting, value):
+    """The name of a file, made plain, and the first digits of its content's digest.
+
+    Raises:
+        UsageError: if it cannot be read; the message names the setting.
+    """
+    path = Path(value).expanduser()
+    try:
+        about = path.stat()
+        digest = _digest_of(path, about.st_mtime_ns, about.st_size)
+    except OSError as error:
+        raise UsageError(
+            f"`{setting}`: {value} cannot be read ({error.strerror or error}); name a file that is "
+            "there."
+        ) from error
+    stem = re.sub(r"[^\w.=+-]|\.\.|^[.-]", "_", path.stem)[:60]
+    return f"{stem}-{digest[:8]}"
+
+
+@functools.cache
+def _digest_of(path, _mtime, _size):
+    """The digest of a file, which is read once as long as it seems to be the same."""
+    return file_sha256(path)

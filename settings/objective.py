@@ -1,0 +1,75 @@
+"""What a sweep looks for: a column of metrics.csv at a sparsity, or the bytes of a file."""
+
+from ..utils import UsageError
+
+# Columns of metrics.csv that may be aimed at, and where to; none of the test set.
+GOALS = {
+    "valid_accuracy": "max",
+    "valid_cross_entropy": "min",
+    "compression_ratio": "max",
+    "speedup": "max",
+    "nonzero": "min",
+    "living": "min",
+    "multiply_adds": "min",
+}
+# What the summary of several seeds has, too.
+GOALS_OF_SEEDS = ("valid_accuracy", "compression_ratio", "speedup")
+EXPORT_BYTES = "export_bytes"
+
+
+def default_objective(k_vals):
+    """The accuracy at the sparsity at which most people would compare: the largest up to 0.9."""
+    return f"valid_accuracy@{max((k for k in k_vals if k <= 0.9), default=min(k_vals))}"
+
+
+def parsed(objective):
+    """The column and the sparsity of an objective; no sparsity for that of files."""
+    column, _, k = objective.partition("@")
+    return column, float(k) if k else None
+
+
+def check_objective(objective, k_vals, several_seeds, has_validation):
+    """Makes sure that every experiment of a sweep has what the objective asks for.
+
+    Args:
+        objective: the text.
+        k_vals: the sparsities of the experiments.
+        several_seeds: whether each experiment is one of several seeds.
+        has_validation: whether all hold out validation examples.
+
+    Raises:
+        UsageError: if they do not.
+    """
+    if objective == EXPORT_BYTES:
+        if several_seeds:
+            raise UsageError(
+                "`objective=export_bytes` is of single experiments, without `replicates`."
+            )
+        return
+    column, _, text = objective.partition("@")
+    _check_column(column)
+    try:
+        k = float(text)
+    except ValueError:
+        raise UsageError(f"`objective`: say at which sparsity, as in {column}@0.99.") from None
+    if k not in (0.0, *k_vals):
+        raise UsageError(f"`objective`: {k:g} is not among `k_vals`; add it there.")
+    if several_seeds and column not in GOALS_OF_SEEDS:
+        raise UsageError(
+            f"`objective`: with `replicates` choose of {', '.join(GOALS_OF_SEEDS)}, not {column}."
+        )
+    if column.startswith("valid") and not has_validation:
+        raise UsageError(
+            f"`objective`: without validation examples (`num_valid=0`) there is no {column}."
+        )
+
+
+def _check_column(column):
+    if column.startswith("test_"):
+        raise UsageError(
+            f"`objective`: {column} would choose by the test set, which is there to report on; "
+            "choose by valid_accuracy, for one."
+        )
+    if column not in GOALS:
+        choice = ", ".join((*GOALS, EXPORT_BYTES))
+        raise UsageError(f"`objective`: {column!r} is none of {choice}; as in valid_accuracy@0.99.")

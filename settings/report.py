@@ -1,0 +1,34 @@
+"""What `report` makes or prints, as data."""
+
+from dataclasses import dataclass
+
+from ..utils import UsageError
+from .fields import Settings, not_blank, plain_name, setting
+from .files import OUTPUT_DIR
+
+
+@dataclass(frozen=True)
+class ReportConfig(Settings):
+    """Which pages to make, or what to print of experiments, validated when made.
+
+    Raises:
+        UsageError: if something is out of range.
+    """
+
+    output_dir: str = setting(
+        OUTPUT_DIR,
+        "Folder in which the experiments are.",
+        bounds=not_blank("name the folder that holds experiments"),
+    )
+    tensorboard: bool = setting(False, "Also write TensorBoard's event files.")
+    list: bool = setting(False, "Print the table of experiments, and write nothing.")
+    show: str | None = setting(
+        None,
+        "Print this experiment, with curves drawn in the terminal, and write nothing.",
+        bounds=plain_name,
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.list + (self.show is not None) + self.tensorboard > 1:
+            raise UsageError("Give one of `list`, `show` and `tensorboard`.")
