@@ -18,6 +18,7 @@ from pathlib import Path
 
 from .cli import launch
 from .cli.flags import define_flags, report_config_from_flags
+from .cli.messages import with_flags
 from .settings.report import ReportConfig
 from .utils import RunError, UsageError, echo, one_line, pluralize
 
@@ -58,13 +59,13 @@ def _write(root, config):
             except experiment_page.NothingYet:
                 pending.append(paths.root.name)
             except finished.FAILURES as error:
-                failed.append(f"{paths.root.name}: {error}")
+                failed.append(f"{paths.root.name}: {with_flags(error)}")
     for paths in sweeps_of(root):
         try:
             sweep_results.write_results(paths, read_record(paths))
             written += 1
         except finished.FAILURES as error:
-            failed.append(f"{paths.root.name}: {error}")
+            failed.append(f"{paths.root.name}: {with_flags(error)}")
     for name in sorted(set(pending) - set(index_page.stopped_trials(root))):
         echo(f"No page yet for {name}, which has no tested networks.")
     for text in failed:

@@ -56,13 +56,13 @@ def define_flag(field, **where):
     DEFINERS[field.type](field.name, field.default, with_flags(field.metadata["help"]), **where)
 
 
-def define_version(**where):
-    """Defines `--version`."""
+def define_common(**where):
+    """Defines the flags that every command has, beside those of its settings."""
     flags.DEFINE_bool("version", False, "Print the version and stop.", **where)
 
 
 def define_flags(module_name, flag_values=flags.FLAGS, kind=ExperimentConfig):
-    """Defines one absl flag per setting and `--version`, listed by `--help` under `module_name`.
+    """Defines one absl flag per setting and the common ones, listed by `--help`.
 
     Args:
         module_name: where the flags are listed.
@@ -72,7 +72,7 @@ def define_flags(module_name, flag_values=flags.FLAGS, kind=ExperimentConfig):
     where = {"flag_values": flag_values, "module_name": module_name}
     for field in flagged(kind):
         define_flag(field, **where)
-    define_version(**where)
+    define_common(**where)
 
 
 def config_from_flags(flag_values):

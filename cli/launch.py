@@ -132,7 +132,7 @@ def parsed(argv, parse, takes_names=False):
     except RunError as error:
         sys.exit(fail(error, FAILED))
     except PrintAndExit as answer:
-        print(answer)
+        print(with_flags(answer))
         sys.exit(0)
     except SystemExit:
         # absl leaves with status 1 after `--help`, but nothing has failed.

@@ -9,7 +9,7 @@ from ..settings.experiment import ExperimentConfig
 from ..settings.fields import flagged
 from ..settings.sweep import LISTS, SINGLE, SweepConfig
 from ..utils import UsageError
-from .flags import define_flag, define_version
+from .flags import define_common, define_flag
 from .messages import with_flags
 
 
@@ -38,7 +38,7 @@ def define_sweep_flags(module_name, flag_values=flags.FLAGS):
             ),
             **where,
         )
-    define_version(**where)
+    define_common(**where)
 
 
 class _BoolTexts(flags.Flag):

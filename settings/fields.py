@@ -1,7 +1,7 @@
 """A setting as a field of a dataclass: its default, its help text and its bounds.
 
 Messages and help texts name settings in backticks, as in `seed`; `cli` makes flags of them. Only
-the standard library is imported in this room, so that `--help` and bad flags are answered at once.
+the standard library is imported in this room, so that help and bad flags are answered at once.
 """
 
 import dataclasses

@@ -1,6 +1,7 @@
 """The house: imports run down only, and what need not be imported is not."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 
@@ -104,6 +105,35 @@ def test_imports_run_down_only(root):
         for target in imported(root, file):
             if room(target) not in FRONT_DOORS:
                 assert ROOMS.index(room(target)) <= ROOMS.index(room(file)), (file, target)
+
+
+def foreign(root, file):
+    """The packages of others that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse((root / file).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def test_nothing_below_the_command_line_imports_absl(root):
+    above = (*ROOMS[ROOMS.index("cli") :], *FRONT_DOORS, "models")
+    for file in modules(root):
+        assert room(file) in above or "absl" not in foreign(root, file), file
+
+
+def test_settings_import_nothing_but_the_standard_library(root):
+    for file in modules(root):
+        if room(file) == "settings":
+            assert {*foreign(root, file)} <= sys.stdlib_module_names, file
+
+
+def test_settings_name_no_flags(root):
+    for file in (root / "settings").glob("*.py"):
+        nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        texts = [str(node.value) for node in nodes if isinstance(node, ast.Constant)]
+        found = {flag for text in texts for flag in re.findall(r"--[a-z]\w*", text)}
+        assert file.stem == "registry" or not found, (file, found)
 
 
 def test_no_imports_in_a_circle(root):
