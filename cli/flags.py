@@ -1,5 +1,9 @@
 """Flags of settings: one absl flag for each field, and settings of parsed flags."""
 
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
 from absl import flags
 
 from ..settings.experiment import ExperimentConfig, config_of
@@ -14,7 +18,7 @@ from .messages import with_flags
 class _ListParser(flags.ListParser):
     """Values between commas; a comma too many at the end is forgiven."""
 
-    def parse(self, argument):
+    def parse(self, argument: str | list[str]) -> list[str]:
         """The values of a text, without the white space around them; a list is taken as it is."""
         values = super().parse(argument)
         if values and not any(values):
@@ -46,7 +50,7 @@ DEFINERS = {
 }
 
 
-def define_flag(field, **where):
+def define_flag(field: dataclasses.Field, **where: Any) -> None:
     """Defines the absl flag of one setting.
 
     Args:
@@ -56,12 +60,14 @@ def define_flag(field, **where):
     DEFINERS[field.type](field.name, field.default, with_flags(field.metadata["help"]), **where)
 
 
-def define_common(**where):
+def define_common(**where: Any) -> None:
     """Defines the flags that every command has, beside those of its settings."""
     flags.DEFINE_bool("version", False, "Print the version and stop.", **where)
 
 
-def define_flags(module_name, flag_values=flags.FLAGS, kind=ExperimentConfig):
+def define_flags(
+    module_name: str, flag_values: flags.FlagValues = flags.FLAGS, kind: type = ExperimentConfig
+) -> None:
     """Defines one absl flag per setting and the common ones, listed by `--help`.
 
     Args:
@@ -75,7 +81,7 @@ def define_flags(module_name, flag_values=flags.FLAGS, kind=ExperimentConfig):
     define_common(**where)
 
 
-def config_from_flags(flag_values):
+def config_from_flags(flag_values: flags.FlagValues) -> ExperimentConfig:
     """An `ExperimentConfig` from parsed absl flags.
 
     Raises:
@@ -85,7 +91,7 @@ def config_from_flags(flag_values):
     return config_of(values, {name for name in values if flag_values[name].present})
 
 
-def export_config_from_flags(flag_values):
+def export_config_from_flags(flag_values: flags.FlagValues) -> ExportConfig:
     """An `ExportConfig` from parsed absl flags.
 
     Raises:
@@ -100,12 +106,12 @@ def export_config_from_flags(flag_values):
     return ExportConfig(**values)
 
 
-def report_config_from_flags(flag_values):
+def report_config_from_flags(flag_values: flags.FlagValues) -> ReportConfig:
     """A `ReportConfig` of parsed absl flags."""
     return ReportConfig(**_values(flag_values, ReportConfig))
 
 
-def predict_config_from_flags(flag_values, names):
+def predict_config_from_flags(flag_values: flags.FlagValues, names: Sequence[str]) -> PredictConfig:
     """A `PredictConfig` of parsed absl flags and of the names of files, the model's first."""
     model, *images = [*names, ""][: len(names) or 1]
     settings = _values(flag_values, PredictConfig)

@@ -13,7 +13,7 @@ from .flags import define_common, define_flag
 from .messages import with_flags
 
 
-def define_sweep_flags(module_name, flag_values=flags.FLAGS):
+def define_sweep_flags(module_name: str, flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags of a sweep, and those of `train`, which take several values here."""
     where = {"flag_values": flag_values, "module_name": module_name}
     for f in flagged(SweepConfig):
@@ -49,7 +49,7 @@ class _BoolTexts(flags.Flag):
         self.boolean = True
 
 
-def sweep_config_from_flags(flag_values):
+def sweep_config_from_flags(flag_values: flags.FlagValues) -> SweepConfig:
     """A `SweepConfig` of parsed absl flags.
 
     Raises:

@@ -2,7 +2,9 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..utils import UsageError
 
@@ -20,28 +22,28 @@ class Distribution:
     low: float
     high: float
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.kind}({self.low}, {self.high})"
 
     @property
-    def is_log(self):
+    def is_log(self) -> bool:
         return self.kind.startswith("log")
 
     @property
-    def is_whole(self):
+    def is_whole(self) -> bool:
         return DISTRIBUTIONS[self.kind] is int
 
-    def rounded(self, value):
+    def rounded(self, value: float) -> float:
         """A drawn value as an experiment takes it."""
         return int(value) if self.is_whole else float(f"{value:.{DIGITS}g}")
 
 
-def ends(values):
+def ends(values: Distribution | Sequence[Any]) -> Sequence[Any]:
     """The first and the last of the values that a setting takes, or all of them."""
     return (values.low, values.high) if isinstance(values, Distribution) else values
 
 
-def distribution(name, text, kind=None):
+def distribution(name: str, text: str, kind: Any = None) -> Distribution:
     """The `Distribution` of a text such as loguniform(1e-4,1e-2).
 
     Args:
@@ -74,7 +76,7 @@ def distribution(name, text, kind=None):
     return Distribution(matched[1], low, high)
 
 
-def _check_kind(name, drawn_from, kinds):
+def _check_kind(name: str, drawn_from: str, kinds: tuple) -> None:
     possible = [d for d, number in DISTRIBUTIONS.items() if number in kinds and bool not in kinds]
     if drawn_from not in possible:
         hint = f"of {', '.join(possible)}" if possible else "values separated by commas"

@@ -1,6 +1,8 @@
 """One experiment as data: every setting, its bounds and what goes together."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..utils import UsageError
 from .fields import (
@@ -179,7 +181,7 @@ class ExperimentConfig(Settings):
         "machine, auto or ray://<host>:10001 for a cluster, see docs/cluster.md.",
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self._check_epochs()
         self._check_num_valid()
@@ -198,7 +200,7 @@ class ExperimentConfig(Settings):
                 "`experiment_id`: the folder sweeps holds sweeps; choose another name."
             )
 
-    def _check_epochs(self):
+    def _check_epochs(self) -> None:
         if self.epochs == 0 and not is_file(self.model):
             raise UsageError(
                 f"`epochs=0` prunes a saved model as it is, but `model={self.model}` is none; give "
@@ -207,7 +209,7 @@ class ExperimentConfig(Settings):
         at_least(0 if is_file(self.model) else 1)("epochs", self.epochs)
         between(0, self.epochs)("rewind_epoch", self.rewind_epoch)
 
-    def _check_num_valid(self):
+    def _check_num_valid(self) -> None:
         if self.num_valid is None:
             if not is_file(self.dataset):
                 self._fill_in("num_valid", DEFAULT_NUM_VALID)
@@ -217,22 +219,22 @@ class ExperimentConfig(Settings):
             bounds("num_valid", self.num_valid)
 
 
-def experiment_settings():
+def experiment_settings() -> list[str]:
     """The names of the settings that networks may depend on: those of training and retraining."""
     return marked(ExperimentConfig, "trains", "retrains")
 
 
-def training_settings():
+def training_settings() -> list[str]:
     """The names of the settings that the dense network depends on."""
     return marked(ExperimentConfig, "trains")
 
 
-def retraining_settings():
+def retraining_settings() -> list[str]:
     """The names of the settings that say how a network is trained while and after pruning."""
     return marked(ExperimentConfig, "retrains")
 
 
-def config_of(values, given):
+def config_of(values: Mapping[str, Any], given: Collection[str]) -> ExperimentConfig:
     """An `ExperimentConfig` of values as they are typed.
 
     Args:
@@ -250,7 +252,7 @@ def config_of(values, given):
     return ExperimentConfig(**values)
 
 
-def experiment_config(stored):
+def experiment_config(stored: Mapping[str, Any]) -> ExperimentConfig:
     """The `ExperimentConfig` of a stored experiment.
 
     Args:
@@ -265,7 +267,7 @@ def experiment_config(stored):
     return ExperimentConfig(**values)
 
 
-def _number(text):
+def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
@@ -274,7 +276,7 @@ def _number(text):
         ) from None
 
 
-def _checked_k_vals(k_vals):
+def _checked_k_vals(k_vals: tuple[float, ...]) -> tuple[float, ...]:
     if not k_vals:
         raise UsageError("`k_vals` is empty; give at least one sparsity such as 0.9.")
     for k in k_vals:

@@ -107,7 +107,7 @@ class ExportConfig(Settings):
         (), "Python modules of yours that the data set or model needs, separated by commas."
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self._check_source()
         if self.reference == "control" and self.model is not None:
@@ -115,7 +115,7 @@ class ExportConfig(Settings):
                 "`reference=control` goes with `experiment_id`: of `model` no control is known."
             )
 
-    def _check_source(self):
+    def _check_source(self) -> None:
         if (self.experiment_id is None) == (self.model is None):
             raise UsageError(
                 "Give either `experiment_id`, a finished experiment, or `model`, a model that "

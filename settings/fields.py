@@ -7,6 +7,8 @@ the standard library is imported in this room, so that help and bad flags are an
 import dataclasses
 import math
 import os
+from collections.abc import Callable
+from typing import Any
 
 from ..utils import UsageError
 
@@ -15,15 +17,24 @@ DEFAULT_NUM_VALID, MAX_NUM_VALID = 10_000, 59_999
 MAX_SEED = 2**32 - 1
 # Pixels by which augmentation may shift images, which are 28 pixels wide.
 MAX_SHIFT = 27
+# A function of a setting's name and value that raises a UsageError for a bad value.
+Bounds = Callable[[str, Any], None]
 
 
-def setting(default, help_text, *, bounds=None, trains=False, retrains=False):
+def setting(
+    default: Any,
+    help_text: str,
+    *,
+    bounds: Bounds | None = None,
+    trains: bool = False,
+    retrains: bool = False,
+) -> Any:
     """A field with a flag.
 
     Args:
         default: its value where none is given; None is within any bounds.
         help_text: what it is, in a sentence.
-        bounds: a function of its name and a value that raises a UsageError for a bad value.
+        bounds: what it may be; None where anything will do, or several settings decide.
         trains: whether it changes the dense weights.
         retrains: whether it is one of training while and after pruning.
     """
@@ -34,7 +45,7 @@ def setting(default, help_text, *, bounds=None, trains=False, retrains=False):
 class Settings:
     """What all groups of settings have in common."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Checks every setting against its bounds.
 
         Raises:
@@ -45,59 +56,59 @@ class Settings:
             if check and value is not None:
                 check(f.name, value)
 
-    def _fill_in(self, name, value):
+    def _fill_in(self, name: str, value: Any) -> None:
         """Gives a setting its value when the settings are made; they are frozen afterwards."""
         object.__setattr__(self, name, value)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Every setting as JSON-ready values."""
         return dataclasses.asdict(self)
 
 
-def flagged(kind):
+def flagged(kind: Any) -> list[dataclasses.Field]:
     """The fields that have a flag, of a class of settings or of one of its objects."""
     return [f for f in dataclasses.fields(kind) if f.metadata]
 
 
-def marked(kind, *marks):
+def marked(kind: Any, *marks: str) -> list[str]:
     """The names of the fields with one of these marks: trains, retrains."""
     return [f.name for f in flagged(kind) if any(f.metadata[mark] for mark in marks)]
 
 
-def at_least(low):
+def at_least(low: float) -> Bounds:
     """Bounds: finite numbers from `low` on."""
     return _numbers(f"be at least {low} and finite", lambda v: math.isfinite(v) and v >= low)
 
 
-def above(low):
+def above(low: float) -> Bounds:
     """Bounds: finite numbers that are greater than `low`."""
     return _numbers(f"be greater than {low} and finite", lambda v: math.isfinite(v) and v > low)
 
 
-def between(low, high):
+def between(low: float, high: float) -> Bounds:
     """Bounds: numbers from `low` to `high`."""
     return _numbers(f"lie between {low} and {high}", lambda v: low <= v <= high)
 
 
-def from_to_below(low, high):
+def from_to_below(low: float, high: float) -> Bounds:
     """Bounds: numbers from `low` on that are less than `high`."""
     return _numbers(f"be at least {low} and below {high}", lambda v: low <= v < high)
 
 
-def _numbers(rule, allows):
-    def check(name, value):
+def _numbers(rule: str, allows: Callable[[float], bool]) -> Bounds:
+    def check(name: str, value: float) -> None:
         if not allows(value):
             raise UsageError(f"`{name}` must {rule}, not {value}.")
 
     return check
 
 
-def fraction(name, value):
+def fraction(name: str, value: float) -> None:
     """Bounds: numbers from 0 to 1."""
     check_fraction(f"`{name}`", value)
 
 
-def check_fraction(name, value):
+def check_fraction(name: str, value: float) -> None:
     """Raises a UsageError unless a value is a fraction; `name` is what the message calls it."""
     if 0 <= value <= 1:
         return
@@ -105,22 +116,22 @@ def check_fraction(name, value):
     raise UsageError(f"{name}: {value:g} is not a fraction in [0, 1]{hint}")
 
 
-def one_of(*values, rule=None):
+def one_of(*values: str, rule: str | None = None) -> Bounds:
     """Bounds: one of a few texts."""
     rule = rule or f"choose of {', '.join(values)}"
 
-    def check(name, value):
+    def check(name: str, value: str) -> None:
         if value not in values:
             raise UsageError(f"`{name}`: {rule}, not {value!r}.")
 
     return check
 
 
-def some_of(*choices):
+def some_of(*choices: object) -> Bounds:
     """Bounds: one or more of a few values."""
     rule = f"choose of {', '.join(map(str, choices))}"
 
-    def check(name, values):
+    def check(name: str, values: tuple) -> None:
         wrong = [value for value in values if value not in choices]
         if wrong or not values:
             raise UsageError(f"`{name}`: {rule}, not {repr(wrong[0]) if wrong else 'nothing'}.")
@@ -128,17 +139,17 @@ def some_of(*choices):
     return check
 
 
-def not_blank(advice):
+def not_blank(advice: str) -> Bounds:
     """Bounds: texts with something in them; `advice` says what to give."""
 
-    def check(name, value):
+    def check(name: str, value: str) -> None:
         if not value.strip():
             raise UsageError(f"`{name}` is empty; {advice}.")
 
     return check
 
 
-def plain_name(name, value):
+def plain_name(name: str, value: str) -> None:
     """Bounds: texts that can name a folder: they lead nowhere else and are not hidden."""
     is_plain = (
         value.strip()

@@ -12,7 +12,7 @@ DATA_FILES, MODEL_FILES = (".npz",), (".keras", ".h5", ".hdf5")
 FILES = (*DATA_FILES, *MODEL_FILES)
 
 
-def default_output_dir(package_dir):
+def default_output_dir(package_dir: Path) -> str:
     """`results/` of a checkout, which is not installed: its folder holds `pyproject.toml`.
 
     An installed package lies among others that are not ours to write to: `results/` of the
@@ -25,22 +25,22 @@ def default_output_dir(package_dir):
 OUTPUT_DIR = default_output_dir(PACKAGE_DIR)
 
 
-def is_file(value):
+def is_file(value: str) -> bool:
     """Whether a value of `dataset` or `model` names a file."""
     return value.lower().endswith(FILES)
 
 
-def are_files(*values):
+def are_files(*values: object) -> bool:
     """Whether all name files: these are compared by their contents, wherever they are."""
     return all(isinstance(value, str) and is_file(value) for value in values)
 
 
-def short_name(value):
+def short_name(value: str) -> str:
     """What tables call a data set or model: a file goes without its folder."""
     return Path(value).name if is_file(value) else value
 
 
-def called_by_content(setting, value):
+def called_by_content(setting: str, value: str) -> str:
     """The name of a file, made plain, and the first digits of its content's digest.
 
     Raises:
@@ -60,6 +60,6 @@ def called_by_content(setting, value):
 
 
 @functools.cache
-def _digest_of(path, _mtime, _size):
+def _digest_of(path: Path, _mtime: int, _size: int) -> str:
     """The digest of a file, which is read once as long as it seems to be the same."""
     return file_sha256(path)

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+from typing import Any
 
 from .fields import DEFAULT_NUM_VALID, flagged, marked
 from .files import called_by_content, is_file
@@ -12,7 +13,7 @@ IN_NAME = ("dataset", "epochs", "learning_rate", "l1_reg", "l2_reg", "model")
 MOST_BYTES = 200
 
 
-def default_experiment_id(config, more=""):
+def default_experiment_id(config: Any, more: str = "") -> str:
     """`digits-20-lr=0.001-l1=0.0-l2=0.0` and the like, and `-<setting>=<value>` of other settings
     of training that are not at their defaults.
 
@@ -28,7 +29,7 @@ def default_experiment_id(config, more=""):
     return _name(_base_name(config), _changed(config), more)
 
 
-def known_experiment_id(config, more=""):
+def known_experiment_id(config: Any, more: str = "") -> str:
     """The default name of an experiment, or another one under which it is in `output_dir`.
 
     Earlier versions of `train` named none of the other settings of training, and `sweep` all that
@@ -50,7 +51,7 @@ def known_experiment_id(config, more=""):
     return _name(base, differing, more)
 
 
-def settings_in_name(config):
+def settings_in_name(config: Any) -> list[str]:
     """The settings of training that the default name has where they are not at their defaults.
 
     Several seeds are one experiment, wherever they begin.
@@ -59,7 +60,7 @@ def settings_in_name(config):
     return [name for name in marked(config, "trains") if name not in left_out]
 
 
-def cut_name(base, extra):
+def cut_name(base: str, extra: str) -> str:
     """A name and what follows, with a digest of that instead where it would be too long."""
     name = f"{base}{extra}"
     if len(name.encode()) <= MOST_BYTES:

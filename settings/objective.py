@@ -1,5 +1,7 @@
 """What a sweep looks for: a column of metrics.csv at a sparsity, or the bytes of a file."""
 
+from collections.abc import Iterable
+
 from ..utils import UsageError
 
 # Columns of metrics.csv that may be aimed at, and where to; none of the test set.
@@ -17,18 +19,20 @@ GOALS_OF_SEEDS = ("valid_accuracy", "compression_ratio", "speedup")
 EXPORT_BYTES = "export_bytes"
 
 
-def default_objective(k_vals):
+def default_objective(k_vals: Iterable[float]) -> str:
     """The accuracy at the sparsity at which most people would compare: the largest up to 0.9."""
     return f"valid_accuracy@{max((k for k in k_vals if k <= 0.9), default=min(k_vals))}"
 
 
-def parsed(objective):
+def parsed(objective: str) -> tuple[str, float | None]:
     """The column and the sparsity of an objective; no sparsity for that of files."""
     column, _, k = objective.partition("@")
     return column, float(k) if k else None
 
 
-def check_objective(objective, k_vals, several_seeds, has_validation):
+def check_objective(
+    objective: str, k_vals: Iterable[float], several_seeds: bool, has_validation: bool
+) -> None:
     """Makes sure that every experiment of a sweep has what the objective asks for.
 
     Args:
@@ -64,7 +68,7 @@ def check_objective(objective, k_vals, several_seeds, has_validation):
         )
 
 
-def _check_column(column):
+def _check_column(column: str) -> None:
     if column.startswith("test_"):
         raise UsageError(
             f"`objective`: {column} would choose by the test set, which is there to report on; "

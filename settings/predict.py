@@ -36,7 +36,7 @@ class PredictConfig(Settings):
         bounds=one_of("auto", "yes", "no"),
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.images:
             raise UsageError(
                 "Give an .npk file and one or more images: "

@@ -1,8 +1,10 @@
 """Recipes: values of several settings under one name."""
 
+from typing import Any
+
 from ..utils import UsageError
 
-PRESETS = {
+PRESETS: dict[str, dict[str, Any]] = {
     "strong": {
         "methods": ("weight/obd/global/gradual/finetune",),
         "prune_epochs": 8,
@@ -20,7 +22,7 @@ PRESETS = {
 }
 
 
-def preset(name):
+def preset(name: str | None) -> dict[str, Any]:
     """The settings of a preset, by name of the field; none for None.
 
     Raises:

@@ -28,7 +28,7 @@ class ReportConfig(Settings):
         bounds=plain_name,
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.list + (self.show is not None) + self.tensorboard > 1:
             raise UsageError("Give one of `list`, `show` and `tensorboard`.")

@@ -1,13 +1,15 @@
 """The settings of experiments on disk, compared with those that are asked for."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .fields import flagged
 from .files import are_files
 
 
-def differences(config, stored):
+def differences(config: Any, stored: Mapping[str, Any]) -> list[str]:
     """What trains differently in `config` than in the settings of a stored experiment.
 
     Args:
@@ -33,7 +35,7 @@ def differences(config, stored):
     return found
 
 
-def stored_settings(config, name):
+def stored_settings(config: Any, name: str) -> dict[str, Any] | None:
     """The settings of an experiment in the output folder, as its record has them; of several seeds
     those of the first.
 

@@ -7,8 +7,9 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..utils import UsageError
 from .distributions import Distribution, distribution, ends
@@ -36,7 +37,7 @@ MANY_TRIALS = 1000
 DEFAULT_SAMPLES = 20
 
 
-def _address(name, address):
+def _address(name: str, address: str) -> None:
     """Bounds: where Ray is."""
     if address not in ("local", "auto") and not re.fullmatch(r"(ray://)?[\w.\[\]:-]+:\d+", address):
         raise UsageError(
@@ -57,8 +58,8 @@ class SweepConfig(Settings):
             setting.
     """
 
-    settings: Mapping[str, object] = field(default_factory=dict)
-    varied: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    varied: Mapping[str, Any] = field(default_factory=dict)
     sweep_id: str | None = setting(
         None,
         "Name of the sweep's folder, sweeps/<sweep_id>/ of `output_dir`. (default: the varied "
@@ -109,7 +110,7 @@ class SweepConfig(Settings):
         bounds=_address,
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self._check_search()
         self._check_values()
@@ -137,7 +138,7 @@ class SweepConfig(Settings):
                 "shows them)."
             )
 
-    def _check_search(self):
+    def _check_search(self) -> None:
         if not self.varied:
             raise UsageError(
                 "Nothing varies: give a flag of train several values, such as `seed=0,1,2` (for "
@@ -166,7 +167,7 @@ class SweepConfig(Settings):
                 "to run them all."
             )
 
-    def _check_values(self):
+    def _check_values(self) -> None:
         """Every choice, so that the sentence comes before any work; of a search, and of very many,
         every value with the first ones of the others."""
         if self.search is None and self.number <= MANY_TRIALS:
@@ -183,54 +184,55 @@ class SweepConfig(Settings):
                 self.trial({**first, name: value})
 
     @property
-    def first(self):
+    def first(self) -> ExperimentConfig:
         """The experiment of the first values."""
         return self.with_values({name: ends(values)[0] for name, values in self.varied.items()})
 
     @property
-    def last(self):
+    def last(self) -> ExperimentConfig:
         """The experiment of the last values."""
         return self.with_values({name: ends(values)[-1] for name, values in self.varied.items()})
 
     @property
-    def goal(self):
+    def goal(self) -> str:
         """Whether the objective is to be large or small: max or min."""
         return GOALS.get(self.column, "min")
 
     @property
-    def column(self):
+    def column(self) -> str:
         """The column of the objective."""
         return parsed(self.objective)[0]
 
     @property
-    def k(self):
+    def k(self) -> float | None:
         """The sparsity of the objective; None for that of files."""
         return parsed(self.objective)[1]
 
     @property
-    def ends_early(self):
+    def ends_early(self) -> bool:
         """Whether hopeless trainings end before their last epoch."""
         is_watched = self.column.startswith("valid_") and self.first.replicates == 1
         return bool(self.search and self.asha and is_watched)
 
     @property
-    def number(self):
+    def number(self) -> int:
         """How many experiments there are."""
         return self.samples if self.search else self._combinations()
 
     @property
-    def output_dir(self):
+    def output_dir(self) -> str:
+        """Where experiments and sweeps are written."""
         return self.settings.get("output_dir", ExperimentConfig.output_dir)
 
-    def _combinations(self):
+    def _combinations(self) -> int:
         return math.prod(len(values) for values in self.varied.values())
 
-    def grid(self):
+    def grid(self) -> Iterator[dict[str, Any]]:
         """All combinations of the varied values, as dictionaries; the last one changes first."""
         for values in itertools.product(*self.varied.values()):
             yield dict(zip(self.varied, values, strict=True))
 
-    def trial(self, values, output_dir=None):
+    def trial(self, values: Mapping[str, Any], output_dir: str | None = None) -> ExperimentConfig:
         """The `ExperimentConfig` of one choice of the varied settings: an ordinary experiment,
         under the name that `train` would give it and `-<setting>=<value>` for what that lacks.
 
@@ -249,31 +251,32 @@ class SweepConfig(Settings):
             name = known_experiment_id(config, _suffix(lacking))
         return dataclasses.replace(config, experiment_id=name)
 
-    def rounded(self, values):
+    def rounded(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Drawn values with the digits that are kept, in the order of the settings."""
         return {
             name: (known.rounded(values[name]) if isinstance(known, Distribution) else values[name])
             for name, known in self.varied.items()
         }
 
-    def with_values(self, values):
+    def with_values(self, values: Mapping[str, Any]) -> ExperimentConfig:
+        """The experiment of these values of varied settings."""
         given = {**self.settings, **values}
         defaults = {f.name: f.default for f in flagged(ExperimentConfig)}
         return config_of({**defaults, "threads": self.cpus_per_trial, **given}, set(given))
 
-    def identity(self):
+    def identity(self) -> dict[str, Any]:
         """What makes a sweep the same one, as JSON has it."""
         every = self.to_dict()
         own = {name: value for name, value in every.items() if name not in NON_IDENTITY}
         settings = {n: v for n, v in every["settings"].items() if n not in NON_IDENTITY}
         return json.loads(json.dumps({**own, "settings": settings}))
 
-    def _default_id(self):
+    def _default_id(self) -> str:
         text = json.dumps(self.identity(), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         return f"{'-'.join(self.varied)[:100]}-{digest}"
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Every setting as JSON-ready values."""
         own = {f.name: getattr(self, f.name) for f in flagged(SweepConfig)}
         return {
@@ -283,7 +286,7 @@ class SweepConfig(Settings):
         }
 
 
-def sweep_config(stored):
+def sweep_config(stored: Mapping[str, Any]) -> SweepConfig:
     """The `SweepConfig` that `to_dict` made into plain values."""
     varied = {
         name: tuple(values) if isinstance(values, list) else distribution(name, values)
@@ -292,15 +295,15 @@ def sweep_config(stored):
     return SweepConfig(**{**stored, "varied": varied})
 
 
-def _plain(values):
+def _plain(values: Any) -> Any:
     return str(values) if isinstance(values, Distribution) else list(values)
 
 
-def _suffix(values):
+def _suffix(values: Mapping[str, Any]) -> str:
     return "".join(f"-{name}={_in_name(name, value)}" for name, value in values.items())
 
 
-def _in_name(name, value):
+def _in_name(name: str, value: Any) -> str:
     """A value as a part of a folder's name."""
     if name in ("dataset", "model") and is_file(value):
         return called_by_content(name, value)
