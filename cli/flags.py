@@ -1,7 +1,7 @@
 """Flags of settings: one absl flag for each field, and settings of parsed flags."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import flags
@@ -36,7 +36,7 @@ def _define_list(name, default, help_text, **args):
     flags.DEFINE(_ListParser(), name, default, help_text, serializer=serializer, **args)
 
 
-DEFINERS = {
+DEFINERS: dict[Any, Callable[..., Any]] = {
     str: flags.DEFINE_string,
     str | None: flags.DEFINE_string,
     bool: flags.DEFINE_bool,

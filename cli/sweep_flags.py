@@ -1,6 +1,7 @@
 """Flags of a sweep: its own, and those of `train` with several values, or with what draws them."""
 
 import re
+from typing import Any
 
 from absl import flags
 
@@ -12,33 +13,36 @@ from ..utils import UsageError
 from .flags import define_common, define_flag
 from .messages import with_flags
 
+# Those of `train`; where Ray runs is a sweep's own setting.
+OF_TRIALS = [f for f in flagged(ExperimentConfig) if f.name != "ray_address"]
+
 
 def define_sweep_flags(module_name: str, flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags of a sweep, and those of `train`, which take several values here."""
-    where = {"flag_values": flag_values, "module_name": module_name}
+    where: dict[str, Any] = {"flag_values": flag_values, "module_name": module_name}
     for f in flagged(SweepConfig):
         define_flag(f, **where)
-    for f in flagged(ExperimentConfig):
-        if f.name == "ray_address":
-            continue
+    for f in OF_TRIALS:
         if f.name in LISTS:
             define_flag(f, **where)
-            continue
-        several = "" if f.name in SINGLE else " Several: separated by commas."
-        if f.default is not None and "(default:" not in f.metadata["help"]:
-            several += f" (default: {f.default})"
-        kind = _BoolTexts if f.type is bool else flags.Flag
-        flags.DEFINE_flag(
-            kind(
-                parser=flags.ArgumentParser(),
-                serializer=flags.ArgumentSerializer(),
-                name=f.name,
-                default=None,
-                help_string=f"{with_flags(f.metadata['help'])}{several}",
-            ),
-            **where,
-        )
+        else:
+            flags.DEFINE_flag(_text_flag(f), **where)
     define_common(**where)
+
+
+def _text_flag(f):
+    """A flag that takes any text: values are told apart when all flags are known."""
+    several = "" if f.name in SINGLE else " Several: separated by commas."
+    if f.default is not None and "(default:" not in f.metadata["help"]:
+        several += f" (default: {f.default})"
+    kind = _BoolTexts if f.type is bool else flags.Flag
+    return kind(
+        parser=flags.ArgumentParser(),
+        serializer=flags.ArgumentSerializer(),
+        name=f.name,
+        default=None,
+        help_string=f"{with_flags(f.metadata['help'])}{several}",
+    )
 
 
 class _BoolTexts(flags.Flag):
@@ -56,35 +60,32 @@ def sweep_config_from_flags(flag_values: flags.FlagValues) -> SweepConfig:
         UsageError: if a value is out of range, or flags do not go together.
     """
     settings, varied = {}, {}
-    for f in flagged(ExperimentConfig):
-        if f.name == "ray_address" or not flag_values[f.name].present:
+    for f in OF_TRIALS:
+        if not flag_values[f.name].present:
             continue
         text = flag_values[f.name].value
-        if f.name in LISTS:
-            settings[f.name] = list(text)
-            continue
-        values = _values(f, text)
-        if isinstance(values, Distribution) or len(values) > 1:
-            if f.name in SINGLE:
-                raise UsageError(
-                    f"--{f.name} is the same for all experiments of a sweep; give one value."
-                )
-            varied[f.name] = values
-        else:
+        values = [list(text)] if f.name in LISTS else _values(f, text)
+        if not isinstance(values, Distribution) and len(values) == 1:
             settings[f.name] = values[0]
+        elif f.name in SINGLE:
+            raise UsageError(
+                f"--{f.name} is the same for all experiments of a sweep; give one value."
+            )
+        else:
+            varied[f.name] = values
     own = {f.name: getattr(flag_values, f.name) for f in flagged(SweepConfig)}
     return SweepConfig(settings, varied, **own)
 
 
 def _values(f, text):
     """The values in a text, the same ones once; or a `Distribution`."""
-    kinds = getattr(f.type, "__args__", (f.type,))
+    is_text = str in _kinds(f)
     looks_drawn = PATTERN.fullmatch(text.strip()) or (
-        str not in kinds and re.match(r"\s*[a-z]+\(", text)
+        not is_text and re.match(r"\s*[a-z]+\(", text)
     )
     if f.name not in SINGLE and looks_drawn:
         return distribution(f.name, text.strip(), f.type)
-    if f.name in SINGLE and f.type in (str, str | None):
+    if f.name in SINGLE and is_text:
         return (text,)  # a folder may have a comma in its name
     parts = [part.strip() for part in text.split(",")]
     if parts[-1] == "" and len(parts) > 1:
@@ -98,7 +99,7 @@ def _values(f, text):
 
 def _value(f, text):
     """A text as a value of a setting."""
-    kinds = getattr(f.type, "__args__", (f.type,))
+    kinds = _kinds(f)
     try:
         if bool in kinds:
             return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
@@ -112,3 +113,8 @@ def _value(f, text):
         )
         raise UsageError(f"--{f.name}: {text!r} is not {asked}.") from None
     return text
+
+
+def _kinds(f):
+    """The types that a setting may have."""
+    return getattr(f.type, "__args__", (f.type,))

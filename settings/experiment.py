@@ -193,8 +193,9 @@ class ExperimentConfig(Settings):
             )
         self._fill_in("k_vals", _checked_k_vals(self.k_vals))
         if self.experiment_id is None:
-            self._fill_in("experiment_id", default_experiment_id(self))
-            plain_name("experiment_id", self.experiment_id)
+            name = default_experiment_id(self)
+            plain_name("experiment_id", name)
+            self._fill_in("experiment_id", name)
         if self.experiment_id == "sweeps":
             raise UsageError(
                 "`experiment_id`: the folder sweeps holds sweeps; choose another name."
@@ -259,7 +260,7 @@ def experiment_config(stored: Mapping[str, Any]) -> ExperimentConfig:
         stored: a dictionary as `to_dict` made it, of this version or an earlier one.
     """
     known = {f.name for f in flagged(ExperimentConfig)}
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in stored.items()
         if name in known
