@@ -8,6 +8,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from network_pruning import __main__ as front_door
 from network_pruning.cli import launch
+from network_pruning.utils import RunError
 
 # A command without settings, with the code of its work.
 SCRIPT = """
@@ -38,6 +39,7 @@ def raiser(error):
         (OSError(5, "Input/output error"), "Input/output error"),
         (OSError("no network"), "no network"),
         (MemoryError(), "Out of memory. Try a smaller --batch_size"),
+        (RunError("trained with `seed=1` instead of 0"), "trained with --seed=1 instead of 0"),
     ],
 )
 def test_failures_of_a_command_without_an_output_folder(capsys, error, said):
