@@ -1,7 +1,6 @@
 """An experiment from its data to its tables."""
 
 import dataclasses
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from ..settings.experiment import ExperimentConfig
@@ -108,7 +107,7 @@ def prune_and_picture(config, networks, dense, paths, checkpoint):
 
 
 def experiment(config, publish, watch=None, on_ray=None):
-    """Runs an experiment, or one for each seed, and notes how long a new one has taken.
+    """Runs an experiment, or one for each seed.
 
     Args:
         config: the `ExperimentConfig`.
@@ -116,20 +115,16 @@ def experiment(config, publish, watch=None, on_ray=None):
         watch: as for `run`; several seeds are not watched.
         on_ray: runs several seeds beside each other, as `replicates.run_all` asks for it.
     """
-    from . import durations
     from .notes import notes_of
 
     for note in notes_of(config):
         echo(note)
-    is_new, began = not ArtifactPaths.of(config).root.exists(), time.perf_counter()
     if config.replicates > 1:
         from .replicates import run_all
 
         run_all(config, run, publish, on_ray)
     else:
         run(config, publish, watch=watch)
-    if is_new:
-        durations.note(config, time.perf_counter() - began)
 
 
 def checked(config):

@@ -1,11 +1,8 @@
-"""What a sweep would run, and how long by the times of finished experiments: `--dry_run`."""
+"""What a sweep would run: `--dry_run`."""
 
-from ..experiments import durations
 from ..utils import pluralize
 from .journal import check_free, is_done
 from .paths import FINISHED, STOPPED, SweepPaths, read_record
-from .ray_connection import cores
-from .screen import duration
 
 
 def plan(sweep):
@@ -17,20 +14,15 @@ def plan(sweep):
     Raises:
         RunError: if experiments of another kind lie where the trials belong.
     """
-    rows = durations.noted(sweep.output_dir)
-    lines, seconds = (_search if sweep.search else _grid)(sweep, rows)
-    return "\n".join([*lines, _total(sweep, seconds)])
+    return "\n".join((_search if sweep.search else _grid)(sweep))
 
 
-def _search(sweep, rows):
-    """What is said of a search, and how long each trial that is left may take."""
+def _search(sweep):
     done = _done(sweep)
     before = f", of which {done} are done" if done else ""
-    lines = [f"{pluralize(sweep.samples, 'experiment')}{before}, drawn by {sweep.search} from"]
-    lines += [f"  --{name}={_listed(values)}" for name, values in sweep.varied.items()]
-    ends = [durations.estimate(config, rows) for config in (sweep.first, sweep.last)]
-    middle = None if None in ends else sum(ends) / 2
-    return lines, [middle] * (sweep.samples - done)
+    yield f"{pluralize(sweep.samples, 'experiment')}{before}, drawn by {sweep.search} from"
+    for name, values in sweep.varied.items():
+        yield f"  --{name}={_listed(values)}"
 
 
 def _done(sweep):
@@ -45,35 +37,15 @@ def _listed(values):
     return ",".join(map(str, values)) if isinstance(values, tuple) else str(values)
 
 
-def _grid(sweep, rows):
-    """The same of all combinations."""
+def _grid(sweep):
     configs = [sweep.trial(values) for values in sweep.grid()]
     is_forced = sweep.settings.get("force_train")
     if not is_forced:
         check_free(configs)
-    load, lines, seconds = {}, [f"{pluralize(sweep.number, 'experiment')}:"], []
+    load, num_left = {}, 0
+    yield f"{pluralize(sweep.number, 'experiment')}:"
     for config in configs:
-        if config.replicates == 1 and not is_forced and is_done(sweep, config, load):
-            about = "is finished"
-        else:
-            seconds.append(durations.estimate(config, rows))
-            about = duration(seconds[-1])
-        lines.append(f"  {config.experiment_id}  {about}")
-    return lines, seconds
-
-
-def _total(sweep, seconds):
-    known = [value for value in seconds if value is not None]
-    if not seconds:
-        return "All are finished."
-    if not known:
-        return (
-            "How long is not known: no experiment like these has been finished in this folder yet."
-        )
-    total = sum(known) / len(known) * len(seconds)
-    beside = max(1, cores() // sweep.cpus_per_trial)
-    guessed = "" if len(known) == len(seconds) else " (some by the others)"
-    return (
-        f"About {duration(total)} one after the other{guessed}; on this machine "
-        f"{beside} at a time, {duration(total / min(beside, len(seconds)))} or more."
-    )
+        is_finished = config.replicates == 1 and not is_forced and is_done(sweep, config, load)
+        num_left += not is_finished
+        yield f"  {config.experiment_id}{'  is finished' if is_finished else ''}"
+    yield f"{num_left} to run." if num_left else "All are finished."

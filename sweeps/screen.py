@@ -155,9 +155,7 @@ def result(record, best):
 
 
 def duration(seconds):
-    """Seconds as "45 s", "12 min" or "3 h 20 min"; "?" for None."""
-    if seconds is None:
-        return "?"
+    """Seconds as "45 s", "12 min" or "3 h 20 min"."""
     if seconds < 99.5:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -39,7 +39,7 @@ def test_every_file_is_there_and_nothing_else(finished):
     assert files == tables | PICTURES | pages | {"config.json", "checkpoints/weights.best.hdf5"}
     around = {path.name for path in finished.iterdir() if path.name != "small"}
     assert {name for name in around if not name.startswith(("stdout", "stderr"))} == {
-        *("index.html", "assets", ".index.json", ".index.lock", ".times")
+        *("index.html", "assets", ".index.json", ".index.lock")
     }
 
 

@@ -38,9 +38,8 @@ def contents(folder):
 
 
 def files(folder):
-    """The names of all files but those of times, which only uninterrupted runs leave."""
-    every = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
-    return {name for name in every if not name.startswith(".times/")}
+    """The names of all files."""
+    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
 
 
 @pytest.fixture(scope="module")

@@ -227,7 +227,6 @@ def test_in_the_terminal(report, copy):
     assert dense in lines[1]
     shown = report("--show=small").stdout
     assert shown.startswith("small\n")
-    assert "Test accuracy (%) over the compression ratio" in shown
     assert re.search(
         r"^method +k +sparsity +test acc\. +ratio +valid acc\. +speed-up$", shown, re.M
     )

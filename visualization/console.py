@@ -1,11 +1,10 @@
 """The tables on the screen at the end: plain text of 80 columns, the same on every terminal."""
 
 import io
-import itertools
 import math
 import textwrap
 
-from ..utils import COLUMNS, middle_cut, percent, pluralize, shortened
+from ..utils import COLUMNS, middle_cut, percent, pluralize
 from . import export_text
 from .csv import means_of
 from .tables import missed
@@ -234,12 +233,12 @@ SHOWN = {
     "valid_accuracy": "valid acc.",
     "speedup": "speed-up",
 }
-# Lines of text, and figures, that are wider nobody likes to read.
-WIDEST_TEXT, WIDEST_FIGURE = 100, 120
+# Lines of text that are wider nobody likes to read.
+WIDEST_TEXT = 100
 
 
 def experiment(report, width=COLUMNS):
-    """One experiment for the terminal: what it says, how far to trust it, and its curves.
+    """One experiment for the terminal: what it says, how far to trust it, and its table.
 
     Args:
         report: as `reports.report_of` collects it.
@@ -256,8 +255,6 @@ def experiment(report, width=COLUMNS):
             report["id"],
             "",
             *wrapped,
-            "",
-            terminal_curves(report["curves"], min(width, WIDEST_FIGURE)),
             "",
             _networks_table(report["table"], width),
             *report["notes"],
@@ -297,29 +294,3 @@ LEAST_NAME = 16
 def _width_of(columns):
     """Of columns with the space between them, also before the first."""
     return sum(max(map(len, column)) + 2 for column in columns)
-
-
-def terminal_curves(curves, width=COLUMNS):
-    """Test accuracy of every method over the compression ratio, drawn with letters."""
-    import plotext
-
-    plotext.clear_figure()
-    plotext.theme("clear")
-    plotext.limit_size(False, False)  # to a terminal's: the width is known
-    plotext.plot_size(width, 22)
-    for curve, marker in zip(curves, itertools.cycle("ox+*#@%&"), strict=False):
-        points = [
-            (math.log10(ratio), 100 * accuracy)
-            for ratio, accuracy in zip(curve["ratio"], curve["accuracy"], strict=True)
-            if ratio is not None and accuracy is not None
-        ]
-        if points:
-            plotext.plot(
-                *zip(*points, strict=True), marker=marker, label=shortened(curve["method"], 40)
-            )
-    ticks = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000]
-    most = max((r for c in curves for r in c["ratio"] if r is not None), default=1)
-    ticks = [tick for tick in ticks if tick <= max(most, 2)]
-    plotext.xticks([math.log10(tick) for tick in ticks], [f"{tick}x" for tick in ticks])
-    plotext.title("Test accuracy (%) over the compression ratio")
-    return "\n".join(line.rstrip() for line in plotext.uncolorize(plotext.build()).splitlines())

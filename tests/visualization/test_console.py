@@ -125,10 +125,9 @@ def shown_report(method):
     texts = {"recipe": "0123", "method": method, "test_accuracy": "97.00 %", "k": "99.9 %"}
     texts |= {"sparsity": "99.90 %", "compression_ratio": "1,000×", "valid_accuracy": "96.00 %"}
     table = {"columns": list(texts), "rows": [[{"text": text} for text in texts.values()]]}
-    curve = {"method": method, "ratio": [1, 10], "accuracy": [0.9, 0.5]}
     return {
         **{"id": "toy", "sentences": ["A sentence."], "rule": "", "trust": [(True, "Good.")]},
-        **{"curves": [curve], "table": table, "notes": ["< a note"], "command": "python"},
+        **{"table": table, "notes": ["< a note"], "command": "python"},
     }
 
 
