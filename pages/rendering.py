@@ -36,7 +36,7 @@ def plotly_address():
 
 
 def report(data):
-    """The page of one experiment, as `reports.report_of` collects it."""
+    """The page of one experiment, as `experiment_page.report_of` collects it."""
     shown = ("history", "curves", "bands", "baseline", "published", "looks", "pixels", "classes")
     figures = {name: data[name] for name in shown} | {"colors": LINE_COLORS}
     plotly = f"{data['home']}/{plotly_address()}"
@@ -45,14 +45,14 @@ def report(data):
 
 def sweep(data):
     """The page of a sweep, as `sweep_page.page_of` collects it."""
-    shown = ("settings", "points", "curves", "objective", "maximized", "in_percent")
+    shown = ("settings", "slices", "curves")
     figures = {name: data[name] for name in shown} | {"colors": LINE_COLORS}
     plotly = f"{data['home']}/{plotly_address()}"
     return _page("sweep.html", data, figures, plotly, ("common.js", "sweep.js"))
 
 
 def index(data):
-    """The page over all experiments, as `gallery.gallery_of` collects them."""
+    """The page over all experiments, as `index_page.gallery_of` collects them."""
     cards = [{**card, "lines": _thumbnail(card["curves"])} for card in data["cards"]]
     figures = {"cards": data["cards"], "colors": LINE_COLORS}
     scripts = ("common.js", "index.js")

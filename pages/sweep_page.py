@@ -1,47 +1,29 @@
 """The page of a sweep, and its card among all experiments: what they show, as JSON takes it."""
 
-import contextlib
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
 
 from ..experiments import finished
-from ..experiments.intervals import mean_and_interval
 from ..experiments.paths import ArtifactPaths
 from ..settings.objective import parsed
-from ..sweeps.levels import value_text
-from ..sweeps.paths import FAILED, FINISHED, RUNNING, STOPPED, WAITING, read_record
-from ..sweeps.screen import value
-from ..sweeps.tables import (
-    OBJECTIVE,
-    OVER_SEEDS,
-    REST,
-    SEED,
-    best_of,
-    chosen_method,
-    collect,
-    described,
-    finished_trials,
+from ..sweeps.importance import (
+    by_importance,
     importance,
-    levels_of_settings,
-    ordered,
-    says_something,
-    setting_text,
-    table_of,
+    is_available,
+    objectives_of,
+    plain,
+    study_of,
 )
-from ..utils import one_line, percent, pluralize
+from ..sweeps.levels import levels_of, setting_text, value_text
+from ..sweeps.paths import FINISHED, read_record
+from ..sweeps.screen import value
+from ..sweeps.tables import OBJECTIVE, best_of, chosen_method, collect, described, table_of
+from ..utils import one_line, percent
 from ..visualization.tables import BASELINE, json_number, json_numbers
-from .findings import points
-
-# So many best trials, of as many data sets, are told in words.
-MOST_DATASETS = 4
-RULE = (
-    "Explained is the share of the variance of the objective over the finished trials that the "
-    "means of a setting's values have (the correlation ratio; in a complete grid the first-order "
-    "Sobol index). With few trials for each value chance alone explains much: how much, stands "
-    "beside."
-)
+from . import sweep_findings
 
 
 def card_of(paths):
@@ -59,27 +41,24 @@ def card_of(paths):
             f"{value(record['objective'], entry['mean'])}{described(entry['settings'], ' with ')}"
             for entry in best
         )
-        return {**about, "states": states_text(record), "best": text or None}
+        return {**about, "states": sweep_findings.states_text(record), "best": text or None}
     except finished.FAILURES as error:
         return {**about, "states": f"broken: {one_line(error, 200)}"}
 
 
-STATES = {
-    FINISHED: "finished",
-    STOPPED: "stopped early as hopeless",
-    FAILED: "failed",
-    RUNNING: "running",
-    WAITING: "waiting",
-}
-
-
-def states_text(record):
-    """ "60 trials: 50 finished, 8 stopped early as hopeless, 2 failed"."""
-    states = [trial["state"] for trial in record["trials"]]
-    if set(states) == {FINISHED}:
-        return f"{pluralize(len(states), 'trial')}, all finished"
-    told = [f"{states.count(state):,} {text}" for state, text in STATES.items() if state in states]
-    return f"{pluralize(len(states), 'trial')}: {', '.join(told)}" if told else "no trials"
+# Of more settings than this no figure has room.
+MOST_SLICES = 8
+EXPLANATION = (
+    "The importance is how much the values of the better trials (a tenth, at least five, of few "
+    "half) differ from those of all, as a share of the sum over all settings: PED-ANOVA, by "
+    "Optuna. With few trials for each value chance does much: what it would have on average, were "
+    "results dealt out at random, is beside."
+)
+WITHOUT_OPTUNA = (
+    "Which settings matter is not on this page, because Optuna is not installed: pip install "
+    "'./network-pruning[sweep]' from the folder above the checkout, and python -m "
+    "network-pruning.report makes the page again."
+)
 
 
 def page_of(paths, record):
@@ -90,34 +69,37 @@ def page_of(paths, record):
 
 
 def page_from(paths, record, found, table, shares):
-    order = ordered(record, shares)
+    """The same of what has been collected before.
+
+    Args:
+        paths: the `SweepPaths`.
+        record: of the sweep.
+        found: what `collect` gives.
+        table: the summary.
+        shares: the table of `importance`.
+    """
+    order = by_importance(record, shares)
     method, k = chosen_method(record, table)
-    levels = levels_of_settings(record, record["trials"])
+    levels = levels_of(record)
     pictures = [p.name for p in (paths.settings_figure, paths.curves_figure) if p.exists()]
-    own = shares[shares["of"] == OBJECTIVE]
     return {
         "id": paths.root.name,
         "home": "../..",
-        "sentences": [_progress(record), *_bests(paths, record, table), *_most(shares)],
-        "rule": _rule(record),
-        "explanation": RULE,
+        "sentences": [
+            sweep_findings.progress(record),
+            *sweep_findings.best_settings(paths, record, table),
+            *sweep_findings.most_important(shares),
+        ],
+        "rule": sweep_findings.rule(record),
+        "explanation": EXPLANATION if is_available() else WITHOUT_OPTUNA,
         "command": str(record.get("command", "")),
-        "failures": _failures(paths, record, found),
-        "importance": _importance(record, own, order),
+        "failures": sweep_findings.failures(paths, record, found),
+        "importance": _importance(record, shares, order),
         "by_k": _by_k(shares, method, order),
         "objective": record["objective"],
-        "maximized": record["goal"] != "min",
-        "in_percent": value(record["objective"], 0).endswith("%"),
         "method": method,
         "settings": [_setting(name, levels[name]) for name in order],
-        "points": [
-            {
-                "name": trial["experiment_id"],
-                "state": trial["state"],
-                "objective": json_number(trial.get("objective")),
-            }
-            for trial in record["trials"]
-        ],
+        "slices": _slices(record, [name for name in order if levels[name].nunique() > 1]),
         "curves": _curves(record, table),
         "table": _table(paths, record, table, method, k, order),
         "at": None if k is None else percent(k),
@@ -135,176 +117,79 @@ def _provenance(record):
     }
 
 
-def _progress(record):
-    text = f"{states_text(record)[:1].upper()}{states_text(record)[1:]}."
-    states = {trial["state"] for trial in record["trials"]}
-    # One that has failed is told of elsewhere.
-    if {RUNNING, WAITING} & states or not (record.get("ended") or FAILED in states):
-        text += " The sweep has not ended: its command, given again, goes on."
-    return text
-
-
-def _bests(paths, record, table):
-    """Sentences on the best settings, with what they reach on test data."""
-    best = best_of(record)
-    if not best and finished_trials(record):
-        return [f"No finished trial has the objective, {record['objective']}."]
-    return [_best(paths, record, table, entry) for entry in best[:MOST_DATASETS]]
-
-
-def _best(paths, record, table, entry):
-    trials, mean = entry["trials"], value(record["objective"], entry["mean"])
-    over = f", the mean of {len(trials)} seeds" if len(trials) > 1 else ""
-    settings = described(entry["settings"])
-    text = f"Best by {record['objective']}: {settings} ({mean}{over})"
-    if not settings:
-        text = f"{record['objective']} is {mean}{over}"
-    names = [trial["experiment_id"] for trial in trials]
-    tested = _tested(paths, record, table, names)
-    return f"{text}; {tested}." if tested else f"{text}."
-
-
-def _tested(paths, record, table, names):
-    """What networks of some trials reach on test data, in words; None if nobody knows."""
-    _, k = parsed(record["objective"])
-    if k is None:
-        found = [_exported(paths, name) for name in names]
-        found = [entry["accuracy"] for entry in found if entry]
-        mean = 100 * float(np.mean(found)) if found else None
-        return f"the exported files have {mean:.2f} % of the test examples right" if found else None
-    network = _network_at(table[table["experiment_id"].isin(names)], k)
-    if network is None:
-        return None
-    text = (
-        f"{100 * network['test_accuracy']:.2f} % of the test examples right when {percent(k)} of "
-        f"the weights are gone ({network['method']}"
-    )
-    half = network["half"]
-    return (
-        f"{text}; ±\u00a0{points(100 * half)}, 95 % interval)" if half is not None else f"{text})"
-    )
-
-
-def _network_at(rows, k):
-    """The means over trials of the method that is the best at a sparsity by validation, chance left
-    out; None for none. `half` is half the interval of its test accuracy, None for one trial."""
-    rows = rows[(rows["k"] == k) & (rows["criterion"] != "random")]
-    if rows.empty:
-        return None
-    columns = ["sparsity", "compression_ratio", *OVER_SEEDS]
-    groups = rows.astype(dict.fromkeys(columns, float)).groupby(["method", "k"], sort=False)
-    complete = groups.size() == groups.size().max()
-    best = finished.best_at(groups[columns].mean()[complete].reset_index(), k)
-    if best is None:
-        return None
-    own = mean_and_interval(groups["test_accuracy"], (None, None)).loc[(best["method"], k)]
-    half = (own["high"] - own["low"]) / 2
-    return {**best, "half": None if np.isnan(half) else float(half)}
-
-
-def _exported(paths, name):
-    """Accuracy and compression of a trial's exported file; None if there is none."""
-    with contextlib.suppress(*finished.FAILURES):
-        text = ArtifactPaths(paths.output_dir / name).export_record.read_text(encoding="utf-8")
-        record = json.loads(text)
-        return {
-            "accuracy": float(record["after"]["test_accuracy"]),
-            "ratio": record["before"]["raw_bytes"] / record["after"]["npk_bytes"],
-        }
-    return None
-
-
-def _most(shares):
-    """A sentence on what matters most, if there is something to compare."""
-    own = shares[(shares["of"] == OBJECTIVE) & (shares["setting"] != REST)]
-    own = own[own["explained"].notna()].set_index("setting")
-    settings = own[own.index != SEED]
-    if settings.empty or not says_something(shares):
+def _importance(record, shares, order):
+    """Rows of the objective's importance, in order; none where there is nothing to compare."""
+    own = shares[shares["of"] == OBJECTIVE].set_index("setting")
+    if is_available() and own["explained"].isna().all():
         return []
-    most = settings.loc[settings["explained"].astype(float).idxmax()]
-    text = (
-        f"{most.name} matters most: alone it explains {_share(most['explained'])} of the variance"
-    )
-    if SEED in own.index:
-        return [f"{text}, the seed, chance, {_share(own.loc[SEED, 'explained'])}."]
-    return [f"{text}."]
-
-
-def _share(number):
-    return f"{100 * number:.0f} %" if not 0 < number < 0.005 else "less than 1 %"
-
-
-def _rule(record):
-    column, _ = parsed(record["objective"])
-    way = "largest" if record["goal"] != "min" else "smallest"
-    text = f"The best trial is the one with the {way} {record['objective']}"
-    if column.startswith("test"):
-        return f"{text}: chosen on test data, and therefore too good to be quite true."
-    if column.startswith("valid"):
-        return f"{text}: chosen on validation data, told on test data."
-    return f"{text}; the method is chosen on validation data, told is test accuracy."
-
-
-def _failures(paths, record, found):
-    """What has failed, and what has finished and cannot be read any more."""
-    failed = []
-    for trial in record["trials"]:
-        name = trial["experiment_id"]
-        note = found.broken.get(name)
-        if trial["state"] == FAILED:
-            note = trial.get("note") or "Nobody knows why."
-        if note:
-            log = paths.log(name)
-            href = log.relative_to(paths.root).as_posix() if log.is_file() else None
-            failed.append({"name": name, "note": str(note), "log": href})
-    return failed
-
-
-def _importance(record, own, order):
-    """Rows of the objective's importance, in order, the rest last."""
-    if not says_something(own):
-        return []
-    own = own.set_index("setting")
     return [
         {
             "setting": name,
             "explained": json_number(own.loc[name, "explained"]),
             "by_chance": json_number(own.loc[name, "by_chance"]),
-            "values": None if name == REST else int(own.loc[name, "values"]),
+            "values": int(own.loc[name, "values"]),
             # Of seeds there is no best one.
             "best": None if pd.isna(own.loc[name, "best"]) else own.loc[name, "best"],
-            "mean": None
-            if pd.isna(own.loc[name, "best_mean"])
-            else value(record["objective"], own.loc[name, "best_mean"]),
+            "mean": value(record["objective"], json_number(own.loc[name, "best_mean"])),
         }
-        for name in (*order, REST)
-        if name in own.index
+        for name in order
     ]
 
 
 def _by_k(shares, method, order):
-    """How much settings explain at every sparsity of a method; None if there is nothing."""
+    """The importance of settings at every sparsity of a method; None if there is nothing."""
     own = shares[(shares["of"] == method) & shares["explained"].notna()]
     if method is None or own.empty:
         return None
     own = own.assign(explained=own["explained"].astype(float))
-    wide = own.pivot_table(index="setting", columns="k", values="explained")
-    names = [name for name in (*order, REST) if name in wide.index]
+    wide = own.pivot_table(index="setting", columns="k", values="explained").loc[order]
     return {
         "k": [float(k) for k in wide.columns],
-        "rows": [{"setting": name, "shares": json_numbers(wide.loc[name])} for name in names],
+        "rows": [{"setting": name, "shares": json_numbers(wide.loc[name])} for name in order],
     }
 
 
-def _setting(name, levels):
-    """A setting on the page: its levels, and which each trial has."""
+def _setting(name, own):
+    """A setting on the page: its levels, and which of them each trial has."""
     return {
         "name": name,
-        "levels": levels.names,
-        "codes": levels.codes.tolist(),
-        "numbers": json_numbers(levels.numbers) if levels.on_axis else None,
-        "log": bool(levels.log),
+        "levels": list(own.cat.categories),
+        "codes": own.cat.codes.tolist(),
     }
+
+
+def _slices(record, settings):
+    """Optuna's slice plot of the objective over settings, as JSON has it; None where there is
+    nothing to draw, or nothing to draw it with."""
+    objectives = objectives_of(record)
+    if not (settings and is_available() and len(objectives)):
+        return None
+    from optuna.visualization import plot_slice
+
+    in_percent = value(record["objective"], 0).endswith("%")
+    values = (objectives * (100 if in_percent else 1)).to_dict()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that trials without an objective are left out
+        figure = plot_slice(
+            study_of(record),
+            params=[plain(name) for name in settings[:MOST_SLICES]],
+            target=lambda trial: values.get(trial.user_attrs["experiment_id"], np.nan),
+            target_name=plain(f"{record['objective']}{' (%)' if in_percent else ''}"),
+        )
+    # The page has a title and colours of its own.
+    figure.update_layout(template="none", title=None, width=None)
+    figure.update_traces(marker_size=9, marker_showscale=False)
+    figure.for_each_xaxis(_label)
+    return json.loads(figure.to_json())
+
+
+def _label(axis):
+    """Labels an axis with numbers in full, and with texts as they are: Optuna has their `repr`."""
+    if axis.type == "category":
+        texts = [text.strip("'\"") for text in axis.categoryarray]
+        axis.update(tickvals=axis.categoryarray, ticktext=texts)
+    elif axis.type == "log":
+        axis.update(tickformat="~g", nticks=4)
 
 
 def _curves(record, table):
@@ -330,7 +215,7 @@ def _table(paths, record, table, method, k, order):
     found = []
     for trial in record["trials"]:
         name = trial["experiment_id"]
-        network = _exported(paths, name) if exported else None
+        network = sweep_findings.exported(paths, name) if exported else None
         if network is None and name in at.index:
             row = at.loc[name]
             network = {"accuracy": row["test_accuracy"], "ratio": row["compression_ratio"]}

@@ -1,31 +1,19 @@
 """What comes out of a sweep: tables, figures and a page, written to its folder."""
 
-import numpy as np
-import pandas as pd
-
 from ..experiments import finished
-from ..sweeps.paths import FINISHED, STOPPED
-from ..sweeps.tables import (
-    SEED,
-    chosen_method,
-    collect,
-    deciding_column,
-    every_level,
-    importance,
-    levels_of_settings,
-    levels_of_trials,
-    ordered,
-    says_something,
-    table_of,
-)
+from ..sweeps.importance import by_importance, importance, is_available, objectives_of
+from ..sweeps.levels import levels_of
+from ..sweeps.tables import SEED, chosen_method, collect, deciding_column, table_of
 from ..utils import echo, percent, write_text
 from ..visualization import csv, figures, sweep_graph
 from . import rendering
-from .sweep_page import page_from, states_text
+from .sweep_findings import states_text
+from .sweep_page import page_from
 
 
 def write_results(paths, record):
     """Writes the tables of a sweep, its figures and its page, of as many trials as have finished.
+    Without Optuna a table of what matters is left as it is.
 
     Args:
         paths: the `SweepPaths`.
@@ -38,7 +26,8 @@ def write_results(paths, record):
     table = table_of(record, found)
     shares = importance(record, table)
     csv.write_metrics(paths.summary, table)
-    csv.write_metrics(paths.importance, shares)
+    if is_available() or not paths.importance.exists():
+        csv.write_metrics(paths.importance, shares)
     for path, draw in (
         (paths.settings_figure, _settings_figure),
         (paths.curves_figure, _curves_figure),
@@ -60,21 +49,15 @@ def try_to_write_results(paths, record):
 
 
 def _settings_figure(record, _, shares):
-    trials = [
-        trial
-        for trial in record["trials"]
-        if trial["state"] in (FINISHED, STOPPED) and trial.get("objective") is not None
-    ]
-    if not trials:
+    objectives = objectives_of(record)
+    if objectives.empty:
         return None
-    found = ordered(record, shares)
-    levels = levels_of_settings(record, trials)
-    if not says_something(shares):
-        found = dict.fromkeys(found, np.nan)
+    levels = levels_of(record).loc[objectives.index, by_importance(record, shares)]
+    own = shares[shares["of"] == "objective"].set_index("setting")["explained"]
     return sweep_graph.settings_figure(
-        pd.DataFrame(trials)[["objective", "state"]],
-        {name: levels[name] for name in found},
-        found,
+        objectives,
+        levels.apply(lambda column: column.cat.remove_unused_categories()),
+        own.astype(float).reindex(levels.columns).to_dict(),
         record["objective"],
         f"{record['sweep_id']}: {states_text(record)}",
     )
@@ -85,14 +68,15 @@ def _curves_figure(record, table, shares):
     if method is None:
         return None
     rows = table[table["method"] == method].reset_index(drop=True)
-    levels = _levels_of_rows(record, rows, shares)
     title = f"{record['sweep_id']}: {method}, the best by {deciding_column(rows)} at {percent(k)}"
-    return sweep_graph.curves_figure(rows, levels, title)
+    return sweep_graph.curves_figure(rows, _coloured(record, rows, shares), title)
 
 
-def _levels_of_rows(record, rows, shares):
-    """The `Levels` of settings, by importance, in every row of a table; without seeds and what is
-    the same everywhere."""
-    levels = levels_of_trials(record, every_level(record), rows["experiment_id"])
-    names = [name for name in ordered(record, shares) if name != SEED]
-    return {name: levels[name] for name in names if len(levels[name]) > 1}
+def _coloured(record, rows, shares):
+    """The levels of the most important setting but the seed in every row of a table; None where
+    none differs, or has few enough levels."""
+    levels = levels_of(record).loc[rows["experiment_id"]].reset_index(drop=True)
+    for name in by_importance(record, shares):
+        if name != SEED and 1 < levels[name].nunique() <= sweep_graph.MOST_COLORS:
+            return levels[name]
+    return None

@@ -24,7 +24,7 @@ class ReportConfig(Settings):
     list: bool = setting(False, "Print the table of experiments, and write nothing.")
     show: str | None = setting(
         None,
-        "Print this experiment, with curves drawn in the terminal, and write nothing.",
+        "Print this experiment, and write nothing.",
         bounds=plain_name,
     )
 

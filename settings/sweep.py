@@ -89,9 +89,7 @@ class SweepConfig(Settings):
     )
     export: bool = setting(False, "Also make the files of export of each experiment.")
     max_accuracy_drop: float = setting(0.0, "With `export`: as for export.", bounds=fraction)
-    dry_run: bool = setting(
-        False, "Print what would run, and how long by the times of finished experiments; run none."
-    )
+    dry_run: bool = setting(False, "Print what would run, and run nothing.")
     yes: bool = setting(False, f"Run more than {MANY_TRIALS:,} experiments without being asked.")
     cpus_per_trial: int = setting(
         1,

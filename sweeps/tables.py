@@ -1,5 +1,5 @@
-"""The tables of a sweep: every network of its trials, and how much each setting explains; read from
-the trials' folders, without TensorFlow and Ray."""
+"""The summary of a sweep: every network of its trials, and the best of them; read from the trials'
+folders, without TensorFlow and Ray."""
 
 import json
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from ..experiments.paths import ArtifactPaths
 from ..settings.objective import parsed
 from ..utils import CLEARLY_LESS, RunError, one_line
 from ..visualization import csv
-from .levels import levels_of, value_text
+from .levels import setting_text, value_text
 from .paths import FINISHED
 
 IDENTITY = ("method", "criterion", "k")
@@ -23,12 +23,7 @@ MEASURED = (
 )
 # What has an interval over seeds.
 OVER_SEEDS = ("valid_accuracy", "test_accuracy")
-IMPORTANCE_COLUMNS = (
-    *("of", "k", "column", "setting", "values", "explained", "by_chance"),
-    *("best", "best_mean", "trials"),
-)
 OBJECTIVE = "objective"
-REST = "(together or by chance)"
 SEED = "seed"
 # Where networks are compared if the objective does not say it.
 USUAL_K = 0.99
@@ -140,131 +135,9 @@ def _with_seeds(table, settings):
     return table.join(joined)
 
 
-def importance(record, table):
-    """How much of the differences between the trials each varied setting explains, as a table.
-
-    `explained` is the variance of the means over a setting's values, weighted by their trials,
-    divided by the variance over all trials: the correlation ratio, or eta squared, of an analysis
-    of variance (Fisher 1925). In a complete grid it is the first-order Sobol index (I. M. Sobol',
-    "Sensitivity estimates for nonlinear mathematical models", 1993) of that grid: what the setting
-    does alone. What settings do together, and chance, is the rest, a row of its own there.
-
-    Means of few trials differ by chance: were results dealt out at random, a setting would explain
-    `by_chance`, (values - 1) / (trials - 1), on average.
-
-    Args:
-        record: of the sweep.
-        table: its `summary`.
-
-    Returns:
-        Rows for the objective, then for every method and sparsity. `explained` is missing where
-        nothing differs. Chance has no best value. Numbers drawn from a distribution are in bins.
-    """
-    found = []
-    trials = [trial for trial in finished_trials(record) if trial.get("objective") is not None]
-    column, k = parsed(record["objective"])
-    values = pd.Series([float(trial["objective"]) for trial in trials], dtype=float)
-    sign = -1 if record["goal"] == "min" else 1
-    about = {"of": OBJECTIVE, "k": k, "column": column}
-    found += _shares(about, values, levels_of_settings(record, trials), sign)
-    every = every_level(record)
-    for (method, criterion, k), rows in table.groupby(list(IDENTITY), sort=False):
-        column = deciding_column(rows)
-        rows = rows[rows[column].notna()]
-        levels = levels_of_trials(record, every, rows["experiment_id"])
-        about = {"of": method, "k": float(k), "column": column}
-        values = rows[column].astype(float).reset_index(drop=True)
-        found += _shares(about, values, levels, 0 if criterion == "random" else 1)
-    shares = pd.DataFrame(found, columns=list(IMPORTANCE_COLUMNS))
-    return shares.astype({"values": "Int64", "trials": "Int64"})
-
-
 def deciding_column(rows):
     """The column that decides: of validation data, or where nothing was held out, of test data."""
     return "valid_accuracy" if rows["valid_accuracy"].notna().any() else "test_accuracy"
-
-
-def levels_of_settings(record, trials):
-    """The `Levels` of every varied setting over some trials; bins are those of all finished."""
-    return levels_of_trials(
-        record, every_level(record), [trial["experiment_id"] for trial in trials]
-    )
-
-
-def every_level(record):
-    trials = record["trials"]
-    finished = [trial["state"] == FINISHED for trial in trials]
-    return {
-        setting: levels_of([trial["settings"].get(setting) for trial in trials], among, finished)
-        for setting, among in record["varied"].items()
-    }
-
-
-def levels_of_trials(record, levels, names):
-    places = {trial["experiment_id"]: number for number, trial in enumerate(record["trials"])}
-    index = np.array([places[name] for name in names], int)
-    return {setting: own.of(index) for setting, own in levels.items()}
-
-
-def _shares(about, values, levels, sign):
-    """The rows of `importance` of one column.
-
-    Args:
-        about: what the rows begin with.
-        values: of each trial.
-        levels: of each varied setting over the same trials.
-        sign: 1 where more is better, -1 where less is, 0 where nothing is.
-    """
-    found = []
-    total = float(((values - values.mean()) ** 2).sum())
-    # The squares of tiny differences are nothing; those to a mean are more than that by rounding.
-    differ = len(values) > 1 and np.ptp(values) > 0 and total > 0
-    for setting, own in levels.items():
-        groups = values.groupby(own.codes)
-        means, sizes = groups.mean(), groups.size()
-        share = None
-        if differ:
-            between = float((sizes * (means - values.mean()) ** 2).sum())
-            share = min(1.0, between / total)
-        # Of seeds there is no best one, only a lucky one.
-        best = (sign * means).idxmax() if sign and len(means) and setting != SEED else None
-        found.append(
-            {
-                **about,
-                "setting": setting,
-                "values": len(own),
-                "explained": share,
-                "by_chance": (len(own) - 1) / (len(values) - 1) if len(values) > 1 else None,
-                "best": None if best is None else own.names[best],
-                "best_mean": None if best is None else means[best],
-                "trials": len(values),
-            }
-        )
-    if differ and is_complete(levels):
-        rest = max(0.0, 1 - sum(row["explained"] for row in found))
-        found.append({**about, "setting": REST, "explained": rest, "trials": len(values)})
-    return found
-
-
-def is_complete(levels):
-    """Whether trials are a grid: every combination of levels, each as often as any other."""
-    codes = pd.DataFrame({name: own.codes for name, own in levels.items()})
-    if codes.empty or any(own.binned for own in levels.values()):
-        return False
-    sizes = codes.groupby(list(codes.columns)).size()
-    return len(sizes) == np.prod([len(own) for own in levels.values()]) and sizes.nunique() == 1
-
-
-def ordered(record, shares):
-    """What each varied setting explains of the objective, the most important first, seeds last."""
-    own = shares[(shares["of"] == OBJECTIVE) & (shares["setting"] != REST)]
-    explained = own.set_index("setting")["explained"].astype(float)
-    found = {name: explained.get(name, np.nan) for name in record["varied"]}
-
-    def rank(item):
-        return item[0] == SEED, -np.nan_to_num(item[1], nan=-1.0)
-
-    return dict(sorted(found.items(), key=rank))
 
 
 def chosen_method(record, table):
@@ -321,16 +194,3 @@ def described(settings, before=""):
     """ "dataset=digits, l1_reg=0.001" behind another text; nothing where only seeds were varied."""
     text = ", ".join(f"{name}={setting_text(setting)}" for name, setting in settings.items())
     return f"{before}{text}" if text else ""
-
-
-def setting_text(setting):
-    """A setting in a sentence: drawn numbers have too many digits."""
-    if isinstance(setting, float) and len(str(setting)) > 8:
-        return f"{setting:.4g}"
-    return one_line(value_text(setting), 60)
-
-
-def says_something(shares):
-    """Whether shares of the objective are more than that each value, once, explains itself."""
-    own = shares[(shares["of"] == OBJECTIVE) & (shares["setting"] != REST)]
-    return own["explained"].notna().any() and not (own["by_chance"] >= 1).any()

@@ -202,7 +202,7 @@ def experiments_table(cards, width=COLUMNS):
     """The experiments of a folder: state, accuracies, smallest file.
 
     Args:
-        cards: as `gallery.cards_of` makes them.
+        cards: as `index_page.cards_of` makes them.
         width: of the terminal; names that are too long are cut.
     """
     if not cards:
@@ -241,7 +241,7 @@ def experiment(report, width=COLUMNS):
     """One experiment for the terminal: what it says, how far to trust it, and its table.
 
     Args:
-        report: as `reports.report_of` collects it.
+        report: as `experiment_page.report_of` collects it.
         width: of the terminal.
     """
     trust = [f"{'+' if good else '!'} {text}" for good, text in report["trust"]]
@@ -270,7 +270,7 @@ def _networks_table(table, width):
     methods are cut first, then the last columns are left out.
 
     Args:
-        table: as `reports.report_of` collects it.
+        table: as `experiment_page.report_of` collects it.
         width: of the terminal.
     """
     names = [name.removesuffix("_mean") for name in table["columns"]]

@@ -1,113 +1,21 @@
-"""What came out of a sweep: tables, shares of variance, and what is said of them."""
+"""What came out of a sweep: tables, figures, a page, and what is said on it."""
 
 import json
+import sys
 
-import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from network_pruning.pages import index_page, sweep_page, sweep_results
 from network_pruning.sweeps import tables
-from network_pruning.sweeps.levels import levels_of
-from sweep_folders import K_VALS, METHODS, grid, write_sweep
+from network_pruning.sweeps.importance import COLUMNS, importance
+from sweep_folders import K_VALS, METHODS, write_sweep
 
 TWO_BY_TWO = {"l1_reg": [0.0, 0.001], "batch_size": [32, 64]}
 
 
 def results(paths, record):
     table = tables.summary(paths, record)
-    shares = tables.importance(record, table)
-    return table, shares
-
-
-def explained(shares, of="objective", k=0.99):
-    own = shares[(shares["of"] == of) & (shares["k"] == k)]
-    return dict(zip(own["setting"], own["explained"], strict=True))
-
-
-def test_what_each_setting_explains_by_hand(tmp_path):
-    """0.5 0.6 / 0.7 0.8: means 0.55 and 0.75, 0.6 and 0.7; variances 0.01 and 0.0025 of 0.0125."""
-    paths, record = write_sweep(tmp_path, TWO_BY_TWO, [0.5, 0.6, 0.7, 0.8])
-    _, shares = results(paths, record)
-    expected = {"l1_reg": 0.8, "batch_size": 0.2, tables.REST: 0}
-    assert explained(shares) == pytest.approx(expected)
-    assert explained(shares, "weight", 0.9) == pytest.approx(expected)
-    row = shares.iloc[0]
-    assert (row["column"], row["values"], row["trials"]) == ("valid_accuracy", 2, 4)
-    assert row["best"] == "0.001"
-    assert row["best_mean"] == pytest.approx(0.75 - 0.099)
-    assert row["by_chance"] == pytest.approx(1 / 3)
-    assert len(shares) == 3 * (1 + len(METHODS) * len(K_VALS))
-
-
-def test_with_interaction_the_rest_is_what_they_do_together(tmp_path):
-    """0.5 0.5 / 0.5 0.9: each explains a third alone, and a third together."""
-    paths, record = write_sweep(tmp_path, TWO_BY_TWO, [0.5, 0.5, 0.5, 0.9])
-    found = explained(results(paths, record)[1])
-    assert found == pytest.approx({"l1_reg": 1 / 3, "batch_size": 1 / 3, tables.REST: 1 / 3})
-
-
-def test_what_is_not_complete_has_no_rest(tmp_path):
-    paths, record = write_sweep(tmp_path, TWO_BY_TWO, [0.5, 0.6, 0.7, "failed"])
-    assert tables.REST not in explained(results(paths, record)[1])
-
-
-def test_a_goal_may_be_small_and_chance_has_no_best(tmp_path):
-    paths, record = write_sweep(tmp_path, TWO_BY_TWO, [0.5, 0.6, 0.7, 0.8], goal="min")
-    _, shares = results(paths, record)
-    assert shares.iloc[0]["best"] == "0.0"
-    by_chance = shares[(shares["of"] == "weight/random") & (shares["setting"] == "l1_reg")]
-    assert by_chance["explained"].notna().all()
-    assert by_chance["best"].isna().all()
-
-
-def test_where_nothing_differs_nothing_is_explained(tmp_path):
-    paths, record = write_sweep(tmp_path, TWO_BY_TWO, [0.5] * 4)
-    assert all(pd.isna(share) for share in explained(results(paths, record)[1]).values())
-
-
-def test_drawn_numbers_are_in_bins_of_equal_counts(tmp_path):
-    rates = [10 ** (-number / 4) for number in range(12)]
-    paths, record = write_sweep(
-        tmp_path,
-        {"learning_rate": "loguniform(0.001, 1)"},
-        [0.9 if rate < 0.01 else 0.5 for rate in rates],
-        [{"learning_rate": rate} for rate in rates],
-        search="random",
-        samples=12,
-    )
-    _, shares = results(paths, record)
-    row = shares.iloc[0]
-    assert (row["values"], row["best"]) == (4, "0.00178 to 0.00562")
-    assert row["explained"] == pytest.approx(1)
-    assert tables.REST not in set(shares["setting"])
-    levels = levels_of(rates, "loguniform(0.001, 1)")
-    assert np.bincount(levels.codes).tolist() == [3, 3, 3, 3]
-    assert (levels.on_axis, levels.log) == (True, True)
-
-
-def test_few_drawn_numbers_are_on_an_axis_too():
-    levels = levels_of([0.1, 0.001], "loguniform(0.001, 1)")
-    assert (levels.on_axis, levels.log, levels.binned) == (True, True, False)
-    assert levels.names == ["0.001", "0.1"]
-    assert not levels_of([0.1, 0.2], "uniform(0, 1)").log
-
-
-def test_numbers_of_a_list_are_themselves_however_many():
-    levels = levels_of(range(8), list(range(8)))
-    assert levels.names == list(map(str, range(8)))
-    assert not levels.on_axis
-    assert len(levels.at_most(4)) == 4
-
-
-def test_files_of_one_name_stay_apart():
-    assert levels_of(["/a/x.npz", "/b/x.npz"], []).names == ["/a/x.npz", "/b/x.npz"]
-    assert levels_of(["/a/x.npz", "/b/y.npz"], []).names == ["x.npz", "y.npz"]
-    assert levels_of(["d", "b", "a", "c", "e"], list("abcde")).at_most(4).names == [
-        *"abc",
-        "2 others",
-    ]
+    return table, importance(record, table)
 
 
 def test_the_summary_tells_means_and_intervals_over_seeds(tmp_path):
@@ -159,7 +67,7 @@ def test_of_no_trial_or_one_there_are_tables_with_heads(tmp_path, accuracies):
     sweep_results.write_results(paths, record)
     table, shares = pd.read_csv(paths.summary), pd.read_csv(paths.importance)
     assert list(table)[:4] == ["experiment_id", "state", "l1_reg", "method"]
-    assert list(shares) == list(tables.IMPORTANCE_COLUMNS)
+    assert list(shares) == list(COLUMNS)
     assert shares["explained"].isna().all()
     finished = accuracies[0] == 0.5
     assert len(table) == (len(METHODS) * len(K_VALS) if finished else 0)
@@ -194,8 +102,8 @@ def test_the_best_settings_are_those_of_the_best_mean_over_seeds(tmp_path):
         "71.10 % of the test examples right when 99 % of the weights are gone (weight)."
     )
     (seed,) = (row for row in page["importance"] if row["setting"] == "seed")
-    assert (seed["best"], seed["mean"]) == (None, None)
-    assert page["sentences"][-1].startswith("dataset matters most: alone it explains ")
+    assert (seed["best"], seed["mean"]) == (None, "–")
+    assert page["sentences"][-1].startswith("dataset matters most: it has ")
 
 
 def test_an_objective_in_bytes_tells_of_the_exported_file(tmp_path):
@@ -230,32 +138,34 @@ def test_the_index_tells_of_sweeps_broken_ones_too(tmp_path):
     assert "broken: " in text
 
 
-@given(
-    st.lists(st.integers(1, 4), min_size=1, max_size=3).flatmap(
-        lambda sizes: st.tuples(
-            st.just(sizes),
-            st.lists(st.floats(0, 1), min_size=int(np.prod(sizes)), max_size=int(np.prod(sizes))),
-        )
+def test_what_optuna_draws_names_settings_and_values_as_they_are(tmp_path):
+    varied = {"l1_reg": [0.0, 0.001], "methods": [["weight"], ["weight", "unit"]]}
+    paths, record = write_sweep(tmp_path, varied, [0.5, 0.6, 0.7, "failed"])
+    figure = sweep_page.page_of(paths, record)["slices"]
+    left, right = figure["layout"]["xaxis"], figure["layout"]["xaxis2"]
+    assert (left["title"]["text"], left["ticktext"]) == ("l1_reg", ["0.0", "0.001"])
+    assert (right["title"]["text"], right["ticktext"]) == ("methods", ["weight", "weight,unit"])
+    assert figure["layout"]["yaxis"]["title"]["text"] == "valid_accuracy@0.99 (%)"
+    assert figure["data"][0]["y"] == pytest.approx([40.1, 50.1, 60.1])
+
+
+def test_without_optuna_the_page_says_so_and_the_table_of_what_matters_is_kept(
+    tmp_path, monkeypatch
+):
+    paths, record = write_sweep(tmp_path, TWO_BY_TWO, [0.5, 0.6, 0.7, 0.8])
+    sweep_results.write_results(paths, record)
+    before = paths.importance.read_bytes()
+    assert "Optuna is not installed" not in paths.report.read_text()
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    sweep_results.write_results(paths, record)
+    assert paths.importance.read_bytes() == before
+    page = sweep_page.page_of(paths, record)
+    assert page["explanation"].startswith(
+        "Which settings matter is not on this page, because Optuna is not installed: pip install"
     )
-)
-def test_shares_of_a_complete_grid_sum_to_one_with_the_rest(case):
-    sizes, values = case
-    varied = {f"s{number}": list(range(size)) for number, size in enumerate(sizes)}
-    trials = [
-        {
-            "experiment_id": str(number),
-            "settings": settings,
-            "state": "finished",
-            "objective": value,
-        }
-        for number, (settings, value) in enumerate(zip(grid(**varied), values, strict=True))
+    assert [(row["explained"], row["best"]) for row in page["importance"]] == [
+        (None, "0.001"),
+        (None, "64"),
     ]
-    record = {"varied": varied, "trials": trials, "objective": "valid_accuracy@0.9", "goal": "max"}
-    columns = [*tables.IDENTITY, "experiment_id", "valid_accuracy"]
-    shares = tables.importance(record, pd.DataFrame(columns=columns))
-    own = shares[shares["setting"] != tables.REST]["explained"].dropna().astype(float)
-    assert own.between(0, 1).all()
-    assert own.sum() <= 1 + 1e-6
-    assert len(own) in (0, len(sizes))
-    if len(own) and np.ptp(values) > 1e-6:
-        assert shares["explained"].astype(float).sum() == pytest.approx(1)
+    assert (page["slices"], page["pictures"]) == (None, ["settings.png", "curves.png"])
+    assert "matters most" not in paths.report.read_text()

@@ -1,0 +1,155 @@
+"""What is said of a sweep in sentences: how far it is, what is best, what matters, what failed."""
+
+import contextlib
+import json
+
+import numpy as np
+
+from ..experiments import finished
+from ..experiments.intervals import mean_and_interval
+from ..experiments.paths import ArtifactPaths
+from ..settings.sweep import parsed
+from ..sweeps.paths import FAILED, FINISHED, RUNNING, STOPPED, WAITING
+from ..sweeps.screen import value
+from ..sweeps.tables import OBJECTIVE, OVER_SEEDS, SEED, best_of, described, finished_trials
+from ..utils import percent, pluralize
+from .findings import points
+
+# So many best trials, of as many data sets, are told in words.
+MOST_DATASETS = 4
+STATES = {
+    FINISHED: "finished",
+    STOPPED: "stopped early as hopeless",
+    FAILED: "failed",
+    RUNNING: "running",
+    WAITING: "waiting",
+}
+
+
+def states_text(record):
+    """ "60 trials: 50 finished, 8 stopped early as hopeless, 2 failed"."""
+    states = [trial["state"] for trial in record["trials"]]
+    if set(states) == {FINISHED}:
+        return f"{pluralize(len(states), 'trial')}, all finished"
+    told = [f"{states.count(state):,} {text}" for state, text in STATES.items() if state in states]
+    return f"{pluralize(len(states), 'trial')}: {', '.join(told)}" if told else "no trials"
+
+
+def progress(record):
+    """A sentence on what became of the trials, and whether there are more to come."""
+    text = f"{states_text(record)[:1].upper()}{states_text(record)[1:]}."
+    states = {trial["state"] for trial in record["trials"]}
+    # One that has failed is told of elsewhere.
+    if {RUNNING, WAITING} & states or not (record.get("ended") or FAILED in states):
+        text += " The sweep has not ended: its command, given again, goes on."
+    return text
+
+
+def best_settings(paths, record, table):
+    """Sentences on the best settings, with what they reach on test data."""
+    best = best_of(record)
+    if not best and finished_trials(record):
+        return [f"No finished trial has the objective, {record['objective']}."]
+    return [_best(paths, record, table, entry) for entry in best[:MOST_DATASETS]]
+
+
+def _best(paths, record, table, entry):
+    trials, mean = entry["trials"], value(record["objective"], entry["mean"])
+    over = f", the mean of {len(trials)} seeds" if len(trials) > 1 else ""
+    settings = described(entry["settings"])
+    text = f"Best by {record['objective']}: {settings} ({mean}{over})"
+    if not settings:
+        text = f"{record['objective']} is {mean}{over}"
+    names = [trial["experiment_id"] for trial in trials]
+    tested = _tested(paths, record, table, names)
+    return f"{text}; {tested}." if tested else f"{text}."
+
+
+def _tested(paths, record, table, names):
+    """What networks of some trials reach on test data, in words; None if nobody knows."""
+    _, k = parsed(record["objective"])
+    if k is None:
+        found = [exported(paths, name) for name in names]
+        found = [entry["accuracy"] for entry in found if entry]
+        mean = 100 * float(np.mean(found)) if found else None
+        return f"the exported files have {mean:.2f} % of the test examples right" if found else None
+    network = _network_at(table[table["experiment_id"].isin(names)], k)
+    if network is None:
+        return None
+    text = (
+        f"{100 * network['test_accuracy']:.2f} % of the test examples right when {percent(k)} of "
+        f"the weights are gone ({network['method']}"
+    )
+    half = network["half"]
+    return (
+        f"{text}; ±\u00a0{points(100 * half)}, 95 % interval)" if half is not None else f"{text})"
+    )
+
+
+def _network_at(rows, k):
+    """The means over trials of the method that is the best at a sparsity by validation, chance left
+    out; None for none. `half` is half the interval of its test accuracy, None for one trial."""
+    rows = rows[(rows["k"] == k) & (rows["criterion"] != "random")]
+    if rows.empty:
+        return None
+    columns = ["sparsity", "compression_ratio", *OVER_SEEDS]
+    groups = rows.astype(dict.fromkeys(columns, float)).groupby(["method", "k"], sort=False)
+    complete = groups.size() == groups.size().max()
+    best = finished.best_at(groups[columns].mean()[complete].reset_index(), k)
+    if best is None:
+        return None
+    own = mean_and_interval(groups["test_accuracy"], (None, None)).loc[(best["method"], k)]
+    half = (own["high"] - own["low"]) / 2
+    return {**best, "half": None if np.isnan(half) else float(half)}
+
+
+def exported(paths, name):
+    """Accuracy and compression of a trial's exported file; None if there is none."""
+    with contextlib.suppress(*finished.FAILURES):
+        text = ArtifactPaths(paths.output_dir / name).export_record.read_text(encoding="utf-8")
+        record = json.loads(text)
+        return {
+            "accuracy": float(record["after"]["test_accuracy"]),
+            "ratio": record["before"]["raw_bytes"] / record["after"]["npk_bytes"],
+        }
+    return None
+
+
+def most_important(shares):
+    """A sentence on what matters most, if there is something to compare."""
+    own = shares[shares["of"] == OBJECTIVE].set_index("setting")["explained"].astype(float).dropna()
+    settings = own.drop(SEED, errors="ignore")
+    if settings.empty:
+        return []
+    text = (
+        f"{settings.idxmax()} matters most: it has {100 * settings.max():.0f} % of the importance "
+        "of all settings"
+    )
+    return [f"{text}, the seed, chance, {100 * own[SEED]:.0f} %." if SEED in own else f"{text}."]
+
+
+def rule(record):
+    """A sentence on how the best trial is chosen."""
+    column, _ = parsed(record["objective"])
+    way = "largest" if record["goal"] != "min" else "smallest"
+    text = f"The best trial is the one with the {way} {record['objective']}"
+    if column.startswith("test"):
+        return f"{text}: chosen on test data, and therefore too good to be quite true."
+    if column.startswith("valid"):
+        return f"{text}: chosen on validation data, told on test data."
+    return f"{text}; the method is chosen on validation data, told is test accuracy."
+
+
+def failures(paths, record, found):
+    """What has failed, and what has finished and cannot be read any more."""
+    failed = []
+    for trial in record["trials"]:
+        name = trial["experiment_id"]
+        note = found.broken.get(name)
+        if trial["state"] == FAILED:
+            note = trial.get("note") or "Nobody knows why."
+        if note:
+            log = paths.log(name)
+            href = log.relative_to(paths.root).as_posix() if log.is_file() else None
+            failed.append({"name": name, "note": str(note), "log": href})
+    return failed
