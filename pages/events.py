@@ -1,18 +1,18 @@
-"""TensorBoard's event files, of finished numbers; without TensorFlow.
+"""TensorBoard's event files, of finished numbers, by tensorboardX; without TensorFlow.
 
 A folder with an event file in it is what TensorBoard calls a run. Here every run has one file of
 always the same name: who writes again replaces what is shown, and nothing is shown twice.
 """
 
-import io
+import importlib
 import math
-import struct
+import sys
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..experiments.event_files import FILE_NAME, UNFINISHED, remove_events, tidy
-from ..utils import RunError, write_bytes
+from ..utils import RunError
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Run:
         scalars: by tag, pairs of step and number.
         histograms: by tag, triples of step, bin edges of shape (bins + 1,), and counts of shape
             (bins,).
-        images: by tag, the bytes of a PNG file.
+        images: by tag, arrays of bytes of shape (height, width, channels).
         hparams: by name, texts, truths and numbers. A run with such is a row of HParams, and its
             scalars are the metrics there.
     """
@@ -38,17 +38,20 @@ def check_installed():
     """Makes sure that event files can be written.
 
     Raises:
-        RunError: if TensorBoard is not installed.
+        RunError: if tensorboardX is not installed.
     """
+    # It would import PyTorch where that is installed: seconds, for nothing that is needed here.
+    is_hidden = sys.modules.setdefault("torch", None) is None
     try:
-        import tensorboard.compat.proto.event_pb2
-        import tensorboard.plugins.hparams.plugin_data_pb2
-        import tensorboard.summary.writer.record_writer  # noqa: F401
+        importlib.import_module("tensorboardX")
     except ImportError as error:
         raise RunError(
-            "--tensorboard needs the package tensorboard: pip install "
+            "--tensorboard needs the package tensorboardX: pip install "
             "'./network-pruning[tensorboard]' from the folder above the checkout."
         ) from error
+    finally:
+        if is_hidden:
+            del sys.modules["torch"]
 
 
 def write_events(folder, runs, wall_time):
@@ -63,131 +66,84 @@ def write_events(folder, runs, wall_time):
         wall_time: when all of it happened, in seconds since 1970.
 
     Raises:
-        RunError: if TensorBoard is not installed, or the folder cannot be written to.
+        RunError: if tensorboardX is not installed, or the folder cannot be written to.
     """
     check_installed()
-    contents = {name: _content(run, wall_time) for name, run in runs.items()}
-    contents = {name: content for name, content in contents.items() if content}
+    summaries = {name: list(_summaries(run)) for name, run in runs.items()}
+    summaries = {name: found for name, found in summaries.items() if found}
     unfinished = folder / UNFINISHED
     try:
-        for name, content in contents.items():
-            write_bytes(unfinished / name, content)
-        for name in contents:
+        unfinished.mkdir(parents=True, exist_ok=True)
+        for name, found in summaries.items():
+            _write(unfinished / name, found, wall_time)
+        for name in summaries:
             (folder / name).mkdir(exist_ok=True)
-        for name in contents:
+        for name in summaries:
             (unfinished / name).replace(folder / name / FILE_NAME)
-        remove_events(folder, besides=contents)
+        remove_events(folder, besides=summaries)
     except OSError as error:
         raise RunError(f"{folder} cannot be written to ({error.strerror or error}).") from error
     finally:
         tidy(folder)
 
 
-def _content(run, wall_time):
-    """The bytes of a run's file, the same for the same numbers; none if it shows nothing."""
-    # TensorBoard's own writer of files would import TensorFlow, and name them by the time of day.
-    from tensorboard.compat.proto.event_pb2 import Event
-    from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.summary.writer.record_writer import RecordWriter
+def _write(path, summaries, wall_time):
+    """Writes an event file.
 
-    events = [
-        Event(wall_time=wall_time, step=step, summary=Summary(value=[value]))
-        for step, value in _values(run, wall_time)
-    ]
-    if not events:
-        return b""
-    file = io.BytesIO()
-    writer = RecordWriter(file)
-    for event in (Event(wall_time=wall_time, file_version="brain.Event:2"), *events):
-        writer.write(event.SerializeToString(deterministic=True))
-    return file.getvalue()
+    tensorboardX's own `SummaryWriter` would name it by the time of day, date its beginning by it,
+    and wait for ever where the disk is full.
 
-
-def _values(run, wall_time):
-    """Pairs of a step and what is shown there.
-
-    They are of TensorBoard's first format, which all versions read and which needs no plugins.
+    Args:
+        path: of the file.
+        summaries: pairs of a step and a `Summary` of tensorboardX.
+        wall_time: of all of them.
     """
-    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.record_writer import RecordWriter
+
+    writer = RecordWriter(str(path))
+    try:
+        writer.write(Event(wall_time=wall_time, file_version="brain.Event:2").SerializeToString())
+        for step, summary in summaries:
+            event = Event(wall_time=wall_time, step=step, summary=summary)
+            writer.write(event.SerializeToString())
+        writer.flush()
+    finally:
+        writer.close()
+
+
+def _summaries(run):
+    """Pairs of a step and what is shown there, as a `Summary`."""
+    from tensorboardX import summary
+    from tensorboardX.proto.summary_pb2 import Summary
 
     if run.hparams:
-        yield from ((0, value) for value in _session(run.hparams, wall_time))
+        yield from ((0, part) for part in summary.hparams(run.hparams, run.scalars))
     for tag, points in run.scalars.items():
         for step, number in points:
             if math.isfinite(number):
-                yield step, Summary.Value(tag=tag, simple_value=number)
+                # Its function for scalars would rename tags with an "=".
+                yield step, Summary(value=[Summary.Value(tag=tag, simple_value=number)])
     for tag, histograms in run.histograms.items():
         for step, edges, counts in histograms:
             if np.isfinite(edges).all() and np.any(counts):
-                yield step, Summary.Value(tag=tag, histo=_histogram(edges, counts))
-    for tag, png in run.images.items():
-        yield 0, Summary.Value(tag=tag, image=_image(png))
+                yield step, summary.histogram_raw(tag, *_histogram(edges, counts))
+    for tag, image in run.images.items():
+        yield 0, summary.image(tag, image, dataformats="HWC")
 
 
 def _histogram(edges, counts):
-    """A histogram without its empty buckets.
+    """A histogram without its empty buckets: least and largest value, number, sum and sum of
+    squares of values, upper ends of buckets, and counts.
 
     Each bucket begins where the one before ends. So of several empty ones between others a single
     one is kept, or the next would become as wide as all of them.
     """
-    from tensorboard.compat.proto.histogram_pb2 import HistogramProto
-
     filled = np.flatnonzero(counts)
     first, last = filled[0], filled[-1] + 1
-    middles = (edges[:-1] + edges[1:]) / 2
+    # As if all values lay in the middles of their buckets.
+    middles = ((edges[:-1] + edges[1:]) / 2)[first:last]
     counts, limits = counts[first:last], edges[first + 1 : last + 1]
     kept = (counts > 0) | (np.append(counts[1:], 0) > 0)
-    return HistogramProto(
-        min=edges[first],
-        max=edges[last],
-        num=counts.sum(),
-        # As if all values lay in the middles of their buckets.
-        sum=counts @ middles[first:last],
-        sum_squares=counts @ middles[first:last] ** 2,
-        bucket_limit=limits[kept],
-        bucket=counts[kept],
-    )
-
-
-def _image(png):
-    from tensorboard.compat.proto.summary_pb2 import Summary
-
-    # A PNG file begins with eight bytes of its own, then length and name of its first part.
-    width, height = struct.unpack(">II", png[16:24])
-    return Summary.Image(width=width, height=height, encoded_image_string=png)
-
-
-def _session(hparams, wall_time):
-    """What makes a run a row of HParams: its settings, and that it has ended well."""
-    from tensorboard.plugins.hparams import api_pb2, metadata
-    from tensorboard.plugins.hparams.plugin_data_pb2 import (
-        HParamsPluginData,
-        SessionEndInfo,
-        SessionStartInfo,
-    )
-
-    start = SessionStartInfo(start_time_secs=wall_time)
-    for name, value in hparams.items():
-        if isinstance(value, bool):  # which is an integer too
-            start.hparams[name].bool_value = value
-        elif isinstance(value, int | float):
-            start.hparams[name].number_value = value
-        else:
-            start.hparams[name].string_value = value
-    end = SessionEndInfo(status=api_pb2.STATUS_SUCCESS, end_time_secs=wall_time)
-    yield _about(metadata.SESSION_START_INFO_TAG, HParamsPluginData(session_start_info=start))
-    yield _about(metadata.SESSION_END_INFO_TAG, HParamsPluginData(session_end_info=end))
-
-
-def _about(tag, data):
-    # TensorBoard has functions for this, but they import TensorFlow, or their bytes differ.
-    from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
-    from tensorboard.plugins.hparams import metadata
-
-    data.version = metadata.PLUGIN_DATA_VERSION
-    plugin = SummaryMetadata.PluginData(
-        plugin_name=metadata.PLUGIN_NAME, content=data.SerializeToString(deterministic=True)
-    )
-    return Summary.Value(
-        tag=tag, metadata=SummaryMetadata(plugin_data=plugin), tensor=metadata.NULL_TENSOR
-    )
+    total, squares = counts @ middles, counts @ middles**2
+    return edges[first], edges[last], counts.sum(), total, squares, limits[kept], counts[kept]

@@ -1,6 +1,7 @@
 """What TensorBoard shows of an experiment: what its folder holds, collected; no TensorFlow."""
 
 import numpy as np
+from PIL import Image
 
 from ..experiments import folder
 from ..experiments.finished import best_at, networks_of_record
@@ -28,7 +29,8 @@ def write_tensorboard(paths):
     In the folder `tensorboard` there is a run `training`, whose steps are epochs; one for every
     method, whose steps are sparsities; `figures`; and `summary`, a row of HParams. Steps are
     integers: that of a sparsity is in hundredths of a per cent, 9000 for 0.9. All is dated by the
-    table of networks, so that the same results give the same bytes.
+    table of networks. The same results give the same bytes, but for those of `summary`, in which
+    settings have no order.
 
     Args:
         paths: the `ArtifactPaths`. Its folder is this process's alone.
@@ -38,7 +40,7 @@ def write_tensorboard(paths):
 
     Raises:
         RunError: if there is nothing to show yet, it cannot be understood or written, or
-            TensorBoard is not installed.
+            tensorboardX is not installed.
     """
     record = folder.read_record(paths)
     rows = None if record is None else networks_of_record(paths, record)
@@ -98,7 +100,12 @@ def _distributions(paths, rows):
 
 def _figures(paths):
     figures = (paths.loss_accuracy, paths.pruned_curves, paths.method_comparison)
-    return Run(images={file.stem: file.read_bytes() for file in figures if file.exists()})
+    return Run(images={file.stem: _pixels(file) for file in figures if file.exists()})
+
+
+def _pixels(file):
+    with Image.open(file) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def _summary(settings, rows):
