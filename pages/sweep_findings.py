@@ -1,4 +1,4 @@
-"""What is said of a sweep in sentences: how far it is, what is best, what matters, what failed."""
+"""Sentences on a sweep: its progress, the best settings, what matters, what failed."""
 
 import contextlib
 import json

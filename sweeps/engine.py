@@ -68,9 +68,10 @@ def run(job, on_event):
     import ray
 
     with connected(job.address) as logs:
-        from . import worker
+        from . import deduplicating_search, worker
 
-        ray.cloudpickle.register_pickle_by_value(worker)
+        for module in (worker, deduplicating_search):
+            ray.cloudpickle.register_pickle_by_value(module)
         rooms = [
             (node["Resources"].get("CPU", 0), node["Resources"].get("GPU", 0))
             for node in worker.alive_nodes()

@@ -73,7 +73,7 @@ def searcher_of(search):
     """Optuna, which knows what has been tried before, and tries nothing twice."""
     import optuna
 
-    from .worker import DeduplicatingOptunaSearch
+    from .deduplicating_search import DeduplicatingOptunaSearch
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     samplers = {"random": optuna.samplers.RandomSampler, "optuna": optuna.samplers.TPESampler}

@@ -18,8 +18,6 @@ from pathlib import Path
 
 import ray
 from ray import tune
-from ray.tune.search import Searcher
-from ray.tune.search.optuna import OptunaSearch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 # How long a trial may take to put its work down when it is told to.
@@ -34,8 +32,6 @@ START_S = 60
 NOT_STARTED = "has started no worker that answers within a minute"
 # What Tune asks of trials' workers: others are started in another way.
 AS_TRIALS = {"env_vars": {"PL_DISABLE_FORK": "1"}}
-# How often something new is drawn, before there seems to be nothing new.
-DRAWS = 200
 
 
 class Trial(tune.Trainable):
@@ -258,52 +254,6 @@ def check_nodes(marker, content, program, version):
         if wrong:
             found[name] = wrong
     return found
-
-
-class DeduplicatingOptunaSearch(OptunaSearch):
-    """Optuna's searcher, which draws again where the same experiment would come out.
-
-    Args:
-        digits: how many are kept of the settings that are numbers drawn, 0 for whole ones.
-    """
-
-    def __init__(self, *arguments, digits, **options):
-        super().__init__(*arguments, **options)
-        self._digits, self._seen = digits, set()
-
-    def is_new(self, values):
-        """Whether an experiment with these settings is the first of its kind; now it is known."""
-        kept = []
-        for name, value in values.items():
-            digits = self._digits.get(name)
-            kept.append((name, value if digits in (None, 0) else float(f"{value:.{digits}g}")))
-        kept = tuple(sorted(kept))
-        known = kept in self._seen
-        self._seen.add(kept)
-        return not known
-
-    def on_trial_result(self, trial_id, result):
-        """What a trial would reach after an epoch, if it is known."""
-        if result.get(self.metric) is not None:
-            super().on_trial_result(trial_id, result)
-
-    def on_trial_complete(self, trial_id, result=None, error=False):
-        """What a trial has reached; of those that were ended early or failed it is not the
-        objective."""
-        is_finished = bool(result) and result.get("state") == "finished"
-        super().on_trial_complete(trial_id, result if is_finished else None, error)
-
-    def suggest(self, trial_id):
-        """Settings that were not drawn before; the end of the search where there seem to be no
-        others."""
-        from optuna.trial import TrialState
-
-        for _ in range(DRAWS):
-            drawn = super().suggest(trial_id)
-            if self.is_new(drawn["values"]):
-                return drawn
-            self._ot_study.tell(self._ot_trials.pop(trial_id), state=TrialState.FAIL)
-        return Searcher.FINISHED
 
 
 def trial_id(trial):
