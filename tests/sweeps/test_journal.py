@@ -64,6 +64,16 @@ def test_a_grid_waits_runs_and_ends(journal):
     assert not written(mine)["ended"]  # the same command tries again what failed
 
 
+def test_how_long_the_rest_takes_is_known_from_the_first_finished_trial_on(journal):
+    mine = journal(varied={"seed": (0, 1, 2)})
+    mine.take(event(FIRST, "running"))
+    assert mine.seconds_left() is None
+    mine.take(event(FIRST, "finished", seconds=80))
+    mine.take(event(SECOND, "running"))
+    # Two trials of 80 seconds, one at a time.
+    assert mine.seconds_left() == pytest.approx(160, abs=30)
+
+
 def test_what_was_cut_short_waits_again_and_what_stood_still_counts(journal, module, monkeypatch):
     mine = journal()
     mine.take(event(FIRST, "finished", objective=0.9))
