@@ -8,7 +8,7 @@ import numpy as np
 from ..experiments import finished
 from ..experiments.intervals import mean_and_interval
 from ..experiments.paths import ArtifactPaths
-from ..settings.sweep import parsed
+from ..settings.objective import parsed
 from ..sweeps.paths import FAILED, FINISHED, RUNNING, STOPPED, WAITING
 from ..sweeps.screen import value
 from ..sweeps.tables import OBJECTIVE, OVER_SEEDS, SEED, best_of, described, finished_trials

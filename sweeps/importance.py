@@ -8,7 +8,7 @@ from importlib import util
 import numpy as np
 import pandas as pd
 
-from ..settings.sweep import parsed
+from ..settings.objective import parsed
 from .levels import is_drawn, levels_of, value_text
 from .tables import IDENTITY, OBJECTIVE, SEED, deciding_column, finished_trials
 
