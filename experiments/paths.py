@@ -1,4 +1,4 @@
-"""Where one experiment keeps its files: one method or property per artifact."""
+"""Where one experiment keeps its files."""
 
 import contextlib
 from dataclasses import dataclass
@@ -15,36 +15,53 @@ def plain_name(method):
     return method.replace("/", "-").replace(":", "of")
 
 
+class Place:
+    """A file or folder of an experiment, by its path below the root: an attribute of paths."""
+
+    def __init__(self, relative: str):
+        self.relative = relative
+
+    def __get__(self, paths, owner=None) -> Path:
+        return paths.root / self.relative
+
+
 @dataclass(frozen=True)
 class ArtifactPaths:
-    """Where one experiment keeps its files: one method or property per artifact."""
+    """Where one experiment keeps its files: a table, and methods where one artifact has many."""
 
     root: Path
+
+    config = Place("config.json")  # the record: settings, and what the weights depend on
+    lock = Place(".lock")
+    best_weights = Place("checkpoints/weights.best.hdf5")
+    training_state = Place("checkpoints/training_state.npz")  # of an unfinished training
+    history = Place("history.csv")
+    loss_accuracy = Place("loss_accuracy.png")
+    results = Place("results.csv")
+    pruned_curves = Place("pruned_loss_accuracy.png")
+    metrics = Place("metrics.csv")
+    method_comparison = Place("method_comparison.png")
+    networks = Place("networks")  # those that a method has trained
+    page_data = Place("page_data")  # what pages show of networks and no table holds
+    labels = Place("page_data/labels.npz")  # of the test examples
+    tensorboard = Place("tensorboard")  # event files
+    report = Place("report.html")
+    exports = Place("exports")  # the smallest network, as files to take away
+    export_record = Place("exports/export.json")
+    size_accuracy = Place("exports/size_accuracy.png")
+    replicates = Place("replicates")  # the experiments of several seeds, and their summary
+    all_metrics = Place("replicates/metrics.csv")
+    summary = Place("replicates/summary.csv")
+    summary_figure = Place("replicates/method_comparison.png")
+    forced_seeds = Place("replicates/.forced_seeds.json")  # trained anew by `force_train` so far
 
     @classmethod
     def of(cls, config):
         return cls(Path(config.output_dir).expanduser() / config.experiment_id)
 
     @property
-    def config(self):
-        return self.root / "config.json"
-
-    @property
-    def best_weights(self):
-        return self.root / "checkpoints" / "weights.best.hdf5"
-
-    @property
-    def training_state(self):
-        """What an unfinished training goes on from; gone when it has finished."""
-        return self.root / "checkpoints" / "training_state.npz"
-
-    @property
-    def lock(self):
-        return self.root / ".lock"
-
-    @property
     def retraining(self):
-        """Where `--force_train` makes the replacement of a finished experiment."""
+        """Where `force_train` makes the replacement of a finished experiment."""
         return ArtifactPaths(self.root / ".retraining")
 
     @property
@@ -52,62 +69,17 @@ class ArtifactPaths:
         """The complete replacement while its files move out."""
         return ArtifactPaths(self.root / ".retrained")
 
-    @property
-    def history(self):
-        return self.root / "history.csv"
-
-    @property
-    def loss_accuracy(self):
-        return self.root / "loss_accuracy.png"
-
-    @property
-    def results(self):
-        return self.root / "results.csv"
-
-    @property
-    def metrics(self):
-        return self.root / "metrics.csv"
-
-    @property
-    def method_comparison(self):
-        return self.root / "method_comparison.png"
-
     def network(self, key):
         """The network that was trained by this `NetworkKey`."""
         return self.network_of(key.method.name, key.k, key.digest)
 
     def network_of(self, method, k, digest):
         """The same by the cells of its row."""
-        return self.root / "networks" / plain_name(method) / f"weights_k={k}-{digest}.hdf5"
-
-    @property
-    def page_data(self):
-        """What pages show of networks and no table holds."""
-        return self.root / "page_data"
+        return self.networks / plain_name(method) / f"weights_k={k}-{digest}.hdf5"
 
     def look(self, digest):
         """How the network of a recipe looks."""
         return self.page_data / f"{digest}.npz"
-
-    @property
-    def labels(self):
-        """Of the test examples."""
-        return self.page_data / "labels.npz"
-
-    @property
-    def tensorboard(self):
-        """Where TensorBoard's event files are."""
-        return self.root / "tensorboard"
-
-    @property
-    def report(self):
-        """The page of this experiment."""
-        return self.root / "report.html"
-
-    @property
-    def replicates(self):
-        """Where the experiments of several seeds are, and their summary."""
-        return self.root / "replicates"
 
     def seeds(self):
         """The `ArtifactPaths` of the experiments of several seeds that are there, by seed."""
@@ -118,50 +90,16 @@ class ArtifactPaths:
                 found[int(seed)] = ArtifactPaths(place)
         return dict(sorted(found.items()))
 
-    @property
-    def forced_seeds(self):
-        """Which seeds an unfinished `--force_train` has trained anew."""
-        return self.replicates / ".forced_seeds.json"
-
-    @property
-    def all_metrics(self):
-        return self.replicates / "metrics.csv"
-
-    @property
-    def summary(self):
-        return self.replicates / "summary.csv"
-
-    @property
-    def summary_figure(self):
-        return self.replicates / "method_comparison.png"
-
-    @property
-    def pruned_curves(self):
-        return self.root / "pruned_loss_accuracy.png"
-
     def histogram(self, granularity, k):
         return self.root / f"{_HISTOGRAM_PREFIX[granularity]}_k={k}.png"
 
     def animation(self, granularity):
         return self.root / f"pruned_{granularity}s.gif"
 
-    @property
-    def exports(self):
-        """Where the smallest network is, as files to take away."""
-        return self.root / "exports"
-
     def export(self, format_name):
         """The exported model in a format: keras, npk or litert."""
         suffix = "tflite" if format_name == "litert" else format_name
         return self.exports / f"model.{suffix}"
-
-    @property
-    def export_record(self):
-        return self.exports / "export.json"
-
-    @property
-    def size_accuracy(self):
-        return self.exports / "size_accuracy.png"
 
     def remove_exports(self):
         """Removes what was exported, and the folder if nothing else is in it."""
@@ -217,10 +155,9 @@ class ArtifactPaths:
 
     def _folders(self):
         """The folders of this experiment's files, inner ones first."""
-        networks = self.root / "networks"
         return [
-            *networks.glob("*/"),
-            networks,
+            *self.networks.glob("*/"),
+            self.networks,
             self.root / "checkpoints",
             self.exports,
             self.page_data,
@@ -228,7 +165,7 @@ class ArtifactPaths:
         ]
 
     def _networks(self):
-        return list(self.root.glob("networks/*/weights_k=*.hdf5"))
+        return list(self.networks.glob("*/weights_k=*.hdf5"))
 
     def remove_diagnostics_except(self, digests):
         """Removes what pages show of networks that are not among these, by their recipes."""

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..experiments.paths import Place
 from ..utils import RunError, write_text
 
 # What may become of a trial.
@@ -13,9 +14,18 @@ WAITING, RUNNING, FINISHED, STOPPED, FAILED = "waiting", "running", "finished", 
 
 @dataclass(frozen=True)
 class SweepPaths:
-    """Where one sweep keeps its files: one method or property per artifact."""
+    """Where one sweep keeps its files: a table, and methods for what each trial has."""
 
     root: Path
+
+    record = Place("sweep.json")  # the settings of the sweep, and what became of each trial
+    lock = Place(".lock")
+    summary = Place("summary.csv")  # every trial and sparsity, a row each
+    importance = Place("importance.csv")  # how much each setting explains
+    settings_figure = Place("settings.png")
+    curves_figure = Place("curves.png")
+    report = Place("report.html")
+    engine = Place(".engine")  # what Ray Tune writes
 
     @classmethod
     def of(cls, output_dir, sweep_id):
@@ -26,49 +36,13 @@ class SweepPaths:
         """Where the experiments are."""
         return self.root.parent.parent
 
-    @property
-    def record(self):
-        """The settings of the sweep, and what became of each trial."""
-        return self.root / "sweep.json"
-
-    @property
-    def summary(self):
-        """Every trial and sparsity, a row each."""
-        return self.root / "summary.csv"
-
-    @property
-    def importance(self):
-        """How much each setting explains."""
-        return self.root / "importance.csv"
-
-    @property
-    def settings_figure(self):
-        return self.root / "settings.png"
-
-    @property
-    def curves_figure(self):
-        return self.root / "curves.png"
-
-    @property
-    def report(self):
-        return self.root / "report.html"
-
-    @property
-    def lock(self):
-        return self.root / ".lock"
-
     def log(self, experiment_id):
-        """What a trial has said."""
+        """The output of a trial."""
         return self.root / "logs" / f"{experiment_id}.txt"
 
     def holder(self, experiment_id):
         """Which process worked on a trial last."""
         return self.root / "logs" / f".{experiment_id}.holder"
-
-    @property
-    def engine(self):
-        """What Ray Tune writes."""
-        return self.root / ".engine"
 
 
 def read_record(paths):
