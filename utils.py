@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import sys
 import tempfile
@@ -10,6 +11,7 @@ import time
 import warnings
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 
 class UsageError(ValueError):
@@ -95,10 +97,24 @@ def write_bytes(path, content):
         temporary.write_bytes(content)
 
 
-def file_sha256(path):
-    """The SHA-256 of a file's content, as hexadecimal digits."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def fingerprint(content: Any, length: int = 64) -> str:
+    """The first hexadecimal digits of a SHA-256: equal where the content is.
+
+    Args:
+        content: bytes, a text, the `Path` of a file, or anything that JSON takes.
+        length: how many digits.
+
+    Raises:
+        OSError: if the file cannot be read.
+    """
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:length]
+    if not isinstance(content, (bytes, str)):
+        content = json.dumps(content, sort_keys=True)
+    if isinstance(content, str):
+        content = content.encode()
+    return hashlib.sha256(content).hexdigest()[:length]
 
 
 def _flush_to_disk(path):

@@ -8,7 +8,6 @@ against its pinned SHA-256 and asks the next source for what is refused.
 
 import contextlib
 import gzip
-import hashlib
 import io
 import os
 import shutil
@@ -20,7 +19,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..utils import RunError, echo, remove_temporary_files, write_bytes
+from ..utils import RunError, echo, fingerprint, remove_temporary_files, write_bytes
 
 # The largest file, the training images, has 47,040,016 bytes: nothing bigger is ever unpacked.
 MAX_FILE_BYTES = 64 * 2**20
@@ -43,7 +42,7 @@ class DatasetFiles:
     @property
     def digest(self):
         """One SHA-256 for the whole data set: that of the files' digests in order."""
-        return hashlib.sha256("".join(self.sha256.values()).encode()).hexdigest()
+        return fingerprint("".join(self.sha256.values()))
 
 
 @dataclass(frozen=True)
@@ -183,7 +182,7 @@ def fetch_files(files, sources, data_dir=None):
             echo(f"Looking for the {files.name} data: {source}")
         try:
             for filename, content in source.fetch(wanted):
-                if hashlib.sha256(content).hexdigest() != files.sha256[filename]:
+                if fingerprint(content) != files.sha256[filename]:
                     reasons.append(f"{source}: {filename} has the wrong SHA-256 and is refused")
                     continue
                 found[filename] = content

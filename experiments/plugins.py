@@ -3,7 +3,6 @@
 import ast
 import contextlib
 import functools
-import hashlib
 import importlib
 import importlib.util
 import inspect
@@ -14,7 +13,7 @@ import warnings
 from pathlib import Path
 
 from ..settings.registry import REGISTRIES, definition, is_own
-from ..utils import RunError, UsageError
+from ..utils import RunError, UsageError, fingerprint
 
 _LOADED = []
 
@@ -59,7 +58,7 @@ def source_digest(function):
     """
     modules = sorted(name for name in _modules_of(function) if not is_own(name))
     content = sorted({source for name in modules for source in _sources(name).values()})
-    return hashlib.sha256(repr(content).encode()).hexdigest()[:12] if modules else ""
+    return fingerprint(repr(content), 12) if modules else ""
 
 
 def digest_of_layers():
@@ -71,7 +70,7 @@ def digest_of_layers():
     files = {str(getattr(module, "__file__", None)) for module in modules}
     sources = [_sources(name) for name in _LOADED]
     content = sorted({s for found in sources if files & set(found) for s in found.values()})
-    return hashlib.sha256(repr(content).encode()).hexdigest()[:12] if content else ""
+    return fingerprint(repr(content), 12) if content else ""
 
 
 @contextlib.contextmanager

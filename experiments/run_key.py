@@ -1,9 +1,7 @@
 """What a pruned network depends on, and nothing else: by it what has been done is remembered."""
 
 import dataclasses
-import hashlib
 import itertools
-import json
 from dataclasses import dataclass, fields
 
 from ..pruning.methods import (
@@ -17,6 +15,7 @@ from ..pruning.methods import (
     settings_of,
 )
 from ..settings.experiment import ExperimentConfig, retraining_settings
+from ..utils import fingerprint
 from . import plugins
 
 
@@ -69,7 +68,7 @@ class NetworkKey:
         # What other networks went through follows from the rest.
         names = [f.name for f in fields(self)[1:] if self.is_control or f.name != "rounds"]
         depends = [self.method.name, *(getattr(self, name) for name in names)]
-        return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()[:12]
+        return fingerprint(depends, 12)
 
     def columns(self):
         """The same as cells of `metrics.csv`, those of other methods' settings empty."""

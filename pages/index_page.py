@@ -1,7 +1,6 @@
 """The page over all experiments of a folder: a card for each; without TensorFlow."""
 
 import contextlib
-import hashlib
 import json
 import math
 import os
@@ -15,7 +14,7 @@ from ..experiments.finished import FAILURES
 from ..experiments.paths import ArtifactPaths
 from ..settings.files import short_name
 from ..sweeps.paths import STOPPED, read_record, sweeps_of
-from ..utils import RunError, echo, one_line, remove_temporary_files, write_text
+from ..utils import RunError, echo, fingerprint, one_line, remove_temporary_files, write_text
 from ..visualization import csv
 from ..visualization.controls import control_of, is_control, trained_alike
 from ..visualization.tables import baseline_of
@@ -167,11 +166,10 @@ def card_of(paths, memory):
 
 def _remembered(paths, memory):
     """The card as it was made before of the same files, or made now."""
-    digest = hashlib.sha256(f"{__version__}, cards {CARDS}".encode())
     seeds = [single.export_record for single in paths.seeds().values()]
-    for file in (paths.config, paths.metrics, paths.export_record, paths.summary, *seeds):
-        digest.update(file.read_bytes() if file.exists() else b"-")
-    made_of = digest.hexdigest()
+    files = (paths.config, paths.metrics, paths.export_record, paths.summary, *seeds)
+    contents = [file.read_bytes() if file.exists() else b"-" for file in files]
+    made_of = fingerprint(b"".join((f"{__version__}, cards {CARDS}".encode(), *contents)))
     with contextlib.suppress(*FAILURES):
         if memory[paths.root.name]["made_of"] == made_of:
             return memory[paths.root.name]["card"]

@@ -3,7 +3,6 @@
 Pages stand alone but for `assets/`, where Plotly's script lies once for all of them.
 """
 
-import hashlib
 import itertools
 import math
 from functools import cache
@@ -11,7 +10,7 @@ from importlib import metadata, resources, util
 from pathlib import Path
 
 from .. import __version__
-from ..utils import RunError, one_line, percent, write_bytes
+from ..utils import RunError, fingerprint, one_line, percent, write_bytes
 from ..visualization.palette import GREY, METHOD_COLORS
 
 # Black would not be seen on dark pages.
@@ -103,7 +102,7 @@ def _rendered(template, data, figures, plotly, scripts):
             style=_text("style.css"),
             script=script,
             # What is inline runs by this number only; what somebody has smuggled in does not.
-            nonce=hashlib.sha256(script.encode()).hexdigest()[:24],
+            nonce=fingerprint(script, 24),
         )
     )
 

@@ -4,7 +4,7 @@ import functools
 import re
 from pathlib import Path
 
-from ..utils import UsageError, file_sha256
+from ..utils import UsageError, fingerprint
 
 PACKAGE_DIR = Path(__file__).resolve().parent.parent
 # What names a file instead of something registered: data, and models that Keras has saved.
@@ -62,4 +62,4 @@ def called_by_content(setting: str, value: str) -> str:
 @functools.cache
 def _digest_of(path: Path, _mtime: int, _size: int) -> str:
     """The digest of a file, which is read once as long as it seems to be the same."""
-    return file_sha256(path)
+    return fingerprint(path)

@@ -1,9 +1,9 @@
 """What an experiment is called where nobody has named it, and under which name it is found."""
 
-import hashlib
 import itertools
 from typing import Any
 
+from ..utils import fingerprint
 from .fields import DEFAULT_NUM_VALID, flagged, marked
 from .files import called_by_content, is_file
 from .stored import differences, stored_settings
@@ -65,7 +65,7 @@ def cut_name(base: str, extra: str) -> str:
     name = f"{base}{extra}"
     if len(name.encode()) <= MOST_BYTES:
         return name
-    return f"{base}-{hashlib.sha256(extra.encode()).hexdigest()[:12]}"
+    return f"{base}-{fingerprint(extra, 12)}"
 
 
 def _is_same(config, stored):

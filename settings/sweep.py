@@ -1,7 +1,6 @@
 """Many experiments as data: settings of `train` with several values each, and how to run them."""
 
 import dataclasses
-import hashlib
 import itertools
 import json
 import math
@@ -11,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..utils import UsageError
+from ..utils import UsageError, fingerprint
 from .distributions import Distribution, distribution, ends
 from .experiment import ExperimentConfig, config_of
 from .fields import Settings, at_least, flagged, fraction, one_of, plain_name, setting
@@ -270,9 +269,7 @@ class SweepConfig(Settings):
         return json.loads(json.dumps({**own, "settings": settings}))
 
     def _default_id(self) -> str:
-        text = json.dumps(self.identity(), sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-        return f"{'-'.join(self.varied)[:100]}-{digest}"
+        return f"{'-'.join(self.varied)[:100]}-{fingerprint(self.identity(), 8)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Every setting as JSON-ready values."""

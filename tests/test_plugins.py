@@ -195,6 +195,21 @@ def test_the_digest_is_that_of_all_that_is_imported_from_beside(write, load):
         first = changed
 
 
+def test_networks_of_the_same_code_are_those_of_earlier_versions(write, load):
+    write("pinhelper", "A = 1\n")
+    text = """\
+        import pinhelper
+        from network_pruning import register_criterion
+
+
+        @register_criterion("mine")
+        def mine(layer):
+            return layer.kernel
+        """
+    write("pinned", text)
+    assert plugins.source_digest(load("pinned")) == "ee7cb9829fde"
+
+
 def test_the_digest_knows_what_is_imported_later_and_does_not_change_by_it(write, load):
     text = """
         from network_pruning import register_criterion

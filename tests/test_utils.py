@@ -6,6 +6,7 @@ from network_pruning.experiments.paths import ArtifactPaths
 from network_pruning.utils import (
     atomic_path,
     echo,
+    fingerprint,
     pluralize,
     progress,
     quiet_stderr,
@@ -35,6 +36,19 @@ def test_a_write_replaces_the_file_and_makes_its_folder(tmp_path):
     write_text(target, "two")
     assert target.read_text() == "two"
     assert len(list(target.parent.iterdir())) == 1
+
+
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, B.1
+
+
+def test_a_fingerprint_is_that_of_bytes_a_text_a_file_or_data(tmp_path):
+    (tmp_path / "file").write_text("abc")
+    for content in (b"abc", "abc", tmp_path / "file"):
+        assert fingerprint(content) == ABC
+        assert fingerprint(content, 12) == ABC[:12]
+    assert fingerprint({"b": 1, "a": (None, 0.5)}) == fingerprint('{"a": [null, 0.5], "b": 1}')
+    with pytest.raises(FileNotFoundError):
+        fingerprint(tmp_path / "nothing")
 
 
 def test_written_files_can_be_read_by_others(tmp_path):

@@ -10,6 +10,7 @@ import threading
 
 import pytest
 from network_pruning.data import sources
+from network_pruning.data.data_loaders import mnist_digits_loader
 from network_pruning.data.sources import (
     DatasetFiles,
     DebianPackage,
@@ -23,6 +24,11 @@ from network_pruning.utils import RunError
 
 CONTENT = {"one": b"first file", "two": b"second file"}
 FILES = DatasetFiles("toy", {n: hashlib.sha256(c).hexdigest() for n, c in CONTENT.items()})
+
+
+def test_data_of_earlier_versions_are_the_same_data():
+    digest = "c65580678af93f1ea48c2c0d01d543ec89307c6b8a0eb7ca542d7c18c5f4c681"
+    assert mnist_digits_loader.DIGITS.digest == digest
 
 
 class Shelf:

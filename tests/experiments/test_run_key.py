@@ -12,6 +12,18 @@ def digest(text, k, **settings):
     return run_key.network_key(config, methods.parse(text), k, "checkpoint").digest
 
 
+@pytest.mark.parametrize(
+    ("text", "k", "known"),
+    [
+        ("weight", 0.9, "011006b0dd30"),
+        ("weight/gradual/finetune", 0.9, "09a1286a492b"),
+        ("unit/finetune", 0.0, "e4f8f335f640"),
+    ],
+)
+def test_networks_of_earlier_versions_are_found(text, k, known):
+    assert digest(text, k) == known
+
+
 GRADUAL, FINETUNE = "weight/gradual/finetune", "weight/finetune"
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from network_pruning.settings.experiment import ExperimentConfig
-from network_pruning.settings.names import known_experiment_id
+from network_pruning.settings.names import cut_name, known_experiment_id
 from network_pruning.utils import UsageError
 
 
@@ -111,3 +111,7 @@ def test_an_accepted_id_stays_in_its_folder(name):
     assert config.experiment_id == name
     assert "/" not in name
     assert name not in ("", ".", "..")
+
+
+def test_experiments_of_earlier_versions_with_long_names_are_found():
+    assert cut_name("base", "-x" * 150) == "base-c2d0d84589de"

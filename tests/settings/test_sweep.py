@@ -170,6 +170,10 @@ def test_names_that_are_too_long_end_in_a_digest():
     assert max(map(len, names)) <= 200
 
 
+def test_sweeps_of_earlier_versions_are_found():
+    assert parsed("--seed=0,1").sweep_id == "seed-204860f5"
+
+
 @pytest.mark.parametrize("more", [["--force_train"], ["--data_dir=x"], ["--yes"]])
 def test_what_trains_the_same_is_the_same_sweep(more):
     assert parsed("--seed=0,1", *more).sweep_id == parsed("--seed=0,1").sweep_id
