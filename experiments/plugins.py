@@ -12,7 +12,7 @@ import traceback
 import warnings
 from pathlib import Path
 
-from ..settings.registry import REGISTRIES, definition, is_own
+from ..settings.registry import REGISTRIES, is_own
 from ..utils import RunError, UsageError, fingerprint
 
 _LOADED = []
@@ -22,7 +22,7 @@ def load(names):
     """Imports modules by name, from the working directory too.
 
     They find this package as `network_pruning`, whatever its folder is called. Their sources are
-    read now, so that `source_digest` tells of what runs, not of what is edited meanwhile.
+    read now: `source_digest` is of the code that runs, not of what is edited meanwhile.
 
     Raises:
         UsageError: if one cannot be imported, or registers what cannot be registered.
@@ -56,9 +56,8 @@ def source_digest(function):
     a `functools.partial` or a callable object), and of all that they import from beside them, as it
     was when the plugin was loaded.
     """
-    modules = sorted(name for name in _modules_of(function) if not is_own(name))
-    content = sorted({source for name in modules for source in _sources(name).values()})
-    return fingerprint(repr(content), 12) if modules else ""
+    modules = [name for name in _modules_of(function) if not is_own(name)]
+    return _digest(map(_sources, modules)) if modules else ""
 
 
 def digest_of_layers():
@@ -68,9 +67,13 @@ def digest_of_layers():
     kinds = keras.saving.get_custom_objects().values() if keras else ()
     modules = {sys.modules.get(kind.__module__) for kind in kinds}
     files = {str(getattr(module, "__file__", None)) for module in modules}
-    sources = [_sources(name) for name in _LOADED]
-    content = sorted({s for found in sources if files & set(found) for s in found.values()})
-    return fingerprint(repr(content), 12) if content else ""
+    sources = [found for found in map(_sources, _LOADED) if files & set(found)]
+    return _digest(sources) if sources else ""
+
+
+def _digest(sources):
+    content = sorted({source for found in sources for source in found.values()})
+    return fingerprint(repr(content), 12)
 
 
 @contextlib.contextmanager
@@ -78,75 +81,33 @@ def explained():
     """Makes a sentence of what goes wrong in a plugin; a decorator, too.
 
     Raises:
-        RunError: instead of any exception but our own that went through a plugin's file.
+        RunError: instead of any exception but our own that went through a plugin's code.
     """
     try:
         yield
     except (UsageError, RunError):
         raise
     except (Exception, SystemExit) as error:
-        sentence = _failure(error)
-        if sentence is None:
+        plugins = _plugin_modules()
+        steps = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        theirs = [step for step in steps if step.f_globals.get("__name__") in plugins]
+        if not theirs:
             raise
-        raise RunError(sentence) from error
-
-
-def _failure(error):
-    """Which plugin's function failed, where and how; None if no plugin was on the way."""
-    files = {}
-    for module in _plugin_modules():
-        files |= {path: name for path, (name, _) in _sources(module).items()}
-    theirs = [step for step in _steps(error) if step[0].co_filename in files]
-    if not theirs:
-        return None
-    code, line = theirs[-1]
-    place = f"{files[code.co_filename]}, line {line}, in {code.co_name}"
-    return f"The {_culprit(theirs[0][0])} failed: {place}: {_said(error)}."
-
-
-def _steps(error):
-    """Where an exception went through: (code, line), the innermost last."""
-    return [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
-
-
-def _culprit(entrance):
-    """What a plugin has registered whose code this is: criterion 'mine'."""
-    found = [
-        (f"{registry.axis} {name!r}", name == registry.latest)
-        for registry in REGISTRIES
-        for name, entry in registry.entries().items()
-        if is_plugin(entry.function) and any(code is entrance for code in _codes(entry.function))
-    ]
-    # Partials of one function have the same code: the one that was asked for last has run.
-    ran = [name for name, is_latest in found if is_latest] or [name for name, _ in found]
-    return " or the ".join(ran) or f"plugin {Path(entrance.co_filename).stem!r}"
+        module, function = theirs[-1].f_globals["__name__"], theirs[-1].f_code.co_name
+        raise RunError(f"The plugin {module} failed in {function}: {_line(error)}.") from error
 
 
 def _cannot_import(name, error):
-    # The first module that runs is the plugin; what it calls elsewhere is not the user's to mend.
-    steps = _steps(error)
-    while steps and steps[0][0].co_name != "<module>":
-        del steps[0]
-    begin = f"--plugins: {name!r} cannot be imported"
-    if steps:
-        folder = Path(steps[0][0].co_filename).parent
-        places = [(code, line) for code, line in steps if Path(code.co_filename).parent == folder]
-        code, line = places[-1]
-        return f"{begin}: {Path(code.co_filename).name}, line {line}: {_said(error)}."
-    if isinstance(error, SyntaxError):  # it says file and line itself
-        return f"{begin}: {_said(error)}."
-    return (
-        f"{begin} ({_said(error)}). Give the name of a Python module in this folder or on "
-        "PYTHONPATH, without .py."
-    )
+    said = f"--plugins: {name!r} cannot be imported ({_line(error)})."
+    is_missing = isinstance(error, ModuleNotFoundError) and name.startswith(error.name or name)
+    if is_missing or not all(part.isidentifier() for part in name.split(".")):
+        said += " Give the name of a Python module in this folder or on PYTHONPATH, without .py."
+    return said
 
 
-def _said(error):
-    """The exception in one line, without a full stop, and what to do where that is known."""
-    text = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":.")
-    if isinstance(error, ValueError) and "read-only" in text:
-        text += "; arrays that a plugin is given are read-only, copy them first: array.copy()"
-    return text
+def _line(error):
+    """The exception in one line, without a full stop."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(":.")
 
 
 def _plugin_modules():
@@ -158,29 +119,18 @@ def _plugin_modules():
 
 def _modules_of(function):
     """The modules that define a function and register it."""
-    # A pattern's values are objects that its registered class makes.
-    known = [
-        entry.module
-        for registry in REGISTRIES
-        for entry in registry.entries().values()
-        if entry.function is function or entry.function is type(function)
-    ]
-    return {getattr(definition(function), "__module__", None) or "builtins", *known}
+    entries = [entry for registry in REGISTRIES for entry in registry.entries().values()]
+    registering = {entry.module for entry in entries if entry.function is function}
+    return {getattr(_definition(function), "__module__", None) or "builtins", *registering}
 
 
-def _codes(function):
-    """The code of a function, or of all methods of a class, and of the functions within."""
-    defined = definition(function)
-    if inspect.isclass(defined):
-        members = [member for base in defined.__mro__ for member in vars(base).values()]
-    else:
-        members = [function, defined]
-    waiting = [getattr(getattr(member, "__func__", member), "__code__", None) for member in members]
-    while waiting:
-        code = waiting.pop()
-        if inspect.iscode(code):
-            yield code
-            waiting += code.co_consts
+def _definition(function):
+    """The function or class with the source: behind partials, wrappers and callable objects."""
+    if isinstance(function, functools.partial):
+        return _definition(function.func)
+    function = inspect.unwrap(function)
+    has_source = hasattr(function, "__code__") or inspect.isclass(function)
+    return function if has_source else type(function)
 
 
 @functools.cache

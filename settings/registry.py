@@ -1,12 +1,10 @@
 """Functions by name: what `--dataset`, `--model`, `--methods` and plugins choose from."""
 
-import functools
 import inspect
 import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from ..utils import UsageError
 from .experiment import experiment_settings
@@ -27,39 +25,15 @@ class Entry:
 
 
 def named(axis, text):
-    """What messages about a returned value call its function: criterion 'mine' (p.py, line 4, f).
-
-    Ours go without file, line and function.
-    """
-    for registry in REGISTRIES:
-        if registry.axis == axis and registry.knows(text):
-            return f"{axis} {text!r}{_place(definition(registry.function(text)))}"
-    return f"{axis} {text!r}"
-
-
-def _place(function):
-    if is_own(function.__module__ or "builtins"):
-        return ""
-    try:
-        line = inspect.getsourcelines(function)[1]
-        file = Path(inspect.getsourcefile(function)).name
-    except (OSError, TypeError):  # compiled code does not tell
-        return ""
-    return f" ({file}, line {line}, {function.__name__})"
+    """What messages call a value: criterion 'mine' of p; ours go without their module."""
+    found = next((registry.entry(text) for registry in REGISTRIES if registry.axis == axis), None)
+    place = f" of {found.module}" if found and not is_own(found.module) else ""
+    return f"{axis} {text!r}{place}"
 
 
 def is_own(module):
     """Whether a module is one of this package, by its name."""
     return module.partition(".")[0] == __package__.partition(".")[0]
-
-
-def definition(function):
-    """The function or class with the source: behind partials, wrappers and callable objects."""
-    if isinstance(function, functools.partial):
-        return definition(function.func)
-    function = inspect.unwrap(function)
-    has_source = hasattr(function, "__code__") or inspect.isclass(function)
-    return function if has_source else type(function)
 
 
 class Registry:
@@ -74,7 +48,6 @@ class Registry:
     def __init__(self, axis, flag="--methods", takes=None, also=()):
         self.axis, self.flag, self.takes, self.also = axis, flag, takes, also
         self._values = {}
-        self.latest = None  # the name that was asked for last
         REGISTRIES.append(self)
 
     def register(self, name, pattern=None, settings=None):
@@ -88,8 +61,8 @@ class Registry:
             settings: names of the settings that it reads of the config it is given; None for all.
 
         Raises:
-            UsageError: if the name is taken or cannot be typed as a value, or if the function
-                cannot be called as those of this axis are, or if pattern or settings are none.
+            UsageError: if the name is taken or cannot be typed as a value, if the function cannot
+                be called as those of this axis are, or if there is no such setting.
         """
         module = sys._getframe(1).f_globals.get("__name__", "?")
         if not isinstance(name, str) or not re.fullmatch(r"[^\s/,]+", name):
@@ -97,14 +70,13 @@ class Registry:
                 f"{module} registers a {self.axis} as {name!r}; give it a name in quotes, without "
                 "spaces, slashes and commas."
             )
-
-        compiled = self._compiled(name, module, pattern)
-        declared = self._declared(name, module, settings)
+        if settings is not None:
+            settings = self._checked_settings(name, module, settings)
 
         def decorate(function):
-            entry = Entry(function, module, compiled, declared)
+            compiled = re.compile(pattern) if pattern else None
+            entry = Entry(function, module, compiled, settings)
             self._check_free(name, entry)
-            self._check_pattern_free(name, entry)
             self._check_call(name, entry)
             self._values[name] = entry
             return function
@@ -119,17 +91,24 @@ class Registry:
         """The registered `Entry`s by name."""
         return dict(self._values)
 
+    def entry(self, text):
+        """The `Entry` that the value `text` stands for; None if there is none."""
+        exact = self._values.get(text)
+        if exact and not exact.pattern:
+            return exact
+        return next((e for e in self._values.values() if _numbers(e, text) is not None), None)
+
     def settings(self, text):
         """The settings that the value `text` was registered with; None where it may read any."""
-        return self._find(text)[1].settings
+        return self.entry(text).settings
 
     def function(self, text):
         """What was registered for `text`, as it was written: not called, for a pattern."""
-        return self._find(text)[1].function
+        return self.entry(text).function
 
     def knows(self, text):
         """Whether `text` is a value of this axis."""
-        return self._find(text) is not None
+        return self.entry(text) is not None
 
     def get(self, text):
         """The function registered as `text`; for a pattern, what it makes of the numbers.
@@ -137,34 +116,13 @@ class Registry:
         Raises:
             UsageError: if there is none; the message lists the valid names.
         """
-        found = self._find(text)
-        if found is None:
+        entry = self.entry(text)
+        if entry is None:
             valid = ", ".join((*self._values, *self.also))
             raise UsageError(f"{self.flag}: {text!r} is not known; choose one of: {valid}.")
-        self.latest, entry, match = found
-        if not match:
-            return entry.function
-        try:
-            numbers = [int(group) for group in match.groups()]
-        except (TypeError, ValueError):
-            raise UsageError(
-                f"{self.flag}: the pattern of {self.latest!r}, {entry.pattern.pattern!r}, finds "
-                f"{match.groups()} in {text!r}; its groups must be whole numbers."
-            ) from None
-        return entry.function(*numbers)
+        return entry.function(*_numbers(entry, text)) if entry.pattern else entry.function
 
-    def _compiled(self, name, module, pattern):
-        try:
-            return re.compile(pattern) if pattern else None
-        except (re.error, TypeError) as error:
-            raise UsageError(
-                f"{module} registers the {self.axis} {name!r} with a pattern that is no regular "
-                f"expression ({error})."
-            ) from error
-
-    def _declared(self, name, module, settings):
-        if settings is None:
-            return None
+    def _checked_settings(self, name, module, settings):
         known = experiment_settings()
         if not isinstance(settings, (tuple, list)) or not set(map(str, settings)) <= set(known):
             raise UsageError(
@@ -173,38 +131,16 @@ class Registry:
             )
         return tuple(settings)
 
-    def _find(self, text):
-        for name, entry in self._values.items():
-            match = entry.pattern.fullmatch(text) if entry.pattern else None
-            if match or (entry.pattern is None and name == text):
-                return name, entry, match
-        return None
-
     def _check_free(self, name, new):
         for registry in REGISTRIES:
-            old = registry._meaning(name) if registry.flag == self.flag else None
+            old = registry._values.get(name) or registry.entry(name)
             # A module that is imported twice may register the same function twice.
-            if old and not (registry is self and old.function is new.function):
+            is_again = registry is self and old and old.function is new.function
+            if registry.flag == self.flag and old and not is_again:
                 raise UsageError(
                     f"{self.flag}: {name!r} would be both the {registry.axis} of {old.module} and "
                     f"the {self.axis} of {new.module}; give the plugin's another name."
                 )
-
-    def _check_pattern_free(self, name, new):
-        if new.pattern is None:
-            return
-        for registry in REGISTRIES:
-            for other in registry.names() if registry.flag == self.flag else ():
-                if other != name and new.pattern.fullmatch(other):
-                    raise UsageError(
-                        f"{self.flag}: the pattern of {name!r} of {new.module} takes the name of "
-                        f"the {registry.axis} {other!r}; give one that does not match it."
-                    )
-
-    def _meaning(self, name):
-        """The `Entry` of this name, or whose pattern matches it; None if it is free."""
-        found = self._find(name)
-        return self._values.get(name) or (found and found[1])
 
     def _check_call(self, name, entry):
         # A pattern's function is called with its numbers; it makes the function that is meant.
@@ -219,3 +155,11 @@ class Registry:
             ) from error
         except ValueError:
             pass  # compiled code does not tell; the call will
+
+
+def _numbers(entry, text):
+    """The whole numbers that a pattern finds in a text; None if it does not match."""
+    match = entry.pattern and entry.pattern.fullmatch(text)
+    if not match or not all(group and group.isdecimal() for group in match.groups()):
+        return None
+    return [int(group) for group in match.groups()]

@@ -72,8 +72,7 @@ FAILURES = {
     ),
     "in place": (
         "layer.kernel.__imul__(0)",
-        "ValueError: output array is read-only; arrays that a plugin is given are read-only, copy "
-        "them first: array.copy().",
+        "ValueError: output array is read-only.",
     ),
     "nothing to say": ("[][layer.seed:].pop()", "IndexError: pop from empty list."),
     "the way out": ("__import__('sys').exit()", "SystemExit."),
@@ -88,26 +87,14 @@ def test_a_criterion_that_raises(write, load, case):
     load("p")
     with pytest.raises(RunError) as caught:
         rank("mine")
-    assert str(caught.value) == f"The criterion 'mine' failed: p.py, line 6, in mine: {said}"
+    assert str(caught.value) == f"The plugin p failed in mine: {said}"
 
 
 def test_one_that_fails_in_a_helper_beside_it(write, load):
     write("h", "def half(x):\n    return x / nobody\n")
-    write("p", CRITERION.format("__import__('h').half(layer.kernel)"))
-    load("p")
-    with pytest.raises(RunError, match=r"'mine' failed: p\.py, line 6, in mine: NameError"):
-        rank("mine")
     write("p", "    import h\n" + CRITERION.format("h.half(layer.kernel)"))
-    CRITERIA._values.pop("mine")
     load("p")
-    with pytest.raises(RunError, match=r"'mine' failed: h\.py, line 2, in half: NameError"):
-        rank("mine")
-
-
-def test_one_that_fails_in_numpy_is_told_where_it_called(write, load):
-    write("p", CRITERION.format("__import__('numpy').linalg.norm(layer.kernel, axis=5)"))
-    load("p")
-    with pytest.raises(RunError, match=r"failed: p\.py, line 6, in mine: AxisError: axis 5 is"):
+    with pytest.raises(RunError, match=r"^The plugin p failed in mine: NameError"):
         rank("mine")
 
 
@@ -140,9 +127,7 @@ def test_partials_and_callable_objects(write, load):
         assert plugins.is_plugin(CRITERIA.get(name))
         assert len(plugins.source_digest(CRITERIA.get(name))) == 12
     for name in ("no_partial", "no_object"):
-        with pytest.raises(
-            RunError, match=rf"^The criterion '{name}' failed: p\.py, line 6, in power: TypeError"
-        ):
+        with pytest.raises(RunError, match=r"^The plugin p failed in power: TypeError"):
             rank(name)
 
 
@@ -232,10 +217,14 @@ def test_the_digest_knows_what_is_imported_later_and_does_not_change_by_it(write
 
 BAD_PLUGINS = {
     "a syntax error": ("def f(:", r"SyntaxError: invalid syntax \(p\.py, line 1\)"),
-    "an exception": ("\nnobody", r"p\.py, line 2: NameError: name 'nobody' is not defined"),
-    "in a helper": ("import h", r"h\.py, line 1: ZeroDivisionError: division by zero"),
-    "what it needs is missing": ("import nobody", r"p\.py, line 1: ModuleNotFoundError: No module"),
-    "it leaves": ("import sys\nsys.exit(0)", r"p\.py, line 2: SystemExit: 0"),
+    "an exception": ("nobody", "NameError: name 'nobody' is not defined"),
+    "in a helper": ("import h", "ZeroDivisionError: division by zero"),
+    "what it needs is missing": ("import nobody", "ModuleNotFoundError: No module named 'nobody'"),
+    "it leaves": ("import sys\nsys.exit(0)", "SystemExit: 0"),
+    "a pattern that is none": (
+        "from network_pruning import register_criterion as r\nr('P', pattern='(')(abs)",
+        "error: missing \\), unterminated subpattern at position 0",
+    ),
 }
 
 
@@ -244,11 +233,8 @@ def test_plugins_that_cannot_be_imported(write, load, case):
     text, sentence = BAD_PLUGINS[case]
     write("h", "1 / 0")
     write("p", text)
-    with pytest.raises(
-        UsageError, match=f"^--plugins: 'p' cannot be imported: {sentence}"
-    ) as caught:
+    with pytest.raises(UsageError, match=rf"^--plugins: 'p' cannot be imported \({sentence}\)\.$"):
         load("p")
-    assert "without .py" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["nobody", "p.py", "", ".p"])
@@ -273,20 +259,19 @@ RUNS = {
     "criterion": (
         CRITERION.format("abs(layer.kernl)"),
         "--methods=mine",
-        "The criterion 'mine' failed: p.py, line 6, in mine: AttributeError: 'Layer' object has no "
-        "attribute 'kernl'.",
+        "The plugin p failed in mine: AttributeError: 'Layer' object has no attribute 'kernl'.",
     ),
     "criterion with negative scores": (
         CRITERION.format("-1 - abs(layer.kernel)"),
         "--methods=mine",
-        "The criterion 'mine' (p.py, line 4, mine) must return finite scores of shape (784, 30), "
+        "The criterion 'mine' of p must return finite scores of shape (784, 30), "
         "not negative, for the layer hidden_1, but what came is negative in 23,520 of 23,520 "
         "places.",
     ),
     "criterion that divides by zero": (
         CRITERION.format("abs(layer.kernel) / 0"),
         "--methods=mine",
-        "The criterion 'mine' (p.py, line 4, mine) must return finite scores of shape (784, 30), "
+        "The criterion 'mine' of p must return finite scores of shape (784, 30), "
         "not negative, for the layer hidden_1, but what came is not finite in 23,520 of 23,520 ",
     ),
     "mask of a granularity": (
@@ -300,7 +285,7 @@ RUNS = {
                 return 1 * kept
         """,
         "--methods=mine",
-        "The granularity 'mine' (p.py, line 4, Mine) must return a mask of booleans of shape (784, "
+        "The granularity 'mine' of p must return a mask of booleans of shape (784, "
         "30) for the layer hidden_1, but what came is of type int64 and shape (784, 30).",
     ),
     "granularity": (
@@ -314,7 +299,7 @@ RUNS = {
                 raise KeyError("x")
         """,
         "--methods=mine",
-        "The granularity 'mine' failed: p.py, line 8, in scores: KeyError: 'x'.",
+        "The plugin p failed in scores: KeyError: 'x'.",
     ),
     "scope": (
         """
@@ -325,7 +310,7 @@ RUNS = {
             return {name: 1 / 0 for name in rankings}
         """,
         "--methods=mine",
-        "The scope 'mine' failed: p.py, line 6, in",
+        "The plugin p failed in",
     ),
     "schedule, later": (
         """
@@ -336,8 +321,7 @@ RUNS = {
             return [Round(k, lambda progress: nobody)]
         """,
         "--methods=mine",
-        "The schedule 'mine' failed: p.py, line 6, in <lambda>: NameError: name 'nobody' is not "
-        "defined.",
+        "The plugin p failed in <lambda>: NameError: name 'nobody' is not defined.",
     ),
     "recovery": (
         """
@@ -348,7 +332,7 @@ RUNS = {
             return config.finetune
         """,
         "--methods=mine",
-        "The recovery 'mine' failed: p.py, line 6, in mine: AttributeError: ",
+        "The plugin p failed in mine: AttributeError: ",
     ),
     "model": (
         """
@@ -359,7 +343,7 @@ RUNS = {
             return {}["units"]
         """,
         "--model=mine",
-        "The model 'mine' failed: p.py, line 6, in mine: KeyError: 'units'.",
+        "The plugin p failed in mine: KeyError: 'units'.",
     ),
     "loader without its file": (
         """
@@ -370,7 +354,7 @@ RUNS = {
             return open("/nowhere/images.npy")
         """,
         "--dataset=mine",
-        "The data set 'mine' failed: p.py, line 6, in mine: FileNotFoundError: [Errno 2] No such "
+        "The plugin p failed in mine: FileNotFoundError: [Errno 2] No such "
         "file or directory: '/nowhere/images.npy'.",
     ),
     "loader of something else": (
@@ -382,7 +366,7 @@ RUNS = {
             return 3
         """,
         "--dataset=mine",
-        "The data set 'mine' (p.py, line 4, mine) cannot be used: its loader returned a int, but a "
+        "The data set 'mine' of p cannot be used: its loader returned a int, but a "
         "Dataset is needed.",
     ),
 }
@@ -422,7 +406,7 @@ def test_a_model_that_is_none_is_bad_usage_and_nothing_is_written(write, tmp_pat
     write("p", model)
     done = fault_run("none", *FLAGS, "--model=mine", f"--output_dir={tmp_path / 'out'}")
     assert done.returncode == 2, done.stderr
-    place = "the model 'mine' (p.py, line 2, <lambda>)"
+    place = "the model 'mine' of p"
     assert f"--model: {place} cannot be built: its function returned (300,)" in done.stderr
     assert not (tmp_path / "out").exists()
 
