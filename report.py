@@ -40,7 +40,7 @@ def main(config):
 
 
 def _write(root, config):
-    from .experiments import finished, folder
+    from .experiments import finished, lock
     from .pages import experiment_page, index_page, sweep_results
     from .pages.tensorboard import write_tensorboard
     from .sweeps.paths import read_record, sweeps_of
@@ -54,7 +54,7 @@ def _write(root, config):
                 else:
                     echo(f"Left as it is: {paths.report} shows what is not in its folder any more.")
                 if config.tensorboard and paths.config.exists():
-                    with folder.locked(paths):
+                    with lock.locked(paths):
                         write_tensorboard(paths)
             except experiment_page.NothingYet:
                 pending.append(paths.root.name)

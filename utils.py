@@ -23,6 +23,18 @@ class RunError(Exception):
 
 
 _TEMPORARY_PREFIX = ".network-pruning-"
+_CHECKS = []
+
+
+@contextlib.contextmanager
+def writes_checked(check):
+    """Calls `check` before `atomic_path` replaces a file within the block; it raises if that must
+    not be."""
+    _CHECKS.append(check)
+    try:
+        yield
+    finally:
+        _CHECKS.remove(check)
 
 
 @contextlib.contextmanager
@@ -44,6 +56,8 @@ def atomic_path(path):
         temporary = _temporary_file(path)
         yield temporary
         _flush_to_disk(temporary)
+        for check in _CHECKS:
+            check()
         # mkstemp makes files that only the owner can read; results are for everybody.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)

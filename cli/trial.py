@@ -12,7 +12,7 @@ import threading
 
 from ..experiments import plugins
 from ..pages import publish
-from ..sweeps.trial import LockedElsewhereError, UnfitError, run
+from ..sweeps.trial import UnfitError, run
 from . import launch
 
 # Told to the worker, which then lets another machine try.
@@ -47,11 +47,8 @@ def cli():
         print(json.dumps(what), file=answers, flush=True)
 
     def work(request):
-        try:
-            with plugins.explained():
-                run(request, tell, publish.publish, publish.check)
-        except LockedElsewhereError as error:
-            tell({"locked": error.text, "is_ours": error.is_ours})
+        with plugins.explained():
+            run(request, tell, publish.publish, publish.check)
 
     try:
         status = status_of(work, request)

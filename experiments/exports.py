@@ -19,7 +19,7 @@ from ..utils import (
     write_bytes,
     write_text,
 )
-from . import folder
+from . import lock
 from .export_networks import Reference
 from .export_sources import paths_of, source_of
 from .provenance import provenance
@@ -42,7 +42,7 @@ def export(config):
         UsageError, RunError: if it cannot be done; the message says why and what to do.
     """
     paths = paths_of(config)
-    with folder.locked(paths):
+    with lock.locked(paths):
         paths.remove_temporary_files()
         source = source_of(config, paths)
         settings = config.to_dict()

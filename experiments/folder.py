@@ -1,8 +1,8 @@
-"""One experiment's folder: who may write in it, what it was made with, how it is replaced.
+"""One experiment's folder: what it was made with, how it is replaced.
 
 The rules that keep everything safe from crashes and other runs:
 
-- One process at a time works in a folder: `locked`.
+- One process at a time works in a folder: `lock.locked`.
 - `config.json`, the record, is written first. A folder with content but without it is somebody
   else's and is never written to.
 - `--force_train` works in a folder of its own inside, and only a complete experiment moves out of
@@ -10,10 +10,7 @@ The rules that keep everything safe from crashes and other runs:
 - Only files that `ArtifactPaths` knows are ever removed, one by one.
 """
 
-import contextlib
 import json
-import os
-from datetime import datetime
 from pathlib import Path
 
 from ..data.registry import LOADERS
@@ -23,66 +20,6 @@ from ..settings.stored import differences
 from ..utils import RunError, fingerprint, write_text
 from ..visualization import csv
 from . import event_files, plugins
-
-
-@contextlib.contextmanager
-def locked(paths, flag="--experiment_id"):
-    """Holds the experiment's folder, made if need be, for this process alone.
-
-    The lock names its holder. One that a killed process has left is taken over.
-
-    Args:
-        paths: with `root` and `lock`.
-        flag: what gives the folder another name.
-
-    Raises:
-        RunError: if another process holds it; the message names the host, the process and since
-            when.
-    """
-    import filelock
-
-    # The first try removes a dead lock, the next one gets it.
-    lock = filelock.SoftFileLock(paths.lock, timeout=0.3, poll_interval=0.1)
-    try:
-        paths.root.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except filelock.Timeout:
-        raise RunError(
-            f"{paths.root} is in use by {_holder(paths.lock)}. Wait until it is done, or choose "
-            f"another {flag}. If that is another machine, and gone, remove {paths.lock.name} there."
-        ) from None
-    except OSError as error:
-        raise RunError(
-            f"{paths.root} cannot be written to ({error.strerror or error}); choose another "
-            "--output_dir."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-        with contextlib.suppress(OSError):
-            paths.root.rmdir()  # nothing was written: leave no empty folder behind
-
-
-def _holder(lock_file):
-    """The holder as text, from the lock's record: its process id, host and the time it came."""
-    try:
-        pid, host = lock_file.read_text(encoding="utf-8").splitlines()[:2]
-        since = datetime.fromtimestamp(lock_file.stat().st_mtime).astimezone()
-    except (OSError, ValueError):
-        return "another run"  # it has just gone, or has not yet written its name
-    return f"process {pid} on {host} since {since:%Y-%m-%d %H:%M:%S %z}"
-
-
-def is_alive(pid):
-    """Whether a process of this machine is there, by its number as a text."""
-    try:
-        os.kill(int(pid), 0)
-    except PermissionError:
-        return True
-    except (OSError, ValueError, OverflowError):
-        return False
-    return True
 
 
 def tidy(paths):
@@ -100,8 +37,10 @@ def tidy(paths):
     if paths.retrained.config.exists():
         _move_out(paths)
     paths.retrained.remove_files()
-    own = (paths.lock, paths.replicates, paths.report)  # the page may be of several seeds
-    if not paths.config.exists() and any(p not in own for p in paths.root.iterdir()):
+    # The page may be of several seeds; filelock puts files beside a lock that it takes over.
+    own = (paths.lock.name, paths.replicates.name, paths.report.name)
+    names = [file.name.partition(f"{paths.lock.name}.")[0] for file in paths.root.iterdir()]
+    if not paths.config.exists() and any(name and name not in own for name in names):
         raise RunError(
             f"{paths.root} has files in it but no config.json, so it is not an experiment of this "
             "program. Choose another --experiment_id or --output_dir."

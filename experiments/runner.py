@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ..settings.experiment import ExperimentConfig
 from ..settings.files import is_file
 from ..utils import echo
-from . import folder, plugins
+from . import folder, lock, plugins
 from .paths import ArtifactPaths
 from .provenance import provenance
 
@@ -37,7 +37,7 @@ def run(config, publish, show_model=True, watch=None):
     dataset = registry.load(config.dataset, config.data_dir, config.num_valid)
     networks = networks_of(config, dataset)
     paths = ArtifactPaths.of(config)
-    with folder.locked(paths):
+    with lock.locked(paths):
         folder.tidy(paths)
         work, record = folder.workplace(config, dataset, paths)
         record = updated_record(config, dataset, record)

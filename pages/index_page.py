@@ -3,13 +3,11 @@
 import contextlib
 import json
 import math
-import os
-import platform
 from datetime import datetime
 from pathlib import Path
 
 from .. import __version__
-from ..experiments import finished, folder
+from ..experiments import finished, folder, lock
 from ..experiments.finished import FAILURES
 from ..experiments.paths import ArtifactPaths
 from ..settings.files import short_name
@@ -159,7 +157,7 @@ def card_of(paths, memory):
         found = _remembered(paths, memory)
     except FAILURES as error:
         found = {"state": "broken", "note": one_line(error, 200), "href": None}
-    if _is_held(paths):
+    if lock.is_held(paths):
         found = {**found, "state": "running", "note": "Somebody was working on it."}
     return {**about, **found}
 
@@ -225,15 +223,6 @@ def _best(rows, k):
         "method": best["method"],
         "control": control,
     }
-
-
-def _is_held(paths):
-    """Whether a process that is alive works on it, as far as can be seen from here."""
-    try:
-        pid, host = paths.lock.read_text(encoding="utf-8").splitlines()[:2]
-    except (OSError, ValueError):
-        return False
-    return host != platform.node() or (folder.is_alive(pid) and pid != str(os.getpid()))
 
 
 def _when(paths):

@@ -40,10 +40,6 @@ class SweepPaths:
         """The output of a trial."""
         return self.root / "logs" / f"{experiment_id}.txt"
 
-    def holder(self, experiment_id):
-        """Which process worked on a trial last."""
-        return self.root / "logs" / f".{experiment_id}.holder"
-
 
 def read_record(paths):
     """The record of a sweep, or None if there is none yet.

@@ -1,6 +1,6 @@
 """A sweep from its first trial to its summary."""
 
-from ..experiments import folder
+from ..experiments import lock
 from ..utils import RunError, echo, pluralize
 from . import engine, ray_connection, screen, tune_search
 from .journal import Journal
@@ -21,7 +21,7 @@ def run(sweep, command, write_results, write_index):
     """
     ray_connection.check_installed(sweep.search, sweep.ray_address)
     paths = SweepPaths.of(sweep.output_dir, sweep.sweep_id)
-    with folder.locked(paths, "--sweep_id"):
+    with lock.locked(paths, "--sweep_id"):
         journal = Journal(sweep, paths, command)
         try:
             if journal.left() or not journal.is_complete:

@@ -24,9 +24,6 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 GRACE_S = 10
 # How a trial's process ends when it is told to, and where the machine is not fit for it.
 TERMINATED, UNFIT = 143, 75
-# How often a trial looks again whether somebody else has finished with its experiment.
-AGAIN_S = 1.0
-PATIENCE_S = 60
 # How long a machine may take to start a worker and answer, and what is then wrong with it.
 START_S = 60
 NOT_STARTED = "has started no worker that answers within a minute"
@@ -50,7 +47,7 @@ class Trial(tune.Trainable):
                 whether each is a result.
         """
         self.config, self.process, self.known = config, None, {"started": time.time()}
-        self._begin(None)
+        self._begin()
 
     def reset_config(self, new_config):
         """The next trial in the same actor."""
@@ -58,9 +55,9 @@ class Trial(tune.Trainable):
         self.setup(new_config)
         return True
 
-    def _begin(self, broken):
+    def _begin(self):
         config = self.config
-        request = {**config["request"], "values": config["values"], "broken": broken}
+        request = {**config["request"], "values": config["values"]}
         self.said = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as the process runs
         gpus = {} if ray.get_gpu_ids() else {"CUDA_VISIBLE_DEVICES": "-1"}
         self.process = subprocess.Popen(
@@ -85,14 +82,9 @@ class Trial(tune.Trainable):
         for line in self.process.stdout:
             told = json.loads(line)
             self.known |= told
-            if "locked" in told:
-                break
             # After the last one comes the end: nobody may stop it any more.
             if "epoch" in told and "is_last" not in told and self.config["every_epoch"]:
                 return self._result("running")
-        if "locked" in self.known:
-            self._begin_again()
-            return self.step()
         status = self.process.wait()
         if status == 0:
             return self._result("finished", done=True)
@@ -123,17 +115,6 @@ class Trial(tune.Trainable):
             )
         return lines[-1].removeprefix("network-pruning: ") or f"It ended with status {status}."
 
-    def _begin_again(self):
-        """After a look at the machine that the lock names: once nobody is at work, or at once where
-        that cannot be known, so that the trial says whose lock it is."""
-        text, is_ours = self.known.pop("locked"), self.known.pop("is_ours")
-        self.process.wait()
-        until = time.monotonic() + PATIENCE_S
-        while (alive := _is_alive_somewhere(text)) and time.monotonic() < until:
-            time.sleep(AGAIN_S)
-        is_broken = alive is False or (alive is None and is_ours)
-        self._begin(text if is_broken else "")
-
     def cleanup(self):
         """Ends the process; its last finished epoch is kept."""
         if self.process is not None and self.process.poll() is None:
@@ -160,30 +141,6 @@ def command_of(program):
     if (Path(program) / "cli/trial.py").is_file():
         return [sys.executable, program, "trial"]
     return [sys.executable, "-c", "from network_pruning.cli.trial import cli; cli()"]
-
-
-def _is_alive_somewhere(lock):
-    """Whether the process that a lock names is alive; None if no machine of the cluster is the one
-    that it names."""
-    pid, host = [*lock.splitlines(), "", ""][:2]
-    answers = [
-        ray.get(_on(node).remote(is_process, pid))
-        for node in alive_nodes()
-        # Of a container, filelock's name of the host ends in its namespace.
-        if host.partition("?pidns-")[0] == node["NodeManagerHostname"]
-    ]
-    return any(answers) if answers else None
-
-
-def is_process(pid):
-    """Whether a process of this machine is there, by its number as a text."""
-    try:
-        os.kill(int(pid), 0)
-    except PermissionError:
-        return True
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def alive_nodes():

@@ -146,22 +146,26 @@ def test_a_trial_that_fits_nowhere_is_refused(tmp_path):
     assert not list(tmp_path.glob("few*"))
 
 
-def test_a_lock_of_a_machine_that_is_gone_is_taken_over_if_it_is_the_sweeps_own(tmp_path):
-    ours, theirs = trial_name(seed=0), trial_name(seed=1)
-    flags = (*FLAGS, "--seed=0,1", "--sweep_id=locks", f"--output_dir={tmp_path}")
-    for name in (ours, theirs):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / ".lock").write_text("123\nanother-machine\n1\n")
-    logs = tmp_path / "sweeps" / "locks" / "logs"
-    logs.mkdir(parents=True)
-    (logs / f".{ours}.holder").write_text("123\nanother-machine\n1\n")
-    done = sweep(*flags)
+IMPATIENT = """
+from network_pruning.experiments import lock
+from network_pruning.sweeps import trial
+
+lock.LEASE_S, lock.RENEWED_EVERY_S, trial.PATIENCE_S = 1.0, 0.2, 2.0
+"""
+
+
+def test_a_lock_of_another_machine_is_taken_over_once_nobody_renews_it(tmp_path):
+    """One of an earlier version is never renewed, and so respected."""
+    abandoned, theirs = trial_name(seed=0), trial_name(seed=1)
+    (tmp_path / "impatient.py").write_text(IMPATIENT)
+    output = tmp_path / "results"
+    record = "filelock/2\npid=123\nhost=another-machine\nmode=lease\ntoken=a\nduration=1.0\n"
+    for name, text in ((abandoned, record), (theirs, "123\nanother-machine\n1\n")):
+        (output / name).mkdir(parents=True)
+        (output / name / ".lock").write_text(text)
+    flags = (*FLAGS, "--plugins=few_digits,impatient", "--seed=0,1", f"--output_dir={output}")
+    done = sweep(*flags, cwd=tmp_path)
     assert done.returncode == 1
-    assert states(tmp_path) == {ours: "finished", theirs: "failed"}
+    assert states(output) == {abandoned: "finished", theirs: "failed"}
     assert "is in use by process 123 on another-machine" in " ".join(done.stdout.split())
-    (tmp_path / theirs / ".lock").unlink()
-    done = sweep(*flags)
-    assert done.returncode == 0, done.stderr
-    assert states(tmp_path) == {ours: "finished", theirs: "finished"}
-    assert not list(tmp_path.glob("few*/.lock"))
-    assert not list(logs.glob(".*.holder"))
+    assert [file.parent.name for file in output.glob("few*/.lock")] == [theirs]

@@ -1,7 +1,6 @@
 """What a machine of a cluster is asked before trials run there, and how they are started."""
 
 import importlib
-import subprocess
 import sys
 from types import SimpleNamespace
 
@@ -44,14 +43,6 @@ def test_neither_is_one_with_another_version(worker, version, tmp_path):
 def test_a_checkout_is_started_where_it_is_and_else_the_installed_program(worker, tmp_path):
     assert worker.command_of(str(ROOT)) == [sys.executable, str(ROOT), "trial"]
     assert "network_pruning.cli.trial" in worker.command_of(str(tmp_path))[-1]
-
-
-def test_processes_are_known_by_their_numbers(worker):
-    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    assert worker.is_process(str(process.pid))
-    process.communicate(b"\n")
-    assert not worker.is_process(str(process.pid))
-    assert not worker.is_process("no number")
 
 
 def test_machines_that_do_not_answer_in_time_are_named_without_waiting_for_each(
