@@ -9,6 +9,7 @@ import tempfile
 import textwrap
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ _CHECKS = []
 
 
 @contextlib.contextmanager
-def writes_checked(check):
+def writes_checked(check: Callable[[], None]) -> Iterator[None]:
     """Calls `check` before `atomic_path` replaces a file within the block; it raises if that must
     not be."""
     _CHECKS.append(check)

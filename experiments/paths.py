@@ -1,6 +1,7 @@
 """Where one experiment keeps its files."""
 
 import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from ..utils import remove_temporary_files
 _HISTOGRAM_PREFIX = {"weight": "pruned_weights_l1", "unit": "pruned_units_l2"}
 
 
-def plain_name(method):
+def plain_name(method: str) -> str:
     """The name of a method as that of a folder."""
     return method.replace("/", "-").replace(":", "of")
 
@@ -56,32 +57,32 @@ class ArtifactPaths:
     forced_seeds = Place("replicates/.forced_seeds.json")  # trained anew by `force_train` so far
 
     @classmethod
-    def of(cls, config):
+    def of(cls, config) -> "ArtifactPaths":
         return cls(Path(config.output_dir).expanduser() / config.experiment_id)
 
     @property
-    def retraining(self):
+    def retraining(self) -> "ArtifactPaths":
         """Where `force_train` makes the replacement of a finished experiment."""
         return ArtifactPaths(self.root / ".retraining")
 
     @property
-    def retrained(self):
+    def retrained(self) -> "ArtifactPaths":
         """The complete replacement while its files move out."""
         return ArtifactPaths(self.root / ".retrained")
 
-    def network(self, key):
+    def network(self, key) -> Path:
         """The network that was trained by this `NetworkKey`."""
         return self.network_of(key.method.name, key.k, key.digest)
 
-    def network_of(self, method, k, digest):
+    def network_of(self, method: str, k: float, digest: str) -> Path:
         """The same by the cells of its row."""
         return self.networks / plain_name(method) / f"weights_k={k}-{digest}.hdf5"
 
-    def look(self, digest):
+    def look(self, digest: str) -> Path:
         """How the network of a recipe looks."""
         return self.page_data / f"{digest}.npz"
 
-    def seeds(self):
+    def seeds(self) -> dict[int, "ArtifactPaths"]:
         """The `ArtifactPaths` of the experiments of several seeds that are there, by seed."""
         start, found = f"{self.root.name}-seed=", {}
         for place in self.replicates.glob("*/"):
@@ -90,25 +91,25 @@ class ArtifactPaths:
                 found[int(seed)] = ArtifactPaths(place)
         return dict(sorted(found.items()))
 
-    def histogram(self, granularity, k):
+    def histogram(self, granularity: str, k: float) -> Path:
         return self.root / f"{_HISTOGRAM_PREFIX[granularity]}_k={k}.png"
 
-    def animation(self, granularity):
+    def animation(self, granularity: str) -> Path:
         return self.root / f"pruned_{granularity}s.gif"
 
-    def export(self, format_name):
+    def export(self, format_name: str) -> Path:
         """The exported model in a format: keras, npk or litert."""
         suffix = "tflite" if format_name == "litert" else format_name
         return self.exports / f"model.{suffix}"
 
-    def remove_exports(self):
+    def remove_exports(self) -> None:
         """Removes what was exported, and the folder if nothing else is in it."""
         for file in (*map(self.export, EXPORT_FORMATS), self.export_record, self.size_accuracy):
             file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.exports.rmdir()
 
-    def files(self):
+    def files(self) -> list[Path]:
         """The files of this experiment that exist, all of them made by this program."""
         single = (
             self.config,
@@ -126,7 +127,7 @@ class ArtifactPaths:
         existing = [file for file in single if file.is_file()]
         return existing + self._histograms() + self._networks() + self._looks()
 
-    def remove_files(self):
+    def remove_files(self) -> None:
         """Removes this experiment's files, and its folders if nothing else is in them."""
         for file in self.files():
             file.unlink()
@@ -134,7 +135,7 @@ class ArtifactPaths:
             with contextlib.suppress(OSError):  # it is not there, or somebody else uses it
                 folder.rmdir()
 
-    def remove_stale_pictures(self, k_vals, epochs):
+    def remove_stale_pictures(self, k_vals: Iterable[float], epochs: int) -> None:
         """Removes the histograms of sparsities that are not among `k_vals` any more, and the curves
         of a training where there was none."""
         if not epochs:
@@ -143,12 +144,12 @@ class ArtifactPaths:
         for picture in set(self._histograms()) - wanted:
             picture.unlink()
 
-    def remove_temporary_files(self):
+    def remove_temporary_files(self) -> None:
         """Removes what `atomic_path` could not remove because it was killed."""
         for folder in self._folders():
             remove_temporary_files(folder)
 
-    def remove_networks_except(self, wanted):
+    def remove_networks_except(self, wanted: Iterable[Path]) -> None:
         """Removes the trained networks that are not among these paths."""
         for file in set(self._networks()) - set(wanted):
             file.unlink()
@@ -167,7 +168,7 @@ class ArtifactPaths:
     def _networks(self):
         return list(self.networks.glob("*/weights_k=*.hdf5"))
 
-    def remove_diagnostics_except(self, digests):
+    def remove_diagnostics_except(self, digests: Iterable[str]) -> None:
         """Removes what pages show of networks that are not among these, by their recipes."""
         for file in set(self._looks()) - {self.labels, *map(self.look, digests)}:
             file.unlink()

@@ -10,6 +10,7 @@ import re
 import sys
 import traceback
 import warnings
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ..settings.registry import REGISTRIES, is_own
@@ -18,7 +19,7 @@ from ..utils import RunError, UsageError, fingerprint
 _LOADED = []
 
 
-def load(names):
+def load(names: Iterable[str]) -> None:
     """Imports modules by name, from the working directory too.
 
     They find this package as `network_pruning`, whatever its folder is called. Their sources are
@@ -44,12 +45,12 @@ def load(names):
         _sources(module)
 
 
-def is_plugin(function):
+def is_plugin(function: Callable) -> bool:
     """Whether a registered function is somebody else's: defined or registered by a plugin."""
     return not all(map(is_own, _modules_of(function)))
 
 
-def source_digest(function):
+def source_digest(function: Callable) -> str:
     """What a plugin's function may depend on, as 12 hexadecimal digits; "" for our own functions.
 
     A digest of the source of the modules that define and register `function` (a function, a class,
@@ -60,7 +61,7 @@ def source_digest(function):
     return _digest(map(_sources, modules)) if modules else ""
 
 
-def digest_of_layers():
+def digest_of_layers() -> str:
     """The same of all plugins that were loaded and bring what a saved model may be made of: classes
     and functions that are registered with Keras."""
     keras = sys.modules.get("keras")
@@ -77,7 +78,7 @@ def _digest(sources):
 
 
 @contextlib.contextmanager
-def explained():
+def explained() -> Iterator[None]:
     """Makes a sentence of what goes wrong in a plugin; a decorator, too.
 
     Raises:

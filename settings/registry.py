@@ -24,14 +24,14 @@ class Entry:
     settings: tuple[str, ...] | None = None
 
 
-def named(axis, text):
+def named(axis: str, text: str) -> str:
     """What messages call a value: criterion 'mine' of p; ours go without their module."""
     found = next((registry.entry(text) for registry in REGISTRIES if registry.axis == axis), None)
     place = f" of {found.module}" if found and not is_own(found.module) else ""
     return f"{axis} {text!r}{place}"
 
 
-def is_own(module):
+def is_own(module: str) -> bool:
     """Whether a module is one of this package, by its name."""
     return module.partition(".")[0] == __package__.partition(".")[0]
 
@@ -50,7 +50,12 @@ class Registry:
         self._values = {}
         REGISTRIES.append(self)
 
-    def register(self, name, pattern=None, settings=None):
+    def register(
+        self,
+        name: str,
+        pattern: str | None = None,
+        settings: tuple[str, ...] | None = None,
+    ) -> Callable[[Callable], Callable]:
         """Registers the decorated function as `name`.
 
         Args:
@@ -83,34 +88,34 @@ class Registry:
 
         return decorate
 
-    def names(self):
+    def names(self) -> list[str]:
         """The registered names, in the order of registration."""
         return list(self._values)
 
-    def entries(self):
+    def entries(self) -> dict[str, Entry]:
         """The registered `Entry`s by name."""
         return dict(self._values)
 
-    def entry(self, text):
+    def entry(self, text: str) -> Entry | None:
         """The `Entry` that the value `text` stands for; None if there is none."""
         exact = self._values.get(text)
         if exact and not exact.pattern:
             return exact
         return next((e for e in self._values.values() if _numbers(e, text) is not None), None)
 
-    def settings(self, text):
+    def settings(self, text: str) -> tuple[str, ...] | None:
         """The settings that the value `text` was registered with; None where it may read any."""
         return self.entry(text).settings
 
-    def function(self, text):
+    def function(self, text: str) -> Callable:
         """What was registered for `text`, as it was written: not called, for a pattern."""
         return self.entry(text).function
 
-    def knows(self, text):
+    def knows(self, text: str) -> bool:
         """Whether `text` is a value of this axis."""
         return self.entry(text) is not None
 
-    def get(self, text):
+    def get(self, text: str) -> Callable:
         """The function registered as `text`; for a pattern, what it makes of the numbers.
 
         Raises:
