@@ -132,6 +132,11 @@ def fingerprint(content: Any, length: int = 64) -> str:
     return hashlib.sha256(content).hexdigest()[:length]
 
 
+def file_sha256(path: Path | str) -> str:
+    """The whole fingerprint of a file."""
+    return fingerprint(Path(path))
+
+
 def _flush_to_disk(path):
     with path.open("rb") as file:
         os.fsync(file.fileno())

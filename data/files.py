@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 from ..settings.fields import DEFAULT_NUM_VALID
-from ..utils import RunError, UsageError, echo, fingerprint, pluralize
+from ..utils import RunError, UsageError, echo, file_sha256, pluralize
 from .data_loaders.loader_utils import Dataset, Split, held_out
 
 # NumPy is imported where it is needed: `--help` and flag errors come by here.
@@ -48,7 +48,7 @@ def load(path, num_valid):
     echo(_how_taken(path, arrays["x_train"]))
     dataset = Dataset(
         name=Path(path).name,
-        digest=fingerprint(Path(path).expanduser()),
+        digest=file_sha256(Path(path).expanduser()),
         train=to_train,
         valid=valid,
         test=Split(test, test_labels),

@@ -5,7 +5,7 @@ from pathlib import Path
 from ..data import registry
 from ..settings.fields import DEFAULT_NUM_VALID
 from ..settings.files import called_by_content, is_file
-from ..utils import fingerprint
+from ..utils import file_sha256
 from .export_networks import Network, Source, check_validation, random_shift
 from .finished_networks import FinishedExperiment
 from .network_factory import check_images
@@ -61,7 +61,7 @@ def _of_model(config):
         moving=random_shift(taken, max(dataset.shape, taken.shape, key=len), config.shift),
         compiled=False,
         depends={
-            "model_sha256": fingerprint(Path(config.model).expanduser()),
+            "model_sha256": file_sha256(Path(config.model).expanduser()),
             "dataset_sha256": dataset.digest,
         },
     )

@@ -13,7 +13,7 @@ from ..utils import (
     RunError,
     UsageError,
     echo,
-    fingerprint,
+    file_sha256,
     one_line,
     pluralize,
     write_bytes,
@@ -70,7 +70,7 @@ def _kept(paths, depends):
     try:
         record = json.loads(paths.export_record.read_text(encoding="utf-8"))
         is_same = record["depends"] == depends and all(
-            fingerprint(paths.exports / name) == file["sha256"]
+            file_sha256(paths.exports / name) == file["sha256"]
             for name, file in record["files"].items()
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -151,7 +151,7 @@ def _begun(config, source, search):
 
 
 def _described_file(path):
-    return {"bytes": path.stat().st_size, "sha256": fingerprint(path)}
+    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 
 def _other_formats(model, examples, formats, said=True):

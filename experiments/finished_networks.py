@@ -6,7 +6,7 @@ from ..data import registry
 from ..models.architectures import is_dense
 from ..pruning.methods import named, parse
 from ..settings.experiment import experiment_config
-from ..utils import RunError, UsageError, echo, fingerprint, percent
+from ..utils import RunError, UsageError, echo, file_sha256, percent
 from ..visualization import controls, csv
 from ..visualization.export_text import DENSE
 from ..visualization.tables import BASELINE, baseline_of
@@ -72,7 +72,7 @@ class FinishedExperiment:
             depends={
                 "checkpoint_sha256": self.record["checkpoint_sha256"],
                 "dataset_sha256": dataset.digest,
-                "metrics_sha256": fingerprint(self.paths.metrics),
+                "metrics_sha256": file_sha256(self.paths.metrics),
             },
         )
 

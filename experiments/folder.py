@@ -17,7 +17,7 @@ from ..data.registry import LOADERS
 from ..models.architectures import ARCHITECTURES
 from ..settings.files import is_file
 from ..settings.stored import differences
-from ..utils import RunError, fingerprint, write_text
+from ..utils import RunError, file_sha256, write_text
 from ..visualization import csv
 from . import event_files, plugins
 
@@ -108,7 +108,7 @@ def model_sha256(config):
     if not is_file(config.model):
         return None
     try:
-        return fingerprint(Path(config.model).expanduser())
+        return file_sha256(Path(config.model).expanduser())
     except OSError as error:
         raise RunError(f"--model: {config.model} cannot be read ({error.strerror}).") from error
 
@@ -214,7 +214,7 @@ def checkpoint_sha256(path):
         RunError: if it cannot be read.
     """
     try:
-        return fingerprint(path)
+        return file_sha256(path)
     except OSError as error:
         raise RunError(
             f"{path} cannot be read ({error.strerror}); restore it, or train anew with "

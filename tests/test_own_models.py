@@ -85,10 +85,10 @@ def done(cli, files, tmp_path_factory):
 
 
 def test_names_and_digests_come_from_the_files(done, own):
-    from network_pruning.utils import fingerprint
+    from network_pruning.utils import file_sha256
 
     folder, said = done
-    model, data = (fingerprint(own / name) for name in ("my model.keras", "few.npz"))
+    model, data = (file_sha256(own / name) for name in ("my model.keras", "few.npz"))
     assert folder.name == f"few-{data[:8]}-1-lr=0.001-l1=0.0-l2=0.0001-my_model-{model[:8]}"
     record = json.loads((folder / "config.json").read_text())
     assert (record["dataset_sha256"], record["model_sha256"]) == (data, model)
