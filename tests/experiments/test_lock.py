@@ -192,6 +192,20 @@ def test_a_stopped_process_whose_lock_was_taken_over_ends_and_writes_nothing(pat
 
 
 @pytest.mark.usefixtures("short")
+def test_a_stopped_process_whose_lock_nobody_took_goes_on(paths):
+    """A computer that slept, say."""
+    with holder(
+        paths, "[write_text(root / 'table', '1') or time.sleep(0.1) for _ in range(20)]"
+    ) as p:
+        assert p.stdout.readline() == "held\n"
+        p.send_signal(signal.SIGSTOP)
+        time.sleep(1.5 * LEASE_S)
+        p.send_signal(signal.SIGCONT)
+        said = p.communicate(timeout=20)[1]
+        assert (p.returncode, said) == (0, "")
+
+
+@pytest.mark.usefixtures("short")
 def test_of_several_that_take_over_one_is_in_the_folder_at_a_time(paths):
     write_lock(paths, age=2 * LEASE_S)
     with contextlib.ExitStack() as started:
