@@ -63,6 +63,7 @@ def define_flag(field: dataclasses.Field, **where: Any) -> None:
 def define_common(**where: Any) -> None:
     """Defines the flags that every command has, beside those of its settings."""
     flags.DEFINE_bool("version", False, "Print the version and stop.", **where)
+    flags.DEFINE_bool("debug", False, "Show the traceback behind an error.", **where)
 
 
 def define_flags(

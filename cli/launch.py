@@ -9,14 +9,18 @@ import difflib
 import os
 import signal
 import sys
+import traceback
 
 from absl import app, flags
 
 from .. import __version__
 from ..utils import RunError, UsageError
+from . import log
 from .messages import with_flags
 
 FAILED, BAD_USAGE = 1, 2
+# Set by `--debug`, too, so that what this process starts does as it does.
+DEBUG_VARIABLE = "NETWORK_PRUNING_DEBUG"
 OUT_OF_MEMORY = "Try a smaller --batch_size, or close other programs. The same command resumes."
 INTERRUPTED = "The same command resumes after what has been finished."
 
@@ -42,7 +46,8 @@ def launch(
 
     Args:
         doc: what `--help` prints above the flags.
-        define_flags: defines the absl flags under the module name it is given, `version` too.
+        define_flags: defines the absl flags under the module name it is given, `version` and
+            `debug` too.
         parse: makes a config of the parsed flags, and of a list of names if the command takes
             some; may raise a UsageError.
         work: does what the config says; may raise a RunError or UsageError.
@@ -53,6 +58,7 @@ def launch(
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # the model summary draws lines that ASCII lacks
     ignored = use_tensorflow()
+    log.show()
     sys.modules["__main__"].__doc__ = doc  # what absl prints above the flags
     define_flags(sys.argv[0])
     terminated = []
@@ -116,6 +122,8 @@ def parsed(argv, parse, takes_names=False):
     """The config of a command line; bad usage exits with status 2."""
     try:
         names = flags.FLAGS(argv)[1:]
+        if flags.FLAGS.debug:
+            os.environ[DEBUG_VARIABLE] = "1"
         if flags.FLAGS.version:
             raise PrintAndExit(f"network-pruning {__version__}")
         if takes_names:
@@ -192,7 +200,13 @@ def status_of(work, config, out_of_memory=OUT_OF_MEMORY):
 
 
 def fail(message, status):
-    """Says on standard error why the command ends, in terms of flags, and returns `status`."""
+    """Says on standard error why the command ends, in terms of flags, and returns `status`.
+
+    With `--debug` the traceback of the error that is handled comes before.
+    """
+    is_debugged = os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0")
+    if is_debugged and isinstance(sys.exception(), Exception):
+        traceback.print_exc()
     print(f"network-pruning: {with_flags(message)}", file=sys.stderr, flush=True)
     return status
 

@@ -13,7 +13,7 @@ import threading
 from ..experiments import plugins
 from ..pages import publish
 from ..sweeps.trial import UnfitError, run
-from . import launch
+from . import launch, log
 
 # Told to the worker, which then lets another machine try.
 UNFIT = 75
@@ -36,6 +36,7 @@ def status_of(work, request):
 def cli():
     """Runs the trial that standard input describes; its exit status is that of `train`."""
     launch.use_tensorflow()
+    log.show()
     request = json.loads(sys.stdin.readline())
     # A copy of its own: whatever else is said goes to standard error, or into the log.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")

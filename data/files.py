@@ -1,5 +1,6 @@
 """Data sets of the user's own: `.npz` files as Keras ships them, for `--dataset`."""
 
+import logging
 import lzma
 import pickle
 import zipfile
@@ -7,8 +8,10 @@ import zlib
 from pathlib import Path
 
 from ..settings.fields import DEFAULT_NUM_VALID
-from ..utils import RunError, UsageError, echo, file_sha256, pluralize
+from ..utils import RunError, UsageError, file_sha256, pluralize
 from .data_loaders.loader_utils import Dataset, Split, held_out
+
+logger = logging.getLogger(__name__)
 
 # NumPy is imported where it is needed: `--help` and flag errors come by here.
 
@@ -45,7 +48,7 @@ def load(path, num_valid):
     if num_valid is None:
         num_valid = _default_num_valid(train_labels)
     to_train, valid = held_out(Split(train, train_labels), num_valid)
-    echo(_how_taken(path, arrays["x_train"]))
+    logger.info(_how_taken(path, arrays["x_train"]))
     dataset = Dataset(
         name=Path(path).name,
         digest=file_sha256(Path(path).expanduser()),
@@ -172,7 +175,7 @@ def _labels(path, *arrays):
             f"examples; number the classes 0, 1, 2 … ({NUMBERING})",
         )
     if not wide and min(int(labels.min()) for labels in found) == 1:
-        echo(
+        logger.warning(
             f"Note: {Path(path).name}: no label is 0; if the classes are numbered from 1, subtract "
             "1 from y_train and y_test."
         )
@@ -218,7 +221,7 @@ def _warn_of_order(dataset):
         return
     lacking = np.setdiff1d(dataset.train.labels, dataset.valid.labels)
     if len(lacking) and len(dataset.valid) >= 10 * dataset.num_classes:
-        echo(
+        logger.warning(
             f"Note: the first {pluralize(len(dataset.valid), 'example')}, held out for validation, "
             f"lack {len(lacking)} of {dataset.num_classes} classes; shuffle the file."
         )

@@ -9,6 +9,7 @@ against its pinned SHA-256 and asks the next source for what is refused.
 import contextlib
 import gzip
 import io
+import logging
 import os
 import shutil
 import subprocess
@@ -19,13 +20,14 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..utils import RunError, echo, fingerprint, remove_temporary_files, write_bytes
+from ..utils import RunError, fingerprint, remove_temporary_files, write_bytes
 
 # The largest file, the training images, has 47,040,016 bytes: nothing bigger is ever unpacked.
 MAX_FILE_BYTES = 64 * 2**20
 CONNECT_SECONDS, READ_SECONDS = 5, 30
 CLIENT_SECONDS = 300
 DATA_DIR_VARIABLE = "NETWORK_PRUNING_DATA"
+logger = logging.getLogger(__name__)
 
 
 class SourceError(Exception):
@@ -179,7 +181,7 @@ def fetch_files(files, sources, data_dir=None):
         if not wanted:
             break
         if source not in cached:
-            echo(f"Looking for the {files.name} data: {source}")
+            logger.info("Looking for the %s data: %s", files.name, source)
         try:
             for filename, content in source.fetch(wanted):
                 if fingerprint(content) != files.sha256[filename]:
@@ -202,7 +204,7 @@ def _keep(content, path):
         # Other runs may be writing here too; what is an hour old has no writer any more.
         remove_temporary_files(path.parent, older_than=3600)
     except RunError as error:
-        echo(f"No copy of {path.name} is kept, the next run fetches it again: {error}")
+        logger.warning("No copy of %s is kept, the next run fetches it again: %s", path.name, error)
 
 
 def _advice(files, cache, reasons):

@@ -256,7 +256,7 @@ def _tuner(job, worker, post):
     from ray import tune
 
     shared = SHARED_GPU if job.gpus % 1 else {}
-    known = ("PYTHONPATH", "NETWORK_PRUNING_DATA", "TF_CPP_MIN_LOG_LEVEL")
+    known = ("PYTHONPATH", "NETWORK_PRUNING_DATA", "NETWORK_PRUNING_DEBUG", "TF_CPP_MIN_LOG_LEVEL")
     common = {
         "program": str(PACKAGE_DIR),
         "folder": str(Path.cwd()),

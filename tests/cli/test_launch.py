@@ -21,6 +21,7 @@ def work(config):
     {work}
 
 flags.DEFINE_bool("version", False, "")
+flags.DEFINE_bool("debug", False, "")
 launch("", lambda name: None, lambda flags: None, work, "Close programs.", "Nothing is kept.")
 """
 
@@ -147,3 +148,33 @@ def test_the_sentence_is_said_before_the_work(cli, tmp_path):
     ]
     assert said[0].startswith("network-pruning: Note: KERAS_BACKEND=jax is ignored")
     assert "KERAS_BACKEND" not in said[1]
+
+
+def test_debug_shows_the_traceback_before_the_sentence(cli, tmp_path):
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    flags, plain = ("--plugins=broken", f"--output_dir={tmp_path}"), {**os.environ}
+    plain.pop("NETWORK_PRUNING_DEBUG", None)
+    said = cli(*flags, cwd=tmp_path, env=plain).stderr
+    assert "broken.py, line 1: ZeroDivisionError" in said
+    assert "Traceback" not in said
+    with_flag = cli(*flags, "--debug", cwd=tmp_path, env=plain)
+    with_variable = cli(*flags, cwd=tmp_path, env={**plain, "NETWORK_PRUNING_DEBUG": "1"})
+    for done in (with_flag, with_variable):
+        assert done.returncode == 2
+        assert "ZeroDivisionError: division by zero\n" in done.stderr
+        assert done.stderr.startswith("Traceback")
+        assert done.stderr.endswith(said)
+
+
+@pytest.mark.parametrize(("variable", "shows"), [("1", True), ("0", False), ("", False)])
+def test_debug_is_of_errors_only(monkeypatch, capsys, variable, shows):
+    monkeypatch.setenv("NETWORK_PRUNING_DEBUG", variable)
+    launch.fail("Nothing is handled.", 1)
+    assert capsys.readouterr().err == "network-pruning: Nothing is handled.\n"
+    launch.status_of(raiser(OSError("no network")), SimpleNamespace())
+    assert ("Traceback" in capsys.readouterr().err) == shows
+
+
+def test_every_command_has_debug(cli):
+    for program in ("train", "export", "predict", "report", "sweep"):
+        assert "--[no]debug" in cli(program, "--help").stdout

@@ -15,8 +15,9 @@ X, Y = RANDOM.integers(256, size=(60, 4, 5), dtype=np.uint8), np.arange(60) % 3
 
 
 @pytest.fixture
-def saved(tmp_path):
+def saved(tmp_path, caplog):
     """Saves good arrays, or others in their place; returns the path."""
+    caplog.set_level("INFO", "network_pruning")
 
     def save(**changes):
         arrays = {"x_train": X, "y_train": Y, "x_test": X[:12], "y_test": Y[:12]} | changes
@@ -27,7 +28,7 @@ def saved(tmp_path):
     return save
 
 
-def test_bytes_are_scaled_and_the_first_are_held_out(saved, capsys):
+def test_bytes_are_scaled_and_the_first_are_held_out(saved, caplog):
     path = saved()
     dataset = registry.load(path, None, 20)
     assert [len(split) for split in (dataset.train, dataset.valid, dataset.test)] == [40, 20, 12]
@@ -37,18 +38,19 @@ def test_bytes_are_scaled_and_the_first_are_held_out(saved, capsys):
     assert dataset.num_classes == 3
     assert dataset.shape == (4, 5)
     assert dataset.digest == hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    said = capsys.readouterr().out
-    assert "mine.npz: examples are uint8 of shape (4, 5), scaled by 1/255." in said
+    assert caplog.messages == [
+        "mine.npz: examples are uint8 of shape (4, 5), scaled by 1/255.",
+    ]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int64", "int8", "bool"])
-def test_other_numbers_are_taken_as_they_are(saved, capsys, dtype):
+def test_other_numbers_are_taken_as_they_are(saved, caplog, dtype):
     x = (RANDOM.random((60, 7)) * 3).astype(dtype)
     dataset = files.load(saved(x_train=x, x_test=x[:12]), 0)
     assert dataset.valid is None
     assert dataset.train.images.dtype == np.float32
     np.testing.assert_array_equal(dataset.train.images, x.astype(np.float32))
-    assert f"{dtype} of shape (7,), taken as they are" in capsys.readouterr().out
+    assert f"{dtype} of shape (7,), taken as they are" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -147,14 +149,15 @@ def test_a_sixth_is_held_out_unless_somebody_says(saved, size, expected):
     assert files.default_num_valid(path) == expected
 
 
-def test_classes_numbered_from_one_are_noticed(saved, capsys):
+def test_classes_numbered_from_one_are_noticed(saved, caplog):
     files.load(saved(y_train=Y + 1, y_test=Y[:12] + 1), None)
-    assert "no label is 0" in capsys.readouterr().out
+    assert "no label is 0" in caplog.text
 
 
-def test_files_sorted_by_class_are_noticed(saved, capsys):
+def test_files_sorted_by_class_are_noticed(saved, caplog):
     order = np.argsort(Y, kind="stable")
     files.load(saved(x_train=np.repeat(X[order], 9, 0), y_train=np.repeat(Y[order], 9)), 100)
-    assert "lack 2 of 3 classes; shuffle the file" in " ".join(capsys.readouterr().out.split())
+    assert "lack 2 of 3 classes; shuffle the file" in caplog.text
+    caplog.clear()
     files.load(saved(), 30)
-    assert "shuffle" not in capsys.readouterr().out
+    assert "shuffle" not in caplog.text
