@@ -35,7 +35,7 @@ references: .venv/installed
 bench: .venv/installed-dev
 	@$(here) && exec "$$venv/python" benchmarks/run.py $(ARGS)
 
-.venv/installed: requirements.txt
+.venv/installed: requirements.txt $(wildcard requirements/*.txt)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; name one with make PYTHON=python3.12"; exit 1; }
 	@test -x .venv/bin/pip || $(PYTHON) -m venv .venv || \
@@ -45,7 +45,9 @@ bench: .venv/installed-dev
 
 .venv/installed-dev: .venv/installed pyproject.toml
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --group dev
+# Events are read back by TensorBoard, and sweeps run on a real Ray.
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --group dev \
+		-r requirements/tensorboard.txt -r requirements/sweep.txt
 # The tests look at the pages in a browser; without one, or without leave to install it, they say so.
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 		{ command -v apt-get >/dev/null && test "$$(id -u)" = 0 && timeout 120 apt-get update -qq && \
@@ -54,9 +56,9 @@ bench: .venv/installed-dev
 	@touch $@
 
 # The first version that each requirement names, for the oldest Python: few have files for newer ones.
-.venv-floors/installed: requirements.txt pyproject.toml
+.venv-floors/installed: $(wildcard requirements/*.txt) pyproject.toml
 	$(PYTHON) -m venv --clear .venv-floors
-	sed 's/>=/==/; s/,.*//' requirements.txt >.venv-floors/requirements.txt
+	cat requirements/library.txt requirements/runner.txt | sed 's/>=/==/; s/,.*//' >.venv-floors/requirements.txt
 	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
 	.venv-floors/bin/python -m pip install --quiet --disable-pip-version-check \
 		-r .venv-floors/requirements.txt --group test

@@ -139,6 +139,8 @@ def parsed(argv, parse, takes_names=False):
         sys.exit(fail(error, BAD_USAGE))
     except RunError as error:
         sys.exit(fail(error, FAILED))
+    except ImportError as error:
+        sys.exit(fail(_missing(error), FAILED))
     except PrintAndExit as answer:
         print(with_flags(answer))
         sys.exit(0)
@@ -184,7 +186,7 @@ def status_of(work, config, out_of_memory=OUT_OF_MEMORY):
     except RunError as error:
         return fail(error, FAILED)
     except ImportError as error:
-        return fail(f"{error}. Install what is missing: pip install -r requirements.txt", FAILED)
+        return fail(_missing(error), FAILED)
     except BrokenPipeError:  # nobody reads any more, `head` for one
         sys.stdout = None
         return FAILED
@@ -209,6 +211,14 @@ def fail(message, status):
         traceback.print_exc()
     print(f"network-pruning: {with_flags(message)}", file=sys.stderr, flush=True)
     return status
+
+
+def _missing(error):
+    """What to do about a package that cannot be imported."""
+    return (
+        f"{error}. The commands need more than the library: pip install 'network-pruning[runner]', "
+        "or in a checkout pip install -r requirements.txt"
+    )
 
 
 def _is_out_of_memory(error):

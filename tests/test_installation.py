@@ -1,6 +1,8 @@
 """The program runs from any folder and when installed."""
 
+import importlib.metadata
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -44,6 +46,13 @@ def test_make_run_from_any_folder_and_fast_the_second_time(cli, checkout, copy, 
     assert "pip" not in done.stdout
 
 
+def brought(installed, extra):
+    """The names of the packages that an extra brings; None for those without any."""
+    ends = f'; extra == "{extra}"' if extra else ""
+    lines = [line for line in installed.requires if ("extra ==" in line) == bool(extra)]
+    return {re.match(r"[\w-]+", line)[0] for line in lines if line.endswith(ends)}
+
+
 def test_pip_install_gives_the_package_the_console_script_and_what_examples_need(
     cli, checkout, copy, root, small_data, tmp_path
 ):
@@ -64,6 +73,13 @@ def test_pip_install_gives_the_package_the_console_script_and_what_examples_need
     assert done.returncode == 0, done.stderr
     assert "Not trained again" in done.stdout
     assert not (site / "network_pruning" / "tests").exists()
+    (installed,) = importlib.metadata.distributions(path=[str(site)])
+    assert brought(installed, None) == {"keras", "numpy", "constriction"}
+    listed = (root / "requirements" / "runner.txt").read_text(encoding="utf-8").splitlines()
+    runner = {line.partition(">")[0] for line in listed if not line.startswith("#")}
+    assert brought(installed, "runner") == runner
+    for extra, package in (("gpu", "tensorflow"), ("tensorboard",) * 2, ("sweep", "ray")):
+        assert brought(installed, extra) >= {*runner, package}
     example = (sys.executable, str(root / "examples" / "own_criterion.py"))
     shown = cli(command=example, env=environment, cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
@@ -83,3 +99,39 @@ def test_pip_install_gives_the_package_the_console_script_and_what_examples_need
     assert done.returncode == 0, done.stderr
     assert "Tables and figures are in results/small" in done.stdout
     assert "Not trained again" in done.stdout
+
+
+def test_the_library_stands_alone(cli, root, tmp_path):
+    script = (sys.executable, str(root / "tests" / "library_alone.py"))
+    done = cli(tmp_path / "model.npk", command=script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("all of it\n")
+
+
+@pytest.fixture
+def bare(tmp_path, monkeypatch):
+    """Commands of this test find the library's packages only."""
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text("import bare")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"), prepend=os.pathsep)
+
+
+@pytest.mark.usefixtures("bare")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "--k_vals=0.5"),
+        ("export", "--model=a.keras", "--dataset=digits"),
+        ("predict", "a.npk", "a.png"),
+        ("report", "--list"),
+        ("sweep", "--seed=0,1", "--dry_run"),
+    ],
+)
+def test_without_the_runners_packages_commands_say_what_is_missing(cli, tmp_path, words):
+    command, *flags = words
+    assert cli(command, "--help").returncode == 0
+    done = cli(command, *flags, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("network-pruning: No module named '")
+    assert "pip install 'network-pruning[runner]'" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,20 @@
+"""A machine with nothing but what the library declares and a backend: import this first there."""
+
+import sys
+
+# By the names that they are imported by. Keras brings absl, rich and h5py, JAX scipy.
+RUNNERS = (
+    *("tensorflow", "pandas", "matplotlib", "imageio", "PIL", "tqdm", "pooch", "requests"),
+    *("filelock", "jinja2", "plotly", "plotext", "platformdirs", "ray", "optuna", "tensorboard"),
+)
+
+
+class Refuse:
+    """An import hook: the packages of the runner are not there."""
+
+    def find_spec(self, name, path=None, target=None):  # noqa: ARG002
+        if name.partition(".")[0] in RUNNERS:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, Refuse())
