@@ -52,7 +52,7 @@ def _checked(split, part, name, num_classes):
         numbers = f"{len(pixels):,} images and {len(labels):,} labels"
         _refuse(name, f"{what} has {numbers}, but one label for each image is needed")
     if not len(labels):
-        hint = "give a smaller --num_valid" if part == "train" else "valid may be None"
+        hint = "give a smaller `num_valid`" if part == "train" else "valid may be None"
         _refuse(name, f"{what} is empty, but examples are needed ({hint})")
     if labels.min() < 0 or labels.max() >= num_classes:
         came = f"go from {labels.min()} to {labels.max()}"

@@ -1,4 +1,4 @@
-"""Data sets of the user's own: `.npz` files as Keras ships them, for `--dataset`."""
+"""Data sets of the user's own: `.npz` files as Keras ships them, for the setting `dataset`."""
 
 import logging
 import lzma
@@ -94,7 +94,7 @@ def _opened(path):
         file = np.load(Path(path).expanduser(), allow_pickle=False)
     except OSError as error:
         raise UsageError(
-            f"--dataset: {path} cannot be read ({error.strerror or error}); name an .npz file, or "
+            f"`dataset`: {path} cannot be read ({error.strerror or error}); name an .npz file, or "
             "a data set such as digits."
         ) from error
     except (ValueError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
@@ -233,6 +233,6 @@ def _refuse(path, reason):
 
 def _advice(path, reason):
     return (
-        f"--dataset: {path} cannot be used: {reason}. Needed are the arrays {', '.join(KEYS)}, as "
+        f"`dataset`: {path} cannot be used: {reason}. Needed are the arrays {', '.join(KEYS)}, as "
         "numpy.savez writes them."
     )

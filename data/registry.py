@@ -1,4 +1,4 @@
-"""Data sets by name: `@register("name")` on a loader makes it a value of `--dataset`."""
+"""Data sets by name: `@register("name")` on a loader makes it a value of the setting `dataset`."""
 
 import importlib
 import pkgutil
@@ -10,7 +10,7 @@ from . import data_loaders, files
 # A loader is a function `(data_dir, num_valid) -> Dataset`.
 LOADERS = Registry(
     "data set",
-    flag="--dataset",
+    setting="dataset",
     takes=("data_dir", "num_valid"),
     also=[f"a file that ends in {', '.join(DATA_FILES)}"],
 )

@@ -212,7 +212,7 @@ def _advice(files, cache, reasons):
     lines += [f"  - {reason}" for reason in reasons]
     lines.append(
         f"Put {', '.join(files.sha256)} (raw or .gz) into {cache}, or name "
-        f"the folder that has them with --data_dir or ${DATA_DIR_VARIABLE}."
+        f"the folder that has them with `data_dir` or ${DATA_DIR_VARIABLE}."
     )
     return "\n".join(lines)
 

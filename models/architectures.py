@@ -1,4 +1,4 @@
-"""The networks' shapes: one registered function per architecture, for `--model`.
+"""The networks' shapes: one registered function per value of the setting `model`.
 
 It returns an `Architecture` of dense layers, or for any other network a function that builds it: of
 the shape of an example and the number of classes, that returns a Keras model which answers with a
@@ -15,7 +15,7 @@ from ..utils import UsageError
 
 ARCHITECTURES = Registry(
     "model",
-    flag="--model",
+    setting="model",
     takes=(),
     also=[f"a file that ends in {', '.join(MODEL_FILES)}"],
 )
@@ -59,7 +59,7 @@ def _lenet_5(shape, num_classes):
     layers, shape = keras.layers, image_shape(shape)
     if min(shape[:2]) < 16:
         raise UsageError(
-            f"--model: lenet_5 needs images of 16×16 pixels or more, not {shape[0]}×{shape[1]}."
+            f"`model`: lenet_5 needs images of 16×16 pixels or more, not {shape[0]}×{shape[1]}."
         )
     return keras.Sequential(
         [
@@ -87,13 +87,13 @@ def image_shape(shape):
     if len(shape) in (2, 3):
         return (*shape, 1)[:3]
     raise UsageError(
-        f"--dataset: its examples are of shape {shape}, but images are needed: of shape (height, "
+        f"`dataset`: its examples are of shape {shape}, but images are needed: of shape (height, "
         "width), with channels or without."
     )
 
 
 def is_dense(name):
-    """Whether `--model` names an architecture of dense layers, which needs no Keras to be read.
+    """Whether `model` names an architecture of dense layers, which needs no Keras to be read.
 
     Raises:
         UsageError: as `architecture_of`.
@@ -113,7 +113,7 @@ def architecture_of(name):
     fault = _fault(architecture)
     if fault:
         raise UsageError(
-            f"--model: the {named('model', name)} cannot be built: {fault}; an Architecture is "
+            f"`model`: the {named('model', name)} cannot be built: {fault}; an Architecture is "
             "needed with the units of one hidden layer or more, such as Architecture((300, 100), "
             "use_bias=True), or a function of shape and classes that returns a Keras model."
         )

@@ -3,10 +3,9 @@
 Everything that needs them says `from .backend import keras, tf`.
 """
 
+import logging
 import os
 import warnings
-
-from absl import logging
 
 from ..utils import quiet_stderr
 
@@ -21,7 +20,7 @@ with quiet_stderr():
 warnings.filterwarnings("ignore", message="(The structure of|When providing) `inputs`")
 
 # Keras warns that HDF5 is an old format, which is what the checkpoint is meant to be.
-logging.set_verbosity(logging.ERROR)
+logging.getLogger("absl").setLevel(logging.ERROR)
 
 # The same seed must give the same weights; on CPUs this costs nothing measurable.
 tf.config.experimental.enable_op_determinism()

@@ -107,12 +107,12 @@ def load(path):
     """
     place = Path(path).expanduser()
     if not place.is_file():
-        raise UsageError(f"--model: there is no file {path}.")
+        raise UsageError(f"`model`: there is no file {path}.")
     device_names()  # the first look at the devices is not quiet otherwise
     try:
         return keras.saving.load_model(place, compile=False, safe_mode=True)
     except Exception as error:
-        raise UsageError(f"--model: {path} {_why_not_loaded(error)}.") from error
+        raise UsageError(f"`model`: {path} {_why_not_loaded(error)}.") from error
 
 
 def _why_not_loaded(error):
@@ -120,14 +120,14 @@ def _why_not_loaded(error):
     if "ambda" in text or "unsafe" in text:
         return (
             "holds Python code (a Lambda layer), which is not run from files; save the model with "
-            "a layer class of your own instead and name its module with --plugins"
+            "a layer class of your own instead and name its module with `plugins`"
         )
     if any(
         sign in text for sign in ("ould not locate", "nknown layer", "nknown object", "egister")
     ):
         return (
             f"needs code that is not there ({one_line(text, 120)}); decorate the class or function "
-            "with keras.saving.register_keras_serializable() and name its module with --plugins"
+            "with keras.saving.register_keras_serializable() and name its module with `plugins`"
         )
     return f"is not a model that keras.Model.save has written ({one_line(text, 120)})"
 
@@ -144,10 +144,10 @@ def check_classifier(model, called, shape, num_classes):
             f"{called[0].upper()}{called[1:]} is a {type(model).__name__}, not a Keras model."
         )
     if not model.built:
-        raise UsageError(f"--model: {called} has no weights yet; build it, then save it.")
+        raise UsageError(f"`model`: {called} has no weights yet; build it, then save it.")
     fault = _fault_of_ends(model, shape, num_classes)
     if fault:
-        raise UsageError(f"--model: {called} {fault}.")
+        raise UsageError(f"`model`: {called} {fault}.")
 
 
 def _fault_of_ends(model, shape, num_classes):
@@ -240,22 +240,22 @@ def _answers_probabilities(model, called, shape):
         reason = re.sub(r"\x1b\[\d+m|\{\{.*?\}\}", "", str(error))
         reason = reason.strip().removeprefix("Exception encountered when calling ")
         raise UsageError(
-            f"--model: {called} cannot answer examples of shape {examples.shape[1:]} "
+            f"`model`: {called} cannot answer examples of shape {examples.shape[1:]} "
             f"({one_line(reason, 120)})."
         ) from error
     if not keras.ops.is_tensor(answers):
         raise UsageError(
-            f"--model: {called} answers with a {type(answers).__name__}, but a single array is "
+            f"`model`: {called} answers with a {type(answers).__name__}, but a single array is "
             "needed, with a probability or logit for each class."
         )
     answers = np.asarray(answers, np.float32)
     if not np.isfinite(answers).all():
-        raise UsageError("--model: its answers are not finite; it holds NaN or infinite weights.")
+        raise UsageError("`model`: its answers are not finite; it holds NaN or infinite weights.")
     if (answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-2):
         return True
     if _last_activation(model) in (keras.activations.sigmoid, keras.activations.hard_sigmoid):
         raise UsageError(
-            f"--model: {called} answers with a sigmoid for each class, which are neither "
+            f"`model`: {called} answers with a sigmoid for each class, which are neither "
             "probabilities of one class nor logits; end it with a softmax or with no activation."
         )
     return False

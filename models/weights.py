@@ -86,13 +86,13 @@ def read_weights(path):
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise RunError(
             f"{path} is not a checkpoint of this program; restore it, or train anew with "
-            "--force_train."
+            "`force_train`."
         ) from error
     arrays = [*weights.kernels.values(), *weights.biases.values()]
     if not all(np.isfinite(array).all() for array in arrays):
         raise RunError(
             f"{path} holds weights that are not finite; restore it, or train anew with "
-            "--force_train."
+            "`force_train`."
         )
     return weights
 

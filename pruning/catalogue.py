@@ -1,4 +1,4 @@
-"""All that a method can be made of, as text: what `--methods=help` shows."""
+"""All that a method can be made of, as text: what `methods=help` shows."""
 
 import inspect
 import textwrap
@@ -12,7 +12,7 @@ INDENT = 20
 def catalogue():
     """Every value of every axis with the first paragraph of its docstring, defaults marked."""
     example = "weight/lamp/global/gradual/finetune"
-    heading = f"A method names at most one value of each axis, as in --methods={example}."
+    heading = f"A method names at most one value of each axis, as in `methods={example}`."
     return "\n".join([textwrap.fill(heading, COLUMNS), *map(_axis, AXES)])
 
 

@@ -112,10 +112,10 @@ def parse(text):
         axis = next((axis for axis, registry in AXES.items() if registry.knows(value)), None)
         if axis is None:
             known = "; ".join(f"{axis}: {', '.join(r.names())}" for axis, r in AXES.items())
-            raise UsageError(f"--methods: {value!r} in {text!r} is not known. Choose of {known}.")
+            raise UsageError(f"`methods`: {value!r} in {text!r} is not known. Choose of {known}.")
         if axis in chosen:
             raise UsageError(
-                f"--methods: {text!r} has two values for the {axis}, {chosen[axis]} and {value}; "
+                f"`methods`: {text!r} has two values for the {axis}, {chosen[axis]} and {value}; "
                 "separate methods by commas."
             )
         AXES[axis].get(value)  # complains of numbers that make no sense, such as 4:2
@@ -123,7 +123,7 @@ def parse(text):
     method = Method(**chosen)
     if method.scope == "output" and method.by_unit:
         raise UsageError(
-            f"--methods: {text!r}: the scope output compares the inputs of one unit with each "
+            f"`methods`: {text!r}: the scope output compares the inputs of one unit with each "
             "other, so that whole units cannot go; choose layer, global or erk."
         )
     return method

@@ -99,7 +99,7 @@ def checked_method(text: str, oneshot: bool) -> methods.Method:
     try:
         method = methods.parse(text)
     except UsageError as error:
-        raise UsageError(_in_python(str(error))) from None
+        raise UsageError(str(error).replace("`methods`:", "method:")) from None
     if method.recovery != "none":
         raise UsageError(
             f"method: {text!r} names a recovery; train the pruned model with your own fit instead, "
@@ -111,12 +111,6 @@ def checked_method(text: str, oneshot: bool) -> methods.Method:
             f"network_pruning.Pruning(sparsity, {text!r}) to fit instead."
         )
     return method
-
-
-def _in_python(message):
-    """What the program says of a method, without its flags."""
-    message = message.replace("--methods:", "method:")
-    return message.replace("need --plugins", "have to be registered before")
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Recovery:
         epochs: how long.
         learning_rate: at a progress in [0, 1].
         rewinds: whether the remaining weights first go back to where they were after
-            `--rewind_epoch` epochs of the dense training.
+            `rewind_epoch` epochs of the dense training.
     """
 
     epochs: int
@@ -40,7 +40,7 @@ def none(_config):
     "finetune", settings=("finetune_epochs", "finetune_learning_rate", "learning_rate")
 )
 def finetune(config):
-    """Trains on, from `--finetune_learning_rate` down to nothing (Han et al., 2015)."""
+    """Trains on, from `finetune_learning_rate` down to nothing (Han et al., 2015)."""
     rate = config.finetune_learning_rate or config.learning_rate
     return Recovery(config.finetune_epochs, lambda progress: rate * _cosine(progress))
 

@@ -20,7 +20,7 @@ class Round:
 
     Attributes:
         sparsity: what is reached at its end.
-        ramp: the sparsity at a progress in [0, 1] of `--prune_epochs` epochs of training, or None
+        ramp: the sparsity at a progress in [0, 1] of `prune_epochs` epochs of training, or None
             where everything is removed at once.
         from_dense: whether it begins with the dense network, not with what the round before left.
     """
@@ -50,7 +50,7 @@ def gradual(previous, k, _config):
 
 @register_schedule("iterative", settings=("prune_fraction",))
 def iterative(previous, k, config):
-    """A share of what is left (`--prune_fraction`), recover, repeat (Han et al., 2015; Frankle &
+    """A share of what is left (`prune_fraction`), recover, repeat (Han et al., 2015; Frankle &
     Carbin, 2019). Goes on from the sparsity before."""
     # What a `k` of few digits leaves after its last whole round is not worth a round of its own.
     end = max(1 - k, SMALLEST_REST) / (1 - SMALLEST_ROUND)

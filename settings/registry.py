@@ -1,4 +1,4 @@
-"""Functions by name: what `--dataset`, `--model`, `--methods` and plugins choose from."""
+"""Functions by name: what the settings `dataset`, `model` and `methods` choose from."""
 
 import inspect
 import re
@@ -41,12 +41,12 @@ class Registry:
 
     Args:
         axis: what a value is called in messages.
-        flag: what chooses among the values; a name means one thing among all axes of a flag.
+        setting: what chooses among the values; a name means one thing among all axes of it.
         takes: names of the arguments that every function is called with; None where that differs.
     """
 
-    def __init__(self, axis, flag="--methods", takes=None, also=()):
-        self.axis, self.flag, self.takes, self.also = axis, flag, takes, also
+    def __init__(self, axis, setting="methods", takes=None, also=()):
+        self.axis, self.setting, self.takes, self.also = axis, setting, takes, also
         self._values = {}
         REGISTRIES.append(self)
 
@@ -59,7 +59,7 @@ class Registry:
         """Registers the decorated function as `name`.
 
         Args:
-            name: what `--methods`, `--model` and the like call it.
+            name: what `methods`, `model` and the like call it.
             pattern: a regular expression whose groups are whole numbers; the name then stands for
                 every text that matches, and the function is called with these numbers: `2:4`
                 becomes `n_of_m(2, 4)`.
@@ -124,7 +124,7 @@ class Registry:
         entry = self.entry(text)
         if entry is None:
             valid = ", ".join((*self._values, *self.also))
-            raise UsageError(f"{self.flag}: {text!r} is not known; choose one of: {valid}.")
+            raise UsageError(f"`{self.setting}`: {text!r} is not known; choose one of: {valid}.")
         return entry.function(*_numbers(entry, text)) if entry.pattern else entry.function
 
     def _checked_settings(self, name, module, settings):
@@ -141,9 +141,9 @@ class Registry:
             old = registry._values.get(name) or registry.entry(name)
             # A module that is imported twice may register the same function twice.
             is_again = registry is self and old and old.function is new.function
-            if registry.flag == self.flag and old and not is_again:
+            if registry.setting == self.setting and old and not is_again:
                 raise UsageError(
-                    f"{self.flag}: {name!r} would be both the {registry.axis} of {old.module} and "
+                    f"`{self.setting}`: {name!r} would be both the {registry.axis} of {old.module} and "
                     f"the {self.axis} of {new.module}; give the plugin's another name."
                 )
 

@@ -59,7 +59,7 @@ class Evaluator:
         loss = cross_entropy + penalty(weights.hidden.values(), self.l1_reg, self.l2_reg)
         if not np.isfinite(loss):
             raise RunError(
-                f"The loss of this network is {loss}; train with a lower --learning_rate."
+                f"The loss of this network is {loss}; train with a lower `learning_rate`."
             )
         return Metrics(float(loss), float(correct), float(cross_entropy), np.concatenate(answers))
 

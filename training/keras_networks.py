@@ -91,13 +91,13 @@ class KerasNetworks(Networks):
         except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
             raise RunError(
                 f"{path} is not a checkpoint of this program; restore it, or train anew with "
-                "--force_train."
+                "`force_train`."
             ) from error
         weights = ModelWeights.of(self.model)
         if not weights.are_finite():
             raise RunError(
                 f"{path} holds weights that are not finite; restore it, or train anew with "
-                "--force_train."
+                "`force_train`."
             )
         return weights
 

@@ -192,6 +192,6 @@ def check_finite(loss, epoch):
     """Raises a RunError if the loss is not finite."""
     if not math.isfinite(loss):
         raise RunError(
-            f"Training diverged in epoch {epoch}: the loss is {loss}. Try a lower --learning_rate; "
+            f"Training diverged in epoch {epoch}: the loss is {loss}. Try a lower `learning_rate`; "
             "the last good checkpoint is kept."
         )

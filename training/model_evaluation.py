@@ -65,7 +65,7 @@ class ModelEvaluator:
         loss = cross_entropy + regularization + penalty
         if not np.isfinite(loss):
             raise RunError(
-                f"The loss of this network is {loss}; train with a lower --learning_rate."
+                f"The loss of this network is {loss}; train with a lower `learning_rate`."
             )
         return Metrics(float(loss), float(correct), float(cross_entropy), np.concatenate(found))
 

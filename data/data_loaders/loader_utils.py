@@ -111,7 +111,7 @@ def held_out(examples, num_valid):
     """
     if not 0 <= num_valid < len(examples):
         raise UsageError(
-            f"--num_valid must lie between 0 and {len(examples) - 1}, not {num_valid}."
+            f"`num_valid` must lie between 0 and {len(examples) - 1}, not {num_valid}."
         )
     return examples[num_valid:], examples[:num_valid] if num_valid else None
 

@@ -110,7 +110,7 @@ def nan(array):
     ],
 )
 def test_what_cannot_be_used(saved, changes, sentence):
-    with pytest.raises(RunError, match=f"--dataset: .*mine.npz cannot be used: .*{sentence}"):
+    with pytest.raises(RunError, match=f"`dataset`: .*mine.npz cannot be used: .*{sentence}"):
         files.load(saved(**changes), 10)
 
 

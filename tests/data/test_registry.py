@@ -47,7 +47,7 @@ def test_the_first_examples_are_held_out():
 
 
 def test_nothing_left_to_train_on_is_refused():
-    with pytest.raises(UsageError, match="--num_valid must lie between 0 and 59999"):
+    with pytest.raises(UsageError, match="`num_valid` must lie between 0 and 59999"):
         registry.get_loader("digits")(None, 60_000)
 
 

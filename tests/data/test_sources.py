@@ -114,7 +114,7 @@ def test_when_all_fail_every_source_and_reason_is_listed(tmp_path):
     assert "left: the door is shut" in message
     assert "right: nobody home" in message
     assert f"Put one, two (raw or .gz) into {tmp_path / 'toy'}" in message
-    assert "--data_dir" in message
+    assert "`data_dir`" in message
 
 
 def test_a_cache_that_cannot_be_written_does_not_stop_the_run(tmp_path, caplog):

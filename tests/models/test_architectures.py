@@ -35,5 +35,5 @@ def test_units_may_be_computed():
 
 
 def test_an_unknown_one_lists_the_valid_ones():
-    with pytest.raises(UsageError, match="--model: 'vgg' is not known; choose one of: mlp, len"):
+    with pytest.raises(UsageError, match="`model`: 'vgg' is not known; choose one of: mlp, len"):
         architecture_of("vgg")

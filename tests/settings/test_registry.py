@@ -40,7 +40,7 @@ def test_a_name_that_is_taken_is_refused(axis):
 
 @pytest.mark.parametrize("name", ["global", "unit", "2:4", "N:M"])
 def test_a_method_names_values_of_all_axes_so_that_none_may_mean_two(name):
-    with pytest.raises(UsageError, match=f"--methods: '{name}' would be both the"):
+    with pytest.raises(UsageError, match=f"`methods`: '{name}' would be both the"):
         AXES["criterion"].register(name)(anything)
 
 
@@ -87,11 +87,11 @@ def test_messages_tell_which_plugin_a_value_is_of():
 
 
 def test_numbers_of_a_pattern():
-    registry = Registry("power", flag="--powers")
+    registry = Registry("power", setting="powers")
     registry.register("P^Q", pattern=r"(\d+)\^(\d+)")(lambda p, q: p**q)
     assert registry.get("2^10") == 1024
     assert registry.names() == ["P^Q"]
-    with pytest.raises(UsageError, match=r"--powers: '2' is not known; choose one of: P\^Q"):
+    with pytest.raises(UsageError, match=r"`powers`: '2' is not known; choose one of: P\^Q"):
         registry.get("2")
 
 
@@ -105,7 +105,7 @@ def test_a_name_goes_before_a_pattern_that_matches_it():
 
 @pytest.mark.parametrize("text", ["p=x", "p="])
 def test_groups_of_a_pattern_are_numbers(text):
-    registry = Registry("power", flag=f"--powers-{text}")
+    registry = Registry("power", setting=f"powers-{text}")
     registry.register("p=N", pattern=r"p=([a-z])?")(anything)
     with pytest.raises(
         UsageError, match=rf"--powers-{text}: '{text}' is not known; choose one of: p=N"
