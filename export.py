@@ -14,8 +14,7 @@ from functools import partial
 
 from .cli import launch
 from .cli.flags import define_flags, export_config_from_flags
-from .experiments import folder, plugins
-from .experiments.paths import ArtifactPaths
+from .experiments import plugins
 from .settings.export import ExportConfig
 from .utils import UsageError, echo
 
@@ -47,6 +46,9 @@ def parse(flag_values):
     config = export_config_from_flags(flag_values)
     plugins.load(config.plugins)
     if config.experiment_id:
+        from .experiments import folder
+        from .experiments.paths import ArtifactPaths
+
         record = folder.read_record(ArtifactPaths.of(config))
         known = record["settings"].get("plugins", ()) if record else ()
         try:

@@ -15,13 +15,11 @@ if __name__ == "__main__" and __package__ != "network_pruning":
     run("sweep")
 
 import dataclasses
-import shlex
 import sys
 
 from .cli import launch
 from .cli.sweep_flags import define_sweep_flags, sweep_config_from_flags
 from .experiments import plugins
-from .experiments.runner import checked
 
 OUT_OF_MEMORY = "Give each trial more cores (--cpus_per_trial), so that fewer run at once."
 INTERRUPTED = "Trials that were running keep their finished epochs; the same command goes on."
@@ -40,6 +38,8 @@ def main(config):
     if config.dry_run:
         print(plan.plan(config))
     else:
+        import shlex
+
         from .pages.index_page import try_to_write_index
         from .pages.sweep_results import try_to_write_results
 
@@ -51,6 +51,7 @@ def main(config):
 def parse(flag_values):
     """The `SweepConfig` of parsed flags, of data sets, models and methods that exist."""
     from .data import registry
+    from .experiments.runner import checked
 
     plugins.load(flag_values.plugins)
     if "help" in flag_values.methods:

@@ -15,13 +15,13 @@ import dataclasses
 from .cli import launch
 from .cli.flags import config_from_flags, define_flags
 from .experiments import plugins
-from .experiments.runner import checked, experiment
 from .settings.names import known_experiment_id
 from .utils import limit_threads
 
 
 def main(config):
     """Runs the experiment that the flags describe; writes the page over all experiments."""
+    from .experiments.runner import experiment
     from .pages.index_page import try_to_write_index
     from .pages.publish import check, publish
     from .sweeps.replicates import run_on_ray
@@ -36,6 +36,7 @@ def parse(flag_values):
     """The `ExperimentConfig` of parsed flags, of a data set, a model and methods that exist."""
     limit_threads(flag_values.threads)  # before NumPy is imported
     from .data import registry
+    from .experiments.runner import checked
 
     plugins.load(flag_values.plugins)
     if "help" in flag_values.methods:

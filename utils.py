@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import sys
-import tempfile
 import textwrap
 import time
 import warnings
@@ -81,6 +80,8 @@ def remove_temporary_files(folder, older_than=0.0):
 
 
 def _temporary_file(path):
+    import tempfile  # here, so that `--help` does not pay for it
+
     handle, name = tempfile.mkstemp(path.suffix, _TEMPORARY_PREFIX, path.parent)
     os.close(handle)
     return Path(name)
@@ -263,6 +264,8 @@ def quiet_stderr():
     TensorFlow logs a dozen lines from C++ before its own log level holds, so that only the file
     descriptor can be silenced.
     """
+    import tempfile
+
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as held:

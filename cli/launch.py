@@ -5,7 +5,6 @@ terminated.
 """
 
 import contextlib
-import difflib
 import os
 import signal
 import sys
@@ -160,6 +159,8 @@ def did_you_mean(name, known):
         name: what was given, without dashes in front.
         known: the names of all flags.
     """
+    import difflib  # here, so that `--help` does not pay for it
+
     name = name.replace("-", "_").lower()
     initials = [flag for flag in known if _initials(flag) == name]
     longer = [flag for flag in known if name and flag.startswith(name)]

@@ -1,4 +1,4 @@
-"""A machine with nothing but what the library declares and a backend: import this first there."""
+"""A machine with nothing but what the library declares, and a backend."""
 
 import sys
 
@@ -17,4 +17,6 @@ class Refuse:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-sys.meta_path.insert(0, Refuse())
+def refuse():
+    """From now on they cannot be imported."""
+    sys.meta_path.insert(0, Refuse())

@@ -1,12 +1,14 @@
 """The library on JAX, where nothing can be imported but what it declares: run by itself."""
 
-import bare  # noqa: F401, I001 - before all others
 import builtins
 import os
 import runpy
 import sys
 from pathlib import Path
 
+import bare
+
+bare.refuse()
 os.environ["KERAS_BACKEND"] = "jax"
 # What it declares, and the backend of this test.
 OURS = ("network_pruning", "keras", "numpy", "constriction", "absl", "jax")

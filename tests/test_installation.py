@@ -112,7 +112,7 @@ def test_the_library_stands_alone(cli, root, tmp_path):
 def bare(tmp_path, monkeypatch):
     """Commands of this test find the library's packages only."""
     (tmp_path / "hook").mkdir()
-    (tmp_path / "hook" / "sitecustomize.py").write_text("import bare")
+    (tmp_path / "hook" / "sitecustomize.py").write_text("import bare; bare.refuse()")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"), prepend=os.pathsep)
 
 

@@ -1,10 +1,12 @@
 """The house: imports run down only, and what need not be imported is not."""
 
 import ast
+import os
 import re
 import sys
 from pathlib import Path
 
+import bare
 import pytest
 
 PACKAGE = "network_pruning"
@@ -162,6 +164,49 @@ def test_no_imports_in_a_circle(root):
 
     for name in arrows:
         visit(name)
+
+
+# What is imported in the end, of the packages that the program names.
+LIST_IMPORTED = """
+import atexit, os, sys
+
+def write():
+    names = {name.partition(".")[0] for name in sys.modules}
+    with open(os.environ["IMPORTED"], "w") as file:
+        file.write(" ".join(names))
+
+atexit.register(write)
+"""
+PACKAGES = {*bare.RUNNERS, "absl", "constriction", "h5py", "keras", "numpy", "rich", "scipy"}
+
+
+@pytest.fixture
+def imported_by(cli, tmp_path, monkeypatch):
+    """Runs a command; returns which of PACKAGES it has imported."""
+    (tmp_path / "hook").mkdir()
+    (tmp_path / "hook" / "sitecustomize.py").write_text(LIST_IMPORTED)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"), prepend=os.pathsep)
+    monkeypatch.setenv("IMPORTED", str(tmp_path / "imported"))
+
+    def run(*words):
+        done = cli(*words)
+        assert done.returncode == 0, done.stderr
+        return {*(tmp_path / "imported").read_text().split()} & PACKAGES
+
+    return run
+
+
+@pytest.mark.parametrize("command", ["train", "export", "predict", "report", "sweep"])
+def test_help_imports_nothing_but_absl(imported_by, command):
+    assert imported_by(command, "--help") == {"absl"}
+
+
+def test_a_rerun_that_only_draws_imports_what_it_draws_with(imported_by, copy, small):
+    for file in (copy / "small").glob("*.png"):
+        file.unlink()
+    drawn_with = {"matplotlib", "PIL", "imageio", "jinja2", "rich"}
+    tables = {"numpy", "pandas", "h5py"}
+    assert imported_by(*small) == {"absl", "filelock", "platformdirs", "tqdm"} | tables | drawn_with
 
 
 @pytest.mark.usefixtures("without_tensorflow")
