@@ -143,8 +143,8 @@ class Registry:
             is_again = registry is self and old and old.function is new.function
             if registry.setting == self.setting and old and not is_again:
                 raise UsageError(
-                    f"`{self.setting}`: {name!r} would be both the {registry.axis} of {old.module} and "
-                    f"the {self.axis} of {new.module}; give the plugin's another name."
+                    f"`{self.setting}`: {name!r} would be both the {registry.axis} of {old.module} "
+                    f"and the {self.axis} of {new.module}; give the plugin's another name."
                 )
 
     def _check_call(self, name, entry):

@@ -96,7 +96,7 @@ def test_numbers_of_a_pattern():
 
 
 def test_a_name_goes_before_a_pattern_that_matches_it():
-    registry = Registry("root", flag="--roots")
+    registry = Registry("root", setting="roots")
     registry.register("2")(abs)
     registry.register("N", pattern=r"(\d+)")(lambda n: n)
     assert registry.get("2") is abs
@@ -108,7 +108,7 @@ def test_groups_of_a_pattern_are_numbers(text):
     registry = Registry("power", setting=f"powers-{text}")
     registry.register("p=N", pattern=r"p=([a-z])?")(anything)
     with pytest.raises(
-        UsageError, match=rf"--powers-{text}: '{text}' is not known; choose one of: p=N"
+        UsageError, match=rf"`powers-{text}`: '{text}' is not known; choose one of: p=N"
     ):
         registry.get(text)
 
