@@ -52,9 +52,9 @@ class DependencyGroup:
     Attributes:
         name: of its first kernel.
         parts: of its matrix, one above the other.
-        readers: kernels that read its units, with the inputs of each that belong to each unit, as
+        consumers: kernels that read its units, with the inputs of each that belong to each unit, as
             arrays of shape (rows, units).
-        vectors: numbers that go with a unit, such as its bias: variables with the places of each
+        coupled_variables: numbers that go with a unit, such as its bias: variables with the places of each
             unit in them, of shape (times, units).
     """
 

@@ -82,7 +82,7 @@ class GraphRewriter:
             smaller.compile_from_config(model.get_compile_config())
         return smaller
 
-    def transplanted(self):
+    def copied_weights(self):
         """The new and the old variable of everything that was transplanted, with what of the old
         one, as it is now, goes into the new one; where nothing is folded."""
         for call in self._calls():

@@ -82,7 +82,7 @@ class Prunables:
         units, such as the output layer's."""
         found = {kernel.name: kernel for kernel in self.kernels}
         for layer in self.layers.values():
-            found |= {kernel.name: kernel for kernel, _ in layer.readers}
+            found |= {kernel.name: kernel for kernel, _ in layer.consumers}
         return list(found.values())
 
     def meant(self, name):
