@@ -1,6 +1,7 @@
 """What the command line calls a setting: messages and help texts name `seed`, users type --seed."""
 
 import functools
+import importlib
 import re
 
 from ..settings.fields import flagged
@@ -17,16 +18,22 @@ def with_flags(text: object) -> str:
 
 
 def _flag(found: re.Match) -> str:
-    return f"--{found[1]}{found[2] or ''}" if found[1] in _settings() else found[0]
+    # Most are of `train`: the settings of the others are imported for what is none of its.
+    is_setting = any(found[1] in _settings(*place) for place in PLACES)
+    return f"--{found[1]}{found[2] or ''}" if is_setting else found[0]
+
+
+PLACES = (
+    ("experiment", "ExperimentConfig"),
+    ("export", "ExportConfig"),
+    ("report", "ReportConfig"),
+    ("predict", "PredictConfig"),
+    ("sweep", "SweepConfig"),
+)
 
 
 @functools.cache
-def _settings() -> set[str]:
-    from ..settings.experiment import ExperimentConfig
-    from ..settings.export import ExportConfig
-    from ..settings.predict import PredictConfig
-    from ..settings.report import ReportConfig
-    from ..settings.sweep import SweepConfig
-
-    kinds = (ExperimentConfig, ExportConfig, PredictConfig, ReportConfig, SweepConfig)
-    return {f.name for kind in kinds for f in flagged(kind)}
+def _settings(module: str, kind: str) -> set[str]:
+    """The names of the settings of one kind."""
+    found = importlib.import_module(f"..settings.{module}", __package__)
+    return {field.name for field in flagged(getattr(found, kind))}

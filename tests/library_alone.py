@@ -11,7 +11,7 @@ import bare
 bare.refuse()
 os.environ["KERAS_BACKEND"] = "jax"
 # What it declares, and the backend of this test.
-OURS = ("network_pruning", "keras", "numpy", "constriction", "absl", "jax")
+OURS = ("network_pruning", "keras", "numpy", "constriction", "jax")
 
 
 def importing(name, globals=None, locals=None, fromlist=(), level=0):

@@ -65,7 +65,7 @@ def test_pip_install_gives_the_package_the_console_script_and_what_examples_need
         **os.environ,
         "PYTHONPATH": os.pathsep.join((str(site), os.environ["PYTHONPATH"])),
     }
-    done = cli("--help", command=script, env=environment, cwd=tmp_path)
+    done = cli("train", "--help", command=script, env=environment, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "--k_vals" in done.stdout
     flags = ("--experiment_id=small", "--epochs=2", *small_data, "--k_vals=0.5")

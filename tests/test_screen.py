@@ -16,7 +16,7 @@ def test_every_line_of_a_run_fits_a_terminal(finished):
 
 
 def test_every_line_of_help_fits_a_terminal(cli):
-    lines = cli("--help").stdout.splitlines()
+    lines = cli("train", "--help").stdout.splitlines()
     assert len(lines) > 50
     assert max(map(len, lines)) <= COLUMNS
 

@@ -124,7 +124,7 @@ def foreign(root, file):
 
 
 def test_nothing_below_the_command_line_imports_absl(root):
-    above = (*ROOMS[ROOMS.index("cli") :], *FRONT_DOORS, "models")
+    above = (*ROOMS[ROOMS.index("cli") :], *FRONT_DOORS)
     for file in modules(root):
         assert room(file) in above or "absl" not in foreign(root, file), file
 
@@ -199,6 +199,14 @@ def imported_by(cli, tmp_path, monkeypatch):
 @pytest.mark.parametrize("command", ["train", "export", "predict", "report", "sweep"])
 def test_help_imports_nothing_but_absl(imported_by, command):
     assert imported_by(command, "--help") == {"absl"}
+
+
+def test_help_imports_little_of_ours(cli, root):
+    done = cli("train", "--help", command=(sys.executable, "-X", "importtime", str(root)))
+    ours = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "network_pruning.settings.experiment" in ours
+    for needless in ("settings.sweep", "experiments.runner", "data", "sweeps", "pages"):
+        assert f"network_pruning.{needless}" not in ours
 
 
 def test_a_rerun_that_only_draws_imports_what_it_draws_with(imported_by, copy, small):
