@@ -2,17 +2,20 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from ..settings.experiment import ExperimentConfig, config_of
-from ..settings.export import ExportConfig
 from ..settings.fields import flagged
-from ..settings.predict import PredictConfig
-from ..settings.report import ReportConfig
 from ..utils import UsageError
 from .messages import with_flags
+
+# Each command imports its own settings, so that `--help` costs as little as can be.
+if TYPE_CHECKING:
+    from ..settings.export import ExportConfig
+    from ..settings.predict import PredictConfig
+    from ..settings.report import ReportConfig
 
 
 class _ListParser(flags.ListParser):
@@ -92,12 +95,14 @@ def config_from_flags(flag_values: flags.FlagValues) -> ExperimentConfig:
     return config_of(values, {name for name in values if flag_values[name].present})
 
 
-def export_config_from_flags(flag_values: flags.FlagValues) -> ExportConfig:
+def export_config_from_flags(flag_values: flags.FlagValues) -> "ExportConfig":
     """An `ExportConfig` from parsed absl flags.
 
     Raises:
         UsageError: if a value is out of range.
     """
+    from ..settings.export import ExportConfig
+
     values = _values(flag_values, ExportConfig)
     for name in ("formats", "plugins"):
         values[name] = tuple(dict.fromkeys(values[name]))
@@ -107,13 +112,19 @@ def export_config_from_flags(flag_values: flags.FlagValues) -> ExportConfig:
     return ExportConfig(**values)
 
 
-def report_config_from_flags(flag_values: flags.FlagValues) -> ReportConfig:
+def report_config_from_flags(flag_values: flags.FlagValues) -> "ReportConfig":
     """A `ReportConfig` of parsed absl flags."""
+    from ..settings.report import ReportConfig
+
     return ReportConfig(**_values(flag_values, ReportConfig))
 
 
-def predict_config_from_flags(flag_values: flags.FlagValues, names: Sequence[str]) -> PredictConfig:
+def predict_config_from_flags(
+    flag_values: flags.FlagValues, names: Sequence[str]
+) -> "PredictConfig":
     """A `PredictConfig` of parsed absl flags and of the names of files, the model's first."""
+    from ..settings.predict import PredictConfig
+
     model, *images = [*names, ""][: len(names) or 1]
     settings = _values(flag_values, PredictConfig)
     for name in ("classes", "plugins"):
