@@ -83,7 +83,7 @@ class GraphRewriter:
         return smaller
 
     def copied_weights(self):
-        """The new and the old variable of everything that was transplanted, with what of the old
+        """The new and the old variable of everything that was copied, with what of the old
         one, as it is now, goes into the new one; where nothing is folded."""
         for call in self._calls():
             new, old = self.made[id(call.op)], call.op

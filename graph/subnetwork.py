@@ -12,7 +12,7 @@ from .liveness import LivenessAnalysis
 from .shrink import GraphRewriter
 from .tracing import Graph, function_of
 
-# Indices go through the surgery in the place of weights; `float32` holds them exactly up to here.
+# Indices go through the rewriter in the place of weights; `float32` holds them exactly up to here.
 MOST_INDICES = 2**24
 
 

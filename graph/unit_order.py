@@ -70,7 +70,7 @@ def _successors(graph):
 
 
 def _fixed(graph):
-    """Atoms of layers that have weights for each of their channels and are not reordered."""
+    """Groups of layers that have weights for each of their channels and are not reordered."""
     for call in graph.calls:
         if isinstance(call.rule, (DepthwiseRule, SeparableRule)):
             for channels in (*call.inputs, *call.outputs):
@@ -91,7 +91,7 @@ def _incoming(graph):
 
 
 def _classes(graph):
-    """Atoms that may stand in for each other: in the same tensors, as often in each."""
+    """Groups that may stand in for each other: in the same tensors, as often in each."""
     seen = defaultdict(list)
     for tensor, channels in graph.channels.items():
         if channels:

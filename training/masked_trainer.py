@@ -31,7 +31,7 @@ class MaskedTrainer:
             learning_rate: at a progress in [0, 1].
             generators: an iterator that gives every epoch its random generator.
             on_steps: called with the number of steps just done.
-            intervene: called with the progress, at equal distances on the way.
+            at_stops: called with the progress, at equal distances on the way.
             times: how often, if there are as many steps.
         """
         batch_size = self.config.batch_size

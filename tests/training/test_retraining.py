@@ -176,7 +176,7 @@ class Spy(CompactTrainer):
 @pytest.fixture
 def spies(monkeypatch):
     Spy.made = []
-    monkeypatch.setattr(retraining, "LivingNetwork", Spy)
+    monkeypatch.setattr(retraining, "CompactTrainer", Spy)
     return Spy.made
 
 
