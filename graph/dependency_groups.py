@@ -54,8 +54,8 @@ class DependencyGroup:
         parts: of its matrix, one above the other.
         consumers: kernels that read its units, with the inputs of each that belong to each unit, as
             arrays of shape (rows, units).
-        coupled_variables: numbers that go with a unit, such as its bias: variables with the places of each
-            unit in them, of shape (times, units).
+        coupled_variables: numbers that go with a unit, such as its bias: variables with the places
+            of each unit in them, of shape (times, units).
     """
 
     name: str
