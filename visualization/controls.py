@@ -47,13 +47,11 @@ def trained_alike(rows, row):
 def are_trained_as_controls(rows):
     """Which rows may be compared with the control of their method, booleans: those whose networks
     were trained with the settings of the one that is there, and all of methods without one."""
-
-    def may_be(row):
-        own = rows[rows["method"] == row["method"]]
-        alike = trained_alike(own, row)
-        return not is_control(own).any() or is_control(alike).any()
-
-    return rows.apply(may_be, axis=1).astype(bool)
+    found = pd.Series(True, rows.index)
+    for method in rows.loc[is_control(rows), "method"].unique():
+        own = rows[rows["method"] == method]
+        found[own.index] = [is_control(trained_alike(own, row)).any() for _, row in own.iterrows()]
+    return found
 
 
 def of_methods(rows):
