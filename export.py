@@ -60,7 +60,7 @@ def parse(flag_values):
 
 
 def cli():
-    """The command `network-pruning-export`."""
+    """The command `network-pruning export`."""
     launch.launch(
         __doc__,
         partial(define_flags, kind=ExportConfig),

@@ -136,7 +136,7 @@ def _described(answers, config):
 
 
 def cli():
-    """The command `network-pruning-predict`."""
+    """The command `network-pruning predict`."""
     launch.launch(
         __doc__,
         partial(define_flags, kind=PredictConfig),

@@ -109,7 +109,7 @@ def _width():
 
 
 def cli():
-    """The command `network-pruning-report`."""
+    """The command `network-pruning report`."""
     launch.launch(
         __doc__,
         partial(define_flags, kind=ReportConfig),

@@ -74,7 +74,7 @@ NAMED = ("dataset", "model", "methods")
 
 
 def cli():
-    """The command `network-pruning-sweep`."""
+    """The command `network-pruning sweep`."""
     launch.launch(__doc__, define_sweep_flags, parse, main, OUT_OF_MEMORY, INTERRUPTED)
 
 

@@ -51,7 +51,7 @@ def parse(flag_values):
 
 
 def cli():
-    """The command `network-pruning`."""
+    """The command `network-pruning train`."""
     launch.launch(__doc__, define_flags, parse, main)
 
 

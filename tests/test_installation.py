@@ -84,7 +84,7 @@ def test_pip_install_gives_the_package_the_console_script_and_what_examples_need
     shown = cli(command=example, env=environment, cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "outstanding" in shown.stdout
-    sweep = (sys.executable, str(site / "bin" / "network-pruning-sweep"))
+    sweep = (*script, "sweep")
     helped = cli("--help", command=sweep, env=environment, cwd=tmp_path)
     assert helped.returncode == 0, helped.stderr
     assert "--cpus_per_trial" in helped.stdout
