@@ -1,7 +1,7 @@
 # make run    train, prune, picture; pass flags as ARGS="--epochs=2 --dataset=fashion"
 # make test   the tests
 # make lint   ruff
-# make floors  the library's tests with the oldest versions that requirements.txt admits
+# make floors  the library's tests with the oldest versions that requirements/*.txt admit
 # make bench  speed against the limit and other programs; three quarters of an hour, alone
 # make references   the published runs of references/ again
 # All set up what they need in .venv first, and reinstall only when a requirement changes.

@@ -6,7 +6,6 @@ name. However it is started, the program runs as the one package `network_prunin
 plugins find it.
 """
 
-import difflib
 import importlib
 import importlib.util
 import sys
@@ -59,6 +58,8 @@ def main():
         del sys.argv[1]
         run("cli.trial" if first == TRIAL else first)
     elif first and not first.startswith("-") and "=" not in first:
+        import difflib  # here, so that other starts do not pay for it
+
         alike = difflib.get_close_matches(first, COMMANDS, n=1)
         hint = f" Did you mean {alike[0]}?" if alike else f" There are {', '.join(COMMANDS)}."
         print(f"network-pruning: {first!r} is not a command.{hint}", file=sys.stderr)

@@ -37,6 +37,12 @@ def writes_checked(check: Callable[[], None]) -> Iterator[None]:
         _CHECKS.remove(check)
 
 
+def check_writes() -> None:
+    """Raises where this process must not write any more: it has lost the lock of a folder."""
+    for check in _CHECKS:
+        check()
+
+
 @contextlib.contextmanager
 def atomic_path(path):
     """A temporary path beside `path` that replaces it when the block ends without an error.
@@ -56,8 +62,7 @@ def atomic_path(path):
         temporary = _temporary_file(path)
         yield temporary
         _flush_to_disk(temporary)
-        for check in _CHECKS:
-            check()
+        check_writes()
         # mkstemp makes files that only the owner can read; results are for everybody.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)

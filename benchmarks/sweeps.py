@@ -94,7 +94,7 @@ def pieces(folder):
     from network_pruning.sweeps import engine, ray_connection
 
     program = folder / "nothing"
-    program.mkdir()
+    (program / "cli").mkdir(parents=True)
     (program / "cli/trial.py").touch()
     answer = "print('network-pruning', sys.argv[-1] == '--version' and VERSION)"
     said = f"import sys; VERSION = {engine.__version__!r}; {answer} if len(sys.argv) > 2 else None"

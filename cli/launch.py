@@ -217,8 +217,8 @@ def fail(message, status):
 def _missing(error):
     """What to do about a package that cannot be imported."""
     return (
-        f"{error}. The commands need more than the library: pip install 'network-pruning[runner]', "
-        "or in a checkout pip install -r requirements.txt"
+        f"{error}. The commands need more than the library: pip install "
+        "'./network-pruning[runner]', or in a checkout pip install -r requirements.txt"
     )
 
 

@@ -1,1 +1,1 @@
-"""Really small: a network without its dead parts."""
+"""Really small: weights on few levels, small files, and the runtimes that run them."""

@@ -17,7 +17,7 @@ from ..data.registry import LOADERS
 from ..models.architectures import ARCHITECTURES
 from ..settings.files import is_file
 from ..settings.stored import differences
-from ..utils import RunError, file_sha256, write_text
+from ..utils import RunError, check_writes, file_sha256, write_text
 from ..visualization import csv
 from . import event_files, plugins
 
@@ -166,6 +166,7 @@ def _retraining_record(config, dataset, paths):
 
 def replace(paths):
     """Puts the complete experiment in `retraining` in the place of the old one."""
+    check_writes()
     paths.retraining.root.rename(paths.retrained.root)  # from here on it will be finished
     _move_out(paths)
 
@@ -178,14 +179,17 @@ def _move_out(paths):
         if file != new.config:
             target = paths.root / file.relative_to(new.root)
             target.parent.mkdir(parents=True, exist_ok=True)
+            check_writes()
             file.replace(target)
             moved.add(target)
+    check_writes()
     paths.training_state.unlink(missing_ok=True)
     paths.remove_stale_pictures(settings["k_vals"], settings["epochs"])
     _remove_what_is_of_old_weights(paths, moved)
     paths.remove_exports()
     event_files.remove_events(paths.tensorboard)
     # The record goes last: while it lies in `retrained`, the move is not complete.
+    check_writes()
     new.config.replace(paths.config)
     new.remove_files()
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ..utils import echo
+from ..utils import check_writes, echo
 from ..visualization import csv
 
 
@@ -20,6 +20,7 @@ class MetricsStore:
         if table is not None and "dataset" not in table:
             # Of a version that did not write the settings: it cannot be interpreted alone.
             kept = path.with_name("metrics-of-earlier-version.csv")
+            check_writes()
             path.replace(kept)
             echo(f"{path.name} is of an earlier version: it is kept as {kept.name} and made anew.")
         elif table is not None:

@@ -59,9 +59,11 @@ def _frames(config, values, method, layers, labels):
 
 
 def _may_fork():
-    """Whether a copy of this process will do: it lacks other threads, TensorFlow's among them."""
-    alone = threading.active_count() == 1 and "tensorflow" not in sys.modules
-    return alone and sys.platform == "linux"
+    """Whether a copy of this process will do: it lacks other threads, TensorFlow's among them. The
+    one that renews the lock is no loss: the copy holds none."""
+    threads = [thread.name for thread in threading.enumerate()]
+    others = [name for name in threads[1:] if not name.startswith("filelock-lease")]
+    return not others and "tensorflow" not in sys.modules and sys.platform == "linux"
 
 
 def _in_another_process(work):

@@ -131,7 +131,7 @@ def checked(config):
     """The config with what the data set decides, of a data set, a model and methods that exist.
 
     Raises:
-        UsageError: if one does not; the message names the flag.
+        UsageError: if one does not; the message names the setting.
     """
     from ..data import files
     from ..models.architectures import architecture_of

@@ -1,1 +1,1 @@
-"""Networks: build, train, prune, evaluate."""
+"""Keras models: architectures, build, load and copy; kernels as matrices."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..experiments.event_files import FILE_NAME, UNFINISHED, remove_events, tidy
-from ..utils import RunError
+from ..utils import RunError, check_writes
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ def write_events(folder, runs, wall_time):
             _write(unfinished / name, found, wall_time)
         for name in summaries:
             (folder / name).mkdir(exist_ok=True)
+        check_writes()
         for name in summaries:
             (unfinished / name).replace(folder / name / FILE_NAME)
         remove_events(folder, besides=summaries)

@@ -1,1 +1,1 @@
-"""Which weights go: five independent choices, the masks they make, and training under masks."""
+"""Which weights are removed: five independent choices, and the masks that they make."""

@@ -19,13 +19,13 @@ register_scope = SCOPES.register
 
 @register_scope("layer")
 def each_layer(rankings, k):
-    """Every layer loses the share `k` of its items."""
+    """Every layer loses the share k of its items."""
     return {name: ranking.num_removed(k) for name, ranking in rankings.items()}
 
 
 @register_scope("output")
 def each_output(rankings, k):
-    """Every unit loses the share `k` of its inputs: weights that feed the same output compete
+    """Every unit loses the share k of its inputs: weights that feed the same output compete
     (Wanda; Sun et al., 2024, arXiv:2306.11695).
 
     Raises:

@@ -80,6 +80,11 @@ class Registry:
 
         def decorate(function):
             compiled = re.compile(pattern) if pattern else None
+            if compiled and not compiled.groups:
+                raise UsageError(
+                    f"{module} registers the {self.axis} {name!r} with the pattern {pattern!r}; "
+                    "give it groups for whole numbers, such as (\\d+)."
+                )
             entry = Entry(function, module, compiled, settings)
             self._check_free(name, entry)
             self._check_call(name, entry)

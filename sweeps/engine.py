@@ -38,7 +38,7 @@ class Job:
             there are some.
         address: where Ray is.
         trials: the values of the varied settings of each trial; None where they are searched.
-        search: a `searching.TuneSearch`, or None.
+        search: a `tune_search.TuneSearch`, or None.
         every_epoch: whether trials tell of each.
     """
 

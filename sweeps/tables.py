@@ -84,7 +84,7 @@ def summary(paths, record):
 
     Args:
         paths: the `SweepPaths`.
-        record: of the sweep, as `sweep_paths.read_record` reads it.
+        record: of the sweep, as `paths.read_record` reads it.
     """
     return table_of(record, collect(paths, record))
 

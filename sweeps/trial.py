@@ -15,8 +15,8 @@ from ..experiments.paths import ArtifactPaths
 from ..settings.experiment import experiment_config
 from ..settings.export import ExportConfig
 from ..settings.sweep import sweep_config
-from ..sweeps.paths import SweepPaths
 from ..utils import echo, limit_threads
+from .paths import SweepPaths
 
 # How long to wait for somebody else's run in the same folder.
 PATIENCE_S = 60
@@ -58,7 +58,7 @@ def run(request, tell, publish, check):
     for single in (paths, *(paths.seeds().values() if config.replicates > 1 else ())):
         lock.wait(single, PATIENCE_S)
 
-    from ..sweeps import objectives
+    from . import objectives
 
     if sweep is None:
         runner.run(config, publish)
@@ -107,4 +107,5 @@ def _export(config, max_accuracy_drop, publish):
             max_accuracy_drop=max_accuracy_drop,
         )
     )
-    publish(config, paths)
+    with lock.locked(paths):
+        publish(config, paths)

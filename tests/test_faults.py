@@ -211,7 +211,7 @@ def test_a_missing_package_is_named(tmp_path, package):
     done = run_command("--k_vals=0.5", f"--output_dir={tmp_path}", command=command)
     assert done.returncode == 1
     assert package in done.stderr
-    assert "pip install 'network-pruning[runner]'" in done.stderr
+    assert "pip install './network-pruning[runner]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

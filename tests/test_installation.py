@@ -133,5 +133,5 @@ def test_without_the_runners_packages_commands_say_what_is_missing(cli, tmp_path
     done = cli(command, *flags, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("network-pruning: No module named '")
-    assert "pip install 'network-pruning[runner]'" in done.stderr
+    assert "pip install './network-pruning[runner]'" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -144,6 +144,24 @@ def test_the_library_names_no_flags(root):
             assert found <= CLIENT_OPTIONS, (file, found)
 
 
+def test_no_command_imports_another(root):
+    commands = ROOMS[ROOMS.index("cli") + 1 :]
+    for file in modules(root):
+        if room(file) in commands:
+            others = {room(target) for target in imported(root, file)} & {*commands}
+            assert others <= {room(file)}, file
+
+
+def test_files_and_rooms_stay_small(root):
+    lines = {f: len((root / f).read_text(encoding="utf-8").splitlines()) for f in modules(root)}
+    assert {file: number for file, number in lines.items() if number > 350} == {}
+    rooms = {}
+    for file, number in lines.items():
+        rooms[room(file)] = rooms.get(room(file), 0) + number
+    largest = max(rooms, key=rooms.get)
+    assert rooms[largest] <= 0.15 * sum(rooms.values()), largest
+
+
 def test_no_imports_in_a_circle(root):
     arrows = {}
     for file in modules(root):

@@ -1,6 +1,6 @@
 """Training the living part of a pruned network under its masks.
 
-What is gone stays gone, and so do units that have lost all their weights. A network gets the
+What is pruned stays zero; where whole units are removed, so do their biases. A network gets the
 cheaper to train the smaller it is, because only what lives is computed.
 """
 

@@ -41,7 +41,7 @@ class ModelEvaluator:
 
     Args:
         model: a compiled Keras model that answers with probabilities or logits.
-        penalty: as for `training.compile_steps`; None for none.
+        penalty: as for `loop.compile_steps`; None for none.
     """
 
     def __init__(self, model, penalty):

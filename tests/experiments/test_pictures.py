@@ -45,3 +45,20 @@ def test_what_another_process_does_not_finish_is_done_here(capfd, end):
 def test_what_fails_in_both_fails_here():
     with pytest.raises(MemoryError):
         _in_another_process(failed)()
+
+
+def test_whoever_holds_only_a_lock_may_fork(cli, root, tmp_path):
+    """The thread that renews the lock is no reason to draw everything in one process."""
+    code = f"""
+import runpy, threading, time
+from pathlib import Path
+runpy.run_path({str(root / "__main__.py")!r})["load_package"]()
+from network_pruning.experiments import lock, pictures
+from network_pruning.experiments.paths import ArtifactPaths
+with lock.locked(ArtifactPaths(Path({str(tmp_path / "a")!r}))):
+    alone = pictures._may_fork()
+    threading.Thread(target=time.sleep, args=(0.5,)).start()
+    print(alone, pictures._may_fork())
+"""
+    done = cli(command=(sys.executable, "-c", code), timeout=60)
+    assert done.stdout.split() == ["True", "False"], done.stderr

@@ -15,12 +15,14 @@ from network_pruning.settings.experiment import ExperimentConfig
 from network_pruning.utils import RunError
 from network_pruning.visualization import csv
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import (
-    STORE_EVERYTHING_SIZE_GUIDANCE,
-    EventAccumulator,
-)
-from tensorboard.plugins.hparams import api_pb2, metadata
-from tensorboardX.record_writer import RecordWriter
+
+# Extras, which `make floors` does without.
+accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+api_pb2 = pytest.importorskip("tensorboard.plugins.hparams.api_pb2")
+metadata = pytest.importorskip("tensorboard.plugins.hparams.metadata")
+RecordWriter = pytest.importorskip("tensorboardX.record_writer").RecordWriter
+STORE_EVERYTHING_SIZE_GUIDANCE = accumulator.STORE_EVERYTHING_SIZE_GUIDANCE
+EventAccumulator = accumulator.EventAccumulator
 
 METRICS = """\
 dataset,seed,checkpoint,method,granularity,criterion,recovery,finetune_epochs,k,sparsity,\

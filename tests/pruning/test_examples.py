@@ -73,12 +73,12 @@ def test_of_batches_the_first_examples_are_taken_once(monkeypatch):
     monkeypatch.setattr(examples, "SAMPLE_SIZE", 5)
     taken = []
 
-    def pluralize():
+    def counted():
         for number in range(100):
             taken.append(number)
             yield X[:2], Y[:2]
 
-    found = Examples(pluralize())
+    found = Examples(counted())
     assert taken == []
     assert len(found) == len(found) == 5
     assert taken == [0, 1, 2]

@@ -113,6 +113,11 @@ def test_groups_of_a_pattern_are_numbers(text):
         registry.get(text)
 
 
+def test_a_pattern_without_groups_would_take_any_name():
+    with pytest.raises(UsageError, match=r"with the pattern '\[a-z\]\+'; give it groups for whole"):
+        AXES["criterion"].register("any", pattern="[a-z]+")(anything)
+
+
 @pytest.mark.parametrize("settings", ["shift", ("shift", "shfit"), 3, (3,), {"shift": 1}])
 def test_declared_settings_are_settings(settings):
     with pytest.raises(UsageError, match=r"with settings=.*; give a tuple of names of: dataset"):
