@@ -5,6 +5,7 @@ terminated.
 """
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -69,6 +70,8 @@ def launch(
     signal.signal(signal.SIGTERM, terminate)
 
     def run(config):
+        # absl's start sets it anew; Keras warns by it of HDF5, which a checkpoint is meant to be.
+        logging.getLogger("absl").setLevel(logging.ERROR)
         if ignored:
             print(ignored, file=sys.stderr)
         return status_of(work, config, out_of_memory)

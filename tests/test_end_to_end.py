@@ -165,7 +165,7 @@ def test_help_shows_every_flag_without_importing_heavy_packages(root):
         "import atexit, runpy, sys;"
         "heavy = {'tensorflow', 'keras', 'numpy', 'matplotlib', 'pooch', 'tqdm'};"
         "atexit.register(lambda: print('HEAVY', sorted(heavy & set(sys.modules))));"
-        "sys.argv = [sys.argv[1], '--help']; sys.path.insert(0, '');"
+        "sys.argv = [sys.argv[1], 'train', '--help']; sys.path.insert(0, '');"
         "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     done = subprocess.run(

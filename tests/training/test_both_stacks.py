@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from network_pruning import register_model
 from network_pruning.data.data_loaders.loader_utils import Dataset, Split
-from network_pruning.models import checkpoints
 from network_pruning.models.architectures import Architecture
 from network_pruning.pruning.methods import parse
 from network_pruning.settings.experiment import ExperimentConfig
+from network_pruning.training import checkpoints
 from network_pruning.training.dense_networks import DenseNetworks
 from network_pruning.training.keras_networks import KerasNetworks
 
