@@ -1,6 +1,6 @@
 # make run    train, prune, picture; pass flags as ARGS="--epochs=2 --dataset=fashion"
 # make test   the tests
-# make lint   ruff
+# make lint   ruff and mypy
 # make floors  the library's tests with the oldest versions that requirements/*.txt admit
 # make bench  speed against the limit and other programs; three quarters of an hour, alone
 # make references   the published runs of references/ again
@@ -25,6 +25,9 @@ test: .venv/installed-dev
 
 lint: .venv/installed-dev
 	@$(here) && "$$venv/ruff" check . && "$$venv/ruff" format --check .
+# By the package's name, whatever this folder is called.
+	@$(here) && mkdir -p .mypy_cache && ln -sfn .. .mypy_cache/network_pruning && cd .mypy_cache && \
+		exec "$$venv/mypy" --config-file ../pyproject.toml --cache-dir .
 
 floors: .venv-floors/installed
 	@$(here) && exec "$$PWD/.venv-floors/bin/pytest" -m "backends or floors" $(ARGS)

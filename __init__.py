@@ -16,7 +16,7 @@ Plugins register values of their own with the other functions; see "Extend it" i
 """
 
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .compression.npk import load, save
@@ -80,12 +80,12 @@ _PLACES = {
 }
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = importlib.import_module(_PLACES[name], __name__)
     return module.register if name == "register_dataset" else getattr(module, name)
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [*globals(), *__all__]

@@ -10,6 +10,8 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 PACKAGE = "network_pruning"
 # What the overview says of each; "network-pruning <command> --help" lists its flags.
@@ -26,10 +28,10 @@ COMMANDS = {
 TRIAL = "trial"
 
 
-def load_package():
+def load_package() -> ModuleType:
     """The folder of this file, imported as the package `network_pruning`."""
     root = Path(__file__).resolve().parent
-    spec = importlib.util.spec_from_file_location(
+    spec: Any = importlib.util.spec_from_file_location(
         PACKAGE, root / "__init__.py", submodule_search_locations=[str(root)]
     )
     package = importlib.util.module_from_spec(spec)
@@ -38,7 +40,7 @@ def load_package():
     return package
 
 
-def run(command="train"):
+def run(command: str = "train") -> None:
     """Runs a command of the package `network_pruning`, loaded from here if it is not there yet.
 
     Args:
@@ -49,7 +51,7 @@ def run(command="train"):
     importlib.import_module(f"{PACKAGE}.{command}").cli()
 
 
-def main():
+def main() -> None:
     """The command `network-pruning`: runs the sub-command that the command line names."""
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     if first in ("help", "--help", "-h") and len(sys.argv) == 2:
@@ -68,7 +70,7 @@ def main():
         run()
 
 
-def overview():
+def overview() -> str:
     """What `network-pruning --help` prints."""
     lines = [f"  {name:<9}{text}" for name, text in COMMANDS.items()]
     return "\n".join(

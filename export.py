@@ -4,6 +4,12 @@ python -m network-pruning.export --experiment_id=digits-20-lr=0.001-l1=0.0-l2=0.
 python -m network-pruning.export --model=my.keras --dataset=my.npz
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from absl import flags
+
+
 if __name__ == "__main__" and __package__ != "network_pruning":
     # As in train.py: the program runs under one name only; this does not return.
     from .__main__ import run
@@ -23,7 +29,7 @@ INTERRUPTED = "Nothing half-written is left; the same command begins again."
 
 
 @plugins.explained()
-def main(config):
+def main(config: ExportConfig) -> None:
     """Exports what the flags describe."""
     from .experiments.exports import export
     from .experiments.notes import notes_of_export
@@ -41,7 +47,7 @@ def main(config):
 
 
 @plugins.explained()
-def parse(flag_values):
+def parse(flag_values: "flags.FlagValues") -> ExportConfig:
     """The `ExportConfig` of parsed flags; plugins are loaded, also those of the experiment."""
     config = export_config_from_flags(flag_values)
     plugins.load(config.plugins)
@@ -59,7 +65,7 @@ def parse(flag_values):
     return config
 
 
-def cli():
+def cli() -> None:
     """The command `network-pruning export`."""
     launch.launch(
         __doc__,

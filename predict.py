@@ -18,7 +18,7 @@ from .settings.predict import PredictConfig
 from .utils import RunError, UsageError, echo, pluralize
 
 
-def main(config):
+def main(config: PredictConfig) -> None:
     """Says of every image which classes are the most likely."""
     from .data.pictures import prepared
 
@@ -135,7 +135,7 @@ def _described(answers, config):
     return ", ".join(f"{names[n]} ({100 * answers[n]:.2f} %)" for n in likeliest)
 
 
-def cli():
+def cli() -> None:
     """The command `network-pruning predict`."""
     launch.launch(
         __doc__,

@@ -26,7 +26,7 @@ OUT_OF_MEMORY = "Close other programs, then run the same command again."
 INTERRUPTED = "Pages that were finished are whole; the same command goes on."
 
 
-def main(config):
+def main(config: ReportConfig) -> None:
     """Makes all pages, or prints a table or an experiment."""
     root = Path(config.output_dir).expanduser()
     if not root.is_dir():
@@ -108,7 +108,7 @@ def _width():
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 400
 
 
-def cli():
+def cli() -> None:
     """The command `network-pruning report`."""
     launch.launch(
         __doc__,

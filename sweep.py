@@ -8,6 +8,14 @@ which are lists of one experiment. With --search numbers are drawn: uniform(a,b)
 randint(a,b), lograndint(a,b).
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from absl import flags
+
+    from .settings.sweep import SweepConfig
+
+
 if __name__ == "__main__" and __package__ != "network_pruning":
     # As in train.py: the program runs under one name only; this does not return.
     from .__main__ import run
@@ -26,7 +34,7 @@ INTERRUPTED = "Trials that were running keep their finished epochs; the same com
 
 
 @plugins.explained()
-def main(config):
+def main(config: "SweepConfig") -> None:
     """Runs the sweep, or says what it would run."""
     from .experiments.notes import notes_of
     from .sweeps import plan, runner
@@ -48,7 +56,7 @@ def main(config):
 
 
 @plugins.explained()
-def parse(flag_values):
+def parse(flag_values: "flags.FlagValues") -> "SweepConfig":
     """The `SweepConfig` of parsed flags, of data sets, models and methods that exist."""
     from .data import registry
     from .experiments.runner import checked
@@ -73,7 +81,7 @@ def parse(flag_values):
 NAMED = ("dataset", "model", "methods")
 
 
-def cli():
+def cli() -> None:
     """The command `network-pruning sweep`."""
     launch.launch(__doc__, define_sweep_flags, parse, main, OUT_OF_MEMORY, INTERRUPTED)
 

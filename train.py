@@ -3,6 +3,14 @@
 python -m network-pruning.train --dataset=digits
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from absl import flags
+
+    from .settings.experiment import ExperimentConfig
+
+
 if __name__ == "__main__" and __package__ != "network_pruning":
     # Started by its folder's name: plugins find the program as `network_pruning` only. Here, at the
     # top, so that nothing is imported twice; it does not return.
@@ -19,7 +27,7 @@ from .settings.names import known_experiment_id
 from .utils import limit_threads
 
 
-def main(config):
+def main(config: "ExperimentConfig") -> None:
     """Runs the experiment that the flags describe; writes the page over all experiments."""
     from .experiments.runner import experiment
     from .pages.index_page import try_to_write_index
@@ -32,7 +40,7 @@ def main(config):
 
 
 @plugins.explained()
-def parse(flag_values):
+def parse(flag_values: "flags.FlagValues") -> "ExperimentConfig":
     """The `ExperimentConfig` of parsed flags, of a data set, a model and methods that exist."""
     limit_threads(flag_values.threads)  # before NumPy is imported
     from .data import registry
@@ -50,7 +58,7 @@ def parse(flag_values):
     return checked(config)
 
 
-def cli():
+def cli() -> None:
     """The command `network-pruning train`."""
     launch.launch(__doc__, define_flags, parse, main)
 

@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from functools import cache
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def check_writes() -> None:
 
 
 @contextlib.contextmanager
-def atomic_path(path):
+def atomic_path(path: str | PathLike) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block ends without an error.
 
     Readers see the old file or the whole new one, never a part; two writers do not mix. The
@@ -76,9 +77,9 @@ def atomic_path(path):
             temporary.unlink(missing_ok=True)
 
 
-def remove_temporary_files(folder, older_than=0.0):
+def remove_temporary_files(folder: str | PathLike, older_than: float = 0.0) -> None:
     """Removes what `atomic_path` left in `folder` when it was killed, `older_than` seconds ago."""
-    for file in folder.glob(f"{_TEMPORARY_PREFIX}*"):
+    for file in Path(folder).glob(f"{_TEMPORARY_PREFIX}*"):
         with contextlib.suppress(FileNotFoundError):  # its writer has just finished
             if time.time() - file.stat().st_mtime >= older_than:
                 file.unlink()
@@ -101,18 +102,18 @@ def _reason(error):
 CLEARLY_LESS = 0.005
 
 
-def percent(fraction):
+def percent(fraction: float) -> str:
     """0.9 as "90 %" and 0.995 as "99.5 %"."""
     return f"{100 * fraction:.6g} %"
 
 
-def write_text(path, text):
+def write_text(path: str | PathLike, text: str) -> None:
     """Writes `text` to `path`, whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
-def write_bytes(path, content):
+def write_bytes(path: str | PathLike, content: bytes) -> None:
     """Writes `content` to `path`, whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
@@ -138,7 +139,7 @@ def fingerprint(content: Any, length: int = 64) -> str:
     return hashlib.sha256(content).hexdigest()[:length]
 
 
-def file_sha256(path: Path | str) -> str:
+def file_sha256(path: str | PathLike) -> str:
     """The whole fingerprint of a file."""
     return fingerprint(Path(path))
 
@@ -157,7 +158,7 @@ def _umask():
 COLUMNS = 80  # of the narrowest terminal that what is said must fit
 
 
-def echo(text=""):
+def echo(text: str = "") -> None:
     """Prints text for the person who watches, above a progress bar if there is one.
 
     Lines longer than a terminal go on, indented, in the next; no word is broken.
@@ -176,12 +177,12 @@ def _wrapped(line):
     )
 
 
-def pluralize(number, what):
+def pluralize(number: float, what: str) -> str:
     """ "1 epoch" or "2,000 examples"."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def warn_user(message):
+def warn_user(message: str) -> None:
     """A `UserWarning` that points at the line of the user's that has led here: in the first file
     that is neither of this package nor of Keras', which calls callbacks."""
     ours = (__name__.partition(".")[0], "keras", "tensorflow")
@@ -191,7 +192,7 @@ def warn_user(message):
     warnings.warn(message, stacklevel=level if frame else 1)
 
 
-def progress(**options):
+def progress(**options: Any) -> Any:
     """A progress bar on a terminal, silent elsewhere (callers then say one line each)."""
     # `disable=None` is tqdm's way to ask for a bar on terminals only.
     return _bar()(disable=None, leave=False, dynamic_ncols=True, file=sys.stdout, **options)
@@ -216,19 +217,19 @@ def _bar():
 _METER_COLUMNS = 55
 
 
-def one_line(text, length):
+def one_line(text: object, length: int) -> str:
     """A text without its line breaks, cut off behind `length` characters."""
     text = " ".join(str(text).split())
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def middle_cut(name, length):
+def middle_cut(name: str, length: int) -> str:
     """A name in at most so many letters; both ends tell names apart."""
     half = (length - 1) // 2
     return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"
 
 
-def shortened(name, length):
+def shortened(name: str, length: int) -> str:
     """A method's name, and a sparsity behind it, in at most `length` characters.
 
     What does not fit is left out from the middle: "weight/…/finetune 0.9".
@@ -252,7 +253,7 @@ THREAD_SETTINGS = (
 )
 
 
-def limit_threads(number):
+def limit_threads(number: int | None) -> None:
     """At most so many threads in what computes; None for all that there are.
 
     Only libraries that are imported afterwards keep to it.
@@ -263,7 +264,7 @@ def limit_threads(number):
 
 
 @contextlib.contextmanager
-def quiet_stderr():
+def quiet_stderr() -> Iterator[None]:
     """Holds back what native libraries print while they start; shows it if they fail.
 
     TensorFlow logs a dozen lines from C++ before its own log level holds, so that only the file

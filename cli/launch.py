@@ -10,6 +10,8 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NoReturn
 
 from absl import app, flags
 
@@ -34,14 +36,14 @@ class Terminated(KeyboardInterrupt):
 
 
 def launch(
-    doc,
-    define_flags,
-    parse,
-    work,
-    out_of_memory=OUT_OF_MEMORY,
-    interrupted=INTERRUPTED,
-    takes_names=False,
-):
+    doc: str | None,
+    define_flags: Callable[[str], object],
+    parse: Callable[..., Any],
+    work: Callable[[Any], object],
+    out_of_memory: str = OUT_OF_MEMORY,
+    interrupted: str = INTERRUPTED,
+    takes_names: bool = False,
+) -> NoReturn:
     """Runs a command and exits.
 
     Args:
@@ -55,7 +57,8 @@ def launch(
         interrupted: what becomes of work that is interrupted.
         takes_names: whether there may be something on the command line that is no flag.
     """
-    for stream in (sys.stdout, sys.stderr):
+    streams: Any = sys.stdout, sys.stderr
+    for stream in streams:
         stream.reconfigure(errors="replace")  # the model summary draws lines that ASCII lacks
     ignored = use_tensorflow()
     log.show()
@@ -88,7 +91,7 @@ def launch(
         sys.exit(fail(f"Interrupted. {interrupted}", status))
 
 
-def use_tensorflow():
+def use_tensorflow() -> str | None:
     """Makes TensorFlow the backend of Keras, a quiet one, before a plugin imports it.
 
     Returns:
@@ -106,7 +109,7 @@ def use_tensorflow():
 
 
 @contextlib.contextmanager
-def readers_may_leave():
+def readers_may_leave() -> Iterator[None]:
     """Ends quietly where nobody reads standard output to its end, `head` for one."""
     try:
         try:
@@ -120,7 +123,7 @@ def readers_may_leave():
         sys.exit(FAILED)
 
 
-def parsed(argv, parse, takes_names=False):
+def parsed(argv: Sequence[str], parse: Callable[..., Any], takes_names: bool = False) -> Any:
     """The config of a command line; bad usage exits with status 2."""
     try:
         names = flags.FLAGS(argv)[1:]
@@ -155,7 +158,7 @@ def _own_flags():
     return [flag.name for flag in flags.FLAGS.flags_by_module_dict().get(sys.argv[0], [])]
 
 
-def did_you_mean(name, known):
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """ " Did you mean --learning_rate?" for lr; "" where no flag is called like it.
 
     Args:
@@ -177,7 +180,9 @@ def _initials(flag):
     return "".join(word[0] if word.isalpha() else word for word in flag.split("_"))
 
 
-def status_of(work, config, out_of_memory=OUT_OF_MEMORY):
+def status_of(
+    work: Callable[[Any], object], config: Any, out_of_memory: str = OUT_OF_MEMORY
+) -> int:
     """Does the work; a failure ends in one sentence on standard error.
 
     Returns:
@@ -205,7 +210,7 @@ def status_of(work, config, out_of_memory=OUT_OF_MEMORY):
     return 0
 
 
-def fail(message, status):
+def fail(message: object, status: int) -> int:
     """Says on standard error why the command ends, in terms of flags, and returns `status`.
 
     With `--debug` the traceback of the error that is handled comes before.

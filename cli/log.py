@@ -14,7 +14,7 @@ class _Screen(logging.Handler):
         echo(with_flags(self.format(record)))
 
 
-def show():
+def show() -> None:
     """Shows what the package logs on standard output, from INFO on."""
     logger = logging.getLogger(__package__.partition(".")[0])
     logger.handlers = [_Screen()]

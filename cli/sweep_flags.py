@@ -63,7 +63,7 @@ def sweep_config_from_flags(flag_values: flags.FlagValues) -> SweepConfig:
     for f in OF_TRIALS:
         if not flag_values[f.name].present:
             continue
-        text = flag_values[f.name].value
+        text: Any = flag_values[f.name].value
         values = [list(text)] if f.name in LISTS else _values(f, text)
         if not isinstance(values, Distribution) and len(values) == 1:
             settings[f.name] = values[0]

@@ -9,6 +9,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from typing import Any
 
 from ..experiments import plugins
 from ..pages import publish
@@ -25,7 +27,7 @@ def _end_with_worker():
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def status_of(work, request):
+def status_of(work: Callable[[Any], object], request: Any) -> int:
     """As that of every command; where the machine is not fit one of its own."""
     try:
         return launch.status_of(work, request)
@@ -33,7 +35,7 @@ def status_of(work, request):
         return launch.fail(error, UNFIT)
 
 
-def cli():
+def cli() -> None:
     """Runs the trial that standard input describes; its exit status is that of `train`."""
     launch.use_tensorflow()
     log.show()

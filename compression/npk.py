@@ -7,6 +7,7 @@ import contextlib
 import numbers
 import os
 from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def load(path: str | os.PathLike) -> keras.Model:
     return from_bytes(path.read_bytes(), path)
 
 
-def from_bytes(content, path):
+def from_bytes(content: bytes, path: str | PathLike) -> keras.Model:
     """The same from the bytes of a file; `path` is what messages call it."""
     config = npk_file.read_config(content, path)
     with _explained(path):
@@ -138,7 +139,7 @@ def _filled(config, arrays):
     return model
 
 
-def to_bytes(model):
+def to_bytes(model: keras.Model) -> bytes:
     """The bytes of a file with a model as it is, but for the order of its units.
 
     Raises:
@@ -148,7 +149,7 @@ def to_bytes(model):
     return write(config, *_arrays(model, config))
 
 
-def estimated_bytes(model):
+def estimated_bytes(model: keras.Model) -> int:
     """About how many these are, see `npk_estimate`, in a hundredth of the time."""
     arrays = [_known_type(value_of(variable)) for variable in model.weights]
     return estimated_size(plain_config(model), arrays, _column_axes(model, model.weights))
@@ -190,7 +191,7 @@ def _checked_bits(bits):
     return bits if bits is None else int(bits)
 
 
-def remove_dead_units(model):
+def remove_dead_units(model: keras.Model) -> keras.Model:
     """The smaller model behind unchanged inputs; a subclassed one, and one that Keras has
     quantized, as it is."""
     if function_of(model) is None or is_quantized(model):

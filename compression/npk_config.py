@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import inspect
+from typing import Any
 
 import keras
 from keras.src.backend.common import global_state
@@ -14,13 +15,13 @@ from .npk_sources import check_sources
 from .quantization import is_quantized
 
 
-def plain_config(model):
+def plain_config(model: keras.Model) -> dict[str, Any]:
     """The config of a Keras model without what is so by default."""
     with with_vocabularies(model):
         return _plain(keras.saving.serialize_keras_object(model))
 
 
-def built(config):
+def built(config: dict[str, Any]) -> keras.Model:
     """The Keras model that a config describes.
 
     Raises:
@@ -34,13 +35,13 @@ def built(config):
     return model
 
 
-def variables(config):
+def variables(config: dict[str, Any]) -> list[keras.Variable]:
     """The weights of a config's model without memory for them: a config may claim any number."""
     with _without_memory():
         return built(config).weights
 
 
-def check_loadable(model):
+def check_loadable(model: keras.Model) -> None:
     """Makes sure that what is written of a model can be read again.
 
     Raises:

@@ -5,6 +5,8 @@ know: that some rows have more weights than others, and what the neighbours in a
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +24,9 @@ SAMPLE = 1 << 18  # bytes of a table that are deflated to see how much shorter a
 FIRST_WEIGHT, FIRST_COUNT, MOST_CHANCE = 2, 8, 0.98
 
 
-def estimated_size(config, arrays, column_axes):
+def estimated_size(
+    config: dict[str, Any], arrays: Sequence[np.ndarray], column_axes: Sequence[int]
+) -> int:
     """About how many bytes `npk_writer.write` returns for the same.
 
     Args:

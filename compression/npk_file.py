@@ -1,10 +1,17 @@
 """Reads `.npk` files that anybody may have made: what is wrong becomes a sentence. No Keras."""
 
 import zlib
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..utils import one_line
 from . import npk_reader
+
+if TYPE_CHECKING:
+    import numpy as np
+
 
 # Of what a reader may raise who believes a file.
 ERRORS = (
@@ -18,7 +25,7 @@ ERRORS = (
 )
 
 
-def read(path):
+def read(path: str | PathLike) -> "tuple[dict[str, Any], list[np.ndarray]]":
     """The config and the arrays of a file; see `npk_reader.read`.
 
     Raises:
@@ -28,12 +35,14 @@ def read(path):
     return _read(npk_reader.read, path, Path(path).read_bytes())
 
 
-def read_config(content, path):
+def read_config(content: bytes, path: str | PathLike) -> dict[str, Any]:
     """The config in the bytes of a file; `path` is what messages call it."""
     return _read(npk_reader.read_config, path, content)
 
 
-def read_arrays(content, path, shapes):
+def read_arrays(
+    content: bytes, path: str | PathLike, shapes: Sequence[tuple[int, ...]]
+) -> "list[np.ndarray]":
     """The arrays in the bytes of a file, which have to have these shapes."""
     return _read(npk_reader.read_arrays, path, content, shapes)
 
@@ -45,6 +54,6 @@ def _read(read_part, path, *arguments):
         raise ValueError(f"{path} cannot be read: {reason(error)}.") from error
 
 
-def reason(error):
+def reason(error: BaseException) -> str:
     """What an error says, in a few words."""
     return (one_line(error, 160) or type(error).__name__).rstrip(".")

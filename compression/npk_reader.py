@@ -4,7 +4,9 @@ import io
 import json
 import math
 import zlib
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -18,18 +20,17 @@ WORDS = Path(__file__).with_name("npk_words.txt").read_bytes()  # that configs a
 class BitReader:
     """Decodes 32-bit words of constriction's range coder (Bamler, 2022, arXiv:2201.01741)."""
 
-    def __init__(self, words, most=math.inf):
+    def __init__(self, words: Sequence[int], most: float = math.inf) -> None:
         self.words, self.range, self.left = iter([*words, 0, 0]), (1 << 64) - 1, most
         self.point = self.word() << 32 | self.word()
 
-    def word(self):
+    def word(self) -> int:
         """The next word; a file has as many as it needs, and they are for so many bits at most."""
-        word = next(self.words, None)
-        if word is None or self.left < 0:
+        if (word := next(self.words, None)) is None or self.left < 0:
             raise ValueError("it is cut off or damaged")
         return word
 
-    def bit(self, p, _given=None):
+    def bit(self, p: float, _given: int | None = None) -> int:
         """The next bit, which is 1 with probability `p`."""
         scale, zero = self.range >> 24, int((1 - p) * (2**24 - 2)) + 1
         bit, edge = int(self.point >= scale * zero), scale * zero
@@ -43,17 +44,17 @@ class BitReader:
 class Model:
     """What is known of the bits to come. Its coder reads them, or writes those that are given."""
 
-    def __init__(self, coder, room=0):
+    def __init__(self, coder: Any, room: float = 0) -> None:
         self.coder, self.room, self.seen = coder, room, {}
 
-    def bit(self, key, given=None):
+    def bit(self, key: Hashable, given: int | None = None) -> int:
         """A bit of which the earlier ones with the same key tell."""
         state = self.seen.setdefault(key, [0.5, 1.5])
         bit = self.coder.bit(min(max(state[0], 2**-12), 1 - 2**-12), given)
         state[:] = state[0] + (bit - state[0]) / state[1], min(state[1] + 1, 256)
         return bit
 
-    def number(self, key, given=None):
+    def number(self, key: Hashable, given: int | None = None) -> int:
         """A whole number from 0 on: how many digits it has after adding 1, then these."""
         size, found, given = 0, 1, None if given is None else given + 1
         while self.bit((key, size), given and given >> size > 1) and size < 48:
@@ -62,7 +63,9 @@ class Model:
             found = 2 * found + self.bit((key, size, found), given and given >> place & 1)
         return found - 1
 
-    def matrix(self, columns, rows, step, line, falling, given=None):
+    def matrix(
+        self, columns: int, rows: int, step: int, line: int, falling: int, given: Any = None
+    ) -> Iterator[list[int]]:
         """Columns of whole numbers, most of them 0 (`falling`: ever more); a row is as before, and
         as its neighbours in a picture, `step` or `line` rows away (0: no picture). One by one."""
         ways = step, line, line + step, line - step, 2 * step, 2 * line
@@ -98,9 +101,8 @@ class Model:
                         break
             yield column
 
-    def array(self, plain, wanted=None):
-        """An array, of the shape that is wanted, if any: numbers as they are, or a matrix of places
-        in a table of magnitudes."""
+    def array(self, plain: BinaryIO, wanted: tuple[int, ...] | None = None) -> np.ndarray:
+        """An array, of the shape that is wanted, if any: numbers, or places in a table of them."""
         rank, kind, type_, size = map(self.number, ("rank", "kind", "type", "table"))
         shape = tuple(self.number("shape") for _ in range(min(rank, 33)))
         self.room -= claim(shape, size, kind)
@@ -124,13 +126,13 @@ class Model:
         return array.reshape(shape)
 
 
-def claim(shape, size, kind):
+def claim(shape: tuple[int, ...], size: int, kind: int) -> int:
     """How much room an array with a table of this size takes: columns take time of their own."""
     numbers, columns = (math.prod(max(n, 1) for n in part) for part in (shape, shape[-kind:]))
     return 64 + max(numbers + 16 * columns * (kind > 0), size)
 
 
-def inflated(part, times, known=b""):
+def inflated(part: bytes, times: int, known: bytes = b"") -> bytes:
     """What has been deflated to a part of a file: not many times as much, or a megabyte."""
     most = (1 << 20) + times * len(part)
     content = zlib.decompressobj(-15, known).decompress(part, most + 1)
@@ -139,7 +141,7 @@ def inflated(part, times, known=b""):
     return content
 
 
-def parts(content):
+def parts(content: bytes) -> tuple[bytes, bytes, bytes]:
     """The three parts of a file: config and plain numbers, deflated, and the coder's words."""
     if content[:8] != MAGIC + zlib.crc32(content[8:]).to_bytes(4, "little") or len(content) < 16:
         raise ValueError("it is not an .npk file of version 1, or is damaged")
@@ -147,29 +149,28 @@ def parts(content):
     return content[16:middle], content[middle:end], content[end:]
 
 
-def read_config(content):
+def read_config(content: bytes) -> dict[str, Any]:
     """The Keras config in the bytes of a file."""
     return json.loads(inflated(parts(content)[0], OF_CONFIG, WORDS))
 
 
-def read_arrays(content, shapes=None):
-    """The arrays in the bytes of a file, in the order of `model.weights`; none is decoded of which
-    the shape is not as in `shapes`, if they are known."""
+def read_arrays(content: bytes, shapes: Sequence | None = None) -> list[np.ndarray]:
+    """The arrays in a file's bytes, as in `model.weights`; of other `shapes` none is decoded."""
     plain, words = parts(content)[1:]
     room, plain = ROOM * (1024 + len(content)), io.BytesIO(inflated(plain, OF_PLAIN))
     model = Model(BitReader(np.frombuffer(words, "<u4").tolist(), 4 * room), room)
     number = model.number("all")
     if shapes is not None and number != len(shapes):
         raise ValueError("its arrays are not those of its model")
-    return [model.array(plain, shapes and shapes[n]) for n in range(number)]
+    return [model.array(plain, shapes[n] if shapes else None) for n in range(number)]
 
 
-def read(content):
+def read(content: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
     """The config and the arrays in the bytes of a file."""
     return read_config(content), read_arrays(content)
 
 
-def run(config, arrays, x):
+def run(config: dict[str, Any], arrays: Sequence[np.ndarray], x: np.ndarray) -> np.ndarray:
     """What a chain of layers answers to examples `x`, of shape (n, …)."""
     chain = [(layer["class_name"], layer["config"]) for layer in config["config"]["layers"]]
     if config["class_name"] != "Sequential" or len({c["name"] for _, c in chain}) < len(chain):
@@ -190,8 +191,7 @@ def run(config, arrays, x):
             kernel = next(arrays)
             x = np.tensordot(x, kernel, kernel.ndim - 1)
             x = x + next(arrays) if c.get("use_bias", True) else x
-        elif kind == "Flatten":
-            x = x.reshape(len(x), -1)
+        x = x.reshape(len(x), -1) if kind == "Flatten" else x
         activation = c.get("activation", "relu" if kind == "ReLU" else "linear")
         if activation == "softmax":
             x = np.exp(x - x.max(axis=-1, keepdims=True))

@@ -4,6 +4,7 @@ nothing else, and what the user has registered. Whoever wrote the file decides w
 import contextlib
 import functools
 import inspect
+from typing import Any
 
 import keras
 
@@ -34,7 +35,7 @@ INTEGERS = "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64"
 NUMBERS = f"{INTEGERS} bfloat16 float16 float32 float64".split()
 
 
-def check_sources(config):
+def check_sources(config: Any) -> None:
     """Makes sure that a config, with all that is nested in it, names nothing but safe parts of
     Keras and what has been registered with `keras.saving.register_keras_serializable`.
 

@@ -4,6 +4,8 @@ import io
 import json
 import math
 import zlib
+from collections.abc import Sequence
+from typing import Any
 
 import constriction
 import numpy as np
@@ -27,10 +29,10 @@ MOST_TRIED = 1 << 18  # cells of a matrix that are written to see which way is s
 class BitWriter:
     """Writes bits of given probabilities, as 32-bit words of constriction's range coder."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._bits, self._chances = [], []  # coded all together, which takes a fifth of the time
 
-    def bit(self, p, given):
+    def bit(self, p: float, given: Any) -> int:
         """Writes a bit, which was to be 1 with probability `p`, and returns it."""
         bit = int(given)
         self._bits.append(bit)
@@ -38,17 +40,17 @@ class BitWriter:
         return bit
 
     @property
-    def number(self):
+    def number(self) -> int:
         """How many bits."""
         return len(self._bits)
 
     @property
-    def size(self):
+    def size(self) -> float:
         """Bits so far, as many as an ideal coder writes."""
         bits, chances = np.array(self._bits), np.array(self._chances)
         return -np.log2(np.where(bits, chances, 1 - chances)).sum()
 
-    def words(self):
+    def words(self) -> np.ndarray:
         """All that was written."""
         coder = constriction.stream.queue.RangeEncoder()
         bernoulli = constriction.stream.model.Bernoulli(perfect=False)
@@ -57,7 +59,9 @@ class BitWriter:
         return coder.get_compressed()
 
 
-def write(config, arrays, column_axes):
+def write(
+    config: dict[str, Any], arrays: Sequence[np.ndarray], column_axes: Sequence[int]
+) -> bytes:
     """The bytes of a file.
 
     Args:
@@ -84,13 +88,13 @@ def _padding(size, claims):
     return bytes(4 * max(0, math.ceil((claims / ROOM - 1024 - size) / 4)))
 
 
-def config_bytes(config):
+def config_bytes(config: dict[str, Any]) -> bytes:
     """A config as it is written."""
     text = json.dumps(config, separators=(",", ":"), sort_keys=True).encode()
     return deflated(text, OF_CONFIG, WORDS)
 
 
-def deflated(content, times=OF_PLAIN, known=b""):
+def deflated(content: bytes, times: int = OF_PLAIN, known: bytes = b"") -> bytes:
     """Bytes deflated, with a preset dictionary `known`; left as they are where readers would refuse
     what inflates to more than so many `times` its size."""
     part = _deflate(content, 9, known)
@@ -122,7 +126,7 @@ def _write_array(model, plain, array, axes):
     return claim(array.shape, len(table), axes)
 
 
-def table_and_places(array, axes):
+def table_and_places(array: np.ndarray, axes: int) -> tuple[np.ndarray, Any, int]:
     """How an array is written: a table of numbers, the places in it, and how many of the last axes
     number the columns of the matrix of places. If that is 0, the table is the array."""
     magnitudes = _magnitudes(array)
@@ -148,7 +152,7 @@ def _magnitudes(array):
     return found if len(found) <= MOST_LEVELS else None
 
 
-def as_bytes(table):
+def as_bytes(table: np.ndarray) -> tuple[bytes, int]:
     """Numbers as bytes, and the place of their type in `TYPES`."""
     if table.dtype == np.float32:
         bits = table.view("<u4")
@@ -181,7 +185,7 @@ def _write_matrix(model, places, axes):
     list(Model(model.coder).matrix(columns, rows, *picture, falling, given))
 
 
-def pictures_of(shape):
+def pictures_of(shape: tuple[int, ...]) -> list[tuple[int, int]]:
     """How far apart neighbours may be among the rows of a matrix: of a kernel that looks at a
     square picture of one or three channels, or of a convolution."""
     if len(shape) == 4:

@@ -4,6 +4,7 @@ import functools
 import math
 import numbers
 import re
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,7 +17,7 @@ SHORT_LOSSES = "mse mae rmse mape msle bce cce nll kld brier".split()
 SIGMOIDS = ("sigmoid", "hard_sigmoid")
 
 
-def check_drop(bits, data, drop, metric):
+def check_drop(bits: int | None, data: Any, drop: Any, metric: Any) -> None:
     """Makes sure that `data`, `max_accuracy_drop` and `metric` of `save` go together.
 
     Raises:
@@ -57,12 +58,12 @@ class Quality:
         UsageError: (a ValueError) if that cannot be measured.
     """
 
-    def __init__(self, model, data, metric=None):
+    def __init__(self, model: keras.Model, data: Any, metric: Any = None) -> None:
         self.x, self.y = _examples(model, *data)
         self.lower_is_better = metric is not None and lower_is_better(metric)
         self._score = _share_of_right(model) if metric is None else _measured_by(metric)
 
-    def __call__(self, model):
+    def __call__(self, model: keras.Model) -> float:
         """A number."""
         try:
             answers = model.predict(self.x, verbose=0)
@@ -72,12 +73,12 @@ class Quality:
             ) from error
         return self._score(self.y, answers)
 
-    def suffices(self, value, before, drop):
+    def suffices(self, value: float, before: float, drop: float) -> bool:
         """Whether a number is worse than the one before by no more than `drop`."""
         return value <= before + drop if self.lower_is_better else value >= before - drop
 
 
-def lower_is_better(metric):
+def lower_is_better(metric: Any) -> bool:
     """Whether a metric is a loss: if Keras says so of its own, or by its name.
 
     Names of losses have "loss", "error", "crossentropy", "entropy", "divergence", "distance",

@@ -1,5 +1,7 @@
 """Weights on few levels: which ones, and a model whose weights are rounded to them."""
 
+from collections.abc import Iterable
+
 import keras
 import numpy as np
 
@@ -15,7 +17,7 @@ STEPS = np.linspace(0.15, 1, 35)
 MOST_TRIED = 100_000
 
 
-def magnitudes_of(values, number):
+def magnitudes_of(values: np.ndarray, number: int) -> np.ndarray:
     """Magnitudes to which values are rounded: means of those in steps of one width, of which the
     largest values may be beyond the last.
 
@@ -48,18 +50,18 @@ def _means(sizes, width, number):
     return sums[counts > 0] / counts[counts > 0]
 
 
-def nearest(sizes, levels):
+def nearest(sizes: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Each number's nearest of some ascending levels."""
     return levels[np.searchsorted(middles(levels), sizes)]
 
 
-def middles(levels):
+def middles(levels: np.ndarray) -> np.ndarray:
     """The numbers between each two of some ascending levels that are as near to one as the
     other."""
     return (levels[1:] + levels[:-1]) / 2
 
 
-def rounded(values, magnitudes):
+def rounded(values: np.ndarray, magnitudes: np.ndarray) -> np.ndarray:
     """Values at the nearest of the magnitudes, with their signs; what is zero stays."""
     if not len(magnitudes):
         return np.zeros_like(values)
@@ -68,14 +70,14 @@ def rounded(values, magnitudes):
     )
 
 
-def in_16_bits(values):
+def in_16_bits(values: np.ndarray) -> np.ndarray:
     """float32 numbers rounded to the nearest of which the lower 16 bits are zero."""
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32).astype(np.uint64)
     bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
     return bits.astype(np.uint32).view(np.float32).reshape(np.shape(values))
 
 
-def quantized(model, bits):
+def quantized(model: keras.Model, bits: int) -> keras.Model:
     """A copy of a Keras model with kernels and biases on 2ᵇⁱᵗˢ levels each, half of them below 0,
     and all other floats that are trained in 16 bits. What is zero stays zero.
 
@@ -91,13 +93,13 @@ def quantized(model, bits):
     return copy
 
 
-def round_to_levels(variable, number):
+def round_to_levels(variable: keras.Variable, number: int) -> None:
     """Rounds a Keras variable, in place, to so many magnitudes; see `magnitudes_of`."""
     values = value_of(variable).astype(np.float32)
     variable.assign(rounded(values, magnitudes_of(values, number)))
 
 
-def numbers_of_magnitudes(model, bits):
+def numbers_of_magnitudes(model: keras.Model, bits: int) -> list[tuple[keras.Variable, int]]:
     """The variables of a Keras model that live on levels, kernels and long biases, each with the
     number of magnitudes that it is to have."""
     found = kernels.all_kernels(model)
@@ -112,7 +114,7 @@ def numbers_of_magnitudes(model, bits):
     ]
 
 
-def round_others(model, on_levels):
+def round_others(model: keras.Model, on_levels: Iterable[tuple[keras.Variable, int]]) -> None:
     """Rounds to 16 bits what of a model is trained and does not live on levels, in place.
 
     Not so statistics, of normalizations for example, and scales of integers: a mean of 2012.9 may
@@ -131,7 +133,7 @@ def _not_trained(model):
     return {id(variable) for layer in layers for variable in layer._non_trainable_variables}
 
 
-def is_quantized(model):
+def is_quantized(model: keras.Model) -> bool:
     """Whether Keras has quantized a layer of a model, as by `model.quantize("int8")`."""
     layers = model._flatten_layers(include_self=False)
     return any(getattr(layer, "quantization_mode", None) is not None for layer in layers)

@@ -1,6 +1,8 @@
 """Training a network whose weights live on few levels, so that it answers as well as before."""
 
 import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -19,6 +21,11 @@ from .quantization import (
     round_to_levels,
 )
 
+if TYPE_CHECKING:
+    from ..data.augmentation import RandomShift
+    from ..data.data_loaders.loader_utils import Split
+
+
 # Shares of the training after which levels move no more, and weights neither.
 CODEBOOK_STANDS, ALL_STAND = 0.5, 0.9
 
@@ -35,7 +42,7 @@ class WeightQuantizer:
         number: how many magnitudes.
     """
 
-    def __init__(self, variable, number):
+    def __init__(self, variable: keras.Variable, number: int) -> None:
         self.variable = variable
         values = variable.numpy()
         self.present, self.standing = values != 0, values == 0
@@ -46,7 +53,7 @@ class WeightQuantizer:
         self._stands, self._fixed = tf.Variable(self.standing), tf.Variable(np.zeros_like(values))
         self.project()
 
-    def project(self):
+    def project(self) -> None:
         """Puts the weights on the levels that are nearest to the latent numbers, but for those that
         stand already. TensorFlow operations only."""
         latent = self.latent.value
@@ -55,7 +62,7 @@ class WeightQuantizer:
         on_levels = tf.sign(latent) * tf.reshape(tf.gather(self._table, place), tf.shape(latent))
         self.variable.assign(tf.where(self._stands, self._fixed, on_levels))
 
-    def move(self):
+    def move(self) -> None:
         """Moves each level to the mean of the latent numbers that are nearest to it."""
         sizes = np.abs(self.latent.numpy()[self.present])
         place = np.searchsorted(middles(self.magnitudes), sizes)
@@ -67,7 +74,7 @@ class WeightQuantizer:
         self._middles.assign(middles(self.magnitudes))
         self.project()
 
-    def freeze(self, share):
+    def freeze(self, share: float) -> None:
         """Lets a share of the weights stand where they are, those nearest to their levels first.
 
         So that they do not swing between two levels until the end, while others still make up for
@@ -98,7 +105,16 @@ class QATTrainer(MaskedTrainer):
         compiled: as for `compile_steps`.
     """
 
-    def __init__(self, model, bits, split, config, targets, moving=None, compiled=True):
+    def __init__(
+        self,
+        model: keras.Model,
+        bits: int,
+        split: "Split",
+        config: Any,
+        targets: np.ndarray | None,
+        moving: "RandomShift | None" = None,
+        compiled: bool = True,
+    ) -> None:
         compile_model(model, 0.001, answers_logits(model))  # with an optimizer that knows nothing
         self.model, self.config, self.size = model, config, len(split)
         self.moving, self.pixels = moving, tf.Variable(split.pixels, trainable=False)
@@ -115,7 +131,9 @@ class QATTrainer(MaskedTrainer):
             held_on_levels=self.levels,
         )
 
-    def tune(self, epochs, learning_rate, seed, on_steps):
+    def tune(
+        self, epochs: int, learning_rate: float, seed: int, on_steps: Callable[[int], object]
+    ) -> None:
         """Trains in place: levels move at first, then the codebook stands, and one weight after the
         other. In the end the model is as `quantized` would leave it.
 
@@ -150,6 +168,6 @@ class QATTrainer(MaskedTrainer):
             else:
                 levels.freeze(min(standing, 1))
 
-    def check(self, epoch):
+    def check(self, epoch: int) -> None:
         for levels in self.levels:
             check_finite(float(levels.latent.numpy().sum(dtype=np.float64)), epoch)

@@ -10,8 +10,10 @@ import statistics
 import tempfile
 import time
 import warnings
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -27,30 +29,30 @@ WARM_UPS, MOST_ROUNDS, SECONDS = 3, 500, 2.5
 TOLERANCE = 1e-4
 
 
-def keras_predict(model):
+def keras_predict(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """Keras' own `predict`, as most people call it."""
     return lambda x: model.predict(x, batch_size=len(x), verbose=0)
 
 
-def keras_compiled(model):
+def keras_compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """A call that TensorFlow has compiled to a graph."""
     call = tf.function(partial(model, training=False))
     return lambda x: call(tf.constant(x)).numpy()
 
 
-def litert(model):
+def litert(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """LiteRT's interpreter, once called TensorFlow Lite, on one thread."""
     return interpreter(litert_bytes(model))
 
 
-def numpy_dense(model):
+def numpy_dense(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """NumPy alone, as the reader of `.npk` files runs simple networks."""
     config = plain_config(model)
     arrays = [value_of(variable) for variable in model.weights]
     return partial(npk_reader.run, config, arrays)
 
 
-def scipy_sparse(model):
+def scipy_sparse(model: keras.Model) -> Callable[[np.ndarray], np.ndarray] | None:
     """SciPy's compressed sparse rows, for chains of dense layers."""
     from scipy.sparse import csr_array
 
@@ -97,7 +99,7 @@ RUNTIMES = {
 }
 
 
-def litert_bytes(model):
+def litert_bytes(model: keras.Model) -> bytes:
     """A model as a LiteRT file, by Keras' own export.
 
     Raises:
@@ -114,7 +116,7 @@ def litert_bytes(model):
         return file.read_bytes()
 
 
-def interpreter(content):
+def interpreter(content: bytes) -> Callable[[np.ndarray], np.ndarray]:
     """A function of examples that LiteRT answers, from the bytes of a LiteRT file."""
     with warnings.catch_warnings(), quiet_stderr():
         warnings.simplefilter("ignore")  # of TensorFlow, that it will move to another package
@@ -136,7 +138,7 @@ def interpreter(content):
     return answer
 
 
-def started(model, x):
+def started(model: keras.Model, x: np.ndarray) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
     """The functions that answer for a model, by the name of the runtime, of those that can: that
     answer some examples as Keras does, but for rounding.
 
@@ -144,7 +146,7 @@ def started(model, x):
         model: a Keras model.
         x: a few examples, of shape (n, …).
     """
-    expected, found = RUNTIMES["Keras predict"](model)(x), {}
+    expected, found = keras_predict(model)(x), {}
     for name, start in RUNTIMES.items():
         try:
             answer = start(model)
@@ -155,14 +157,18 @@ def started(model, x):
     return found
 
 
-def agree(answers, expected):
+def agree(answers: np.ndarray, expected: np.ndarray) -> bool:
     """Whether answers are the same but for rounding, compared with how large they are."""
     if answers.shape != expected.shape:
         return False
     return bool(np.abs(answers - expected).max() <= TOLERANCE * max(1, np.abs(expected).max()))
 
 
-def latencies(answers, x, seconds=SECONDS):
+def latencies(
+    answers: Mapping[Any, Callable[[np.ndarray], np.ndarray]],
+    x: np.ndarray,
+    seconds: float = SECONDS,
+) -> dict[Any, float]:
     """The median time of an answer, in seconds, by name.
 
     All take turns, so that what else the machine does meets all of them, after a few calls that do

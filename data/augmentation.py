@@ -17,7 +17,9 @@ class RandomShift:
         seen: indices of the numbers that are looked at, of shape (inputs,); None for all.
     """
 
-    def __init__(self, pixels, shape, limit, seen=None):
+    def __init__(
+        self, pixels: np.ndarray, shape: tuple[int, ...], limit: int, seen: np.ndarray | None = None
+    ) -> None:
         frame = ((0, 0), (limit, limit), (limit, limit), (0, 0))
         least = 0 if pixels.dtype == np.uint8 else pixels.min()
         framed = np.pad(pixels.reshape(-1, *shape), frame, constant_values=least)
@@ -29,7 +31,7 @@ class RandomShift:
         # In the framed image, moved to the upper left.
         self.positions = row * self.strides[0] + column * self.strides[1] + channel
 
-    def __call__(self, generator):
+    def __call__(self, generator: np.random.Generator) -> np.ndarray:
         """The pixels of all images, moved at random: in their shape, or of shape (n, seen)."""
         down, right = generator.integers(2 * self.limit + 1, size=(2, len(self.framed)))
         moved = np.empty((len(self.framed), len(self.positions)), self.framed.dtype)

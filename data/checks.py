@@ -1,6 +1,7 @@
 """Is a data set what the networks here can be trained on? Loaders may be anybody's."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from ..utils import RunError
 from .data_loaders.loader_utils import Dataset, Split
 
 
-def check_dataset(dataset, name):
+def check_dataset(dataset: Any, name: str) -> Dataset:
     """The data set that a loader has returned, its labels as int32.
 
     Args:

@@ -5,6 +5,7 @@ import lzma
 import pickle
 import zipfile
 import zlib
+from os import PathLike
 from pathlib import Path
 
 from ..settings.fields import DEFAULT_NUM_VALID
@@ -22,7 +23,7 @@ KEYS = ("x_train", "y_train", "x_test", "y_test")
 CLASS_NAMES = "class_names"  # may be there too
 
 
-def load(path, num_valid):
+def load(path: str | PathLike, num_valid: int | None) -> Dataset:
     """The `Dataset` of an `.npz` file with the arrays KEYS; says how its numbers are taken.
 
     Args:
@@ -62,7 +63,7 @@ def load(path, num_valid):
     return dataset
 
 
-def check(path):
+def check(path: str | PathLike) -> None:
     """Makes sure that a file is there and has the arrays, without reading them.
 
     Raises:
@@ -73,7 +74,7 @@ def check(path):
         pass
 
 
-def default_num_valid(path):
+def default_num_valid(path: str | PathLike) -> int:
     """How many training examples are held out if nobody says: a sixth, but no more than of the
     data sets here.
 

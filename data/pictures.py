@@ -1,5 +1,7 @@
 """Pictures of any size and colour as what a network for images takes: 0 to 1, light on dark."""
 
+from os import PathLike
+
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -13,7 +15,9 @@ VISIBLE = 0.2
 BLANK = 0.02
 
 
-def prepared(path, shape, margin, invert="auto"):
+def prepared(
+    path: str | PathLike, shape: tuple[int, ...], margin: float, invert: str = "auto"
+) -> tuple[np.ndarray, list[str]]:
     """A picture as an example, and what was done with it, a phrase each.
 
     Args:

@@ -2,10 +2,17 @@
 
 import importlib
 import pkgutil
+from collections.abc import Callable
+from os import PathLike
+from typing import TYPE_CHECKING
 
 from ..settings.files import DATA_FILES, is_file
 from ..settings.registry import Registry
 from . import data_loaders, files
+
+if TYPE_CHECKING:
+    from .data_loaders.loader_utils import Dataset
+
 
 # A loader is a function `(data_dir, num_valid) -> Dataset`.
 LOADERS = Registry(
@@ -17,14 +24,14 @@ LOADERS = Registry(
 register = LOADERS.register
 
 
-def names():
+def names() -> list[str]:
     """The registered names, sorted."""
     for module in pkgutil.iter_modules(data_loaders.__path__):
         importlib.import_module(f"{data_loaders.__name__}.{module.name}")
     return sorted(LOADERS.names())
 
 
-def check(name):
+def check(name: str) -> None:
     """Makes sure that there is a data set of this name, or such a file.
 
     Raises:
@@ -37,7 +44,7 @@ def check(name):
         get_loader(name)
 
 
-def get_loader(name):
+def get_loader(name: str) -> "Callable[..., Dataset]":
     """The loader registered as `name`.
 
     Raises:
@@ -47,7 +54,7 @@ def get_loader(name):
     return LOADERS.get(name)
 
 
-def load(name, data_dir, num_valid):
+def load(name: str, data_dir: str | PathLike | None, num_valid: int | None) -> "Dataset":
     """The `Dataset` registered as `name`, or of the file `name`, checked, with int32 labels.
 
     Raises:

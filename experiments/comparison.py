@@ -7,6 +7,8 @@ again, as long as all that it depends on is the same; rows of other settings sta
 import dataclasses
 import math
 import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -19,8 +21,18 @@ from . import run_key
 from .chance import Chance
 from .metrics_store import MetricsStore
 
+if TYPE_CHECKING:
+    from ..pruning.methods import Method
+    from ..pruning.ranking import Ranking
+    from ..settings.experiment import ExperimentConfig
+    from ..training.networks import Networks, NetworkWeights
+    from .paths import ArtifactPaths
+    from .run_key import NetworkKey
 
-def chosen_methods(config, reference=methods.REFERENCE):
+
+def chosen_methods(
+    config: "ExperimentConfig", reference: "Sequence[Method]" = methods.REFERENCE
+) -> "list[Method]":
     """The methods of a run: the reference first, as far as the network can be pruned by it, and
     random pruning as a floor of every granularity."""
     asked = [methods.parse(text) for text in config.methods]
@@ -29,7 +41,9 @@ def chosen_methods(config, reference=methods.REFERENCE):
     return list(dict.fromkeys((*reference, *others, *floors)))
 
 
-def wanted_keys(config, reference, checkpoint):
+def wanted_keys(
+    config: "ExperimentConfig", reference: "Sequence[Method]", checkpoint: str
+) -> "list[NetworkKey]":
     """The `NetworkKey`s of all networks of a run, for each method and in it for each `k`.
 
     What pruned networks are compared with is among them, asked for or not: the untouched dense
@@ -45,12 +59,24 @@ def wanted_keys(config, reference, checkpoint):
     return found
 
 
-def is_known(config, reference, paths, checkpoint):
+def is_known(
+    config: "ExperimentConfig",
+    reference: "Sequence[Method]",
+    paths: "ArtifactPaths",
+    checkpoint: str,
+) -> bool:
     """Whether all networks of a run have been made and tested before."""
     return not _left(wanted_keys(config, reference, checkpoint), MetricsStore(paths.metrics), paths)
 
 
-def compare(config, networks, dense, rankings, paths, checkpoint):
+def compare(
+    config: "ExperimentConfig",
+    networks: "Networks",
+    dense: "NetworkWeights",
+    rankings: "Mapping[Method, Mapping[str, Ranking]]",
+    paths: "ArtifactPaths",
+    checkpoint: str,
+) -> pd.DataFrame:
     """Prunes to every sparsity by every method, and tests every network that is not known yet.
 
     Args:
@@ -152,7 +178,7 @@ def _row(config, key, measured, seconds):
     }
 
 
-def remarks(rows):
+def remarks(rows: pd.DataFrame) -> list[str]:
     """What readers of the table must know of its methods, a sentence each.
 
     Args:

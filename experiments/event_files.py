@@ -1,6 +1,8 @@
 """TensorBoard's files in an experiment's folder: what they are called, and how they are removed."""
 
 import contextlib
+from collections.abc import Collection
+from pathlib import Path
 
 # TensorBoard reads whatever has "tfevents" in its name.
 FILE_NAME = "events.out.tfevents.network-pruning"
@@ -8,7 +10,7 @@ FILE_NAME = "events.out.tfevents.network-pruning"
 UNFINISHED = ".unfinished"
 
 
-def remove_events(folder, besides=()):
+def remove_events(folder: Path, besides: Collection[str] = ()) -> None:
     """Removes the runs that were written to a folder, but for some; other files stay."""
     for file in list(folder.glob(f"*/{FILE_NAME}")):
         if file.parent.name not in besides:
@@ -16,7 +18,7 @@ def remove_events(folder, besides=()):
     tidy(folder)
 
 
-def tidy(folder):
+def tidy(folder: Path) -> None:
     """Removes what was not finished, and the folder if nothing is in it."""
     unfinished = folder / UNFINISHED
     _remove(list(unfinished.glob("*")), unfinished)

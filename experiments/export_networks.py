@@ -1,6 +1,6 @@
 """What an export chooses from: networks, what they are compared with, and their data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ class Source:
     depends: dict
 
 
-def check_validation(dataset):
+def check_validation(dataset: Dataset) -> None:
     if dataset.valid is None:
         raise UsageError(
             "An export is chosen by its accuracy on validation examples, but none are held out; "
@@ -79,6 +79,6 @@ def check_validation(dataset):
         )
 
 
-def random_shift(dataset, shape, shift):
+def random_shift(dataset: Dataset, shape: Sequence[int], shift: int) -> RandomShift | None:
     """What moves the training pixels; None for no shift."""
     return RandomShift(dataset.train.pixels, image_shape(shape), shift) if shift else None

@@ -1,6 +1,7 @@
 """Which networks an export chooses from: those of an experiment, or a model of the user's own."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..data import registry
 from ..settings.fields import DEFAULT_NUM_VALID
@@ -11,8 +12,11 @@ from .finished_networks import FinishedExperiment
 from .network_factory import check_images
 from .paths import ArtifactPaths
 
+if TYPE_CHECKING:
+    from ..settings.export import ExportConfig
 
-def source_of(config, paths):
+
+def source_of(config: "ExportConfig", paths: ArtifactPaths) -> Source:
     """The `Source` of an `ExportConfig`.
 
     Raises:
@@ -67,7 +71,7 @@ def _of_model(config):
     )
 
 
-def paths_of(config):
+def paths_of(config: "ExportConfig") -> ArtifactPaths:
     """Where an export is written: in the experiment, or in a folder that is called like the model
     and the first digits of its file's digest.
 
@@ -76,5 +80,5 @@ def paths_of(config):
     """
     if config.experiment_id:
         return ArtifactPaths.of(config)
-    name = called_by_content("model", config.model)
+    name = called_by_content("model", config.model)  # type: ignore[arg-type]
     return ArtifactPaths(Path(config.output_dir).expanduser() / name)

@@ -5,6 +5,7 @@ import io
 import json
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..models import backend  # noqa: F401 - before anything else imports Keras
@@ -24,10 +25,15 @@ from .export_networks import Reference
 from .export_sources import paths_of, source_of
 from .provenance import provenance
 
+if TYPE_CHECKING:
+    from ..settings.export import ExportConfig
+    from .paths import ArtifactPaths
+
+
 BATCHES = 1, 256
 
 
-def export(config):
+def export(config: "ExportConfig") -> "tuple[dict[str, Any], ArtifactPaths]":
     """Chooses a network, makes it small, and writes it with a record and a picture.
 
     What was exported before from the same networks with the same settings is not made again.

@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -12,11 +14,16 @@ from ..visualization.tables import in_order
 from . import folder
 from .intervals import FEWEST_SEEDS
 
+if TYPE_CHECKING:
+    from ..settings.experiment import ExperimentConfig
+    from .paths import ArtifactPaths
+
+
 # What reading a folder may end in where somebody has changed something by hand.
 FAILURES = (RunError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError)
 
 
-def networks_of_record(paths, record):
+def networks_of_record(paths: "ArtifactPaths", record: dict[str, Any]) -> pd.DataFrame | None:
     """The rows of `metrics.csv` of an experiment's dense network, the latest of each method and
     sparsity, in their order; None if there are none, or no unpruned one."""
     metrics = csv.read_metrics(paths.metrics)
@@ -31,12 +38,12 @@ def networks_of_record(paths, record):
     return rows if (rows["k"] == 0).any() else None
 
 
-def asked_methods(settings):
+def asked_methods(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of the methods of a run, in the order of its tables."""
     return (*(method.name for method in REFERENCE), *(settings.get("methods") or ()))
 
 
-def summary_of(paths):
+def summary_of(paths: "ArtifactPaths") -> pd.DataFrame | None:
     """The summary of several seeds; None if there is none, or none of the dense network.
 
     Raises:
@@ -54,7 +61,7 @@ def summary_of(paths):
         raise RunError(f"{paths.summary} is not a table of this program ({error}).") from error
 
 
-def settings_of_seeds(paths):
+def settings_of_seeds(paths: "ArtifactPaths") -> dict[str, Any]:
     """The settings of an experiment with several seeds, from the first one's record."""
     seeds = paths.seeds()
     for single in seeds.values():
@@ -69,7 +76,7 @@ def settings_of_seeds(paths):
     raise RunError(f"{paths.replicates} holds no experiments any more.")
 
 
-def best_at(rows, k):
+def best_at(rows: pd.DataFrame, k: float) -> pd.Series | None:
     """The network at a sparsity with the best validation accuracy, or, where nothing was held out,
     test accuracy; None if none has removed as much: patterns such as 2:4 may allow less."""
     rows = rows[(rows["k"] == k) & (rows["sparsity"] >= k - CLEARLY_LESS)]
@@ -78,7 +85,7 @@ def best_at(rows, k):
     return rows.loc[rows[column].idxmax()] if len(rows) else None
 
 
-def smallest_file(paths):
+def smallest_file(paths: "ArtifactPaths") -> int | None:
     """The bytes of the smallest `.npk` file that has been exported, of any seed."""
     sizes = []
     for place in (paths, *paths.seeds().values()):
@@ -88,7 +95,7 @@ def smallest_file(paths):
     return min(sizes, default=None)
 
 
-def kept_epoch(config, history):
+def kept_epoch(config: "ExperimentConfig", history: pd.DataFrame) -> int:
     """The number of the epoch whose checkpoint was kept, from 1."""
     losses = history["loss" if history["val_loss"].isna().any() else "val_loss"]
     return 1 + int(losses.argmin()) if config.keep_best else len(losses)

@@ -1,6 +1,8 @@
 """The networks of a finished experiment, for those who export them."""
 
+from collections.abc import Iterable
 from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 from ..data import registry
 from ..models.architectures import is_dense
@@ -14,18 +16,22 @@ from . import folder
 from .export_networks import Network, Reference, Source, check_validation, random_shift
 from .network_factory import check_images, networks_of
 
+if TYPE_CHECKING:
+    from ..settings.export import ExportConfig
+    from .paths import ArtifactPaths
+
 
 class FinishedExperiment:
     """A finished experiment, from which something is exported."""
 
-    def __init__(self, config, paths):
+    def __init__(self, config: "ExportConfig", paths: "ArtifactPaths") -> None:
         self.config, self.paths, self._ranked = config, paths, {}
         self.record = _finished_record(paths, config)
         self.settings = experiment_config(
             {**self.record["settings"], "output_dir": config.output_dir}
         )
 
-    def source(self):
+    def source(self) -> Source:
         """Its `Source`."""
         settings, config = self.settings, self.config
         dataset = registry.load(
@@ -61,7 +67,7 @@ class FinishedExperiment:
         if shift:
             check_images(settings, dataset, taken)
         return Source(
-            name=config.experiment_id,
+            name=config.experiment_id,  # type: ignore[arg-type]
             dataset=taken,
             dense=self._network(dense),
             networks=[self._network(row) for row in chosen],
@@ -189,7 +195,7 @@ def _name(row):
     return f"control of {row['method']}" if _is_control(row) else DENSE
 
 
-def known_rows(rows, asked):
+def known_rows(rows: Iterable[dict[str, Any]], asked: str | None) -> list[dict[str, Any]]:
     """The rows of methods that are known here: others are of plugins that the last run of the
     experiment was not given.
 

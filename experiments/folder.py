@@ -11,7 +11,9 @@ The rules that keep everything safe from crashes and other runs:
 """
 
 import json
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..data.registry import LOADERS
 from ..models.architectures import ARCHITECTURES
@@ -21,8 +23,13 @@ from ..utils import RunError, check_writes, file_sha256, write_text
 from ..visualization import csv
 from . import event_files, plugins
 
+if TYPE_CHECKING:
+    from ..data.data_loaders.loader_utils import Dataset
+    from ..settings.experiment import ExperimentConfig
+    from .paths import ArtifactPaths
 
-def tidy(paths):
+
+def tidy(paths: "ArtifactPaths") -> None:
     """Repairs what a killed run has left: removes half-written files, finishes a replacement.
 
     Raises:
@@ -47,7 +54,7 @@ def tidy(paths):
         )
 
 
-def read_record(paths):
+def read_record(paths: "ArtifactPaths") -> dict[str, Any] | None:
     """The record in `config.json`, or None if there is none yet.
 
     Raises:
@@ -67,17 +74,17 @@ def read_record(paths):
     return record
 
 
-def write_record(paths, record):
+def write_record(paths: "ArtifactPaths", record: dict[str, Any]) -> None:
     """Writes the record; `checkpoint_sha256` is in it once training has finished."""
     write_text(paths.config, json.dumps(record, indent=2) + "\n")
 
 
-def is_finished(record):
+def is_finished(record: dict[str, Any]) -> bool:
     """Whether all epochs have been trained."""
     return bool(record.get("checkpoint_sha256"))
 
 
-def changes(config, dataset, record):
+def changes(config: "ExperimentConfig", dataset: "Dataset", record: dict[str, Any]) -> list[str]:
     """What would train differently now than when the record was written, as texts."""
     now = {
         "dataset_sha256": dataset.digest,
@@ -87,7 +94,7 @@ def changes(config, dataset, record):
     return differences(config, record["settings"]) + other_sources(now, record)
 
 
-def code_of(config):
+def code_of(config: "ExperimentConfig") -> dict[str, str]:
     """Digests of the plugins' code that data set and model come from, by flag; none of ours."""
     digests = {}
     if not is_file(config.dataset):
@@ -99,7 +106,7 @@ def code_of(config):
     return {flag: digest for flag, digest in digests.items() if digest}
 
 
-def model_sha256(config):
+def model_sha256(config: "ExperimentConfig") -> str | None:
     """The digest of the file that the model comes from; None where it comes from none.
 
     Raises:
@@ -113,7 +120,7 @@ def model_sha256(config):
         raise RunError(f"--model: {config.model} cannot be read ({error.strerror}).") from error
 
 
-def other_sources(now, record):
+def other_sources(now: dict[str, Any], record: dict[str, Any]) -> list[str]:
     """What has another content now than when the record was written, as texts.
 
     Args:
@@ -132,7 +139,9 @@ def other_sources(now, record):
     return changed
 
 
-def workplace(config, dataset, paths):
+def workplace(
+    config: "ExperimentConfig", dataset: "Dataset", paths: "ArtifactPaths"
+) -> "tuple[ArtifactPaths, dict[str, Any] | None]":
     """The folder in which this run trains and reports, and its record (None where it is new).
 
     That is the experiment itself, or the folder inside it where `--force_train` makes its
@@ -164,7 +173,7 @@ def _retraining_record(config, dataset, paths):
     return record
 
 
-def replace(paths):
+def replace(paths: "ArtifactPaths") -> None:
     """Puts the complete experiment in `retraining` in the place of the old one."""
     check_writes()
     paths.retraining.root.rename(paths.retrained.root)  # from here on it will be finished
@@ -211,7 +220,7 @@ def _remove_what_is_of_old_weights(paths, new):
     paths.remove_diagnostics_except(row["recipe"] for row in rows)
 
 
-def checkpoint_sha256(path):
+def checkpoint_sha256(path: str | PathLike) -> str:
     """The SHA-256 of a checkpoint.
 
     Raises:
@@ -226,7 +235,7 @@ def checkpoint_sha256(path):
         ) from error
 
 
-def check_checkpoint(paths, record):
+def check_checkpoint(paths: "ArtifactPaths", record: dict[str, Any]) -> None:
     """Makes sure that the checkpoint is the one that training ended with.
 
     Raises:

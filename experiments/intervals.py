@@ -1,5 +1,7 @@
 """Means of several seeds, with their intervals."""
 
+from typing import Any
+
 import pandas as pd
 
 # Of two seeds the interval of Student's t is nine times as wide as they lie apart: it says nothing.
@@ -16,7 +18,7 @@ BOUNDS = {
 }
 
 
-def mean_and_interval(values, bounds):
+def mean_and_interval(values: Any, bounds: tuple[float | None, float | None]) -> pd.DataFrame:
     """Columns `mean`, `sd`, `low` and `high` of grouped values: mean, sample standard deviation and
     the limits of the 95 % interval of Student's t, cut off at the bounds; missing where a value is,
     the limits also where there are fewer than three values.

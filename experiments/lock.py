@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from ..utils import RunError, echo, writes_checked
 
@@ -26,7 +27,7 @@ LEASE_S, RENEWED_EVERY_S = 60.0, 5.0
 
 
 @contextlib.contextmanager
-def locked(paths, flag: str = "--experiment_id", patience: float = 0.3) -> Iterator[None]:
+def locked(paths: Any, flag: str = "--experiment_id", patience: float = 0.3) -> Iterator[None]:
     """Holds a folder, made if need be, for this process alone.
 
     Args:
@@ -70,13 +71,13 @@ def locked(paths, flag: str = "--experiment_id", patience: float = 0.3) -> Itera
             paths.root.rmdir()  # nothing was written: leave no empty folder behind
 
 
-def wait(paths, seconds: float) -> None:
+def wait(paths: Any, seconds: float) -> None:
     """Waits until nobody works in the folder, at most so long."""
     with contextlib.suppress(RunError), locked(paths, patience=seconds):
         pass
 
 
-def is_held(paths) -> bool:
+def is_held(paths: Any) -> bool:
     """Whether another process works in the folder now, as far as can be seen from here."""
     import filelock
 

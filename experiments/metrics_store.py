@@ -1,5 +1,9 @@
 """`metrics.csv` as a memory: a network that has its row there is not made or tested again."""
 
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 
 from ..utils import check_writes, echo
@@ -13,7 +17,7 @@ class MetricsStore:
         RunError: if there is a file that is not such a table.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.path = path
         table = csv.read_metrics(path)
         self._rows = {}
@@ -26,18 +30,18 @@ class MetricsStore:
         elif table is not None:
             self._rows = {row["recipe"]: row for row in table.to_dict("records")}
 
-    def __contains__(self, digest):
+    def __contains__(self, digest: object) -> bool:
         return digest in self._rows
 
-    def __getitem__(self, digest):
+    def __getitem__(self, digest: str) -> dict[str, Any]:
         return self._rows[digest]
 
-    def add(self, row):
+    def add(self, row: dict[str, Any]) -> None:
         """Writes the table with this row, in the place of one of the same recipe."""
         self._rows[row["recipe"]] = row
         csv.write_metrics(self.path, self._table(self._rows.values()))
 
-    def rows(self, digests):
+    def rows(self, digests: Iterable[str]) -> pd.DataFrame:
         """The rows of these recipes as a table."""
         return self._table(self._rows[digest] for digest in digests)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,13 @@ from ..training.model_evaluation import ModelEvaluator, ModelWeights
 from ..training.retraining import targets
 from ..utils import RunError, echo, percent, pluralize, progress
 from .export_networks import Network
+
+if TYPE_CHECKING:
+    import keras
+
+    from ..settings.export import ExportConfig
+    from .export_networks import Reference, Source
+
 
 # How much worse than asked a network may be before it is quantized.
 HOPEFUL_NETWORK = 0.01
@@ -68,7 +75,7 @@ class Candidate:
     valid_accuracy: float
     test_accuracy: float
 
-    def row(self):
+    def row(self) -> dict[str, Any]:
         """What is known of it, as JSON takes it."""
         return {
             "network": self.network.name,
@@ -80,7 +87,7 @@ class Candidate:
             "test_accuracy": self.test_accuracy,
         }
 
-    def __str__(self):
+    def __str__(self) -> str:
         mark = "" if self.exact else "~"
         return (
             f"{self.how:36} {mark + format(self.bytes, ','):>11} bytes  "
@@ -88,7 +95,7 @@ class Candidate:
         )
 
     @property
-    def how(self):
+    def how(self) -> str:
         """How its weights are written."""
         bits = "not quantized" if self.bits is None else f"{self.bits} bits"
         return f"{bits}, {FINETUNED}" if self.finetuned else bits
@@ -106,11 +113,11 @@ class ModelSelection:
         candidates: all that were made.
     """
 
-    def __init__(self, source, config):
+    def __init__(self, source: "Source", config: "ExportConfig") -> None:
         self.source, self.config = source, config
         self.candidates = []
 
-    def chosen(self):
+    def chosen(self) -> Candidate:
         """The smallest `Candidate` that was found to be accurate enough.
 
         Of those that may become so when they are trained, one by bisection over the bytes.
@@ -139,11 +146,12 @@ class ModelSelection:
             raise RunError(self._none_is_good())
         return best
 
-    def reference(self, network):
+    def reference(self, network: Network) -> "Reference | Network":
         """What a network is compared with: the `Reference` with its training, or the baseline."""
-        return network.control if self.config.reference == "control" else self.source.dense
+        control: Any = network.control
+        return control if self.config.reference == "control" else self.source.dense
 
-    def least(self, network):
+    def least(self, network: Network) -> float:
         """The validation accuracy that it has to have."""
         return self.reference(network).valid_accuracy - self.config.max_accuracy_drop
 
@@ -190,7 +198,7 @@ class ModelSelection:
         worse = HOPEFUL if candidate.network.trained else HOPEFUL_UNTRAINED
         return before + OF_ROUNDING * (rounded - before) >= self.least(candidate.network) - worse
 
-    def tested(self, model):
+    def tested(self, model: "keras.Model") -> list[float]:
         """The accuracies of any model for these data, on validation and on test examples."""
         return self._tester(model)(model)
 
@@ -297,7 +305,7 @@ class ModelSelection:
         return targets(answers, split.labels, self.config.distillation)
 
 
-def smaller_model(network):
+def smaller_model(network: Network) -> "keras.Model":
     """A `Network` as a compiled Keras model without what is gone, behind unchanged inputs."""
     return remove_dead_units(network.model())
 

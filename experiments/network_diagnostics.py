@@ -4,13 +4,23 @@ what its first layer reads, and the examples that it answers otherwise. A small 
 import contextlib
 import io
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..models.architectures import image_shape
 from ..utils import RunError, UsageError, echo, write_bytes
 from ..visualization.histograms import bins_of, spanning_edges, symmetric_edges, widened
+
+if TYPE_CHECKING:
+    from ..pruning.methods import Method
+    from ..training.networks import Networks, NetworkWeights
+    from .paths import ArtifactPaths
+    from .run_key import NetworkKey
+
 
 BINS = 48
 # How many examples with another answer are kept for each network, and how large.
@@ -61,17 +71,24 @@ class DiagnosticsWriter:
         controls: digests of the controls' recipes, by `Method`.
     """
 
-    def __init__(self, paths, networks, dense, answers, controls):
+    def __init__(
+        self,
+        paths: "ArtifactPaths",
+        networks: "Networks",
+        dense: "NetworkWeights",
+        answers: np.ndarray,
+        controls: "Mapping[Method, str]",
+    ) -> None:
         self.paths, self.networks, self.answers = paths, networks, answers
         self.controls = controls
         self.matrices, self._dense = networks.hidden_matrices(dense), {}
         self.failed = False
         try:
-            self.image_shape = image_shape(networks.shape)
+            self.image_shape: Any = image_shape(networks.shape)
         except UsageError:
             self.image_shape = None
 
-    def add(self, key, weights, answers):
+    def add(self, key: "NetworkKey", weights: "NetworkWeights", answers: np.ndarray) -> None:
         """Writes how a network looks; where that cannot be written, it is said, once."""
         arrays = {
             "answers": _as_small(answers),
@@ -138,7 +155,7 @@ class DiagnosticsWriter:
         return found
 
 
-def read_diagnostics(path):
+def read_diagnostics(path: str | PathLike) -> NetworkDiagnostics | None:
     """The `NetworkDiagnostics` in a file; None if there is none, or it is damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -150,7 +167,7 @@ def read_diagnostics(path):
         return None
 
 
-def read_labels(path):
+def read_labels(path: str | PathLike) -> tuple[np.ndarray | None, list[str]]:
     """The labels of the test examples, of shape (n,), and the names of the classes, as far as they
     have some; None and none as for `read_diagnostics`."""
     with contextlib.suppress(*DAMAGES), np.load(path, allow_pickle=False) as file:
@@ -158,7 +175,7 @@ def read_labels(path):
     return None, []
 
 
-def pictures(pixels):
+def pictures(pixels: np.ndarray) -> np.ndarray:
     """Images as small ones of bytes, of shape (n, height, width), or with three channels.
 
     Args:

@@ -1,6 +1,7 @@
 """Which kind of network an experiment is about: dense layers as arrays, or any Keras model."""
 
 import contextlib
+from typing import TYPE_CHECKING, Any
 
 from ..models.architectures import image_shape, is_dense
 from ..pruning.methods import parse
@@ -8,8 +9,12 @@ from ..settings.files import is_file
 from ..training.networks import Networks
 from ..utils import UsageError
 
+if TYPE_CHECKING:
+    from ..data.data_loaders.loader_utils import Dataset
+    from ..settings.experiment import ExperimentConfig
 
-def networks_of(config, dataset) -> Networks:
+
+def networks_of(config: "ExperimentConfig", dataset: "Dataset") -> Networks:
     """The `Networks` of an experiment.
 
     Args:
@@ -39,7 +44,7 @@ def _keras_networks(config, dataset):
     return KerasNetworks(config, dataset)
 
 
-def check_images(config, dataset, taken):
+def check_images(config: "ExperimentConfig", dataset: "Dataset", taken: Any) -> None:
     """Makes sure that examples are images, as they came or as the model takes them: series and
     tables would be moved as well, without any sense.
 

@@ -1,6 +1,12 @@
 """What is measured of a pruned network: its size, and how good it is on both splits."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..training.networks import Networks, NetworkWeights
 
 
 class NetworkTests:
@@ -11,15 +17,15 @@ class NetworkTests:
         dense: the weights of the dense network.
     """
 
-    def __init__(self, networks, dense):
+    def __init__(self, networks: "Networks", dense: "NetworkWeights") -> None:
         self.networks, self.dense = networks, dense
 
-    def __call__(self, weights):
+    def __call__(self, weights: "NetworkWeights") -> "tuple[dict[str, Any], np.ndarray]":
         """What tables hold, by column, and the answers to the test examples, of shape (n,)."""
         return self.of_dense if weights is self.dense else self._measure(weights)
 
     @cached_property
-    def of_dense(self):
+    def of_dense(self) -> "tuple[dict[str, Any], np.ndarray]":
         """The same of the dense network."""
         return self._measure(self.dense)
 

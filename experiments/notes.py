@@ -1,14 +1,19 @@
 """What of a command line is worth a sentence before any work: flags without effect and the like."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..pruning.methods import parse
 from ..settings.fields import flagged
 from ..settings.files import is_file
 from .run_key import unused_settings
 
+if TYPE_CHECKING:
+    from ..settings.experiment import ExperimentConfig
+    from ..settings.export import ExportConfig
 
-def notes_of(config):
+
+def notes_of(config: "ExperimentConfig") -> list[str]:
     """Sentences about an `ExperimentConfig` that can be run, but is perhaps not what was meant."""
     found = []
     if unused := unused_settings(config):
@@ -24,7 +29,7 @@ def notes_of(config):
     return found
 
 
-def notes_of_export(config):
+def notes_of_export(config: "ExportConfig") -> list[str]:
     """The same of an `ExportConfig`."""
     if config.finetune_epochs != 0:
         return []

@@ -4,9 +4,14 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..settings.export import EXPORT_FORMATS
 from ..utils import remove_temporary_files
+
+if TYPE_CHECKING:
+    from .run_key import NetworkKey
+
 
 _HISTOGRAM_PREFIX = {"weight": "pruned_weights_l1", "unit": "pruned_units_l2"}
 
@@ -19,10 +24,10 @@ def plain_name(method: str) -> str:
 class Place:
     """A file or folder of an experiment, by its path below the root: an attribute of paths."""
 
-    def __init__(self, relative: str):
+    def __init__(self, relative: str) -> None:
         self.relative = relative
 
-    def __get__(self, paths, owner=None) -> Path:
+    def __get__(self, paths: Any, owner: type | None = None) -> Path:
         return paths.root / self.relative
 
 
@@ -57,7 +62,7 @@ class ArtifactPaths:
     forced_seeds = Place("replicates/.forced_seeds.json")  # trained anew by `force_train` so far
 
     @classmethod
-    def of(cls, config) -> "ArtifactPaths":
+    def of(cls, config: Any) -> "ArtifactPaths":
         return cls(Path(config.output_dir).expanduser() / config.experiment_id)
 
     @property
@@ -70,7 +75,7 @@ class ArtifactPaths:
         """The complete replacement while its files move out."""
         return ArtifactPaths(self.root / ".retrained")
 
-    def network(self, key) -> Path:
+    def network(self, key: "NetworkKey") -> Path:
         """The network that was trained by this `NetworkKey`."""
         return self.network_of(key.method.name, key.k, key.digest)
 

@@ -7,8 +7,10 @@ import multiprocessing
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ..utils import echo
 from ..visualization import console, controls, csv, figures, gifs, graph, histogram_frames
@@ -16,8 +18,23 @@ from . import run_key
 from .comparison import chosen_methods
 from .finished import kept_epoch
 
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
-def draw(config, values, rankings, labels, paths):
+    from ..pruning.methods import Method
+    from ..pruning.ranking import Ranking
+    from ..settings.experiment import ExperimentConfig
+    from .paths import ArtifactPaths
+
+
+def draw(
+    config: "ExperimentConfig",
+    values: "Mapping[Method, Mapping[str, np.ndarray]]",
+    rankings: "Mapping[Method, Mapping[str, Ranking]]",
+    labels: "Mapping[Method, Mapping[str, str]]",
+    paths: "ArtifactPaths",
+) -> None:
     """Writes the curves of the training, and pictures and animations of what is left at every `k`.
 
     All that needs no test results, so that it can be done while networks are evaluated. If nothing
@@ -94,7 +111,7 @@ def _send(work, sender, receiver):
         sender.send(work())
 
 
-def report(config, rows, paths):
+def report(config: "ExperimentConfig", rows: "pd.DataFrame", paths: "ArtifactPaths") -> None:
     """Writes the results' curves and tables, and prints the table.
 
     Args:

@@ -2,13 +2,14 @@
 
 import platform
 from importlib import import_module
+from typing import Any
 
 from .. import __version__
 
 VERSIONED_MODULES = ("tensorflow", "keras", "numpy", "pandas", "matplotlib", "imageio", "PIL")
 
 
-def provenance():
+def provenance() -> dict[str, Any]:
     """The versions of what computes, the machine and its devices, for records."""
     from ..models.backend import device_names
 

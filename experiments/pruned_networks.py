@@ -1,11 +1,21 @@
 """Pruned networks: made by a method, or taken from where an earlier run has kept them."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ..training import checkpoints
 from ..utils import RunError, progress
 from .run_key import network_key
+
+if TYPE_CHECKING:
+    from ..pruning.methods import Method
+    from ..pruning.ranking import Ranking
+    from ..settings.experiment import ExperimentConfig
+    from ..training.networks import Networks, NetworkWeights
+    from .paths import ArtifactPaths
+    from .run_key import NetworkKey
 
 
 class PrunedNetworks:
@@ -20,15 +30,23 @@ class PrunedNetworks:
         controls: the `NetworkKey`s of the run's controls; methods that train alike share one.
     """
 
-    def __init__(self, config, networks, dense, rankings, paths, controls):
+    def __init__(
+        self,
+        config: "ExperimentConfig",
+        networks: "Networks",
+        dense: "NetworkWeights",
+        rankings: "Mapping[Method, Mapping[str, Ranking]]",
+        paths: "ArtifactPaths",
+        controls: "Sequence[NetworkKey]",
+    ) -> None:
         self.config, self.networks, self.dense, self.paths = config, networks, dense, paths
         self.rankings, self.controls = dict(rankings), controls
 
-    def is_kept(self, key):
+    def is_kept(self, key: "NetworkKey") -> bool:
         """Whether an earlier run has trained and kept the network."""
         return key.trains and self.paths.network(key).exists()
 
-    def pruned(self, key):
+    def pruned(self, key: "NetworkKey") -> "NetworkWeights":
         """The weights of the network of a `NetworkKey`.
 
         At `k` = 0 that is the dense network itself, or the control of a method that trains.

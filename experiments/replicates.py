@@ -4,7 +4,9 @@ import contextlib
 import dataclasses
 import json
 import sys
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -17,12 +19,22 @@ from .comparison import chosen_methods, wanted_keys
 from .intervals import BOUNDS, mean_and_interval
 from .paths import ArtifactPaths
 
+if TYPE_CHECKING:
+    from ..pruning.methods import Method
+    from ..settings.experiment import ExperimentConfig
+
+
 # Times depend on what else the machine does: an interval of theirs would say nothing.
 WITHOUT_INTERVAL = ("seconds",)
 IDENTITY = ("method", "granularity", "criterion", "scope", "schedule", "recovery", "k")
 
 
-def run_all(config, run, publish, on_ray=None):
+def run_all(
+    config: "ExperimentConfig",
+    run: "Callable[..., Sequence[Method]]",
+    publish: "Callable[[ExperimentConfig, ArtifactPaths], object]",
+    on_ray: Callable[..., Any] | None = None,
+) -> None:
     """Runs `config` with the seeds `seed`, `seed + 1` …, and summarizes what came out.
 
     Args:
@@ -42,7 +54,7 @@ def run_all(config, run, publish, on_ray=None):
     if config.ray_address is None:
         reference = _one_after_the_other(config, paths, forced, partial(run, publish=publish))
     else:
-        reference = on_ray(config, paths, forced)
+        reference = on_ray(config, paths, forced)  # type: ignore[misc]
     seeds = report(config, reference, paths)
     publish(config, paths)
     echo(f"The summary of seeds {_listed(seeds)} is in {paths.replicates}")
@@ -61,7 +73,7 @@ def _one_after_the_other(config, paths, forced, run):
     return reference
 
 
-def replicate(config, paths, seed):
+def replicate(config: "ExperimentConfig", paths: ArtifactPaths, seed: int) -> "ExperimentConfig":
     """The config of the experiment with one seed."""
     return dataclasses.replace(
         config,
@@ -73,7 +85,9 @@ def replicate(config, paths, seed):
     )
 
 
-def report(config, reference, paths):
+def report(
+    config: "ExperimentConfig", reference: "Sequence[Method]", paths: ArtifactPaths
+) -> list[int]:
     """Summarizes all seeds that have been finished with these settings: tables, figure, screen;
     returns the seeds."""
     rows = finished_rows(config, reference, paths)
@@ -96,7 +110,9 @@ def report(config, reference, paths):
     return seeds
 
 
-def finished_rows(config, reference, paths):
+def finished_rows(
+    config: "ExperimentConfig", reference: "Sequence[Method]", paths: ArtifactPaths
+) -> pd.DataFrame:
     """The rows of all seeds that have every network of these settings, in one table."""
     found, first = {}, folder.read_record(ArtifactPaths.of(replicate(config, paths, config.seed)))
     for seed, place in paths.seeds().items():
@@ -163,7 +179,7 @@ def _is_unchanged(config):
     return not folder.changes(config, dataset, record)
 
 
-def summarize(rows):
+def summarize(rows: pd.DataFrame) -> pd.DataFrame:
     """One row for each method and sparsity, with mean, sample standard deviation and the limits of
     the 95 % interval of Student's t; those are missing for a single seed.
 
@@ -187,7 +203,7 @@ def summarize(rows):
     return summary.reset_index()
 
 
-def for_figure(summary):
+def for_figure(summary: pd.DataFrame) -> pd.DataFrame:
     """The summary under the names that `method_comparison` reads."""
     return summary.rename(
         columns={

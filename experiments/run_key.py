@@ -2,7 +2,9 @@
 
 import dataclasses
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from typing import Any
 
 from ..pruning.methods import (
     AXES,
@@ -45,17 +47,17 @@ class NetworkKey:
     rounds: int
 
     @property
-    def trains(self):
+    def trains(self) -> bool:
         """Whether the network is trained, and thus kept as a file."""
         return self.method.trains
 
     @property
-    def is_control(self):
+    def is_control(self) -> bool:
         """Whether it is the dense network with the further training of a method."""
         return self.trains and self.k == 0
 
     @property
-    def training(self):
+    def training(self) -> "NetworkKey":
         """What a control is made by: one network is that of all methods that train alike."""
         schedule, recovery = self.method.schedule, self.method.recovery
         own = {value: code for value, code in self.plugins.items() if value in (schedule, recovery)}
@@ -63,14 +65,14 @@ class NetworkKey:
         return dataclasses.replace(self, method=method, plugins=own)
 
     @property
-    def digest(self):
+    def digest(self) -> str:
         """Twelve digits that stand for all of it."""
         # What other networks went through follows from the rest.
         names = [f.name for f in fields(self)[1:] if self.is_control or f.name != "rounds"]
         depends = [self.method.name, *(getattr(self, name) for name in names)]
         return fingerprint(depends, 12)
 
-    def columns(self):
+    def columns(self) -> dict[str, Any]:
         """The same as cells of `metrics.csv`, those of other methods' settings empty."""
         every = dict.fromkeys(retraining_settings())
         return {
@@ -83,7 +85,7 @@ class NetworkKey:
         }
 
 
-def network_key(config, method, k, checkpoint):
+def network_key(config: ExperimentConfig, method: Method, k: float, checkpoint: str) -> NetworkKey:
     """The `NetworkKey` of the network that `method` makes at sparsity `k` under these settings.
 
     At `k` = 0 that is the control of a method that trains, else the dense network itself.
@@ -106,7 +108,7 @@ def network_key(config, method, k, checkpoint):
     )
 
 
-def baseline(config, checkpoint):
+def baseline(config: ExperimentConfig, checkpoint: str) -> NetworkKey:
     """The `NetworkKey` of the dense network as it is."""
     return network_key(config, BASELINE, 0.0, checkpoint)
 
@@ -135,14 +137,14 @@ def _way(config, method, k):
     return earlier, names, sum(map(len, steps))
 
 
-def settings_text(config, methods):
+def settings_text(config: ExperimentConfig, methods: Iterable[Method]) -> str:
     """The settings that these methods use, as text; empty if none trains."""
     used = _used(methods)
     values = {name: getattr(config, name) for name in retraining_settings() if name in used}
     return ", ".join(f"{name}={value}" for name, value in values.items() if value is not None)
 
 
-def unused_settings(config):
+def unused_settings(config: ExperimentConfig) -> list[str]:
     """The settings that were changed from their defaults and that no method uses, as flags."""
     used = _used(map(parse, config.methods))
     defaults = {f.name: f.default for f in fields(ExperimentConfig)}

@@ -1,7 +1,9 @@
 """An experiment from its data to its tables."""
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 from ..settings.experiment import ExperimentConfig
 from ..settings.files import is_file
@@ -10,11 +12,23 @@ from . import folder, lock, plugins
 from .paths import ArtifactPaths
 from .provenance import provenance
 
+if TYPE_CHECKING:
+    from ..data.data_loaders.loader_utils import Dataset
+    from ..pruning.methods import Method
+    from ..training.loop import Epoch
+    from ..training.networks import Networks, NetworkWeights
+
+
 # TensorFlow and matplotlib take seconds to import: every stage imports what it needs when it runs.
 
 
 @plugins.explained()
-def run(config, publish, show_model=True, watch=None):
+def run(
+    config: ExperimentConfig,
+    publish: Callable[[ExperimentConfig, ArtifactPaths], object],
+    show_model: bool = True,
+    watch: "Callable[[Networks, Any, Epoch], object] | None" = None,
+) -> "Sequence[Method]":
     """One experiment, start to finish.
 
     Args:
@@ -51,7 +65,9 @@ def run(config, publish, show_model=True, watch=None):
     return networks.reference
 
 
-def updated_record(config, dataset, record):
+def updated_record(
+    config: ExperimentConfig, dataset: "Dataset", record: dict[str, Any] | None
+) -> dict[str, Any]:
     """What goes into `config.json`: the settings, and what the trained weights depend on."""
     if record is None:
         record = {
@@ -64,7 +80,14 @@ def updated_record(config, dataset, record):
     return {**record, "settings": config.to_dict()}
 
 
-def trained_weights(config, networks, paths, record, show_model, watch=None):
+def trained_weights(
+    config: ExperimentConfig,
+    networks: "Networks",
+    paths: ArtifactPaths,
+    record: dict[str, Any],
+    show_model: bool,
+    watch: "Callable[[Networks, Any, Epoch], object] | None" = None,
+) -> "tuple[NetworkWeights, str]":
     """The weights of the kept checkpoint, of a finished training or trained now; its digest."""
     from ..visualization import csv
 
@@ -83,7 +106,13 @@ def trained_weights(config, networks, paths, record, show_model, watch=None):
     return networks.read(paths.best_weights), record["checkpoint_sha256"]
 
 
-def prune_and_picture(config, networks, dense, paths, checkpoint):
+def prune_and_picture(
+    config: ExperimentConfig,
+    networks: "Networks",
+    dense: "NetworkWeights",
+    paths: ArtifactPaths,
+    checkpoint: str,
+) -> None:
     """Prunes by every method to every `k`, tests the networks, and writes tables and pictures."""
     from . import comparison, pictures
 
@@ -106,7 +135,12 @@ def prune_and_picture(config, networks, dense, paths, checkpoint):
     pictures.report(config, rows, paths)
 
 
-def experiment(config, publish, watch=None, on_ray=None):
+def experiment(
+    config: ExperimentConfig,
+    publish: Callable[[ExperimentConfig, ArtifactPaths], object],
+    watch: "Callable[[Networks, Any, Epoch], object] | None" = None,
+    on_ray: Callable[..., Any] | None = None,
+) -> None:
     """Runs an experiment, or one for each seed.
 
     Args:
@@ -127,7 +161,7 @@ def experiment(config, publish, watch=None, on_ray=None):
         run(config, publish, watch=watch)
 
 
-def checked(config):
+def checked(config: ExperimentConfig) -> ExperimentConfig:
     """The config with what the data set decides, of a data set, a model and methods that exist.
 
     Raises:

@@ -2,14 +2,28 @@
 
 import math
 import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..models.backend import device_names
 from ..training import checkpoints
 from ..utils import COLUMNS, echo, pluralize, progress
 from ..visualization import csv
 
+if TYPE_CHECKING:
+    from ..settings.experiment import ExperimentConfig
+    from ..training.loop import Epoch
+    from ..training.networks import Networks
+    from .paths import ArtifactPaths
 
-def train(config, networks, paths, show_model, watch=None):
+
+def train(
+    config: "ExperimentConfig",
+    networks: "Networks",
+    paths: "ArtifactPaths",
+    show_model: bool,
+    watch: "Callable[[Networks, Any, Epoch], object] | None" = None,
+) -> None:
     """Trains the network to the end, from the last finished epoch if a run was cut short.
 
     Writes the kept checkpoint, the history, and after every epoch the state to go on from.
@@ -81,7 +95,7 @@ def _device_name(devices):
     return pluralize(gpus, "GPU") if gpus else "the CPU (TensorFlow finds no GPU)"
 
 
-def epoch_line(epoch, epochs, seconds, kept):
+def epoch_line(epoch: "Epoch", epochs: int, seconds: float, kept: bool) -> str:
     """What is said of an epoch: "epoch  3/20  loss 0.5000 (val 0.6000)  …"."""
     measured = [
         _training_and_validation("loss", epoch.loss, epoch.val_loss),

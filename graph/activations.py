@@ -1,5 +1,7 @@
 """Which activations and layers look at each number on its own."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -20,7 +22,7 @@ _ELEMENTWISE_ACTIVATIONS = (
 ).split()
 
 
-def is_elementwise(activation):
+def is_elementwise(activation: Any) -> bool:
     """Whether an activation looks at each number on its own, as far as is known."""
     if activation is None:
         return True
@@ -29,19 +31,19 @@ def is_elementwise(activation):
     return activation_name(activation) in _ELEMENTWISE_ACTIVATIONS
 
 
-def has_own_weights(activation):
+def has_own_weights(activation: Any) -> bool:
     """Whether an activation is a layer with weights, such as PReLU."""
     return isinstance(activation, keras.layers.Layer) and bool(activation.variables)
 
 
-def activation_name(activation):
+def activation_name(activation: Any) -> str:
     """What an activation is called, if Keras knows it; otherwise some text."""
     name = getattr(activation, "__name__", type(activation).__name__)
     known = getattr(keras.activations, name, None)
     return name if known is activation else f"own {name}"
 
 
-def is_pointwise(layer):
+def is_pointwise(layer: Any) -> bool:
     """Whether a layer looks at each number on its own, by exactly its class: a subclass may do
     anything."""
     kind = type(layer)

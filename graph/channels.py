@@ -23,7 +23,7 @@ class Channels:
     axis: int
     groups: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.groups)
 
 
@@ -35,17 +35,17 @@ class ChannelGroups:
         io_groups: groups of the model's inputs and outputs, whose number is given.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._parent = np.zeros(0, np.int64)
         self._kept, self._io = {}, set()
 
-    def new(self, number):
+    def new(self, number: int) -> np.ndarray:
         """The numbers of so many new groups."""
         first = len(self._parent)
         self._parent = np.append(self._parent, np.arange(first, first + number))
         return self._parent[first:].copy()
 
-    def find(self, groups):
+    def find(self, groups: np.ndarray) -> np.ndarray:
         """The number by which each group goes now."""
         groups = np.asarray(groups)
         while True:
@@ -55,7 +55,7 @@ class ChannelGroups:
             self._parent[groups] = self._parent[parents]
             groups = parents
 
-    def join(self, first, *others):
+    def join(self, first: np.ndarray, *others: np.ndarray) -> np.ndarray:
         """Makes the groups of arrays of one shape the same, place by place."""
         for other in others:
             for one, two in zip(self.find(first).tolist(), other.tolist(), strict=True):
@@ -63,17 +63,17 @@ class ChannelGroups:
                 self._parent[max(one, two)] = min(one, two)
         return first
 
-    def keep(self, groups, reason):
+    def keep(self, groups: np.ndarray, reason: str) -> None:
         """Notes that these groups may not be removed, and why."""
         for group in np.asarray(groups).tolist():
             self._kept.setdefault(group, reason)
 
-    def keep_io(self, groups):
+    def keep_io(self, groups: np.ndarray) -> None:
         """Notes that these groups are of the model's inputs or outputs."""
         self._io.update(np.asarray(groups).tolist())
 
     @property
-    def kept(self):
+    def kept(self) -> dict[int, str]:
         """Why groups may not be removed, by the numbers by which they go now."""
         found = {}
         for group, reason in self._kept.items():
@@ -81,11 +81,11 @@ class ChannelGroups:
         return found
 
     @property
-    def io_groups(self):
+    def io_groups(self) -> set[int]:
         """The groups of inputs and outputs, by the numbers by which they go now."""
         return {self._root(group) for group in self._io}
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._parent)
 
     def _root(self, group):

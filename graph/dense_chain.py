@@ -1,6 +1,7 @@
 """A pruned network without its dead parts: smaller, faster, the same answers."""
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,9 @@ import numpy as np
 from ..models.weights import Weights
 
 
-def living(kernels, biases=()):
+def living(
+    kernels: Sequence[np.ndarray], biases: Sequence[np.ndarray | None] = ()
+) -> list[np.ndarray]:
     """Which inputs and units have an influence: booleans for the inputs and for every layer.
 
     A unit is alive that has weights on a path from the inputs to the outputs. All outputs count as
@@ -33,7 +36,7 @@ def living(kernels, biases=()):
     return [*inner, useful[-1]]
 
 
-def useful(weights):
+def useful(weights: Weights) -> dict[str, np.ndarray]:
     """Which hidden weights lie on a path that has an influence: booleans by layer name.
 
     The rest may be removed; where that changes an answer, it does so by a constant.
@@ -56,7 +59,7 @@ class Subnetwork:
     kept: list
 
     @classmethod
-    def of(cls, weights):
+    def of(cls, weights: Weights) -> "Subnetwork":
         """The living part of these `Weights`; of a dead layer one unit stays."""
         alive = living(list(weights.kernels.values()), list(weights.biases.values()))
         for level in alive:
@@ -64,22 +67,22 @@ class Subnetwork:
         return cls([np.flatnonzero(level) for level in alive])
 
     @property
-    def hidden_units(self):
+    def hidden_units(self) -> tuple[int, ...]:
         """How many units the hidden layers have."""
         return tuple(len(kept) for kept in self.kept[1:-1])
 
-    def smaller(self, weights):
+    def smaller(self, weights: Weights) -> Weights:
         """Copies of the living part."""
         return Weights(
             {name: weights.kernels[name][part] for name, part in self._parts(weights)},
             {name: bias[self._units(weights)[name]] for name, bias in weights.biases.items()},
         )
 
-    def multiply_adds(self):
+    def multiply_adds(self) -> int:
         """How many multiplications and additions the living part takes for one example."""
         return sum(len(before) * len(after) for before, after in itertools.pairwise(self.kept))
 
-    def larger(self, small, weights):
+    def larger(self, small: Weights, weights: Weights) -> Weights:
         """Copies of `weights` with the living part replaced by `small`."""
         kernels = {name: kernel.copy() for name, kernel in weights.kernels.items()}
         biases = {name: bias.copy() for name, bias in weights.biases.items()}
@@ -89,11 +92,13 @@ class Subnetwork:
             biases[name][self._units(weights)[name]] = small.biases[name]
         return Weights(kernels, biases)
 
-    def smaller_masks(self, masks):
+    def smaller_masks(self, masks: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Copies of the living part of masks by layer name."""
         return {name: masks[name][part] for name, part in self._hidden_parts(masks)}
 
-    def larger_masks(self, small, masks):
+    def larger_masks(
+        self, small: Mapping[str, np.ndarray], masks: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         """Copies of `masks` with the living part replaced by `small`."""
         whole = {name: mask.copy() for name, mask in masks.items()}
         for name, part in self._hidden_parts(masks):

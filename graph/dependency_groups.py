@@ -5,6 +5,7 @@ channels of which layers are one and the same.
 """
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import keras
@@ -32,15 +33,15 @@ class CoupledColumns:
     columns: np.ndarray
 
     @property
-    def height(self):
+    def height(self) -> int:
         """The number of rows of what `cut` returns."""
         return len(self.columns) * self.kernel.shape[0]
 
-    def cut(self, matrix):
+    def cut(self, matrix: np.ndarray) -> np.ndarray:
         """These columns of a matrix of the kernel's shape, of shape (rows · inputs, units)."""
         return matrix[:, self.columns].reshape(-1, self.columns.shape[1])
 
-    def put(self, matrix, part):
+    def put(self, matrix: np.ndarray, part: np.ndarray) -> None:
         """Puts what `cut` returns back into a matrix of the kernel's shape."""
         matrix[:, self.columns] = np.reshape(part, (len(matrix), *self.columns.shape))
 
@@ -64,25 +65,25 @@ class DependencyGroup:
     coupled_variables: list[tuple] = field(default_factory=list, repr=False)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """Of its matrix."""
         return sum(part.height for part in self.parts), self.parts[0].columns.shape[1]
 
     @property
-    def label(self):
+    def label(self) -> str:
         """What people call it: by one or two of its layers, or the first and how many more."""
         first, *others = dict.fromkeys(part.kernel.name for part in self.parts)
         if len(others) > 1:
             return f"{first} + {len(others)} more"
         return " + ".join((first, *others))
 
-    def stacked(self, matrices):
+    def stacked(self, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
         """Its matrix, from those of the kernels, by their names."""
         cut = [part.cut(matrices[part.kernel.name]) for part in self.parts]
         # Row by row, as kernels lie: sums along other axes would be rounded otherwise.
         return np.ascontiguousarray(np.concatenate(cut))
 
-    def outgoing(self, matrices):
+    def outgoing(self, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
         """What reads its units, of shape (units, anything)."""
         found = [
             np.moveaxis(matrices[kernel.name][rows], 1, 0).reshape(rows.shape[1], -1)
@@ -90,12 +91,16 @@ class DependencyGroup:
         ]
         return np.concatenate(found, axis=1) if found else np.ones((self.shape[1], 1))
 
-    def split(self, mask):
+    def split(self, mask: np.ndarray) -> list[np.ndarray]:
         """The parts of a mask of its matrix, for each of its `parts`."""
         return np.split(mask, np.cumsum([part.height for part in self.parts])[:-1])
 
 
-def find_units(model, found, is_excluded=lambda _layer: False):
+def find_units(
+    model: keras.Model,
+    found: Sequence[Kernel],
+    is_excluded: Callable[[keras.Layer], bool] = lambda _layer: False,
+) -> tuple[dict[str, DependencyGroup], list[str]]:
     """The units of a model that can be removed.
 
     Args:

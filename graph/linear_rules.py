@@ -1,6 +1,8 @@
 """Rules of layers with kernels: dense layers and convolutions."""
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -11,20 +13,25 @@ from .activations import activation_name, has_own_weights, is_elementwise
 from .channels import Channels
 from .rule_base import UnsupportedRule, channel_axis, sources_of
 
+if TYPE_CHECKING:
+    from .channels import ChannelGroups
+    from .tracing import Call
+
+
 layers = keras.layers
 
 
 class LinearRule(UnsupportedRule):
     """Every unit reads all channels: dense layers and convolutions."""
 
-    def kernel(self, layer):
+    def kernel(self, layer: keras.Layer) -> np.ndarray:
         """The weights as an array of shape (positions, channels, units)."""
         kernel = value_of(own_variable(layer, "kernel"))
         if _is_turned(layer):
             kernel = np.swapaxes(kernel, -1, -2)
         return kernel.reshape(-1, *kernel.shape[-2:])
 
-    def trace(self, call, groups):
+    def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
         layer, (tensor,) = call.op, call.tensors_out
         channels = call.inputs[0]
         units = tensor.shape[channel_axis(layer, tensor)]
@@ -37,13 +44,13 @@ class LinearRule(UnsupportedRule):
             groups.keep(made, f"{layer.name} ({name} looks at all units)")
         return [Channels(channel_axis(layer, tensor), made)]
 
-    def foldable(self, call, values):
+    def foldable(self, call: "Call", values: np.ndarray) -> np.ndarray:
         """Which constant channels may become a part of the bias: zeros do anywhere, others only
         where every position of the output sees the same."""
         uniform = uniform_everywhere(call.op) and not call.shared
         return ~np.isnan(values) if uniform else values == 0
 
-    def constants(self, call, values):
+    def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         kernel, foldable = self.kernel(call.op), self.foldable(call, values[0])
         call.reads = (kernel != 0).any(axis=0)  # which units each channel goes into
         unknown = call.reads[~foldable].any(axis=0)
@@ -51,16 +58,18 @@ class LinearRule(UnsupportedRule):
         found = activated(call.op, known + bias_of(call.op, len(known)))
         return [np.where(unknown | ~np.isfinite(found), np.nan, found)]
 
-    def needed(self, call, needed, values):
+    def needed(
+        self, call: "Call", needed: Sequence[Any], values: Sequence[Any]
+    ) -> list[np.ndarray | None]:
         reads = call.reads[:, needed[0]].any(axis=1)
         return [reads & ~self.foldable(call, values[0]), *super().needed(call, needed, values)[1:]]
 
-    def fold(self, call, gone, value):
+    def fold(self, call: "Call", gone: np.ndarray, value: np.ndarray) -> np.ndarray:
         """What constant inputs that go add to each unit, of shape (units,)."""
         constant = np.where(gone, np.nan_to_num(value), 0)
         return constant @ self.kernel(call.op).sum(axis=0, dtype=float)
 
-    def config(self, call, kept, fold):
+    def config(self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None) -> dict[str, Any]:
         layer, units = call.op, int(kept[1].sum())
         changed = {"use_bias": True} if self._folds(layer, kept, fold) else {}
         if isinstance(layer, layers.Dense):
@@ -74,7 +83,9 @@ class LinearRule(UnsupportedRule):
     def _folds(self, layer, kept, fold):
         return layer.bias is None and fold is not None and fold[kept[1]].any()
 
-    def weights(self, call, kept, fold):
+    def weights(
+        self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None
+    ) -> dict[str, np.ndarray] | None:
         layer, (inputs, units) = call.op, kept
         kernel = value_of(own_variable(layer, "kernel"))
         first, last = (units, inputs) if _is_turned(layer) else (inputs, units)
@@ -90,14 +101,16 @@ class LinearRule(UnsupportedRule):
 class SeparableRule(LinearRule):
     """A depthwise convolution and then a mixing one, in one layer."""
 
-    def kernel(self, layer):
+    def kernel(self, layer: keras.Layer) -> np.ndarray:
         depthwise = value_of(layer.depthwise_kernel)
         *_, channels, multiplier = depthwise.shape
         depthwise = depthwise.reshape(-1, channels, multiplier).astype(float)
         pointwise = value_of(layer.pointwise_kernel).reshape(channels, multiplier, -1)
         return np.einsum("pcm,cmu->pcu", depthwise, pointwise)
 
-    def weights(self, call, kept, fold):
+    def weights(
+        self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None
+    ) -> dict[str, np.ndarray] | None:
         layer, (inputs, units) = call.op, kept
         pointwise = value_of(layer.pointwise_kernel)
         return {
@@ -112,7 +125,7 @@ class SeparableRule(LinearRule):
 class DepthwiseRule(UnsupportedRule):
     """A filter, or several, for each channel on its own."""
 
-    def trace(self, call, groups):
+    def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
         layer, channels, (tensor,) = call.op, call.inputs[0], call.tensors_out
         fits = (
             len(call.inputs) == 1
@@ -124,7 +137,7 @@ class DepthwiseRule(UnsupportedRule):
         call.source = np.repeat(np.arange(len(channels)), layer.depth_multiplier)
         return [Channels(channel_axis(layer, tensor), channels.groups[call.source])]
 
-    def constants(self, call, values):
+    def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         layer, value = call.op, values[0][call.source]
         kernel = value_of(layer.kernel)
         kernel = kernel.reshape(-1, len(value))
@@ -134,10 +147,14 @@ class DepthwiseRule(UnsupportedRule):
         found = activated(layer, found + bias_of(layer, len(value)))
         return [np.where(known, found, np.nan)]
 
-    def needed(self, call, needed, values):
+    def needed(
+        self, call: "Call", needed: Sequence[Any], values: Sequence[Any]
+    ) -> list[np.ndarray | None]:
         return [sources_of(call, needed[0])]
 
-    def weights(self, call, kept, fold):
+    def weights(
+        self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None
+    ) -> dict[str, np.ndarray] | None:
         layer = call.op
         bias = {} if layer.bias is None else {"bias": value_of(layer.bias)[kept[1]]}
         return {"kernel": value_of(layer.kernel)[..., kept[0], :], **bias}
@@ -150,7 +167,7 @@ def _is_turned(layer):
     return isinstance(layer, kernels.TRANSPOSED)
 
 
-def uniform_everywhere(layer):
+def uniform_everywhere(layer: keras.Layer) -> bool:
     """Whether an input that is the same at all positions gives such an output."""
     if isinstance(layer, kernels.TRANSPOSED):
         return False  # positions are reached by different numbers of weights
@@ -158,12 +175,12 @@ def uniform_everywhere(layer):
     return padding == "valid" or math.prod(layer.kernel_size) == 1
 
 
-def bias_of(layer, units):
+def bias_of(layer: keras.Layer, units: int) -> np.ndarray:
     """A layer's bias, or zeros."""
     return np.zeros(units) if layer.bias is None else value_of(layer.bias).astype(float)
 
 
-def activated(layer, values):
+def activated(layer: keras.Layer, values: np.ndarray) -> np.ndarray:
     """A layer's activation of numbers, one for each unit, as the model computes it."""
     if not is_elementwise(layer.activation):
         return np.full(len(values), np.nan)

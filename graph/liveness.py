@@ -1,6 +1,7 @@
 """What of a Keras model has an influence on its answers: channels, and weights of kernels."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -9,6 +10,11 @@ from ..models.kernels import own_variable
 from ..utils import pluralize
 from .linear_rules import DepthwiseRule, LinearRule, SeparableRule
 from .tracing import Graph, function_of
+
+if TYPE_CHECKING:
+    from ..models.kernels import Kernel
+    from .channels import Channels
+    from .tracing import Call
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,7 @@ class LivenessAnalysis:
     constants: dict
 
     @classmethod
-    def of(cls, graph, folding=True):
+    def of(cls, graph: Graph, folding: bool = True) -> "LivenessAnalysis":
         """What of a `Graph` has an influence, from its weights.
 
         Args:
@@ -49,19 +55,19 @@ class LivenessAnalysis:
         return cls(graph, needed, effective, constants)
 
     @classmethod
-    def of_model(cls, model):
+    def of_model(cls, model: keras.Model) -> "LivenessAnalysis | None":
         """Of a Keras model, by its weights; None for a subclassed one."""
         return None if function_of(model) is None else cls.of(Graph(model))
 
-    def stays(self, channels):
+    def stays(self, channels: "Channels | None") -> np.ndarray | None:
         """Which of these `Channels` stay: booleans; None for None."""
-        return channels and self.needed[self.graph.groups.find(channels.groups)]
+        return self.needed[self.graph.groups.find(channels.groups)] if channels else None
 
-    def values(self, call):
+    def values(self, call: "Call") -> list[np.ndarray | None]:
         """The constants of the inputs of a `Call`."""
         return _values(self.constants, call)
 
-    def remarks(self):
+    def remarks(self) -> list[str]:
         """What has dead channels and could not be made smaller, a sentence each."""
         found = {}
         kept = self.graph.groups.kept
@@ -78,7 +84,7 @@ class LivenessAnalysis:
             for reason, groups in found.items()
         ]
 
-    def of_kernel(self, kernel, present):
+    def of_kernel(self, kernel: "Kernel", present: np.ndarray) -> np.ndarray:
         """Which weights of a kernel have an influence, of those in `present`, booleans."""
         inputs, units = self._channels_of(kernel)
         if inputs is not None:
@@ -87,7 +93,7 @@ class LivenessAnalysis:
             present = present & units
         return present
 
-    def sizes(self):
+    def sizes(self) -> dict[int, int]:
         """How many numbers of a variable belong to channels with an influence, by the variable's
         id, for those that `shrink` can make smaller."""
         found = {}

@@ -1,12 +1,18 @@
 """Rules of layers that treat each channel on its own: activations, pooling, normalization."""
 
 import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..models.kernels import value_of
 from .channels import Channels
 from .rule_base import UnsupportedRule, channel_axis, keep
+
+if TYPE_CHECKING:
+    from .channels import ChannelGroups
+    from .tracing import Call
 
 
 class ElementwiseRule(UnsupportedRule):
@@ -15,7 +21,7 @@ class ElementwiseRule(UnsupportedRule):
     Several inputs are joined channel by channel.
     """
 
-    def trace(self, call, groups):
+    def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
         given = [channels for channels in call.inputs if channels]
         (tensor,) = call.tensors_out
         if not given:
@@ -37,7 +43,7 @@ class ElementwiseRule(UnsupportedRule):
                 keep(groups, channels, f"{call.op.name} spreads it over others")
         return [Channels(axis, groups.join(*(channels.groups for channels in full)))]
 
-    def constants(self, call, values):
+    def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         (channels,) = call.outputs
         if channels is None:
             return [None]
@@ -56,7 +62,9 @@ class ElementwiseRule(UnsupportedRule):
             found[~np.isfinite(found)] = np.nan
         return found
 
-    def needed(self, call, needed, values):
+    def needed(
+        self, call: "Call", needed: Sequence[Any], values: Sequence[Any]
+    ) -> list[np.ndarray | None]:
         (out,) = needed
         return [
             None if channels is None else out if len(channels) == len(out) else np.array([True])
@@ -71,10 +79,10 @@ class PassThroughRule(ElementwiseRule):
         only_zero: tells of a layer whether only channels that are zero stay constant.
     """
 
-    def __init__(self, only_zero=lambda _layer: False):
+    def __init__(self, only_zero: Callable[[Any], bool] = lambda _layer: False) -> None:
         self.only_zero = only_zero
 
-    def trace(self, call, groups):
+    def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
         channels, (tensor,) = call.inputs[0], call.tensors_out
         if len(call.inputs) > 1:  # a mask, say
             return None
@@ -82,7 +90,7 @@ class PassThroughRule(ElementwiseRule):
             return None
         return [Channels(channel_axis(call.op, tensor), channels.groups)]
 
-    def constants(self, call, values):
+    def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         (value,) = values
         return [np.where(value == 0, 0, np.nan) if self.only_zero(call.op) else value]
 
@@ -94,10 +102,10 @@ class PerChannelRule(ElementwiseRule):
         attributes: of the layer, arrays with the channels along their last axis.
     """
 
-    def __init__(self, *attributes):
+    def __init__(self, *attributes: str) -> None:
         self.attributes = attributes
 
-    def trace(self, call, groups):
+    def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
         channels = call.inputs[0]
         axis = getattr(call.op, "axis", -1)
         rank = len(call.tensors_in[0].shape)
@@ -107,17 +115,21 @@ class PerChannelRule(ElementwiseRule):
             return None
         return [Channels(channels.axis, channels.groups)]
 
-    def constants(self, call, values):
+    def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         value, *masks = values
         gamma = getattr(call.op, "gamma", None)
         if gamma is not None:  # nothing of the input comes through a factor of zero
             value = np.where(value_of(gamma) == 0, 0, value)
         return [self._evaluated(call, [value, *(None for _ in masks)], ~np.isnan(value))]
 
-    def needed(self, call, needed, values):
+    def needed(
+        self, call: "Call", needed: Sequence[Any], values: Sequence[Any]
+    ) -> list[np.ndarray | None]:
         return [needed[0], *UnsupportedRule.needed(self, call, needed, values)[1:]]
 
-    def weights(self, call, kept, fold):
+    def weights(
+        self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None
+    ) -> dict[str, np.ndarray] | None:
         variables = self._variables(call.op).items()
         return {name: value_of(variable)[..., kept[0]] for name, variable in variables}
 

@@ -5,15 +5,22 @@ whatever the model sees; which channels that come in are needed for those that a
 it; and what the layer is without the others. What has no rule is left alone: `UnsupportedRule`.
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from .channels import Channels
+
+if TYPE_CHECKING:
+    from .channels import ChannelGroups
+    from .tracing import Call
 
 
 class UnsupportedRule:
     """A layer that may look at everything: nothing that it reads or makes is removed."""
 
-    def trace(self, call, groups):
+    def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
         """The `Channels` of each output, or None for a call that it does not understand; joins
         and keeps groups.
 
@@ -29,7 +36,7 @@ class UnsupportedRule:
             keep(groups, channels, reason)
         return outputs
 
-    def constants(self, call, values):
+    def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         """The value of each channel of each output where it is always the same, else NaN.
 
         Args:
@@ -38,7 +45,9 @@ class UnsupportedRule:
         """
         return [np.full(len(channels), np.nan) if channels else None for channels in call.outputs]
 
-    def needed(self, call, needed, values):
+    def needed(
+        self, call: "Call", needed: Sequence[Any], values: Sequence[Any]
+    ) -> list[np.ndarray | None]:
         """Which channels of each input are needed.
 
         Args:
@@ -48,7 +57,7 @@ class UnsupportedRule:
         """
         return [np.ones(len(channels), bool) if channels else None for channels in call.inputs]
 
-    def config(self, call, kept, fold):
+    def config(self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None) -> dict[str, Any]:
         """What changes in the layer's config.
 
         Args:
@@ -58,17 +67,19 @@ class UnsupportedRule:
         """
         return {}
 
-    def weights(self, call, kept, fold):
+    def weights(
+        self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None
+    ) -> dict[str, np.ndarray] | None:
         """The layer's weights without what goes, by attribute; None for all as they are."""
 
 
-def keep(groups, channels, reason):
+def keep(groups: "ChannelGroups", channels: Channels | None, reason: str) -> None:
     """Notes that all these channels stay."""
     if channels:
         groups.keep(channels.groups, reason)
 
 
-def new_channels(groups, tensor):
+def new_channels(groups: "ChannelGroups", tensor: Any) -> Channels | None:
     """New channels along the last axis of a tensor; None where it has none or their number is
     open."""
     if len(tensor.shape) < 2 or tensor.shape[-1] is None:
@@ -76,14 +87,14 @@ def new_channels(groups, tensor):
     return Channels(len(tensor.shape) - 1, groups.new(tensor.shape[-1]))
 
 
-def sources_of(call, needed):
+def sources_of(call: "Call", needed: np.ndarray) -> np.ndarray:
     """Which channels of a call's input these channels of its output come from."""
     found = np.zeros(len(call.inputs[0]), bool)
     np.logical_or.at(found, call.source, needed)
     return found
 
 
-def channel_axis(layer, tensor):
+def channel_axis(layer: Any, tensor: Any) -> int:
     """The axis of a tensor along which a layer counts channels."""
     first = getattr(layer, "data_format", None) == "channels_first"
     return 1 if first and len(tensor.shape) > 1 else len(tensor.shape) - 1

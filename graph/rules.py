@@ -1,5 +1,7 @@
 """Which rule each layer and operation has: everything that `shrink` understands."""
 
+from typing import Any
+
 import keras
 
 from ..models import kernels
@@ -48,7 +50,7 @@ _OPERATIONS = frozenset(
 )
 
 
-def rule_for(op):
+def rule_for(op: Any) -> UnsupportedRule:
     """The rule of a layer or operation, by exactly its class: a subclass may do anything."""
     kind = type(op)
     if getattr(op, "lora_enabled", False) or getattr(op, "quantization_mode", None):

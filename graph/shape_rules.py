@@ -1,10 +1,18 @@
 """Rules of layers that move channels or put them beside each other."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import keras
 import numpy as np
 
 from .channels import Channels
 from .rule_base import UnsupportedRule, sources_of
+
+if TYPE_CHECKING:
+    from .channels import ChannelGroups
+    from .tracing import Call
+
 
 layers = keras.layers
 
@@ -12,7 +20,7 @@ layers = keras.layers
 class ReshapeRule(UnsupportedRule):
     """Flatten, Reshape, Permute: run on the numbers of the channels, they say where each goes."""
 
-    def trace(self, call, groups):
+    def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
         channels, (tensor,) = call.inputs[0], call.tensors_out
         found = channels and len(call.inputs) == 1 and self._source(call, channels)
         if not found:
@@ -41,13 +49,15 @@ class ReshapeRule(UnsupportedRule):
                 return axis, lines[0]
         return None
 
-    def constants(self, call, values):
+    def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         return [values[0][call.source]]
 
-    def needed(self, call, needed, values):
+    def needed(
+        self, call: "Call", needed: Sequence[Any], values: Sequence[Any]
+    ) -> list[np.ndarray | None]:
         return [sources_of(call, needed[0])]
 
-    def config(self, call, kept, fold):
+    def config(self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None) -> dict[str, Any]:
         if not isinstance(call.op, layers.Reshape) or kept[1].all():
             return {}
         target = list(call.tensors_out[0].shape[1:])
@@ -58,25 +68,28 @@ class ReshapeRule(UnsupportedRule):
 class ConcatenateRule(UnsupportedRule):
     """Parts beside each other, which stay apart."""
 
-    def trace(self, call, groups):
+    def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
         (tensor,) = call.tensors_out
         axes = {channels.axis if channels else None for channels in call.inputs}
         if len(axes) != 1 or axes == {None}:
             return None
-        (axis,) = axes
+        axis = call.inputs[0].axis
         call.beside = call.op.axis % len(tensor.shape) == axis
         parts = [channels.groups for channels in call.inputs]
         if call.beside:
             return [Channels(axis, np.concatenate(parts))]
         return [Channels(axis, groups.join(*parts))]
 
-    def constants(self, call, values):
+    def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         if call.beside:
             return [np.concatenate(values)]
         same = np.all([value == values[0] for value in values], axis=0)
         return [np.where(same, values[0], np.nan)]
 
-    def needed(self, call, needed, values):
+    def needed(
+        self, call: "Call", needed: Sequence[Any], values: Sequence[Any]
+    ) -> list[np.ndarray | None]:
         if not call.beside:
             return [needed[0] for _ in call.inputs]
-        return np.split(needed[0], np.cumsum([len(channels) for channels in call.inputs])[:-1])
+        ends = np.cumsum([len(channels) for channels in call.inputs])
+        return [*np.split(needed[0], ends[:-1])]

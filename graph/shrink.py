@@ -4,6 +4,8 @@ The graph is rewritten: what nothing needs is left out, channels that are consta
 the bias of what reads them, and what is not understood is left alone.
 """
 
+from collections.abc import Callable, Iterator
+
 import keras
 import numpy as np
 
@@ -17,7 +19,7 @@ from .liveness import LivenessAnalysis
 from .tracing import Graph, function_of
 
 
-def shrink(model):
+def shrink(model: keras.Model) -> keras.Model:
     """An ordinary, physically smaller Keras model that gives the same answers.
 
     Units without any influence are removed: those whose weights are zero or that nothing reads.
@@ -64,10 +66,15 @@ class GraphRewriter:
             class; Keras' own by default.
     """
 
-    def __init__(self, graph, liveness, class_of=lambda _model, base: base):
+    def __init__(
+        self,
+        graph: Graph,
+        liveness: LivenessAnalysis,
+        class_of: Callable[[keras.Model, type], type] = lambda _model, base: base,
+    ) -> None:
         self.graph, self.liveness, self.class_of, self.made = graph, liveness, class_of, {}
 
-    def build(self):
+    def build(self) -> keras.Model:
         """The smaller model."""
         model = self.graph.model
         kept = [self.liveness.stays(channels) for channels in self.graph.inputs]
@@ -82,7 +89,7 @@ class GraphRewriter:
             smaller.compile_from_config(model.get_compile_config())
         return smaller
 
-    def copied_weights(self):
+    def copied_weights(self) -> Iterator[tuple[keras.Variable, keras.Variable, np.ndarray]]:
         """The new and the old variable of everything that was copied, with what of the old
         one, as it is now, goes into the new one; where nothing is folded."""
         for call in self._calls():

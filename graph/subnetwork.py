@@ -1,6 +1,7 @@
 """The living part of a Keras model as a smaller model, and where each of its weights comes from."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -30,7 +31,7 @@ class Subnetwork:
     sources: list[tuple[int, np.ndarray]]
 
     @classmethod
-    def living(cls, model):
+    def living(cls, model: keras.Model) -> "Subnetwork":
         """What of a model has an influence on its answers; all of a subclassed one.
 
         What is constant but not zero stays: nothing is folded into biases.
@@ -53,23 +54,23 @@ class Subnetwork:
         return cls(smaller, [found[id(variable)] for variable in smaller.weights])
 
     @classmethod
-    def whole(cls, model):
+    def whole(cls, model: keras.Model) -> "Subnetwork":
         """All of a model, as a copy."""
         copy = copy_of_model(model)
         return cls(copy, [(n, _indices(v.shape)) for n, v in enumerate(model.weights)])
 
-    def smaller(self, arrays):
+    def smaller(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The part of the large model's arrays, in the order of the small one's weights."""
         return [np.ravel(arrays[number])[indices] for number, indices in self.sources]
 
-    def larger(self, small, arrays):
+    def larger(self, small: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Copies of the large model's arrays with the part replaced by `small`."""
         whole = [np.array(array) for array in arrays]
         for (number, indices), array in zip(self.sources, small, strict=True):
             whole[number].reshape(-1)[indices] = array
         return whole
 
-    def contains(self, other):
+    def contains(self, other: "Subnetwork") -> bool:
         """Whether another part of the same model is within this one."""
         own = dict(self.sources)
         return all(

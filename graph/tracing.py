@@ -1,6 +1,8 @@
 """A Keras model as the calls of its layers, from its inputs to its outputs, with their channels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,30 +22,36 @@ class Call:
         rule: what is known of its operation.
         inputs, outputs: the `Channels` of its tensors, None for those without.
         shared: whether the model uses the operation elsewhere too.
+        source: for each channel of the output the one of the input that it comes from, if so.
+        reads: of a linear layer's kernel which units each channel goes into.
+        beside: whether it puts channels beside each other.
     """
 
-    node: object = field(repr=False)
-    rule: object
+    node: Any = field(repr=False)
+    rule: UnsupportedRule
     inputs: list = field(repr=False)
     outputs: list = field(repr=False, default_factory=list)
     shared: bool = False
+    source: Any = field(repr=False, compare=False, default=None)
+    reads: Any = field(repr=False, compare=False, default=None)
+    beside: bool = field(repr=False, compare=False, default=False)
 
     @property
-    def op(self):
+    def op(self) -> Any:
         """The layer or operation."""
         return self.node.operation
 
     @property
-    def tensors_in(self):
+    def tensors_in(self) -> list[Any]:
         """The symbolic tensors that it is called with."""
         return self.node.input_tensors
 
     @property
-    def tensors_out(self):
+    def tensors_out(self) -> list[Any]:
         """The symbolic tensors that it returns."""
         return self.node.output_tensors
 
-    def run(self, tensors):
+    def run(self, tensors: Sequence[Any]) -> Any:
         """Calls the operation on tensors in the place of the symbolic ones, for inference."""
         by_id = {id(t): value for t, value in zip(self.tensors_in, tensors, strict=True)}
         args, kwargs = self.node.arguments.fill_in(by_id)
@@ -51,7 +59,7 @@ class Call:
             kwargs = {**kwargs, "training": False}
         return self.op(*args, **kwargs)
 
-    def evaluate(self, values):
+    def evaluate(self, values: Sequence[np.ndarray | None]) -> np.ndarray:
         """What it makes of channels that are the same at all positions.
 
         Args:
@@ -90,7 +98,7 @@ class Graph:
         ValueError: if the model is not a graph of layers.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model) -> None:
         self.model, self.groups = model, ChannelGroups()
         self.calls, self.first_calls, self.channels, self._followed = [], {}, {}, set()
         self.entries, self.exits = {}, {}
@@ -180,13 +188,13 @@ def _reason_without_graph(model):
     )
 
 
-def function_of(model):
+def function_of(model: keras.Model) -> Any:
     """The graph of a functional or sequential model; None for everything else, and where a class
     of the user's has a `call` of its own, which may do more than the graph."""
     return None if own_methods(model, ANSWERING) else layers_of(model)
 
 
-def layers_of(model):
+def layers_of(model: keras.Model) -> Any:
     """The same whatever its class does with the graph."""
     if isinstance(model, keras.Sequential):
         return model._functional

@@ -10,7 +10,7 @@ from .linear_rules import DepthwiseRule, LinearRule, SeparableRule
 from .tracing import Graph, function_of
 
 
-def reorder_units(model):
+def reorder_units(model: keras.Model) -> list[np.ndarray]:
     """The weights of a model that answers the same, with the units of each layer that have the most
     incoming weights first.
 

@@ -6,12 +6,18 @@ probability or a logit for each class.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import TYPE_CHECKING
 
 from ..settings.files import MODEL_FILES, is_file
 from ..settings.registry import Registry, named
 from ..utils import UsageError
+
+if TYPE_CHECKING:
+    import keras
+
 
 ARCHITECTURES = Registry(
     "model",
@@ -33,20 +39,20 @@ class Architecture:
 
 
 @register_model("mlp")
-def mlp():
+def mlp() -> Architecture:
     """The reference network, 784-1000-1000-500-200-10 without biases: 2,386,000 weights."""
     return Architecture(MLP_UNITS, use_bias=False)
 
 
 @register_model("lenet_300_100")
-def lenet_300_100():
+def lenet_300_100() -> Architecture:
     """The network of the pruning literature, 784-300-100-10 with biases: 266,610 weights and
     biases (LeCun et al., 1998)."""
     return Architecture((300, 100), use_bias=True)
 
 
 @register_model("lenet_5")
-def lenet_5():
+def lenet_5() -> "Callable[..., keras.Model]":
     """The convolutional network of the pruning literature, LeNet-5 as in Caffe, 20-50-500-10 with
     biases: 431,080 of them and weights on 28×28 images (LeCun et al., 1998). With ReLU after every
     layer but the last."""
@@ -76,7 +82,7 @@ def _lenet_5(shape, num_classes):
     )
 
 
-def image_shape(shape):
+def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
     """The shape (height, width, channels) of examples that are images, flat ones square and grey.
 
     Raises:
@@ -85,14 +91,15 @@ def image_shape(shape):
     if len(shape) == 1 and math.isqrt(shape[0]) ** 2 == shape[0]:
         return (math.isqrt(shape[0]),) * 2 + (1,)
     if len(shape) in (2, 3):
-        return (*shape, 1)[:3]
+        height, width, channels, *_ = *shape, 1
+        return height, width, channels
     raise UsageError(
         f"`dataset`: its examples are of shape {shape}, but images are needed: of shape (height, "
         "width), with channels or without."
     )
 
 
-def is_dense(name):
+def is_dense(name: str) -> bool:
     """Whether `model` names an architecture of dense layers, which needs no Keras to be read.
 
     Raises:
@@ -101,7 +108,7 @@ def is_dense(name):
     return not is_file(name) and isinstance(architecture_of(name), Architecture)
 
 
-def architecture_of(name):
+def architecture_of(name: str) -> "Architecture | Callable[..., keras.Model]":
     """What is registered as `name`: an `Architecture`, or a function that builds a model.
 
     Raises:

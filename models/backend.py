@@ -26,7 +26,7 @@ logging.getLogger("absl").setLevel(logging.ERROR)
 tf.config.experimental.enable_op_determinism()
 
 
-def device_names():
+def device_names() -> list[str]:
     """What TensorFlow computes on, such as `/device:CPU:0`."""
     # The first look at the devices is where missing or unfit drivers are complained about.
     with quiet_stderr():

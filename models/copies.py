@@ -2,6 +2,8 @@
 
 import contextlib
 import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 
@@ -11,7 +13,7 @@ from .vocabularies import with_vocabularies
 
 
 @contextlib.contextmanager
-def knowing(model):
+def knowing(model: keras.Model) -> Iterator[None]:
     """While it lasts, Keras finds the classes and functions that a model is made with, and configs
     hold vocabularies.
 
@@ -76,7 +78,7 @@ def _is_known(kind):
     return brought or keras.saving.get_registered_name(kind) != kind.__name__
 
 
-def copy_of_layer(layer, config=None):
+def copy_of_layer(layer: keras.Layer, config: dict[str, Any] | None = None) -> keras.Layer:
     """A new layer of the same kind, without weights.
 
     Args:
@@ -114,7 +116,7 @@ def _explained(thing):
         ) from error
 
 
-def check_built(model, argument="model"):
+def check_built(model: Any, argument: str = "model") -> None:
     """Makes sure that something is a Keras model with weights.
 
     Args:
@@ -137,7 +139,7 @@ def check_built(model, argument="model"):
         )
 
 
-def copy_of_model(model):
+def copy_of_model(model: keras.Model) -> keras.Model:
     """A model of the same architecture with the same weights, compiled as the other one is.
 
     A functional or sequential model of a class of the user's is of that class again where that can
@@ -184,7 +186,7 @@ def _clone(model):
     return keras.models.clone_model(model, **how)
 
 
-def in_order_of(variables, model):
+def in_order_of(variables: Sequence[keras.Variable], model: keras.Model) -> list[keras.Variable]:
     """The weights of a model in the order of those of another one that was made of its config.
 
     That of layers that Keras has quantized after their weights were made may be another.
@@ -195,7 +197,7 @@ def in_order_of(variables, model):
     return [by_path[path] for path in paths] if is_clear else model.weights
 
 
-def refresh(model):
+def refresh(model: keras.Model) -> None:
     """Makes layers compute with the weights that they have been given: `Normalization` holds copies
     of them. (Other layers that are adapted would forget what they learned.)"""
     for layer in model._flatten_layers(include_self=False):

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from numbers import Integral
+from typing import Any
 
 import keras
 
 from ..utils import UsageError
 
 
-def zeros_for(model, shapes=None):
+def zeros_for(model: keras.Model, shapes: Any = None) -> Any:
     """A batch of one example of zeros; None where sizes are open, or texts are taken.
 
     Args:

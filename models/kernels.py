@@ -7,7 +7,9 @@ over come first, those that number what comes out last. Works on every backend o
 import contextlib
 import math
 import string
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 import numpy as np
@@ -63,58 +65,58 @@ class Kernel:
     units: tuple[int, ...]
 
     @property
-    def inputs(self):
+    def inputs(self) -> tuple[int, ...]:
         """The axes of the variable that are summed over, in their order."""
         return tuple(axis for axis in range(len(self.variable.shape)) if axis not in self.units)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """Of the matrix: (inputs, units)."""
         sizes = self.variable.shape
         return tuple(math.prod(sizes[a] for a in axes) for axes in (self.inputs, self.units))
 
     @property
-    def size(self):
+    def size(self) -> int:
         """The number of weights."""
         return math.prod(self.variable.shape)
 
     @property
-    def is_depthwise(self):
+    def is_depthwise(self) -> bool:
         """Whether each unit reads a channel of its own: of a depthwise convolution, or of the
         depthwise part of a separable one."""
         return isinstance(self.layer, (*DEPTHWISE, *SEPARABLE)) and len(self.units) == 2
 
-    def matrix(self, array=None):
+    def matrix(self, array: np.ndarray | None = None) -> np.ndarray:
         """The weights, or an array of the variable's shape, as one of shape (inputs, units)."""
         array = value_of(self.variable) if array is None else array
         return np.transpose(array, (*self.inputs, *self.units)).reshape(self.shape)
 
-    def array(self, matrix):
+    def array(self, matrix: np.ndarray) -> np.ndarray:
         """A matrix of shape (inputs, units) as an array of the variable's shape."""
         axes = (*self.inputs, *self.units)
         array = np.reshape(matrix, [self.variable.shape[axis] for axis in axes])
         return np.transpose(array, np.argsort(axes))
 
 
-def value_of(variable):
+def value_of(variable: keras.Variable) -> np.ndarray:
     """A Keras variable's value as a float NumPy array, on every backend and device."""
     return np.asarray(keras.ops.convert_to_numpy(variable.value))
 
 
-def zero(variable, mask):
+def zero(variable: keras.Variable, mask: np.ndarray) -> None:
     """Sets to exactly 0.0 what a mask does not keep."""
     if not mask.all():
         value = value_of(variable)
         variable.assign(np.where(mask, value, np.zeros((), value.dtype)))
 
 
-def own_variable(layer, name):
+def own_variable(layer: keras.Layer, name: str) -> keras.Variable:
     """A layer's variable of this name: `kernel` may show something that is computed of it."""
     variable = getattr(layer, f"_{name}", None)
     return variable if isinstance(variable, keras.Variable) else getattr(layer, name)
 
 
-def all_kernels(model):
+def all_kernels(model: keras.Model) -> list[Kernel]:
     """The `Kernel`s of a built model, in the order of its layers; those of nested models and
     shared layers too, each once.
 
@@ -132,7 +134,7 @@ def all_kernels(model):
     return found
 
 
-def leaves(model):
+def leaves(model: keras.Model) -> list[keras.Layer]:
     """All layers of a model that hold weights of their own, each once, outer layers first.
 
     Raises:
@@ -149,7 +151,7 @@ def leaves(model):
     return list({id(layer): layer for layer in layers if _own_variables(layer)}.values())
 
 
-def unknown_layers(model):
+def unknown_layers(model: keras.Model) -> list[keras.Layer]:
     """Layers with weights of which this program does not know whether they can be pruned."""
     return [
         layer
@@ -160,14 +162,14 @@ def unknown_layers(model):
     ]
 
 
-def describe(layer):
+def describe(layer: keras.Layer) -> str:
     """A layer for a message, such as "lstm (LSTM, 1,024 weights)"."""
     number = sum(math.prod(variable.shape) for variable in layer.weights)
     return f"{layer.name} ({type(layer).__name__}, {pluralize(number, 'weight')})"
 
 
 @contextlib.contextmanager
-def watched(found, look):
+def watched(found: Sequence[Kernel], look: Callable[[Kernel, Any, Any], object]) -> Iterator[None]:
     """While it lasts, `look(kernel, inputs, outputs)` is told of every call of the layers of these
     `Kernel`s.
 
@@ -196,7 +198,7 @@ def watched(found, look):
             del layer.call  # that of its class is there again
 
 
-def kernel_axes(layer):
+def kernel_axes(layer: keras.Layer) -> dict[str, tuple[int, ...]]:
     """The names of a layer's kernels, each with the axes of its units as numbers from 0."""
     if isinstance(layer, keras.layers.EinsumDense):
         return {"kernel": einsum_units(layer)} if layer.built else {"kernel": ()}
@@ -213,7 +215,7 @@ def _rank(layer, name):
     return len(own_variable(layer, name).shape) if layer.built else 2
 
 
-def einsum_units(layer):
+def einsum_units(layer: keras.Layer) -> tuple[int, ...]:
     """The axes of an EinsumDense's kernel that appear in its output."""
     operands, result = layer.equation.replace(" ", "").split("->")
     kernel = operands.split(",")[1]
@@ -225,7 +227,7 @@ def _own_variables(layer):
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
-def einsum_letters(layer, rank):
+def einsum_letters(layer: keras.Layer, rank: int) -> tuple[str, str, str]:
     """The letters of an EinsumDense's equation: of its input of this many axes, of its kernel and
     of its output, with letters in place of "..."."""
     operands, result = layer.equation.replace(" ", "").split("->")

@@ -1,9 +1,14 @@
 """The names of a model's layers: each goes by its own, its path, and those of what it is in."""
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
 
 
-def names_of_layers(model):
+def names_of_layers(model: "keras.Model") -> dict[int, list[set[str]]]:
     """What every layer within a model may be called, from itself to the layers around it.
 
     Args:
@@ -23,7 +28,7 @@ def names_of_layers(model):
     return found
 
 
-def unique_names(model, layers):
+def unique_names(model: "keras.Model", layers: "Sequence[keras.Layer]") -> dict[int, str]:
     """A name for each of these layers, by id: its own; where several have that, one with the names
     of the layers around it, which is the same in a copy of the model, as Keras' path is not.
 
@@ -43,7 +48,7 @@ def unique_names(model, layers):
     return found
 
 
-def layers_in_order(model):
+def layers_in_order(model: "keras.Model") -> "list[keras.Layer]":
     """All layers within a model, in the order in which they have been added, also in others."""
     return [chain[0] for chain in _chains(model)]
 

@@ -2,7 +2,10 @@
 
 import math
 import re
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,16 +17,20 @@ from .architectures import Architecture, architecture_of
 from .backend import device_names, keras, tf
 from .copies import copy_of_model
 
+if TYPE_CHECKING:
+    from ..data.data_loaders.loader_utils import Dataset
+    from ..settings.experiment import ExperimentConfig
+
 
 def build(
-    learning_rate=0.001,
-    l1_reg=0.0,
-    l2_reg=0.0,
-    seed=0,
-    name="mlp",
-    shape=(784,),
-    num_classes=NUM_CLASSES,
-):
+    learning_rate: float = 0.001,
+    l1_reg: float = 0.0,
+    l2_reg: float = 0.0,
+    seed: int = 0,
+    name: str = "mlp",
+    shape: Sequence[int] = (784,),
+    num_classes: int = NUM_CLASSES,
+) -> keras.Model:
     """A network, compiled.
 
     Args:
@@ -59,7 +66,7 @@ def build(
     return model
 
 
-def build_for(config, dataset):
+def build_for(config: "ExperimentConfig", dataset: "Dataset") -> keras.Model:
     """The network of an `ExperimentConfig` for a `Dataset`, compiled."""
     return build(
         config.learning_rate,
@@ -73,8 +80,14 @@ def build_for(config, dataset):
 
 
 def assemble(
-    architecture, input_size, learning_rate, l1_reg, l2_reg, name=None, num_classes=NUM_CLASSES
-):
+    architecture: Architecture,
+    input_size: int,
+    learning_rate: float,
+    l1_reg: float,
+    l2_reg: float,
+    name: str | None = None,
+    num_classes: int = NUM_CLASSES,
+) -> keras.Model:
     """A compiled network of this `Architecture`, for examples of shape (n, input_size)."""
     layers = [keras.Input((input_size,), name="images")]
     for number, units in enumerate(architecture.hidden_units, start=1):
@@ -97,7 +110,7 @@ def assemble(
     return model
 
 
-def load(path):
+def load(path: str | PathLike) -> keras.Model:
     """A model that Keras has saved as a whole, without its optimizer and loss.
 
     Read in Keras' safe mode: no code in the file is run.
@@ -132,7 +145,7 @@ def _why_not_loaded(error):
     return f"is not a model that keras.Model.save has written ({one_line(text, 120)})"
 
 
-def check_classifier(model, called, shape, num_classes):
+def check_classifier(model: Any, called: str, shape: Sequence[int], num_classes: int) -> None:
     """Makes sure that a model takes such examples and tells so many classes apart.
 
     Raises:
@@ -172,7 +185,7 @@ def _fault_of_ends(model, shape, num_classes):
     return None
 
 
-def num_outputs(model):
+def num_outputs(model: keras.Model) -> int | None:
     """How many classes a model tells apart; None where nobody knows."""
     shape = _shape(model, "output_shape")
     return shape[1] if shape else None
@@ -196,7 +209,7 @@ def _described(shapes):
     return pluralize(len(shapes), "array") if several else f"arrays of shape {shapes}"
 
 
-def example_shape(model, shape):
+def example_shape(model: keras.Model, shape: Sequence[int]) -> tuple[int, ...] | None:
     """The shape in which a model takes examples of this one; None if it takes no such.
 
     Examples with as many numbers are given its shape: flat images a height and a width, grey ones
@@ -267,7 +280,12 @@ def _last_activation(model):
     return getattr(list(layers)[-1], "activation", None)
 
 
-def compile_model(model, learning_rate, from_logits=False, optimizer_name=None):
+def compile_model(
+    model: keras.Model,
+    learning_rate: float,
+    from_logits: bool = False,
+    optimizer_name: str | None = None,
+) -> None:
     """Gives `model` a new Adam optimizer, cross-entropy on integer labels, and accuracy.
 
     The name is what files call the optimizer; None for Keras' own, which numbers all.
@@ -280,12 +298,12 @@ def compile_model(model, learning_rate, from_logits=False, optimizer_name=None):
     )
 
 
-def answers_logits(model):
+def answers_logits(model: keras.Model) -> bool:
     """Whether a compiled model answers with logits instead of probabilities."""
     return getattr(model.loss, "from_logits", False)
 
 
-def clone(model, optimizer_name=None):
+def clone(model: keras.Model, optimizer_name: str | None = None) -> keras.Model:
     """A new, compiled model with the same architecture and a copy of the weights."""
     copy = copy_of_model(model)
     rate, from_logits = float(model.optimizer.learning_rate), answers_logits(model)

@@ -1,6 +1,7 @@
 """What a user's class of models adds to Keras': methods that copies must not lose silently."""
 
 import inspect
+from collections.abc import Iterable
 
 import keras
 
@@ -13,7 +14,7 @@ TRAINING = (
 )
 
 
-def own_methods(model, names):
+def own_methods(model: keras.Model, names: Iterable[str]) -> list[str]:
     """Those of these methods that a model's class defines anew."""
     methods = {name: getattr(type(model), name, None) for name in names}
     return [name for name, method in methods.items() if method and not _is_of_keras(method)]
@@ -23,18 +24,18 @@ def _is_of_keras(thing):
     return (getattr(thing, "__module__", None) or "").partition(".")[0] == "keras"
 
 
-def is_own_graph(model):
+def is_own_graph(model: keras.Model) -> bool:
     """Whether a model is a functional or sequential one of a class of the user's."""
     is_graph = isinstance(model, keras.Sequential) or hasattr(model, "_nodes_by_depth")
     return is_graph and not _is_of_keras(type(model))
 
 
-def has_own_config(model):
+def has_own_config(model: keras.Model) -> bool:
     """Whether the class says itself how a model of it is made anew."""
     return bool(own_methods(model, ("get_config", "from_config")))
 
 
-def class_for(model, base):
+def class_for(model: keras.Model, base: type) -> type:
     """The class of a model that is made of another graph: its own, or `base` if that cannot be.
 
     Args:
@@ -58,7 +59,7 @@ def _takes_the_same(kind, base):
     return fits and not needs_more
 
 
-def check_answers_alike(model, copy):
+def check_answers_alike(model: keras.Model, copy: keras.Model) -> None:
     """Makes sure that a copy has not lost the method that answers.
 
     Raises:
@@ -72,7 +73,7 @@ def check_answers_alike(model, copy):
         )
 
 
-def warn_of_lost_methods(model, copy):
+def warn_of_lost_methods(model: keras.Model, copy: keras.Model) -> None:
     """Warns where a copy of a model is of Keras' class and no longer trained as the model is."""
     lost = own_methods(model, TRAINING)
     if lost and type(copy) is not type(model):

@@ -1,12 +1,13 @@
 """Vocabularies of layers that look up words: what they learned by `adapt` is in no config."""
 
 import contextlib
+from collections.abc import Iterator
 
 import keras
 
 
 @contextlib.contextmanager
-def with_vocabularies(model):
+def with_vocabularies(model: keras.Model) -> Iterator[None]:
     """While it lasts, the configs of a Keras model's layers hold their vocabularies, whether from
     `adapt` or from a file: a layer that is made of them looks up what the first one does."""
     lookups = _lookups(model)

@@ -1,10 +1,16 @@
 """The weights of a network as arrays, and what a mask leaves of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..utils import RunError
+
+if TYPE_CHECKING:
+    import keras
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,7 @@ class Weights:
     biases: dict
 
     @classmethod
-    def of(cls, model):
+    def of(cls, model: "keras.Model") -> "Weights":
         """Copies of a Keras model's weights."""
         layers = {layer.name: layer for layer in model.layers}
         return cls(
@@ -28,7 +34,7 @@ class Weights:
             {name: layer.bias.numpy() for name, layer in layers.items() if layer.use_bias},
         )
 
-    def put_into(self, model):
+    def put_into(self, model: "keras.Model") -> None:
         """Gives these weights to a Keras model of the same architecture."""
         for layer in model.layers:
             layer.kernel.assign(self.kernels[layer.name])
@@ -36,22 +42,22 @@ class Weights:
                 layer.bias.assign(self.biases[layer.name])
 
     @property
-    def hidden(self):
+    def hidden(self) -> dict[str, np.ndarray]:
         """The kernels that can be pruned: all but the output layer's."""
         return dict(list(self.kernels.items())[:-1])
 
     @property
-    def layers(self):
+    def layers(self) -> list[tuple[np.ndarray, np.ndarray | None]]:
         """A (kernel, bias) for every layer; the bias is None where there is none."""
         return [(kernel, self.biases.get(name)) for name, kernel in self.kernels.items()]
 
     @property
-    def size(self):
+    def size(self) -> int:
         """The number of all weights and biases."""
         arrays = (*self.kernels.values(), *self.biases.values())
         return sum(array.size for array in arrays)
 
-    def masked(self, masks, by_unit=False):
+    def masked(self, masks: Mapping[str, np.ndarray], by_unit: bool = False) -> "Weights":
         """Copies with the removed weights set to exactly 0.0.
 
         Args:
@@ -66,7 +72,7 @@ class Weights:
         return Weights(kernels, biases)
 
 
-def read_weights(path):
+def read_weights(path: str | PathLike) -> Weights:
     """The `Weights` in an HDF5 file of Keras', read as plain arrays without importing Keras.
 
     Raises:

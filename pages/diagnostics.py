@@ -1,6 +1,7 @@
 """What a page shows of each network besides its row: distributions, confusion matrix, examples."""
 
 import base64
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,13 +10,21 @@ from ..utils import percent
 from ..visualization.controls import is_control, of_methods
 from ..visualization.tables import BASELINE, baseline_of, json_numbers, trains
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..experiments.paths import ArtifactPaths
+
+
 # A confusion matrix of more classes nobody reads.
 MOST_CLASSES = 20
 # So many numbers of histograms make a page of half a megabyte.
 MOST_NUMBERS = 150_000
 
 
-def diagnostics_of(paths, rows, labels):
+def diagnostics_of(
+    paths: "ArtifactPaths", rows: "pd.DataFrame", labels: np.ndarray | None
+) -> tuple[dict[str, Any], dict[int, dict[str, Any]], list[str]]:
     """How the networks look, by method; the images in them, by number; and what is missing.
 
     Args:

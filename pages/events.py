@@ -7,7 +7,10 @@ always the same name: who writes again replaces what is shown, and nothing is sh
 import importlib
 import math
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,14 +37,15 @@ class Run:
     hparams: dict = field(default_factory=dict)
 
 
-def check_installed():
+def check_installed() -> None:
     """Makes sure that event files can be written.
 
     Raises:
         RunError: if tensorboardX is not installed.
     """
     # It would import PyTorch where that is installed: seconds, for nothing that is needed here.
-    is_hidden = sys.modules.setdefault("torch", None) is None
+    modules: dict[str, Any] = sys.modules
+    is_hidden = modules.setdefault("torch", None) is None
     try:
         importlib.import_module("tensorboardX")
     except ImportError as error:
@@ -54,7 +58,7 @@ def check_installed():
             del sys.modules["torch"]
 
 
-def write_events(folder, runs, wall_time):
+def write_events(folder: Path, runs: Mapping[str, Run], wall_time: float) -> None:
     """Writes runs in the place of those that were written to the folder before.
 
     All files are complete before the first old one goes. One process at a time may write. A

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -35,6 +37,10 @@ from .tables import (
     table,
 )
 
+if TYPE_CHECKING:
+    from ..experiments.paths import ArtifactPaths
+
+
 # Sparsities at which experiments are compared.
 COMPARED = (0.9, 0.99)
 PUBLISHED = PACKAGE_DIR / "references" / "published"
@@ -46,7 +52,7 @@ class NothingYet(RunError):  # noqa: N818 - nothing is wrong
     """An experiment that has no tested networks yet."""
 
 
-def write_report(paths, keep_richer=False):
+def write_report(paths: "ArtifactPaths", keep_richer: bool = False) -> bool:
     """Writes `report.html` of an experiment, or of several seeds.
 
     Args:
@@ -79,7 +85,7 @@ def _is_rich(report):
     return False
 
 
-def try_to_write_report(paths):
+def try_to_write_report(paths: "ArtifactPaths") -> None:
     """The same after a run, whose results stand without a page; a failure is said."""
     try:
         write_report(paths)
@@ -87,7 +93,7 @@ def try_to_write_report(paths):
         echo(f"Warning: {paths.report} could not be written ({error}).")
 
 
-def report_of(paths):
+def report_of(paths: "ArtifactPaths") -> dict[str, Any]:
     """What the page of an experiment shows, as JSON takes it.
 
     Raises:
@@ -105,7 +111,7 @@ def report_of(paths):
         num_test, chance = len(labels), Chance.of(labels)
     published = published_curves(settings)
     means = None if summary is None else in_order(csv.means_of(summary), asked_methods(settings))
-    shown = means if rows is None else rows
+    shown: Any = means if rows is None else rows
     sentences, rule = findings.summarize(shown, chance)
     looks, pixels, missing = ({}, {}, []) if rows is None else diagnostics_of(paths, rows, labels)
     return {
@@ -119,7 +125,7 @@ def report_of(paths):
             shown,
             num_test,
             summary,
-            published and published["weight"]["accuracy"][0],
+            published["weight"]["accuracy"][0] if published else None,
             settings.get("num_valid"),
             chance=chance,
             is_one_of_several=_is_seed(paths),
@@ -167,7 +173,7 @@ def _seeds(paths):
     return [{"name": name, "href": f"replicates/{name}/report.html"} for name in names]
 
 
-def published_curves(settings):
+def published_curves(settings: Mapping[str, Any]) -> dict[str, Any] | None:
     """The published results of the same experiment, by granularity; None if there are none."""
     name = (
         f"{settings.get('dataset')}-{settings.get('epochs')}-lr={settings.get('learning_rate')}"

@@ -1,6 +1,7 @@
 """What an experiment says in a sentence, and how far it can be trusted; from tables alone."""
 
 import math
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -9,6 +10,10 @@ from ..experiments.intervals import FEWEST_SEEDS
 from ..utils import percent, pluralize
 from ..visualization import controls
 from ..visualization.tables import baseline_of, trains
+
+if TYPE_CHECKING:
+    from ..experiments.chance import Chance
+
 
 # What a network may lose on validation data to be called as good as, or nearly as good as before.
 NOTHING, LITTLE = 0.0, 0.01
@@ -32,7 +37,7 @@ RULE_WITHOUT_VALIDATION = (
 )
 
 
-def summarize(rows, chance=None):
+def summarize(rows: pd.DataFrame, chance: "Chance | None" = None) -> tuple[list[str], str]:
     """The sentences of an experiment, and the rule that they come from.
 
     Args:
@@ -112,15 +117,22 @@ def _sentence(row, control, baseline):
     )
 
 
-def points(number):
+def points(number: float) -> str:
     """ "0.6 points", "1 point"."""
     text = f"{number:.2f}".rstrip("0").rstrip(".")
     return f"{text} {'point' if text == '1' else 'points'}"
 
 
 def caveats(
-    rows, num_test, summary, published, num_valid=None, *, chance=None, is_one_of_several=False
-):
+    rows: pd.DataFrame | None,
+    num_test: int | None,
+    summary: pd.DataFrame | None,
+    published: float | None,
+    num_valid: int | None = None,
+    *,
+    chance: "Chance | None" = None,
+    is_one_of_several: bool = False,
+) -> list[tuple[bool, str]]:
     """How far the numbers can be trusted: pairs of whether it speaks for them, and why.
 
     Args:

@@ -4,7 +4,9 @@ import contextlib
 import json
 import math
 from datetime import datetime
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..experiments import finished, folder, lock
@@ -29,7 +31,7 @@ MEMORY = ".index.json"
 CARDS = 3
 
 
-def write_index(output_dir):
+def write_index(output_dir: str | PathLike) -> Path:
     """Writes `index.html` over all experiments in a folder.
 
     One process at a time looks and writes, so that of two that end at once the later one sees both.
@@ -65,7 +67,7 @@ def _writing(root):
         raise RunError(f"{root} cannot be written to ({error.strerror or error}).") from error
 
 
-def try_to_write_index(output_dir):
+def try_to_write_index(output_dir: str | PathLike) -> None:
     """The same after a run, whose results stand without a page; a failure is said."""
     try:
         echo(f"Pages to browse: {write_index(output_dir)}")
@@ -73,7 +75,7 @@ def try_to_write_index(output_dir):
         echo(f"Warning: the page over all experiments could not be written ({error}).")
 
 
-def gallery_of(root, memory):
+def gallery_of(root: Path, memory: dict[str, Any]) -> dict[str, Any]:
     """What the page shows, as JSON takes it."""
     cards = cards_of(root, memory)
     counts = {}
@@ -95,7 +97,7 @@ def _sweeps(root):
     return [sweep_page.card_of(paths) for paths in found]
 
 
-def cards_of(root, memory=None):
+def cards_of(root: Path, memory: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     """A card for every experiment in a folder, the latest first; broken and unfinished ones too.
 
     Args:
@@ -113,18 +115,19 @@ def cards_of(root, memory=None):
     return sorted(found, key=lambda card: -card["when"])
 
 
-def stopped_trials(root):
+def stopped_trials(root: Path) -> dict[str, str]:
     """The experiments that sweeps have stopped early: by name, the sweep's name."""
     found = {}
     for paths in sweeps_of(root):
         with contextlib.suppress(*FAILURES):
-            for trial in read_record(paths)["trials"]:
+            record: Any = read_record(paths)
+            for trial in record["trials"]:
                 if trial["state"] == STOPPED:
                     found[trial["experiment_id"]] = paths.root.name
     return found
 
 
-def experiments_of(root):
+def experiments_of(root: Path) -> list[ArtifactPaths]:
     """The `ArtifactPaths` of all experiments in a folder, by name."""
     every = (ArtifactPaths(place) for place in sorted(Path(root).glob("*/")))
     return [p for p in every if p.config.exists() or p.replicates.is_dir()]
@@ -138,7 +141,7 @@ def _memory(root):
     return {}
 
 
-def card_of(paths, memory):
+def card_of(paths: ArtifactPaths, memory: dict[str, Any]) -> dict[str, Any]:
     """What there is to say of one experiment; never fails."""
     about = {
         "name": paths.root.name,

@@ -1,7 +1,13 @@
 """The pages that a run writes when its tables are there."""
 
+from typing import TYPE_CHECKING
 
-def check(config):
+if TYPE_CHECKING:
+    from ..experiments.paths import ArtifactPaths
+    from ..settings.experiment import ExperimentConfig
+
+
+def check(config: "ExperimentConfig") -> None:
     """Makes sure, before the work, that what the config asks for can be written.
 
     Raises:
@@ -13,7 +19,7 @@ def check(config):
         check_installed()
 
 
-def publish(config, paths):
+def publish(config: "ExperimentConfig", paths: "ArtifactPaths") -> None:
     """Writes an experiment's page and, where the config asks for it, TensorBoard's files.
 
     Args:

@@ -8,6 +8,7 @@ import math
 from functools import cache
 from importlib import metadata, resources, util
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..utils import RunError, fingerprint, one_line, percent, write_bytes
@@ -20,21 +21,22 @@ LINE_COLORS = [color for color in METHOD_COLORS if color != "#000000"]
 ASSETS = "assets"
 
 
-def write_assets(folder):
+def write_assets(folder: Path) -> None:
     """Puts what pages share into `assets/` of a folder, if it is not there yet."""
     path = Path(folder) / plotly_address()
     # Found without importing the package, which takes a while.
-    source = Path(util.find_spec("plotly").origin).parent / "package_data" / "plotly.min.js"
+    plotly: Any = util.find_spec("plotly")
+    source = Path(plotly.origin).parent / "package_data" / "plotly.min.js"
     if not path.exists() or path.stat().st_size != source.stat().st_size:
         write_bytes(path, source.read_bytes())
 
 
-def plotly_address():
+def plotly_address() -> str:
     """Of Plotly's script, relative to the folder of all experiments."""
     return f"{ASSETS}/plotly-{metadata.version('plotly')}.min.js"
 
 
-def report(data):
+def report(data: dict[str, Any]) -> str:
     """The page of one experiment, as `experiment_page.report_of` collects it."""
     shown = ("history", "curves", "bands", "baseline", "published", "looks", "pixels", "classes")
     figures = {name: data[name] for name in shown} | {"colors": LINE_COLORS}
@@ -42,7 +44,7 @@ def report(data):
     return _page("report.html", data, figures, plotly, ("common.js", "report.js"))
 
 
-def sweep(data):
+def sweep(data: dict[str, Any]) -> str:
     """The page of a sweep, as `sweep_page.page_of` collects it."""
     shown = ("settings", "slices", "curves")
     figures = {name: data[name] for name in shown} | {"colors": LINE_COLORS}
@@ -50,7 +52,7 @@ def sweep(data):
     return _page("sweep.html", data, figures, plotly, ("common.js", "sweep.js"))
 
 
-def index(data):
+def index(data: dict[str, Any]) -> str:
     """The page over all experiments, as `index_page.gallery_of` collects them."""
     cards = [{**card, "lines": _thumbnail(card["curves"])} for card in data["cards"]]
     figures = {"cards": data["cards"], "colors": LINE_COLORS}

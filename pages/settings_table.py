@@ -3,9 +3,15 @@ was made with."""
 
 import dataclasses
 import shlex
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ..settings.experiment import ExperimentConfig
 from ..settings.fields import DEFAULT_NUM_VALID
+
+if TYPE_CHECKING:
+    from ..experiments.paths import ArtifactPaths
+
 
 # Settings of a run that do not say what is in its results.
 NOT_OF_THE_EXPERIMENT = (
@@ -15,7 +21,7 @@ NOT_OF_THE_EXPERIMENT = (
 DEFAULTS = {f.name: f.default for f in dataclasses.fields(ExperimentConfig)}
 
 
-def described_settings(settings):
+def described_settings(settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rows of flag, value, and whether it is the default."""
     left_out = (*NOT_OF_THE_EXPERIMENT, "replicates")
     return [
@@ -37,7 +43,7 @@ def _same(name, value):
     return list(value) == list(default) if isinstance(value, list | tuple) else value == default
 
 
-def command(settings, paths):
+def command(settings: Mapping[str, Any], paths: "ArtifactPaths") -> str:
     """The command line that makes the same again."""
     parts = ["python", "-m", "network-pruning.train"]
     for name, value in settings.items():
@@ -53,7 +59,7 @@ def command(settings, paths):
     return shlex.join(parts)
 
 
-def provenance(record):
+def provenance(record: dict[str, Any] | None) -> list[list[str]]:
     """Pairs of what and which."""
     if record is None:
         return []

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,13 @@ from ..sweeps.tables import OBJECTIVE, OVER_SEEDS, SEED, best_of, described, fin
 from ..utils import percent, pluralize
 from .findings import points
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..sweeps.paths import SweepPaths
+    from ..sweeps.tables import Collected
+
+
 # So many best trials, of as many data sets, are told in words.
 MOST_DATASETS = 4
 STATES = {
@@ -26,7 +34,7 @@ STATES = {
 }
 
 
-def states_text(record):
+def states_text(record: dict[str, Any]) -> str:
     """ "60 trials: 50 finished, 8 stopped early as hopeless, 2 failed"."""
     states = [trial["state"] for trial in record["trials"]]
     if set(states) == {FINISHED}:
@@ -35,7 +43,7 @@ def states_text(record):
     return f"{pluralize(len(states), 'trial')}: {', '.join(told)}" if told else "no trials"
 
 
-def progress(record):
+def progress(record: dict[str, Any]) -> str:
     """A sentence on what became of the trials, and whether there are more to come."""
     text = f"{states_text(record)[:1].upper()}{states_text(record)[1:]}."
     states = {trial["state"] for trial in record["trials"]}
@@ -45,7 +53,7 @@ def progress(record):
     return text
 
 
-def best_settings(paths, record, table):
+def best_settings(paths: "SweepPaths", record: dict[str, Any], table: "pd.DataFrame") -> list[str]:
     """Sentences on the best settings, with what they reach on test data."""
     best = best_of(record)
     if not best and finished_trials(record):
@@ -103,7 +111,7 @@ def _network_at(rows, k):
     return {**best, "half": None if np.isnan(half) else float(half)}
 
 
-def exported(paths, name):
+def exported(paths: "SweepPaths", name: str) -> dict[str, float] | None:
     """Accuracy and compression of a trial's exported file; None if there is none."""
     with contextlib.suppress(*finished.FAILURES):
         text = ArtifactPaths(paths.output_dir / name).export_record.read_text(encoding="utf-8")
@@ -115,7 +123,7 @@ def exported(paths, name):
     return None
 
 
-def most_important(shares):
+def most_important(shares: "pd.DataFrame") -> list[str]:
     """A sentence on what matters most, if there is something to compare."""
     own = shares[shares["of"] == OBJECTIVE].set_index("setting")["explained"].astype(float).dropna()
     settings = own.drop(SEED, errors="ignore")
@@ -128,7 +136,7 @@ def most_important(shares):
     return [f"{text}, the seed, chance, {100 * own[SEED]:.0f} %." if SEED in own else f"{text}."]
 
 
-def rule(record):
+def rule(record: dict[str, Any]) -> str:
     """A sentence on how the best trial is chosen."""
     column, _ = parsed(record["objective"])
     way = "largest" if record["goal"] != "min" else "smallest"
@@ -140,7 +148,9 @@ def rule(record):
     return f"{text}; the method is chosen on validation data, told is test accuracy."
 
 
-def failures(paths, record, found):
+def failures(
+    paths: "SweepPaths", record: dict[str, Any], found: "Collected"
+) -> list[dict[str, Any]]:
     """What has failed, and what has finished and cannot be read any more."""
     failed = []
     for trial in record["trials"]:

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -25,8 +26,12 @@ from ..utils import one_line, percent
 from ..visualization.tables import BASELINE, json_number, json_numbers
 from . import sweep_findings
 
+if TYPE_CHECKING:
+    from ..sweeps.paths import SweepPaths
+    from ..sweeps.tables import Collected
 
-def card_of(paths):
+
+def card_of(paths: "SweepPaths") -> dict[str, Any]:
     """What the page over all experiments tells of a sweep; never fails."""
     about = {
         "name": paths.root.name,
@@ -35,7 +40,7 @@ def card_of(paths):
         "best": None,
     }
     try:
-        record = read_record(paths)
+        record: Any = read_record(paths)
         best = best_of(record)[:1]
         text = "".join(
             f"{value(record['objective'], entry['mean'])}{described(entry['settings'], ' with ')}"
@@ -61,14 +66,20 @@ WITHOUT_OPTUNA = (
 )
 
 
-def page_of(paths, record):
+def page_of(paths: "SweepPaths", record: dict[str, Any]) -> dict[str, Any]:
     """What the page of a sweep shows, as JSON takes it."""
     found = collect(paths, record)
     table = table_of(record, found)
     return page_from(paths, record, found, table, importance(record, table))
 
 
-def page_from(paths, record, found, table, shares):
+def page_from(
+    paths: "SweepPaths",
+    record: dict[str, Any],
+    found: "Collected",
+    table: pd.DataFrame,
+    shares: pd.DataFrame,
+) -> dict[str, Any]:
     """The same of what has been collected before.
 
     Args:

@@ -1,5 +1,7 @@
 """What comes out of a sweep: tables, figures and a page, written to its folder."""
 
+from typing import TYPE_CHECKING, Any
+
 from ..experiments import finished
 from ..sweeps.importance import by_importance, importance, is_available, objectives_of
 from ..sweeps.levels import levels_of
@@ -10,8 +12,11 @@ from . import rendering
 from .sweep_findings import states_text
 from .sweep_page import page_from
 
+if TYPE_CHECKING:
+    from ..sweeps.paths import SweepPaths
 
-def write_results(paths, record):
+
+def write_results(paths: "SweepPaths", record: dict[str, Any]) -> None:
     """Writes the tables of a sweep, its figures and its page, of as many trials as have finished.
     Without Optuna a table of what matters is left as it is.
 
@@ -40,7 +45,7 @@ def write_results(paths, record):
     write_text(paths.report, rendering.sweep(page_from(paths, record, found, table, shares)))
 
 
-def try_to_write_results(paths, record):
+def try_to_write_results(paths: "SweepPaths", record: dict[str, Any]) -> None:
     """The same while and after trials run, whose results stand without; a failure is said."""
     try:
         write_results(paths, record)

@@ -1,5 +1,8 @@
 """What the figures and tables of an experiment's page show: curves, sparsities of layers, rows."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -23,7 +26,7 @@ SUMMARY_COLUMNS = (
 SPREAD = ("low", "high", "one", "other")
 
 
-def baseline(rows):
+def baseline(rows: pd.DataFrame) -> dict[str, float | None]:
     """What the untouched dense network reaches."""
     dense = baseline_of(rows)
     accuracy, loss = json_numbers([dense["test_accuracy"], dense.get(_loss_of(rows))])
@@ -34,7 +37,7 @@ def _loss_of(rows):
     return "test_loss" if "test_loss" in rows else "test_cross_entropy"
 
 
-def curves(rows):
+def curves(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """The points of every method, by sparsity: of a table of networks, or of means."""
     rows = _with_seeds(rows).assign(missed=missed(rows).astype(float))
     found = []
@@ -70,7 +73,7 @@ def _with_seeds(rows):
     return rows.assign(test_accuracy_one=one, test_accuracy_other=other)
 
 
-def layer_sparsities(rows):
+def layer_sparsities(rows: pd.DataFrame) -> dict[str, Any]:
     """The share of each hidden layer that is zero, by method and sparsity."""
     columns = [column for column in rows if column.startswith("sparsity_")]
     columns = [column for column in columns if rows[column].notna().any()]
@@ -87,7 +90,7 @@ def layer_sparsities(rows):
     }
 
 
-def table(rows, columns):
+def table(rows: pd.DataFrame, columns: Sequence[Any]) -> dict[str, Any]:
     """The rows as cells; where clearly fewer weights are removed than asked for, with a mark."""
     columns = [column for column in columns if column in rows and rows[column].notna().any()]
     sparsity = columns.index("sparsity" if "sparsity" in columns else "sparsity_mean")

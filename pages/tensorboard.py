@@ -1,5 +1,8 @@
 """What TensorBoard shows of an experiment: what its folder holds, collected; no TensorFlow."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from PIL import Image
 
@@ -17,13 +20,17 @@ from .events import Run, write_events
 from .experiment_page import COMPARED
 from .settings_table import DEFAULTS
 
+if TYPE_CHECKING:
+    from ..experiments.paths import ArtifactPaths
+
+
 SCALARS = (
     *("test_accuracy", "valid_accuracy", "test_loss"),
     *("compression_ratio", "speedup", "sparsity"),
 )
 
 
-def write_tensorboard(paths):
+def write_tensorboard(paths: "ArtifactPaths") -> Path:
     """Writes the files for TensorBoard of an experiment, in the place of those written before.
 
     In the folder `tensorboard` there is a run `training`, whose steps are epochs; one for every
@@ -42,7 +49,7 @@ def write_tensorboard(paths):
         RunError: if there is nothing to show yet, it cannot be understood or written, or
             tensorboardX is not installed.
     """
-    record = folder.read_record(paths)
+    record: Any = folder.read_record(paths)
     rows = None if record is None else networks_of_record(paths, record)
     if rows is None:
         raise RunError(f"{paths.root} has no tested networks yet; run the experiment to its end.")

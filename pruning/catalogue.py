@@ -9,7 +9,7 @@ COLUMNS = 80
 INDENT = 20
 
 
-def catalogue():
+def catalogue() -> str:
     """Every value of every axis with the first paragraph of its docstring, defaults marked."""
     example = "weight/lamp/global/gradual/finetune"
     heading = f"A method names at most one value of each axis, as in `methods={example}`."

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,8 +11,12 @@ from ..utils import RunError, UsageError
 from .recoveries import Recovery
 from .schedules import Round
 
+if TYPE_CHECKING:
+    from .criteria import Layer
+    from .ranking import Ranking
 
-def check_weights(layer):
+
+def check_weights(layer: "Layer") -> None:
     """Makes sure that a criterion's `Layer` can be scored.
 
     Raises:
@@ -26,7 +31,7 @@ def check_weights(layer):
         )
 
 
-def checked_scores(criterion, returned, layer):
+def checked_scores(criterion: str, returned: Any, layer: "Layer") -> np.ndarray:
     """A criterion's scores as an array.
 
     Raises:
@@ -43,7 +48,7 @@ def checked_scores(criterion, returned, layer):
     return scores
 
 
-def checked_granularity(name, granularity):
+def checked_granularity(name: str, granularity: Any) -> Any:
     """A granularity.
 
     Raises:
@@ -58,7 +63,7 @@ def checked_granularity(name, granularity):
     return granularity
 
 
-def checked_items(granularity, name, returned):
+def checked_items(granularity: str, name: str, returned: Any) -> np.ndarray:
     """A granularity's scores of its items, for the layer `name`.
 
     Raises:
@@ -74,7 +79,7 @@ def checked_items(granularity, name, returned):
     return items
 
 
-def checked_mask(granularity, name, returned, shape):
+def checked_mask(granularity: str, name: str, returned: Any, shape: tuple[int, int]) -> np.ndarray:
     """A granularity's mask of the layer `name`.
 
     Raises:
@@ -90,7 +95,9 @@ def checked_mask(granularity, name, returned, shape):
     return mask
 
 
-def checked_counts(scope, returned, rankings):
+def checked_counts(
+    scope: str, returned: Any, rankings: "Mapping[str, Ranking]"
+) -> Mapping[str, int | np.ndarray]:
     """A scope's counts of what is gone in each layer.
 
     Raises:
@@ -116,7 +123,7 @@ def _refuse_counts(scope, came):
     )
 
 
-def checked_rounds(schedule, returned, k):
+def checked_rounds(schedule: str, returned: Any, k: float) -> list[Round]:
     """A schedule's rounds as a list.
 
     Raises:
@@ -138,13 +145,14 @@ def _is_round(value):
     return is_round and 0 <= value.sparsity <= 1 and (value.ramp is None or callable(value.ramp))
 
 
-def checked_ramp(schedule, sparsity):
+def checked_ramp(schedule: str, sparsity: Any) -> float:
     """What a ramp says of a progress.
 
     Raises:
         RunError: unless it is a number in [0, 1].
     """
-    if not isinstance(sparsity, Real) or not 0 <= sparsity <= 1:
+    is_number = isinstance(sparsity, Real)
+    if not is_number or not 0 <= sparsity <= 1:
         raise RunError(
             f"A ramp of the {named('schedule', schedule)} must return a sparsity in [0, 1], but "
             f"what came is {_kind(sparsity)}."
@@ -152,7 +160,7 @@ def checked_ramp(schedule, sparsity):
     return sparsity
 
 
-def checked_recovery(recovery, returned):
+def checked_recovery(recovery: str, returned: Any) -> Recovery:
     """What a recovery returned.
 
     Raises:

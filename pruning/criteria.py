@@ -10,8 +10,10 @@ negative; the weights with the lowest are removed first. To add one, in a file o
         return abs(layer.kernel)
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +24,14 @@ CRITERIA = Registry("criterion", takes=("layer",))
 register_criterion = CRITERIA.register
 
 
-def additive(criterion):
+def additive(criterion: Any) -> "Callable[[Layer], np.ndarray]":
     """Marks a criterion whose scores add up: what is removed together, such as a unit, is scored by
     their sum, and not by their L2 norm."""
     criterion.additive = True
     return criterion
 
 
-def is_additive(name):
+def is_additive(name: str) -> bool:
     """Whether the scores of the criterion of this name add up."""
     return getattr(CRITERIA.function(name), "additive", False)
 
@@ -51,38 +53,38 @@ class Layer:
     name: str
     kernel: np.ndarray
     seed: int = 0
-    statistics: object = None
+    statistics: Any = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "kernel", read_only(in_float32(self.kernel)))
 
     @cached_property
-    def gradient(self):
+    def gradient(self) -> np.ndarray:
         """∂L/∂w, the mean over a sample of the training data; of the kernel's shape. L is the loss
         without penalties on the weights."""
         return read_only(self.statistics.gradients[self.name])
 
     @cached_property
-    def squared_gradient(self):
+    def squared_gradient(self) -> np.ndarray:
         """(∂L/∂w)² of single examples, averaged over the sample: the diagonal of the empirical
         Fisher information, with the labels of the data."""
         return read_only(self.statistics.squared_gradients[self.name])
 
     @cached_property
-    def input_norm(self):
+    def input_norm(self) -> np.ndarray:
         """L2 norm of each input of the layer over the sample, of shape (inputs,); (inputs, units)
         where units read inputs of their own, as in depthwise and grouped convolutions."""
         return read_only(self.statistics.input_norms[self.name])
 
 
 @register_criterion("magnitude")
-def magnitude(layer):
+def magnitude(layer: Layer) -> np.ndarray:
     """The absolute value (Han et al., 2015, arXiv:1506.02626)."""
     return np.abs(layer.kernel)
 
 
 @register_criterion("random")
-def random(layer):
+def random(layer: Layer) -> np.ndarray:
     """Chance: the floor that every other criterion must beat."""
     # Of the name too, so that layers of one shape differ.
     generator = np.random.default_rng((layer.seed, *layer.name.encode()))
@@ -90,7 +92,7 @@ def random(layer):
 
 
 @register_criterion("gradient")
-def gradient(layer):
+def gradient(layer: Layer) -> np.ndarray:
     """|w · ∂L/∂w|, to first order how much the loss changes without the weight (at initialisation
     SNIP, Lee et al., 2019, arXiv:1810.02340). Of units the L2 norm, which ranks them as the sum of
     squares of Molchanov et al., 2019, arXiv:1906.10771. (Molchanov et al., 2017, arXiv:1611.06440,
@@ -103,7 +105,7 @@ def gradient(layer):
 
 
 @register_criterion("activation")
-def activation(layer):
+def activation(layer: Layer) -> np.ndarray:
     """|w| · ‖x‖ of the weight's input (Wanda; Sun et al., 2024, arXiv:2306.11695); meant for the
     scope `output`."""
     norm = layer.input_norm
@@ -111,7 +113,7 @@ def activation(layer):
 
 
 @register_criterion("lamp")
-def lamp(layer):
+def lamp(layer: Layer) -> np.ndarray:
     """w² over the sum of all w² in the layer that are not smaller (Lee et al., 2021,
     arXiv:2010.07611); meant for the scope `global`."""
     squares = np.square(layer.kernel, dtype=np.float64).ravel()
@@ -125,7 +127,7 @@ def lamp(layer):
 
 @register_criterion("obd")
 @additive
-def obd(layer):
+def obd(layer: Layer) -> np.ndarray:
     """½ w² · ∂²L/∂w² (LeCun et al., 1990, "Optimal Brain Damage"), the curvature as the diagonal of
     the empirical Fisher information (as in Theis et al., 2018, arXiv:1801.05787). Of units the sum
     of their weights' saliencies."""
@@ -133,7 +135,7 @@ def obd(layer):
 
 
 @register_criterion("magnitude_small")
-def magnitude_small(layer):
+def magnitude_small(layer: Layer) -> np.ndarray:
     """The wrong way round: the largest weights go first. What a broken criterion looks like."""
     size = np.abs(layer.kernel)
     return np.where(size > 0, size.max(initial=0) + size.min(initial=np.inf) - size, 0)

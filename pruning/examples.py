@@ -1,7 +1,8 @@
 """Training examples for criteria that look at data: whatever `fit` takes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,19 +24,19 @@ class Examples:
             no data.
     """
 
-    def __init__(self, data):
+    def __init__(self, data: Any) -> None:
         self._data = data
 
     @classmethod
-    def of(cls, data):
+    def of(cls, data: Any) -> "Examples":
         """Those that data stands for: it may be `Examples` already."""
         return data if isinstance(data, cls) else cls(data)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(_leaves(self.parts)[0])
 
     @cached_property
-    def parts(self):
+    def parts(self) -> tuple[Any, ...]:
         """The pair (x, y) or the triple (x, y, weights), y None where there are no labels, of
         arrays of shape (examples, ...).
 
@@ -55,11 +56,11 @@ class Examples:
         return parts
 
     @property
-    def has_labels(self):
+    def has_labels(self) -> bool:
         """Whether there are labels."""
         return self.parts[1] is not None
 
-    def batches(self, size):
+    def batches(self, size: int) -> Iterator[tuple[Any, ...]]:
         """Parts of the examples, `size` of them at once, as NumPy arrays in place of all."""
         for start in range(0, len(self), size):
             yield tuple(_map(lambda a, s=start: _numpy(a[s : s + size]), p) for p in self.parts)

@@ -1,6 +1,8 @@
 """Gradients of a Keras model's loss with respect to some of its variables, on each backend."""
 
 import contextlib
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,12 +17,12 @@ class LossGradients:
         variables: Keras variables of floating-point numbers.
     """
 
-    def __init__(self, model, variables):
+    def __init__(self, model: keras.Model, variables: Sequence[keras.Variable]) -> None:
         self.model, self.variables = model, variables
         self._mean, self._squares = _BACKENDS[keras.backend.backend()](model, variables)
         self._is_built = False
 
-    def mean(self, *examples):
+    def mean(self, *examples: Any) -> list[np.ndarray]:
         """The gradients of the examples' loss, as NumPy arrays of the variables' shapes; zeros for
         those that the loss does not depend on.
 
@@ -29,7 +31,7 @@ class LossGradients:
         """
         return self._arrays(self._mean, examples)
 
-    def squares(self, *examples):
+    def squares(self, *examples: Any) -> list[np.ndarray]:
         """The same of every single example, squared and summed."""
         return self._arrays(self._squares, examples)
 

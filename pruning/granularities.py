@@ -24,12 +24,12 @@ class Weight:
     inputs_together = 1
 
     @staticmethod
-    def items(shape):
+    def items(shape: tuple[int, int]) -> tuple[int, ...]:
         """The shape of the items of a kernel of this shape."""
         return shape
 
     @staticmethod
-    def scores(scores, _outgoing):
+    def scores(scores: np.ndarray, _outgoing: np.ndarray) -> np.ndarray:
         """Importance of each item.
 
         Args:
@@ -39,12 +39,12 @@ class Weight:
         return scores
 
     @staticmethod
-    def mask(kept, shape):
+    def mask(kept: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         """The mask of a kernel of this shape from booleans of the shape that `scores` returned."""
         return kept.reshape(shape)
 
     @staticmethod
-    def removable(_scores, order):
+    def removable(_scores: np.ndarray, order: np.ndarray) -> np.ndarray:
         """The items that may be removed, least important first, from the order of all."""
         return order
 
@@ -65,7 +65,7 @@ class Unit(_Columns):
     arXiv:1608.08710). What it feeds is dead with it."""
 
     @staticmethod
-    def scores(scores, _outgoing):
+    def scores(scores: np.ndarray, _outgoing: np.ndarray) -> np.ndarray:
         return np.linalg.norm(scores, axis=0)
 
 
@@ -75,7 +75,7 @@ class UnitInOut(_Columns):
     effect vanishes with either."""
 
     @staticmethod
-    def scores(scores, outgoing):
+    def scores(scores: np.ndarray, outgoing: np.ndarray) -> np.ndarray:
         return np.linalg.norm(scores, axis=0) * np.linalg.norm(outgoing, axis=1)
 
 
@@ -87,12 +87,12 @@ class AtMostNOfM(Weight):
 
     by_position = True
 
-    def __init__(self, n, m):
+    def __init__(self, n: int, m: int) -> None:
         _check(0 < n < m, f"{n}:{m}: give N:M with 0 < N < M, such as 2:4")
         self.n, self.m = n, m
         self.inputs_together = m
 
-    def removable(self, scores, order):
+    def removable(self, scores: np.ndarray, order: np.ndarray) -> np.ndarray:
         # Within each group, all but the N best; the rank decides, so that ties go by position.
         inputs, units = scores.shape
         rank = np.empty(order.size, np.int64)
@@ -117,22 +117,22 @@ class Block(Weight):
 
     by_position = True
 
-    def __init__(self, rows, columns):
+    def __init__(self, rows: int, columns: int) -> None:
         _check(rows > 0 and columns > 0, f"{rows}x{columns}: give blocks such as 4x4")
         self.rows, self.columns = rows, columns
         self.inputs_together = rows
 
-    def items(self, shape):
+    def items(self, shape: tuple[int, int]) -> tuple[int, ...]:
         return -(-shape[0] // self.rows), -(-shape[1] // self.columns)
 
-    def scores(self, scores, _outgoing):
+    def scores(self, scores: np.ndarray, _outgoing: np.ndarray) -> np.ndarray:
         inputs, units = scores.shape
         pad = ((0, -inputs % self.rows), (0, -units % self.columns))
         padded = np.pad(scores, pad)
         shape = (padded.shape[0] // self.rows, self.rows, -1, self.columns)
         return np.sqrt(np.square(padded).reshape(shape).sum(axis=(1, 3)))
 
-    def mask(self, kept, shape):
+    def mask(self, kept: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         whole = np.repeat(np.repeat(kept, self.rows, axis=0), self.columns, axis=1)
         return whole[: shape[0], : shape[1]]
 

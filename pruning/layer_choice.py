@@ -1,10 +1,16 @@
 """Which layers of a Keras model a name means: those that are called so, and all within them."""
 
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..models.layer_names import names_of_layers
 from ..utils import UsageError
+
+if TYPE_CHECKING:
+    import keras
+
+    from ..models.kernels import Kernel
 
 
 class LayerChoice:
@@ -15,12 +21,12 @@ class LayerChoice:
         kernels: its `Kernel`s, whose names count too.
     """
 
-    def __init__(self, model, kernels):
+    def __init__(self, model: "keras.Model", kernels: "Sequence[Kernel]") -> None:
         self.model = model
         self.names = names_of_layers(model)
         self.names_of_kernels = {kernel.name for kernel in kernels}
 
-    def distance(self, kernel, name):
+    def distance(self, kernel: "Kernel", name: str) -> int | None:
         """How many layers around a kernel's layer the one of this name is: 0 for the layer itself;
         None if it is none of them."""
         if name == kernel.name:
@@ -28,7 +34,7 @@ class LayerChoice:
         levels = enumerate(self.names.get(id(kernel.layer), ()))
         return next((number for number, names in levels if name in names), None)
 
-    def patterns(self, exclude):
+    def patterns(self, exclude: str | Iterable[str]) -> tuple[str, ...]:
         """What is not to be pruned, as a tuple of names or patterns.
 
         Raises:
@@ -37,7 +43,7 @@ class LayerChoice:
         if exclude is None:
             return ()
         is_list = isinstance(exclude, Iterable) and not isinstance(exclude, str)
-        patterns = tuple(exclude) if is_list else (exclude,)
+        patterns: tuple[Any, ...] = tuple(exclude) if is_list else (exclude,)
         names = self.names_of_kernels.union(*(n for levels in self.names.values() for n in levels))
         for pattern in patterns:
             if not isinstance(pattern, str):
@@ -51,7 +57,7 @@ class LayerChoice:
                 )
         return patterns
 
-    def is_meant(self, layer, patterns, *names):
+    def is_meant(self, layer: "keras.Layer", patterns: Iterable[str], *names: str) -> bool:
         """Whether one of these patterns means a layer, or what it is in.
 
         Args:

@@ -5,6 +5,8 @@ granularity and scope are three independent choices; none of them knows the othe
 """
 
 import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +16,19 @@ from .granularities import GRANULARITIES
 from .ranking import Ranking, ascending
 from .scopes import SCOPES
 
+if TYPE_CHECKING:
+    from .methods import Method
 
-def rank(method, kernels, statistics=None, seed=0, masks=None, useful=None, dense_shapes=None):
+
+def rank(
+    method: "Method",
+    kernels: Mapping[str, np.ndarray],
+    statistics: Any = None,
+    seed: int = 0,
+    masks: Mapping[str, np.ndarray] | None = None,
+    useful: Mapping[str, np.ndarray] | None = None,
+    dense_shapes: Mapping[str, tuple[int, int]] | None = None,
+) -> dict[str, Ranking]:
     """A `Ranking` of the items of every hidden layer, by layer name.
 
     Args:
@@ -44,17 +57,24 @@ def rank(method, kernels, statistics=None, seed=0, masks=None, useful=None, dens
             name,
             scores[name],
             scores[following],
-            masks and masks[name],
-            useful and useful[name],
-            dense_shapes and dense_shapes[name],
+            masks[name] if masks else None,
+            useful[name] if useful else None,
+            dense_shapes[name] if dense_shapes else None,
         )
         for name, following in itertools.pairwise(kernels)
     }
 
 
 def rank_layer(
-    method, name, scores, outgoing, mask=None, useful=None, dense_shape=None, array_shapes=None
-):
+    method: "Method",
+    name: str,
+    scores: np.ndarray,
+    outgoing: np.ndarray,
+    mask: np.ndarray | None = None,
+    useful: np.ndarray | None = None,
+    dense_shape: tuple[int, int] | None = None,
+    array_shapes: tuple[tuple[int, ...], ...] | None = None,
+) -> Ranking:
     """The `Ranking` of the items of one layer.
 
     Args:
@@ -96,7 +116,7 @@ def _any_weight(granularity, mask, following):
     return granularity.scores(mask.astype(np.float32), np.ones_like(following)) > 0
 
 
-def by_position(granularity):
+def by_position(granularity: Any) -> bool:
     """Whether it matters where in its layer an item is; unknown of others' granularities."""
     return getattr(granularity, "by_position", True)
 
@@ -112,7 +132,7 @@ def _order_of_the_living(granularity, items, alive):
     return order[alive.ravel()[order]]
 
 
-def present(matrices, by_unit=False):
+def present(matrices: Mapping[str, np.ndarray], by_unit: bool = False) -> dict[str, np.ndarray]:
     """Masks of what is not zero, by name; of units that are not, whole ones.
 
     Args:
@@ -125,13 +145,15 @@ def present(matrices, by_unit=False):
     return {n: np.broadcast_to(mask.any(axis=0), mask.shape) for n, mask in masks.items()}
 
 
-def useful_or_none(matrices):
+def useful_or_none(matrices: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
     """As `present`, of a network that has not been pruned yet; None where nothing is zero."""
     masks = present(matrices)
     return None if all(mask.all() for mask in masks.values()) else masks
 
 
-def make_masks(method, rankings, k):
+def make_masks(
+    method: "Method", rankings: Mapping[str, Ranking], k: float
+) -> dict[str, np.ndarray]:
     """The mask of every hidden layer at sparsity `k`, by layer name, of the kernels' shapes.
 
     Raises:
@@ -147,7 +169,7 @@ def make_masks(method, rankings, k):
     return masks
 
 
-def layer_scores(criterion, layer):
+def layer_scores(criterion: str, layer: Layer) -> np.ndarray:
     """A criterion's scores of the weights of a `Layer`, of the kernel's shape.
 
     Raises:

@@ -7,6 +7,7 @@ those not named at their defaults.
 import dataclasses
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from ..settings.experiment import experiment_settings, retraining_settings
 from ..utils import UsageError
@@ -16,6 +17,11 @@ from .granularities import GRANULARITIES
 from .recoveries import RECOVERIES
 from .schedules import SCHEDULES
 from .scopes import SCOPES
+
+if TYPE_CHECKING:
+    from .recoveries import Recovery
+    from .schedules import Round
+
 
 AXES = {
     "granularity": GRANULARITIES,
@@ -37,24 +43,24 @@ class Method:
     recovery: str = "none"
 
     @property
-    def name(self):
+    def name(self) -> str:
         """The shortest text that stands for this method."""
         others = (f for f in dataclasses.fields(self) if f.name != "granularity")
         values = (getattr(self, f.name) for f in others if getattr(self, f.name) != f.default)
         return "/".join((self.granularity, *values))
 
     @property
-    def by_unit(self):
+    def by_unit(self) -> bool:
         """Whether whole units go."""
         return self.granularity.startswith("unit")
 
     @property
-    def trains(self):
+    def trains(self) -> bool:
         """Whether networks are trained after or while they are pruned."""
         return (self.schedule, self.recovery) != ("oneshot", "none")
 
 
-def schedule_rounds(method, previous, k, config):
+def schedule_rounds(method: Method, previous: float, k: float, config: Any) -> "list[Round]":
     """The `Round`s in which a method gets from sparsity `previous` to `k`."""
     seen = _seen_settings(SCHEDULES, method.schedule, config)
     rounds = SCHEDULES.get(method.schedule)(previous, k, seen)
@@ -65,12 +71,12 @@ def schedule_rounds(method, previous, k, config):
 SOME_SPARSITY = 0.5
 
 
-def control_round(method, config):
+def control_round(method: Method, config: Any) -> "Round":
     """The `Round` of the control of a method that trains: the last of its schedule."""
     return schedule_rounds(method, 0.0, SOME_SPARSITY, config)[-1]
 
 
-def recovery_of(method, config):
+def recovery_of(method: Method, config: Any) -> "Recovery":
     """The `Recovery` of a method under these settings."""
     recovery = RECOVERIES.get(method.recovery)
     return checks.checked_recovery(
@@ -90,7 +96,7 @@ def _seen_settings(registry, value, config):
 HOW_TO_TRAIN = ("distillation", "shift")
 
 
-def settings_of(method):
+def settings_of(method: Method) -> list[str]:
     """The names of the retraining settings that a method uses; none if it trains nothing."""
     if not method.trains:
         return []
@@ -101,7 +107,7 @@ def settings_of(method):
     return [name for name in retraining_settings() if name in used]
 
 
-def parse(text):
+def parse(text: str) -> Method:
     """The `Method` that a text stands for.
 
     Raises:
@@ -134,6 +140,6 @@ REFERENCE = (Method("weight"), Method("unit"))
 BASELINE = Method("baseline")
 
 
-def named(name):
+def named(name: str) -> Method:
     """The `Method` of a row of a table, or `BASELINE`."""
     return BASELINE if name == BASELINE.name else parse(name)

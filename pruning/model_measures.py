@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -62,7 +63,7 @@ def measure(
     return dataclasses.replace(size, baseline=size_of(baseline, input_shape))
 
 
-def size_of(model, input_shape=None):
+def size_of(model: keras.Model, input_shape: Any = None) -> ModelSize:
     """The same without a warning; `input_shape` counts only where sizes are open."""
     found = kernels.all_kernels(model)
     prunable = {kernel.name for kernel in hidden_kernels(model)}
@@ -89,7 +90,7 @@ def _living(model, found, layers, liveness):
     return sum(known) + sum(sizes.get(id(v), math.prod(v.shape)) for v in others)
 
 
-def multiply_adds(model):
+def multiply_adds(model: keras.Model) -> int:
     """Those of a model's kernels for one example if nothing is zero; their weights where sizes are
     open."""
     found = kernels.all_kernels(model)

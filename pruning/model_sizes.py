@@ -102,7 +102,7 @@ class ModelSize:
         values = [getattr(layer, what) for layer in self.layers]
         return None if None in values else sum(values)
 
-    def __str__(self):
+    def __str__(self) -> str:
         """A table with a line for each kernel and the sums below."""
         rows = [_HEAD, *map(_row, self.layers)]
         widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]

@@ -1,6 +1,8 @@
 """What a Keras model does with data, for criteria that look at it; on every backend."""
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -9,6 +11,11 @@ from ..models import kernels
 from ..utils import UsageError
 from .examples import Examples
 from .statistics import read_only
+
+if TYPE_CHECKING:
+    from ..models.kernels import Kernel
+    from .gradients import LossGradients
+
 
 # Examples that are computed with at once.
 BATCH = 64
@@ -30,24 +37,30 @@ class ModelStatistics:
         loss_gradients: a function that returns the `LossGradients` of the kernels' variables.
     """
 
-    def __init__(self, model, found, data, loss_gradients):
+    def __init__(
+        self,
+        model: keras.Model,
+        found: "Sequence[Kernel]",
+        data: Any,
+        loss_gradients: "Callable[[], LossGradients]",
+    ) -> None:
         self.model, self.kernels, self.examples = model, found, Examples.of(data)
         self._loss_gradients = loss_gradients
 
     @cached_property
-    def gradients(self):
+    def gradients(self) -> dict[str, np.ndarray]:
         """∂L/∂w, the mean over the sample."""
         # Of equal batches, so that it does not matter whether the loss is a batch's mean or sum.
         size = _equal_size(len(self.examples))
         return self._summed(lambda *e: [size * g for g in self._loss_gradients().mean(*e)], size)
 
     @cached_property
-    def squared_gradients(self):
+    def squared_gradients(self) -> dict[str, np.ndarray]:
         """The mean of single examples' (∂L/∂w)²."""
         return self._summed(lambda *e: self._loss_gradients().squares(*e), BATCH)
 
     @cached_property
-    def input_norms(self):
+    def input_norms(self) -> dict[str, np.ndarray]:
         """L2 norm of each input over the sample and, in a convolution, all positions."""
         sums = {kernel.name: 0.0 for kernel in self.kernels}
 

@@ -4,6 +4,7 @@ Either way it becomes a matrix of shape (inputs, units) for criteria, granularit
 a mask of that matrix becomes masks of the model's variables.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import keras
@@ -35,7 +36,9 @@ class Prunables:
     choice: LayerChoice = field(repr=False)
 
     @classmethod
-    def of(cls, model, by_unit=False, exclude=()):
+    def of(
+        cls, model: keras.Model, by_unit: bool = False, exclude: str | Iterable[str] = ()
+    ) -> "Prunables":
         """Those of a Keras model.
 
         Args:
@@ -77,7 +80,7 @@ class Prunables:
         return cls(found, layers, alone, choice)
 
     @property
-    def scored(self):
+    def scored(self) -> list[Kernel]:
         """The `Kernel`s whose scores count: those that may be pruned, and those that read their
         units, such as the output layer's."""
         found = {kernel.name: kernel for kernel in self.kernels}
@@ -85,7 +88,7 @@ class Prunables:
             found |= {kernel.name: kernel for kernel, _ in layer.consumers}
         return list(found.values())
 
-    def meant(self, name):
+    def meant(self, name: str) -> dict[str, int]:
         """What the name of a layer means: the names of prunables, each with how many layers around
         the nearest of its own that one is."""
         found = {}
@@ -96,12 +99,14 @@ class Prunables:
                 found[each] = min(known)
         return found
 
-    def matrices(self):
+    def matrices(self) -> dict[str, np.ndarray]:
         """The weights as they are now, by name."""
         found = {kernel.name: kernel.matrix() for kernel in self.kernels}
         return {name: layer.stacked(found) for name, layer in self.layers.items()}
 
-    def masks(self, layer_masks):
+    def masks(
+        self, layer_masks: Mapping[str, np.ndarray]
+    ) -> list[tuple[keras.Variable, np.ndarray]]:
         """Masks of all variables concerned, as pairs, from those of the prunables by name."""
         return [*self._kernel_masks(layer_masks), *self._vector_masks(layer_masks)]
 
@@ -137,14 +142,14 @@ def _nothing_to_prune(model, hidden):
     )
 
 
-def hidden_kernels(model):
+def hidden_kernels(model: keras.Model) -> list[Kernel]:
     """The kernels of all but the output layers: those with nothing prunable behind them."""
     found = kernels.all_kernels(model)
     function = layers_of(model)
     if function is None and found:
         # Of a subclassed model nobody knows more than the order of its layers.
         places = {id(layer): place for place, layer in enumerate(layers_in_order(model))}
-        outputs = {max((id(kernel.layer) for kernel in found), key=places.get)}
+        outputs = {max((id(kernel.layer) for kernel in found), key=places.get)}  # type: ignore
     else:
         outputs = _last_layers(function) if function is not None else set()
     return [kernel for kernel in found if id(kernel.layer) not in outputs]
@@ -188,6 +193,6 @@ def _layers_of(op):
     return [op, *op._flatten_layers(include_self=False)]
 
 
-def units_of(model):
+def units_of(model: keras.Model) -> dict[str, DependencyGroup]:
     """The units of a graph of layers as `DependencyGroup`s by name, output layers' left out."""
     return find_units(model, hidden_kernels(model))[0]

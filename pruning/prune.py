@@ -1,7 +1,7 @@
 """Pruning any Keras model at once: `network_pruning.prune`."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral, Real
@@ -24,6 +24,9 @@ from .granularities import GRANULARITIES
 from .masks import layer_scores, make_masks, present, rank_layer, useful_or_none
 from .model_statistics import ModelStatistics
 from .prunables import Prunables
+from .ranking import Ranking
+
+Masks = Mapping[str, np.ndarray]  # booleans by layer name, True for what is kept
 
 
 def prune(
@@ -120,7 +123,7 @@ class Wanted:
     by_share: dict[float, tuple[str, ...]]
 
     @classmethod
-    def of(cls, sparsity, prunables):
+    def of(cls, sparsity: float | Mapping[str, float], prunables: Prunables) -> "Wanted":
         """Of a fraction, or a dictionary of them by layer name.
 
         Raises:
@@ -149,7 +152,7 @@ class Wanted:
         return cls(by_share)
 
 
-def checked_fraction(name, value):
+def checked_fraction(name: str, value: Any) -> float:
     """A fraction as a float; `name` is what the user calls it.
 
     Raises:
@@ -157,11 +160,11 @@ def checked_fraction(name, value):
     """
     if not isinstance(value, Real) or math.isnan(value):
         raise UsageError(f"{name}: {value!r} is not a number; give a fraction such as 0.9.")
-    check_fraction(name, value)
+    check_fraction(name, value)  # type: ignore[arg-type]
     return float(value)
 
 
-def checked_seed(seed):
+def checked_seed(seed: Any) -> int:
     """A seed as it was given.
 
     Raises:
@@ -169,7 +172,7 @@ def checked_seed(seed):
     """
     if not isinstance(seed, Integral) or seed < 0:
         raise UsageError(f"seed: {seed!r} is not a whole number of 0 or more.")
-    return seed
+    return seed  # type: ignore[return-value]
 
 
 def _meant(name, prunables):
@@ -189,19 +192,27 @@ class Pruner:
         method: a `Method`.
     """
 
-    def __init__(self, model, method, sparsity, data, exclude, seed):
+    def __init__(
+        self,
+        model: keras.Model,
+        method: methods.Method,
+        sparsity: float | Mapping[str, float],
+        data: Any,
+        exclude: str | Sequence[str],
+        seed: int,
+    ) -> None:
         self.model, self.method = model, method
         self.examples, self.seed = Examples.of(data), checked_seed(seed)
         self.prunables = Prunables.of(model, method.by_unit, exclude)
         self.wanted = Wanted.of(sparsity, self.prunables)
 
-    def warn(self):
+    def warn(self) -> None:
         """Warns of what has weights and cannot be pruned."""
         if self.prunables.left_alone:
             listed = ", ".join(self.prunables.left_alone)
             warn_user(f"Not pruned: {listed}.")
 
-    def warn_of_shortfalls(self, masks):
+    def warn_of_shortfalls(self, masks: Masks) -> None:
         """Warns of what these masks do not remove as was asked."""
         for sentence in self._shortfalls(masks):
             warn_user(sentence)
@@ -218,18 +229,17 @@ class Pruner:
                 found.append(shortfalls.of_layers(method.name, emptied, share))
         return found
 
-    def remove(self, masks):
+    def remove(self, masks: Masks) -> None:
         """Sets to zero what masks of prunables by name do not keep."""
         for variable, mask in self.prunables.masks(masks):
             zero(variable, mask)
 
-    def present(self):
+    def present(self) -> dict[str, np.ndarray]:
         """Masks of what is not zero now."""
         return present(self.prunables.matrices(), self.method.by_unit)
 
-    def useful(self):
-        """Masks of what is not zero and has an influence; None where nobody can know, in subclassed
-        models."""
+    def useful(self) -> dict[str, np.ndarray] | None:
+        """Masks of what is not zero and has an influence; None for a subclassed model."""
         living = LivenessAnalysis.of_model(self.model)
         if living is None:
             return None
@@ -237,12 +247,14 @@ class Pruner:
         masks = {kernel.name: living.of_kernel(kernel, kernel.matrix() != 0) for kernel in kernels}
         return {name: layer.stacked(masks) for name, layer in self.prunables.layers.items()}
 
-    def sparsity(self, masks):
+    def sparsity(self, masks: Masks) -> float:
         """The share of the weights that masks of prunables do not keep."""
         size = sum(mask.size for mask in masks.values())
         return 1 - sum(int(np.count_nonzero(mask)) for mask in masks.values()) / size
 
-    def masks(self, asked=lambda share: share, previous=None):
+    def masks(
+        self, asked: Callable[[float], float] = lambda share: share, previous: Masks | None = None
+    ) -> dict[str, np.ndarray]:
         """The masks of all prunables by name, of their matrices' shapes.
 
         Args:
@@ -255,12 +267,14 @@ class Pruner:
             found |= self.masks_at({name: rankings[name] for name in names}, asked(share))
         return found
 
-    def masks_at(self, rankings, k):
+    def masks_at(self, rankings: Mapping[str, Ranking], k: float) -> dict[str, np.ndarray]:
         """The masks of prunables that compete with each other, at sparsity `k`."""
         masks = make_masks(self.method, rankings, k)
         return {n: self._unpadded(self.prunables.layers[n], mask) for n, mask in masks.items()}
 
-    def rankings(self, previous=None, useful=None):
+    def rankings(
+        self, previous: Masks | None = None, useful: Masks | None = None
+    ) -> dict[str, Ranking]:
         """The `Ranking` of each prunable that is to lose something, by name.
 
         Args:

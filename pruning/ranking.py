@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 
-def num_pruned(k, size):
+def num_pruned(k: float, size: int) -> int:
     """How many of `size` items are removed at sparsity `k`: exactly floor(k * size).
 
     `k` counts as the decimal number that was typed, so that 0.29 of 100 is 29 although the binary
@@ -16,7 +17,7 @@ def num_pruned(k, size):
     return int(Decimal(repr(float(k))) * size)
 
 
-def ascending(scores):
+def ascending(scores: np.ndarray) -> np.ndarray:
     """Flat indices of scores in ascending order; ties by position.
 
     None of them is negative but those that go first, which are all the same.
@@ -59,10 +60,10 @@ class Ranking:
     shape: tuple[int, int]
     alive: np.ndarray | None = None
     dense_shape: tuple[int, int] | None = None
-    dense_items: tuple[int, ...] | None = None
+    dense_items: Any = None
     array_shapes: tuple[tuple[int, ...], ...] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.dense_shape is None:
             object.__setattr__(self, "dense_shape", self.shape)
         if self.dense_items is None:
@@ -71,26 +72,26 @@ class Ranking:
             object.__setattr__(self, "array_shapes", (self.dense_shape,))
 
     @property
-    def size(self):
+    def size(self) -> int:
         """The number of items of the layer in the dense network."""
         return int(np.prod(self.dense_items))
 
     @cached_property
-    def gone(self):
+    def gone(self) -> int:
         """How many of them are gone already."""
         left = self.scores.size if self.alive is None else int(np.count_nonzero(self.alive))
         return self.size - left
 
     @property
-    def capacity(self):
+    def capacity(self) -> int:
         """How many may be gone at most."""
         return self.gone + self.order.size
 
-    def num_removed(self, k):
+    def num_removed(self, k: float) -> int:
         """How many items the layer loses at sparsity `k` on its own."""
         return num_pruned(k, self.size)
 
-    def removed(self, count):
+    def removed(self, count: int | np.ndarray) -> np.ndarray:
         """Flat indices of the items that go so that `count` are gone, or as many as may be.
 
         Args:
@@ -99,7 +100,7 @@ class Ranking:
         """
         if np.ndim(count):
             return self._removed_of_each_column(count)
-        return self.order[: max(count - self.gone, 0)]
+        return self.order[: max(int(count) - self.gone, 0)]
 
     def _removed_of_each_column(self, counts):
         columns = self.order % self.scores.shape[1]
@@ -115,7 +116,7 @@ class Ranking:
             return np.full(self.scores.shape[1], self.scores.shape[0])
         return self.alive.sum(axis=0)
 
-    def kept(self, count):
+    def kept(self, count: int | np.ndarray) -> np.ndarray:
         """Which items are kept if `count` are gone: booleans of the shape of `scores`."""
         kept = np.ones(self.scores.shape, bool) if self.alive is None else self.alive.copy()
         kept.ravel()[self.removed(count)] = False

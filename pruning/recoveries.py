@@ -7,6 +7,7 @@ The settings that it reads are declared with it: networks depend on those and no
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ..settings.registry import Registry
 
@@ -31,7 +32,7 @@ class Recovery:
 
 
 @register_recovery("none", settings=())
-def none(_config):
+def none(_config: Any) -> Recovery:
     """Nothing: the network stays as pruning left it."""
     return Recovery(0, lambda _: 0.0)
 
@@ -39,14 +40,14 @@ def none(_config):
 @register_recovery(
     "finetune", settings=("finetune_epochs", "finetune_learning_rate", "learning_rate")
 )
-def finetune(config):
+def finetune(config: Any) -> Recovery:
     """Trains on, from `finetune_learning_rate` down to nothing (Han et al., 2015)."""
     rate = config.finetune_learning_rate or config.learning_rate
     return Recovery(config.finetune_epochs, lambda progress: rate * _cosine(progress))
 
 
 @register_recovery("weight_rewind", settings=("finetune_epochs", "rewind_epoch", "learning_rate"))
-def weight_rewind(config):
+def weight_rewind(config: Any) -> Recovery:
     """The lottery ticket: the remaining weights begin again from an early epoch, at the learning
     rate of then (Frankle & Carbin, 2019, arXiv:1803.03635; Frankle et al., 2020,
     arXiv:1912.05671)."""
@@ -54,7 +55,7 @@ def weight_rewind(config):
 
 
 @register_recovery("lr_rewind", settings=("finetune_epochs", "learning_rate"))
-def lr_rewind(config):
+def lr_rewind(config: Any) -> Recovery:
     """The weights stay, the learning rate begins again (Renda et al., 2020, arXiv:2003.02389)."""
     return Recovery(config.finetune_epochs, lambda _: config.learning_rate)
 

@@ -7,6 +7,7 @@ takes `prune_epochs`): networks depend on those and no others.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ..settings.registry import Registry
 
@@ -31,13 +32,13 @@ class Round:
 
 
 @register_schedule("oneshot", settings=())
-def oneshot(_previous, k, _config):
+def oneshot(_previous: float, k: float, _config: Any) -> list[Round]:
     """All at once, for every sparsity from the dense network."""
     return [Round(k, from_dense=True)]
 
 
 @register_schedule("gradual", settings=("prune_epochs",))
-def gradual(previous, k, _config):
+def gradual(previous: float, k: float, _config: Any) -> list[Round]:
     """While training, fast at first and slower towards the end: k + (k₀ - k)(1 - t)³ (Zhu & Gupta,
     2017, arXiv:1710.01878). Goes on from the sparsity before."""
 
@@ -49,7 +50,7 @@ def gradual(previous, k, _config):
 
 
 @register_schedule("iterative", settings=("prune_fraction",))
-def iterative(previous, k, config):
+def iterative(previous: float, k: float, config: Any) -> list[Round]:
     """A share of what is left (`prune_fraction`), recover, repeat (Han et al., 2015; Frankle &
     Carbin, 2019). Goes on from the sparsity before."""
     # What a `k` of few digits leaves after its last whole round is not worth a round of its own.

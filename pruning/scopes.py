@@ -6,6 +6,8 @@ ones go, the ranking says.
 """
 
 import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,18 +15,22 @@ from ..settings.registry import Registry
 from ..utils import RunError
 from .ranking import num_pruned
 
+if TYPE_CHECKING:
+    from .ranking import Ranking
+
+
 SCOPES = Registry("scope", takes=("rankings", "k"))
 register_scope = SCOPES.register
 
 
 @register_scope("layer")
-def each_layer(rankings, k):
+def each_layer(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
     """Every layer loses the share k of its items."""
     return {name: ranking.num_removed(k) for name, ranking in rankings.items()}
 
 
 @register_scope("output")
-def each_output(rankings, k):
+def each_output(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, np.ndarray]:
     """Every unit loses the share k of its inputs: weights that feed the same output compete
     (Wanda; Sun et al., 2024, arXiv:2306.11695).
 
@@ -43,7 +49,7 @@ def each_output(rankings, k):
 
 
 @register_scope("global")
-def whole_network(rankings, k):
+def whole_network(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
     """The least important items go, wherever they are; layers end up with different sparsities."""
     scores = np.concatenate([r.scores.ravel()[r.order] for r in rankings.values()])
     layer = np.repeat(np.arange(len(rankings)), [r.order.size for r in rankings.values()])
@@ -58,7 +64,7 @@ def whole_network(rankings, k):
 
 
 @register_scope("erk")
-def erdos_renyi(rankings, k):
+def erdos_renyi(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
     """Density in proportion to the sum over the product of the axes of a kernel: (inputs + units) /
     (inputs · units) of a dense layer, (height + width + inputs + units) / (height · width · inputs
     · units) of a convolution. Small layers stay denser (Erdős–Rényi kernel; Evci et al., 2020,

@@ -1,20 +1,24 @@
 """What a network does with data: activations and gradients, for criteria that look at them."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..models.weights import Weights
 
+if TYPE_CHECKING:
+    from ..data.data_loaders.loader_utils import Split
 
-def read_only(array):
+
+def read_only(array: np.ndarray) -> np.ndarray:
     """A view that cannot be written to: every method looks at the same arrays."""
     view = array.view()
     view.flags.writeable = False
     return view
 
 
-def in_float32(array):
+def in_float32(array: np.ndarray) -> np.ndarray:
     """An array of floating-point numbers, in float32 if its type is smaller: squares of float16
     overflow, and NumPy does not know bfloat16."""
     array = np.asarray(array)
@@ -39,18 +43,18 @@ class Statistics:
         labels: integers of shape (n,).
     """
 
-    def __init__(self, weights, images, labels):
+    def __init__(self, weights: Weights, images: np.ndarray, labels: np.ndarray) -> None:
         self.weights = Weights(_all_read_only(weights.kernels), _all_read_only(weights.biases))
         self.images, self.labels = read_only(images), read_only(labels)
 
     @classmethod
-    def on_sample(cls, weights, split, seed):
+    def on_sample(cls, weights: Weights, split: "Split", seed: int) -> "Statistics":
         """On training examples that the seed chooses."""
         chosen = sample(split, seed)
         return cls(weights, chosen.images, chosen.labels)
 
     @cached_property
-    def inputs(self):
+    def inputs(self) -> dict[str, np.ndarray]:
         """The inputs of every layer, of shape (n, inputs)."""
         x, inputs = self.images, {}
         for name, kernel in self.weights.kernels.items():
@@ -59,7 +63,7 @@ class Statistics:
         return _all_read_only(inputs)
 
     @cached_property
-    def errors(self):
+    def errors(self) -> dict[str, np.ndarray]:
         """∂L/∂z of every layer's outputs before ReLU, for each example, of shape (n, units)."""
         *hidden, output = self.weights.kernels
         logits = self.inputs[output] @ self.weights.kernels[output]
@@ -75,7 +79,7 @@ class Statistics:
         return _all_read_only(errors)
 
     @cached_property
-    def gradients(self):
+    def gradients(self) -> dict[str, np.ndarray]:
         """∂L/∂w, the mean over the sample, by layer name."""
         size = np.float32(len(self.images))
         return _all_read_only(
@@ -83,7 +87,7 @@ class Statistics:
         )
 
     @cached_property
-    def squared_gradients(self):
+    def squared_gradients(self) -> dict[str, np.ndarray]:
         """The mean of single examples' (∂L/∂w)², by layer name."""
         size = np.float32(len(self.images))
         return _all_read_only(
@@ -94,7 +98,7 @@ class Statistics:
         )
 
     @cached_property
-    def input_norms(self):
+    def input_norms(self) -> dict[str, np.ndarray]:
         """L2 norm of each input over the sample, by layer name, of shape (inputs,)."""
         return _all_read_only({name: np.linalg.norm(x, axis=0) for name, x in self.inputs.items()})
 
@@ -103,7 +107,7 @@ def _all_read_only(arrays):
     return {name: read_only(array) for name, array in arrays.items()}
 
 
-def sample(split, seed):
+def sample(split: "Split", seed: int) -> "Split":
     """At most SAMPLE_SIZE examples of a split; the seed chooses."""
     size = min(SAMPLE_SIZE, len(split))
     return split[np.random.default_rng(seed).choice(len(split), size, replace=False)]

@@ -3,7 +3,7 @@
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..utils import UsageError
@@ -45,7 +45,13 @@ class Registry:
         takes: names of the arguments that every function is called with; None where that differs.
     """
 
-    def __init__(self, axis, setting="methods", takes=None, also=()):
+    def __init__(
+        self,
+        axis: str,
+        setting: str = "methods",
+        takes: Sequence[str] | None = None,
+        also: Sequence[str] = (),
+    ) -> None:
         self.axis, self.setting, self.takes, self.also = axis, setting, takes, also
         self._values = {}
         REGISTRIES.append(self)

@@ -8,8 +8,10 @@ import secrets
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..settings.files import PACKAGE_DIR
@@ -53,7 +55,7 @@ class Job:
     every_epoch: bool = True
 
 
-def run(job, on_event):
+def run(job: Job, on_event: Callable[[dict[str, Any]], object]) -> None:
     """Runs all trials of a job, beside each other as far as there is room for them.
 
     Args:

@@ -4,6 +4,7 @@ import functools
 import html
 import warnings
 from importlib import util
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,10 @@ import pandas as pd
 from ..settings.objective import parsed
 from .levels import is_drawn, levels_of, value_text
 from .tables import IDENTITY, OBJECTIVE, SEED, deciding_column, finished_trials
+
+if TYPE_CHECKING:
+    import optuna
+
 
 COLUMNS = (
     *("of", "k", "column", "setting", "values", "explained", "by_chance"),
@@ -25,12 +30,12 @@ SHUFFLES = 20
 plain = functools.partial(html.escape, quote=False)
 
 
-def is_available():
+def is_available() -> bool:
     """Whether Optuna is installed, without which nobody knows what matters."""
     return util.find_spec("optuna") is not None
 
 
-def study_of(record):
+def study_of(record: dict[str, Any]) -> "optuna.Study":
     """The finished trials of a sweep as a study of Optuna, without objectives; each trial names its
     experiment in `user_attrs`. Names of settings and values are `plain`."""
     import optuna
@@ -38,9 +43,10 @@ def study_of(record):
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     trials = finished_trials(record)
-    columns, distributions = {}, {}
+    columns: dict[str, list[Any]] = {}
+    distributions: dict[str, Any] = {}
     for setting, among in record["varied"].items():
-        values = [trial["settings"].get(setting) for trial in trials]
+        values: list[Any] = [trial["settings"].get(setting) for trial in trials]
         if is_drawn(among):
             is_log = "log" in among and min(values) > 0
             distribution = FloatDistribution(min(values), max(values), log=is_log)
@@ -62,7 +68,7 @@ def study_of(record):
     return study
 
 
-def importance(record, table):
+def importance(record: dict[str, Any], table: pd.DataFrame) -> pd.DataFrame:
     """How much each varied setting matters, as a table.
 
     `explained` is the importance by PED-ANOVA (Watanabe et al., "PED-ANOVA: Efficiently Quantifying
@@ -93,7 +99,7 @@ def importance(record, table):
     return pd.DataFrame(found, columns=list(COLUMNS)).astype({"values": "Int64", "trials": "Int64"})
 
 
-def objectives_of(record):
+def objectives_of(record: dict[str, Any]) -> pd.Series:
     """The objective of every finished trial that has one, by the name of its experiment."""
     found = {trial["experiment_id"]: trial.get("objective") for trial in finished_trials(record)}
     return pd.Series(found, dtype=float).dropna()
@@ -177,7 +183,7 @@ def _top_share(values):
     return chosen.mean() - 1e-9  # Optuna rounds up
 
 
-def by_importance(record, shares):
+def by_importance(record: dict[str, Any], shares: pd.DataFrame) -> list[str]:
     """The varied settings, the most important for the objective first, seeds last.
 
     Args:

@@ -7,7 +7,9 @@ import json
 import platform
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..data import files, registry
@@ -29,6 +31,12 @@ from .paths import (
     write_record,
 )
 
+if TYPE_CHECKING:
+    from ..settings.experiment import ExperimentConfig
+    from ..settings.sweep import SweepConfig
+    from .paths import SweepPaths
+
+
 # While trials run, the record is written at most so often; at the end of one at once, unless there
 # are very many.
 EVERY_S, TRIALS_A_SECOND = 2, 500
@@ -48,7 +56,7 @@ class Journal:
         RunError: if there is a record that cannot be understood, or one of another sweep.
     """
 
-    def __init__(self, sweep, paths, command):
+    def __init__(self, sweep: "SweepConfig", paths: "SweepPaths", command: str) -> None:
         self.sweep, self.paths, self.screen = sweep, paths, None
         self._began, self._written, self._lock = time.monotonic(), 0.0, threading.Lock()
         self._told = self._began
@@ -101,10 +109,10 @@ class Journal:
         }
 
     @property
-    def trials(self):
+    def trials(self) -> list[dict[str, Any]]:
         return self.record["trials"]
 
-    def left(self):
+    def left(self) -> list[dict[str, Any]]:
         """The trials that are still to be run; of a search, those that were begun before."""
         return [trial for trial in self.trials if trial["state"] == WAITING]
 
@@ -131,7 +139,7 @@ class Journal:
             elif is_known and not done:
                 trial.update(state=WAITING)
 
-    def take(self, event):
+    def take(self, event: dict[str, Any]) -> None:
         """Takes an event of the engine."""
         with self._lock:
             self._told = time.monotonic()
@@ -157,7 +165,7 @@ class Journal:
             if self.screen is not None:
                 self.screen.show(trial, before, event.get("lost", False))
 
-    def seconds_left(self):
+    def seconds_left(self) -> float | None:
         """How long the rest may take, by what has been done; None where that is not known."""
         done = [t["seconds"] for t in self.trials if t["state"] == FINISHED and t["seconds"]]
         running = sum(trial["state"] == RUNNING for trial in self.trials)
@@ -168,7 +176,7 @@ class Journal:
         since = time.monotonic() - self._told
         return max(0.0, sum(done) / len(done) * (total - ended) / running - since)
 
-    def best(self):
+    def best(self) -> str | None:
         """What is best by now, of each data set, as a text; none before a trial has finished."""
         objective, lines = self.record["objective"], []
         for best in tables.best_of(self.record):
@@ -179,7 +187,7 @@ class Journal:
             lines.append(f"Best {objective}: {value}{mean}{settings}")
         return "\n".join(lines)
 
-    def close(self):
+    def close(self) -> None:
         """Writes what is known at the end, or when the sweep is cut short."""
         with self._lock:
             for trial in self.trials:
@@ -222,11 +230,11 @@ def _key(trial):
     return key_of(trial["settings"])
 
 
-def key_of(values):
+def key_of(values: Mapping[str, Any]) -> str:
     return json.dumps(values, sort_keys=True)
 
 
-def check_free(configs):
+def check_free(configs: "Iterable[ExperimentConfig]") -> None:
     """Makes sure that no experiment of another kind lies where these belong.
 
     Raises:
@@ -250,7 +258,7 @@ def check_free(configs):
     )
 
 
-def is_done(sweep, config, load):
+def is_done(sweep: "SweepConfig", config: "ExperimentConfig", load: dict[Any, Any]) -> bool:
     """Whether an experiment has everything that the single command would write."""
     paths = ArtifactPaths.of(config)
     if not (paths.results.exists() and paths.report.exists()):
@@ -265,7 +273,8 @@ def is_done(sweep, config, load):
         if data not in load:
             load[data] = registry.load(*data)
         # Not every model has units that can be removed: its table tells.
-        tested = set(csv.read_metrics(paths.metrics)["method"])
+        metrics: Any = csv.read_metrics(paths.metrics)
+        tested = set(metrics["method"])
         reference = [method for method in REFERENCE if method.name in tested]
         return (
             not folder.changes(config, load[data], record)

@@ -1,5 +1,7 @@
 """What the varied settings were in every trial of a sweep, as few levels of each."""
 
+from typing import Any
+
 import pandas as pd
 
 from ..settings.files import short_name
@@ -10,7 +12,7 @@ MOST_VALUES = 5
 NONE = "none"
 
 
-def levels_of(record):
+def levels_of(record: dict[str, Any]) -> pd.DataFrame:
     """The level of every varied setting in every trial of a sweep.
 
     Levels are the values of a setting; those of numbers that were drawn from a distribution, where
@@ -31,7 +33,7 @@ def levels_of(record):
     return pd.DataFrame(columns, index=[trial["experiment_id"] for trial in trials])
 
 
-def is_drawn(among):
+def is_drawn(among: Any) -> bool:
     """Whether a setting was drawn from a distribution, rather than chosen from a list.
 
     Args:
@@ -64,14 +66,14 @@ def _short(texts):
     return short if len(set(short)) == len(short) else texts
 
 
-def value_text(value):
+def value_text(value: Any) -> str:
     """A value of a setting as its flag takes it."""
     if value is None:
         return NONE
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
-def setting_text(value):
+def setting_text(value: Any) -> str:
     """A value of a setting in a sentence: drawn numbers have too many digits."""
     if isinstance(value, float) and len(str(value)) > 8:
         return f"{value:.4g}"

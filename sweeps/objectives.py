@@ -1,6 +1,8 @@
 """What a sweep looks for: how good an experiment is, after each epoch and at its end."""
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ..experiments import finished, folder
 from ..experiments.comparison import chosen_methods
@@ -9,8 +11,14 @@ from ..pruning.methods import parse
 from ..settings.objective import EXPORT_BYTES
 from ..visualization import csv
 
+if TYPE_CHECKING:
+    from ..settings.experiment import ExperimentConfig
+    from ..settings.sweep import SweepConfig
 
-def watch(sweep, config, tell):
+
+def watch(
+    sweep: "SweepConfig", config: "ExperimentConfig", tell: Callable[[dict[str, Any]], object]
+) -> Callable[..., None]:
     """What is called after each epoch of training, and tells of it.
 
     Where hopeless trials end early, that is what the objective would be if the network were pruned
@@ -31,7 +39,7 @@ def watch(sweep, config, tell):
     return told
 
 
-def is_told_early(config):
+def is_told_early(config: "ExperimentConfig") -> bool:
     """Whether what is told after an epoch is the objective, though of an unfinished training."""
     return not any(parse(text).trains for text in config.methods)
 
@@ -53,7 +61,7 @@ def _so_far(sweep, config, networks, model):
     return {} if best is None else {"objective": best}
 
 
-def reached(sweep, config):
+def reached(sweep: "SweepConfig", config: "ExperimentConfig") -> float | None:
     """The objective of a finished experiment, of its best method but chance; None without one.
 
     Args:
@@ -63,10 +71,12 @@ def reached(sweep, config):
     paths = ArtifactPaths.of(config)
     if sweep.objective == EXPORT_BYTES:
         return finished.smallest_file(paths)
+    rows: Any
     if config.replicates > 1:
         rows = csv.means_of(finished.summary_of(paths))
     else:
-        rows = finished.networks_of_record(paths, folder.read_record(paths))
+        record: Any = folder.read_record(paths)
+        rows = finished.networks_of_record(paths, record)
     asked = [method.name for method in chosen_methods(config) if method.criterion != "random"]
     rows = rows[(rows["k"] == sweep.k) & rows["method"].isin(asked)]
     return _best(sweep, rows[sweep.column].dropna())

@@ -3,7 +3,9 @@ folder. The trials themselves are ordinary experiments beside `sweeps/`."""
 
 import json
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from ..experiments.paths import Place
 from ..utils import RunError, write_text
@@ -28,20 +30,20 @@ class SweepPaths:
     engine = Place(".engine")  # what Ray Tune writes
 
     @classmethod
-    def of(cls, output_dir, sweep_id):
+    def of(cls, output_dir: str | PathLike, sweep_id: str) -> "SweepPaths":
         return cls(Path(output_dir).expanduser().resolve() / "sweeps" / sweep_id)
 
     @property
-    def output_dir(self):
+    def output_dir(self) -> Path:
         """Where the experiments are."""
         return self.root.parent.parent
 
-    def log(self, experiment_id):
+    def log(self, experiment_id: str) -> Path:
         """The output of a trial."""
         return self.root / "logs" / f"{experiment_id}.txt"
 
 
-def read_record(paths):
+def read_record(paths: SweepPaths) -> dict[str, Any] | None:
     """The record of a sweep, or None if there is none yet.
 
     Raises:
@@ -61,11 +63,11 @@ def read_record(paths):
         ) from error
 
 
-def write_record(paths, record):
+def write_record(paths: SweepPaths, record: dict[str, Any]) -> None:
     write_text(paths.record, json.dumps(record, indent=1) + "\n")
 
 
-def sweeps_of(output_dir):
+def sweeps_of(output_dir: str | PathLike) -> list[SweepPaths]:
     """The `SweepPaths` of all sweeps in an output folder, by name."""
     every = (SweepPaths(place) for place in sorted(Path(output_dir).glob("sweeps/*/")))
     return [paths for paths in every if paths.record.exists()]

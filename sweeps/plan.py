@@ -1,11 +1,16 @@
 """What a sweep would run: `--dry_run`."""
 
+from typing import TYPE_CHECKING
+
 from ..utils import pluralize
 from .journal import check_free, is_done
 from .paths import FINISHED, STOPPED, SweepPaths, read_record
 
+if TYPE_CHECKING:
+    from ..settings.sweep import SweepConfig
 
-def plan(sweep):
+
+def plan(sweep: "SweepConfig") -> str:
     """What would run, as a text: every trial, or what a search draws from.
 
     Args:

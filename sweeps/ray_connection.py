@@ -6,7 +6,9 @@ import shlex
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ..utils import RunError, quiet_stderr
 
@@ -34,7 +36,7 @@ OBJECT_BYTES = 100 * 2**20
 LOGS = Path("/tmp/ray/session_latest/logs")
 
 
-def check_installed(search=None, address="local"):
+def check_installed(search: Any = None, address: str = "local") -> None:
     """Makes sure that there is what trials are run by, before any work.
 
     Args:
@@ -60,7 +62,7 @@ def check_installed(search=None, address="local"):
 
 
 @contextlib.contextmanager
-def connected(address):
+def connected(address: str) -> Iterator[Path]:
     """Ray at an address, while the block lasts; the folder of its logs, as `Path`.
 
     Raises:
@@ -118,7 +120,7 @@ def _logs(about):
     return Path(session) / "logs" if session else LOGS
 
 
-def no_answer(address):
+def no_answer(address: str) -> Exception | None:
     """Why nothing can be reached at an address; None if something can. Ray itself would try for
     minutes."""
     if address in ("local", "auto"):
@@ -131,7 +133,7 @@ def no_answer(address):
         return error
 
 
-def cores():
+def cores() -> int:
     """How many processor cores this process may use."""
     number = os.cpu_count() or 1
     with contextlib.suppress(AttributeError):  # not on every system
@@ -142,7 +144,7 @@ def cores():
     return number
 
 
-def last_line(error):
+def last_line(error: BaseException) -> str:
     """What an exception says; of a traceback in it the end."""
     lines = str(error).strip().splitlines()
     return lines[-1].strip()[:200] if lines else "no reason given"

@@ -1,11 +1,21 @@
 """The seeds of an experiment beside each other on Ray."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from ..data import registry
 from ..experiments.replicates import replicate
 from ..utils import RunError, echo
 
+if TYPE_CHECKING:
+    from ..experiments.paths import ArtifactPaths
+    from ..pruning.methods import Method
+    from ..settings.experiment import ExperimentConfig
 
-def run_on_ray(config, paths, forced):
+
+def run_on_ray(
+    config: "ExperimentConfig", paths: "ArtifactPaths", forced: Any
+) -> "Sequence[Method]":
     """Runs the seeds on Ray, each with as many threads as it would have here.
 
     Raises:
@@ -14,7 +24,8 @@ def run_on_ray(config, paths, forced):
     from ..experiments.network_factory import networks_of
     from . import engine, ray_connection
 
-    ray_connection.check_installed(address=config.ray_address)
+    address: Any = config.ray_address
+    ray_connection.check_installed(address=address)
     seeds = range(config.seed, config.seed + config.replicates)
     experiments = {
         str(seed): forced.applied_to(replicate(config, paths, seed)).to_dict() for seed in seeds
@@ -43,7 +54,7 @@ def run_on_ray(config, paths, forced):
             output_dir=paths.replicates.resolve(),
             cpus=config.threads,
             gpus=None,
-            address=config.ray_address,
+            address=address,
             trials=[{"seed": seed} for seed in seeds],
             every_epoch=False,
         ),

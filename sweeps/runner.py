@@ -1,13 +1,24 @@
 """A sweep from its first trial to its summary."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 from ..experiments import lock
 from ..utils import RunError, echo, pluralize
 from . import engine, ray_connection, screen, tune_search
 from .journal import Journal
 from .paths import FAILED, FINISHED, STOPPED, WAITING, SweepPaths
 
+if TYPE_CHECKING:
+    from ..settings.sweep import SweepConfig
 
-def run(sweep, command, write_results, write_index):
+
+def run(
+    sweep: "SweepConfig",
+    command: str,
+    write_results: Callable[[SweepPaths, dict[str, Any]], object],
+    write_index: Callable[[str], object],
+) -> None:
     """Runs what is left of a sweep, and writes tables, figures and pages of all of it.
 
     Args:
@@ -20,7 +31,7 @@ def run(sweep, command, write_results, write_index):
         RunError: if trials failed, after all others have been done; or if none can be run.
     """
     ray_connection.check_installed(sweep.search, sweep.ray_address)
-    paths = SweepPaths.of(sweep.output_dir, sweep.sweep_id)
+    paths = SweepPaths.of(sweep.output_dir, sweep.sweep_id)  # type: ignore[arg-type]
     with lock.locked(paths, "--sweep_id"):
         journal = Journal(sweep, paths, command)
         try:

@@ -3,6 +3,8 @@
 import contextlib
 import sys
 import time
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ..settings.objective import parsed
 from ..utils import middle_cut, pluralize
@@ -21,11 +23,17 @@ class Screen:
         best: tells what is best so far, as a text.
     """
 
-    def __init__(self, record, seconds_left, best):
+    def __init__(
+        self,
+        record: dict[str, Any],
+        seconds_left: Callable[[], float | None],
+        best: Callable[[], str | None],
+    ) -> None:
         self.record, self.seconds_left, self.best = record, seconds_left, best
-        self._live, self._latest, self._began = None, [], time.monotonic()
+        self._live: Any = None
+        self._latest, self._began = [], time.monotonic()
 
-    def __enter__(self):
+    def __enter__(self) -> "Screen":
         if sys.stdout.isatty():
             from rich.console import Console
             from rich.live import Live
@@ -40,12 +48,12 @@ class Screen:
             self._live.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if self._live is not None:
             with contextlib.suppress(ValueError):  # nobody looks any more
                 self._live.stop()
 
-    def show(self, trial, before, lost=False):
+    def show(self, trial: dict[str, Any], before: str, lost: bool = False) -> None:
         """Shows what has become of a trial.
 
         Args:
@@ -112,14 +120,14 @@ def _number(record):
     return record["samples"] or len(record["trials"])
 
 
-def beginning(record):
+def beginning(record: dict[str, Any]) -> str:
     """ "18 trials: 2 finished, 16 waiting"."""
     counts = [(state, sum(t["state"] == state for t in record["trials"])) for state in STATES]
     told_of = ", ".join(f"{number} {state}" for state, number in counts if number)
     return f"{pluralize(_number(record), 'trial')}{f': {told_of}' if told_of else ''}"
 
 
-def told(settings, room):
+def told(settings: Mapping[str, Any], room: int) -> str:
     """The varied settings of a trial in one line; where there is no room for their names, the
     values alone."""
     named = " ".join(f"{name}={value}" for name, value in settings.items())
@@ -132,7 +140,7 @@ def _reached(record, trial):
     return f"{record['objective']} {value(record['objective'], trial['objective'])}"
 
 
-def value(objective, number):
+def value(objective: str, number: float | None) -> str:
     """A value of the objective as a text."""
     column = parsed(objective)[0]
     if number is None:
@@ -146,7 +154,7 @@ def value(objective, number):
     return f"{number:,.0f}" if number >= 1000 else f"{number:.4g}"
 
 
-def result(record, best):
+def result(record: dict[str, Any], best: str | None) -> str:
     """What is said at the end: counts, the best, and what failed and why."""
     lines = [beginning(record), *([best] if best else [])]
     failed = [trial for trial in record["trials"] if trial["state"] == "failed"]
@@ -154,7 +162,7 @@ def result(record, best):
     return "\n".join(lines)
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """Seconds as "45 s", "12 min" or "3 h 20 min"."""
     if seconds < 99.5:
         return f"{seconds:.0f} s"

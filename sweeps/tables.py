@@ -2,7 +2,9 @@
 folders, without TensorFlow and Ray."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,10 @@ from ..utils import CLEARLY_LESS, RunError, one_line
 from ..visualization import csv
 from .levels import setting_text, value_text
 from .paths import FINISHED
+
+if TYPE_CHECKING:
+    from .paths import SweepPaths
+
 
 IDENTITY = ("method", "criterion", "k")
 MEASURED = (
@@ -44,7 +50,7 @@ class Collected:
     broken: dict = field(default_factory=dict)
 
 
-def collect(paths, record):
+def collect(paths: "SweepPaths", record: dict[str, Any]) -> Collected:
     """Reads what the folders of finished trials hold; what is broken costs its own rows only."""
     found = Collected()
     for trial in finished_trials(record):
@@ -72,11 +78,11 @@ def _networks(paths):
     return rows[columns]
 
 
-def finished_trials(record):
+def finished_trials(record: dict[str, Any]) -> list[dict[str, Any]]:
     return [trial for trial in record["trials"] if trial["state"] == FINISHED]
 
 
-def summary(paths, record):
+def summary(paths: "SweepPaths", record: dict[str, Any]) -> pd.DataFrame:
     """Every network of the finished trials, a row each, as a table.
 
     Where seeds are varied, the rows of the same settings with other seeds belong together: each row
@@ -89,7 +95,7 @@ def summary(paths, record):
     return table_of(record, collect(paths, record))
 
 
-def table_of(record, found):
+def table_of(record: dict[str, Any], found: Collected) -> pd.DataFrame:
     settings = list(record["varied"])
     columns = [
         *("experiment_id", "state", *settings, *IDENTITY, *MEASURED),
@@ -135,12 +141,12 @@ def _with_seeds(table, settings):
     return table.join(joined)
 
 
-def deciding_column(rows):
+def deciding_column(rows: pd.DataFrame) -> str:
     """The column that decides: of validation data, or where nothing was held out, of test data."""
     return "valid_accuracy" if rows["valid_accuracy"].notna().any() else "test_accuracy"
 
 
-def chosen_method(record, table):
+def chosen_method(record: dict[str, Any], table: pd.DataFrame) -> tuple[str | None, float | None]:
     """The method whose mean is the best at the objective's sparsity, on validation data where there
     is any, and that sparsity, or the largest that was tried instead; chance left out.
 
@@ -161,7 +167,7 @@ def chosen_method(record, table):
     return (None, None) if means.empty else (means.idxmax(), k)
 
 
-def best_of(record):
+def best_of(record: dict[str, Any]) -> list[dict[str, Any]]:
     """The best settings by the objective, for each data set where several were tried.
 
     Seeds are chance: of trials that differ in nothing else it is their mean that counts, of as many
@@ -190,7 +196,7 @@ def best_of(record):
     return sorted(best, key=lambda entry: -sign * entry["mean"])
 
 
-def described(settings, before=""):
+def described(settings: Mapping[str, Any], before: str = "") -> str:
     """ "dataset=digits, l1_reg=0.001" behind another text; nothing where only seeds were varied."""
     text = ", ".join(f"{name}={setting_text(setting)}" for name, setting in settings.items())
     return f"{before}{text}" if text else ""

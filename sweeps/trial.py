@@ -8,7 +8,9 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..experiments import lock, plugins, runner
 from ..experiments.paths import ArtifactPaths
@@ -18,6 +20,11 @@ from ..settings.sweep import sweep_config
 from ..utils import echo, limit_threads
 from .paths import SweepPaths
 
+if TYPE_CHECKING:
+    from ..settings.experiment import ExperimentConfig
+    from ..settings.sweep import SweepConfig
+
+
 # How long to wait for somebody else's run in the same folder.
 PATIENCE_S = 60
 
@@ -26,7 +33,12 @@ class UnfitError(Exception):
     """This machine cannot run trials; another one may."""
 
 
-def run(request, tell, publish, check):
+def run(
+    request: dict[str, Any],
+    tell: Callable[[dict[str, Any]], object],
+    publish: "Callable[[ExperimentConfig, ArtifactPaths], object]",
+    check: "Callable[[ExperimentConfig], object]",
+) -> None:
     """Runs a trial.
 
     Args:
@@ -52,7 +64,7 @@ def run(request, tell, publish, check):
             f"{place.root} is not there on {platform.node()}; all machines must see the folder of "
             "the results."
         )
-    _write_to(place.log(config.experiment_id))
+    _write_to(place.log(config.experiment_id))  # type: ignore[arg-type]
     tell({"experiment_id": config.experiment_id})
     paths = ArtifactPaths.of(config)
     for single in (paths, *(paths.seeds().values() if config.replicates > 1 else ())):
@@ -72,7 +84,7 @@ def run(request, tell, publish, check):
         tell({"epoch": config.epochs, "is_last": True, **known})
 
 
-def config_of(request, sweep):
+def config_of(request: dict[str, Any], sweep: "SweepConfig | None") -> "ExperimentConfig":
     """The `ExperimentConfig` of what is asked for; `sweep` is None where that is one of seeds."""
     values = request["values"]
     if not sweep:

@@ -1,6 +1,7 @@
 """A search by Ray Tune and Optuna: what it draws from, what it knows, when trials end early."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..settings.distributions import DIGITS, Distribution
 
@@ -52,7 +53,7 @@ def _space(search):
     }
 
 
-def options(search):
+def options(search: TuneSearch) -> dict[str, Any]:
     """What Tune is told of a search, as arguments of its `TuneConfig`."""
     from ray import tune
 
@@ -69,7 +70,7 @@ def options(search):
     return told
 
 
-def searcher_of(search):
+def searcher_of(search: TuneSearch) -> Any:
     """Optuna, which knows what has been tried before, and tries nothing twice."""
     import optuna
 

@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import ray
 from ray import tune
@@ -38,7 +40,7 @@ class Trial(tune.Trainable):
     outside, and a machine that is not fit, raise, so that Ray tries again elsewhere.
     """
 
-    def setup(self, config):
+    def setup(self, config: dict[str, Any]) -> None:
         """Starts the process.
 
         Args:
@@ -46,10 +48,11 @@ class Trial(tune.Trainable):
                 `request` (what `trial` reads), `values` of the varied settings, and `every_epoch`,
                 whether each is a result.
         """
-        self.config, self.process, self.known = config, None, {"started": time.time()}
+        self.process: Any = None
+        self.config, self.known = config, {"started": time.time()}
         self._begin()
 
-    def reset_config(self, new_config):
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
         """The next trial in the same actor."""
         self.cleanup()
         self.setup(new_config)
@@ -73,7 +76,7 @@ class Trial(tune.Trainable):
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
 
-    def step(self):
+    def step(self) -> dict[str, Any]:
         """Waits for what the process tells next.
 
         Returns:
@@ -115,7 +118,7 @@ class Trial(tune.Trainable):
             )
         return lines[-1].removeprefix("network-pruning: ") or f"It ended with status {status}."
 
-    def cleanup(self):
+    def cleanup(self) -> None:
         """Ends the process; its last finished epoch is kept."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
@@ -124,14 +127,14 @@ class Trial(tune.Trainable):
             except subprocess.TimeoutExpired:
                 self.process.kill()
 
-    def save_checkpoint(self, checkpoint_dir):
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
         """Nothing: the experiment's folder is what a trial goes on from."""
 
-    def load_checkpoint(self, checkpoint):
+    def load_checkpoint(self, checkpoint: Any) -> None:
         """Nothing, too."""
 
 
-def command_of(program):
+def command_of(program: str) -> list[str]:
     """How to start a trial on this machine.
 
     Args:
@@ -143,7 +146,7 @@ def command_of(program):
     return [sys.executable, "-c", "from network_pruning.cli.trial import cli; cli()"]
 
 
-def alive_nodes():
+def alive_nodes() -> list[dict[str, Any]]:
     """What Ray knows of the machines that are there."""
     return [node for node in ray.nodes() if node["Alive"]]
 
@@ -159,7 +162,7 @@ def _call(function, *arguments):
     return function(*arguments)
 
 
-def look_at(marker, content, program, version):
+def look_at(marker: str, content: str, program: str, version: str) -> str | None:
     """Whether trials can run on this machine.
 
     Args:
@@ -193,7 +196,7 @@ def look_at(marker, content, program, version):
 _ASK_VERSION = "import network_pruning; print(network_pruning.__version__)"
 
 
-def check_nodes(marker, content, program, version):
+def check_nodes(marker: str, content: str, program: str, version: str) -> dict[str, str]:
     """What is wrong with each machine of the cluster, by name; nothing for those that are fit."""
     arguments = marker, content, program, version
     asked = [
@@ -213,7 +216,7 @@ def check_nodes(marker, content, program, version):
     return found
 
 
-def trial_id(trial):
+def trial_id(trial: Any) -> str:
     """What Tune calls a trial's folder."""
     return trial.trial_id
 
@@ -225,29 +228,29 @@ class Events(tune.Callback):
         post: takes an event, a dictionary; sent along to where the trials are scheduled.
     """
 
-    def __init__(self, post):
+    def __init__(self, post: Callable[[dict[str, Any]], object]) -> None:
         self.post = post
 
-    def on_trial_start(self, trial, **_):
+    def on_trial_start(self, trial: Any, **_: Any) -> None:
         """A trial begins, for the first time or again."""
         self._tell(trial, {"state": "running"})
 
-    def on_trial_result(self, trial, result, **_):
+    def on_trial_result(self, trial: Any, result: dict[str, Any], **_: Any) -> None:
         """A trial tells of an epoch; of its end it tells once more, below."""
         if not result.get("done"):
             self._tell(trial, result)
 
-    def on_trial_complete(self, trial, **_):
+    def on_trial_complete(self, trial: Any, **_: Any) -> None:
         """A trial has ended, or was ended early."""
         state = trial.last_result.get("state", "failed")
         state = "stopped" if state == "running" else state
         self._tell(trial, {**trial.last_result, "state": state})
 
-    def on_trial_recover(self, trial, **_):
+    def on_trial_recover(self, trial: Any, **_: Any) -> None:
         """The machine or process of a trial has died, and it goes on elsewhere."""
         self._tell(trial, {"state": "waiting", "lost": True})
 
-    def on_trial_error(self, trial, **_):
+    def on_trial_error(self, trial: Any, **_: Any) -> None:
         """A trial was lost too often."""
         lines = str(trial.get_error()).strip().splitlines() or ["no reason given"]
         note = f"It could not be run, though it was tried again: {lines[-1].strip()[:300]}."

@@ -46,9 +46,21 @@ def modules(root):
     return [file.relative_to(root) for file in files if file.stem != "__main__"]
 
 
-def imported(root, file):
-    """The modules of the package that a file imports, anywhere in it, as paths without suffix."""
-    for node in ast.walk(ast.parse((root / file).read_text(encoding="utf-8"))):
+class WithoutTypes(ast.NodeTransformer):
+    """Leaves out what is imported for annotations only."""
+
+    def visit_If(self, node):
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else node
+
+
+def imported(root, file, types=True):
+    """The modules of the package that a file imports, anywhere in it, as paths without suffix.
+
+    Args:
+        types: whether what is imported for annotations only counts too.
+    """
+    tree = ast.parse((root / file).read_text(encoding="utf-8"))
+    for node in ast.walk(tree if types else WithoutTypes().visit(tree)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 package, *inside = alias.name.split(".")
@@ -144,6 +156,45 @@ def test_the_library_names_no_flags(root):
             assert found <= CLIENT_OPTIONS, (file, found)
 
 
+def public_functions(node):
+    """Functions and methods that others may call, `__init__` and the like too."""
+    for child in node.body:
+        if isinstance(child, ast.ClassDef) and not child.name.startswith("_"):
+            yield from public_functions(child)
+        elif isinstance(child, ast.FunctionDef) and not re.match("_(?!_)", child.name):
+            yield child
+
+
+def unannotated(function):
+    """What of a function has no type: names of arguments, and "return"."""
+    args = function.args
+    every = [*args.posonlyargs, *args.args, args.vararg, *args.kwonlyargs, args.kwarg]
+    found = [arg.arg for arg in every if arg and not arg.annotation]
+    return [name for name in found if name not in ("self", "cls")] + (
+        [] if function.returns else ["return"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def f(a: int, *b: int, c: int = 1, **d: int) -> int: ...", []),
+        ("def f(a, /, b, *c, d=1, **e) -> int: ...", ["a", "b", "c", "d", "e"]),
+        ("class A:\n    def __init__(self, a: int): ...", ["return"]),
+        ("class A:\n    @classmethod\n    def of(cls, a): ...", ["a", "return"]),
+        ("def _f(a): ...\nclass _A:\n    def f(self, a): ...", []),
+    ],
+)
+def test_what_has_no_type_is_seen(text, expected):
+    assert [name for f in public_functions(ast.parse(text)) for name in unannotated(f)] == expected
+
+
+def test_public_functions_are_annotated(root):
+    for file in (*modules(root), Path("__main__.py")):
+        for function in public_functions(ast.parse((root / file).read_text(encoding="utf-8"))):
+            assert not unannotated(function), (file, function.name)
+
+
 def test_no_command_imports_another(root):
     commands = ROOMS[ROOMS.index("cli") + 1 :]
     for file in modules(root):
@@ -167,7 +218,7 @@ def test_no_imports_in_a_circle(root):
     for file in modules(root):
         name = file.with_suffix("")
         name = name.parent if name.name == "__init__" and name.parent.parts else name
-        arrows[name] = set(imported(root, file)) - {name, *map(Path, FRONT_DOORS)}
+        arrows[name] = {*imported(root, file, types=False)} - {name, *map(Path, FRONT_DOORS)}
     done, path = set(), []
 
     def visit(name):

@@ -64,7 +64,7 @@ class Pruning(MaskCallback):
         exclude: str | Sequence[str] = (),
         seed: int = 0,
         on_restore: str = "warn",
-    ):
+    ) -> None:
         super().__init__(on_restore)
         for name, share in (("begin", begin), ("end", end)):
             if isinstance(share, Real) and share > 1:
@@ -83,9 +83,10 @@ class Pruning(MaskCallback):
         self.begin, self.end, self.every = begin, end, every
         # A generator gives its examples once, for all calls of `fit`.
         self._arguments = (sparsity, Examples.of(data), exclude, checked_seed(seed))
-        self._pruner = self._masks = None
+        self._pruner: Any = None
+        self._masks: Any = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Finds what can be pruned."""
         super().on_train_begin(logs)
         sparsity, data, exclude, seed = self._arguments
@@ -128,11 +129,11 @@ class Pruning(MaskCallback):
         """The masks of some prunables."""
         return {name: self._masks[name] for name in names}
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Notes the epoch."""
         self._epoch = epoch
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Before the first step, holds what is zero already."""
         if self._constraints is None:
             # Not earlier: other callbacks may restore weights when a training begins.
@@ -142,7 +143,7 @@ class Pruning(MaskCallback):
             self._prune(self._progress(batch))
         self._first_of_step = batch
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Prunes, every so many steps."""
         self._steps += batch + 1 - self._first_of_step  # several, with `steps_per_execution`
         self._batches = batch + 1
@@ -150,13 +151,13 @@ class Pruning(MaskCallback):
         if self._steps >= self.every or progress >= self.end:
             self._prune(progress)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Reports how much is pruned."""
         self._length = self._length or self._batches  # a generator's is known only now
         if logs is not None:
             logs["sparsity"] = self.sparsity
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Leaves an ordinary model behind."""
         super().on_train_end(logs)
         if self._completed is not None:
@@ -168,7 +169,7 @@ class Pruning(MaskCallback):
                 "`steps_per_epoch` where the data is a generator."
             )
 
-    def restored(self):
+    def restored(self) -> str:
         """How far the model is pruned, and how far it was."""
         present = self._pruner.sparsity(self._pruner.present())
         return (
@@ -176,7 +177,7 @@ class Pruning(MaskCallback):
             "pruned:"
         )
 
-    def advice(self):
+    def advice(self) -> str:
         """From which epoch on weights are worth keeping."""
         if self._completed is None:
             return ""
@@ -252,17 +253,17 @@ class KeepPruned(MaskCallback):
         UsageError: (a ValueError) if it is something else, or the model is not compiled.
     """
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Before the first step, holds what is zero."""
         if self._constraints is None:
             self.attach(present_masks(self.model))
 
-    def restored(self):
+    def restored(self) -> str:
         """That zeros were lost."""
         return "Weights that were zero when the training began are not zero any more:"
 
 
-def present_masks(model):
+def present_masks(model: keras.Model) -> list[tuple[keras.Variable, np.ndarray]]:
     """What is not zero in a model's kernels and in the numbers of pruned units, as pairs of
     a variable and its mask."""
     found = kernels.all_kernels(model)

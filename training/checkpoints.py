@@ -3,7 +3,10 @@ training goes on."""
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import astuple
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,8 +14,11 @@ from ..models.model import clone
 from ..utils import RunError, atomic_path
 from .loop import Epoch
 
+if TYPE_CHECKING:
+    import keras
 
-def save(model, path, optimizer_name=None):
+
+def save(model: "keras.Model", path: str | PathLike, optimizer_name: str | None = None) -> None:
     """Writes the whole model, without optimizer state, as an HDF5 file that plain Keras loads.
 
     Args:
@@ -29,26 +35,28 @@ def save(model, path, optimizer_name=None):
             raise OSError(str(error)) from error
 
 
-def optimizer_after(model, number):
+def optimizer_after(model: "keras.Model", number: int) -> str:
     """What Keras would call the optimizer made so many after a model's own, without others
     between: "adam" is followed by "adam_1"."""
     first, _, own = model.optimizer.name.partition("_")
     return f"{first}_{int(own or 0) + number}"
 
 
-def save_state(model, epochs, path):
+def save_state(model: "keras.Model", epochs: Sequence[Epoch], path: str | PathLike) -> None:
     """Writes all that the next epoch depends on: weights, optimizer state and the history.
 
     The data order is a function of seed and epoch, so that it need not be stored.
     """
-    arrays = {f"variable_{n}": array for n, array in enumerate(map(np.asarray, _variables(model)))}
+    arrays: dict[str, Any] = {
+        f"variable_{n}": array for n, array in enumerate(map(np.asarray, _variables(model)))
+    }
     # None becomes NaN.
     history = np.array([astuple(epoch) for epoch in epochs], np.float64)
     with atomic_path(path) as temporary:
         np.savez(temporary, history=history, **arrays)
 
 
-def load_state(model, path):
+def load_state(model: "keras.Model", path: str | PathLike) -> list[Epoch]:
     """Puts `model` where `save_state` left it, and returns the epochs so far.
 
     Raises:

@@ -4,6 +4,9 @@ What is pruned stays zero; where whole units are removed, so do their biases. A 
 cheaper to train the smaller it is, because only what lives is computed.
 """
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..data.augmentation import RandomShift
@@ -15,6 +18,10 @@ from ..models.backend import tf
 from ..models.weights import Weights
 from .loop import check_finite, compile_steps
 from .masked_trainer import MaskedTrainer
+
+if TYPE_CHECKING:
+    from ..settings.experiment import ExperimentConfig
+
 
 # Compiling takes as long as an epoch or two: what has been compiled serves smaller networks too
 # until less than this share of its multiply-adds is alive.
@@ -34,7 +41,16 @@ class CompactTrainer(MaskedTrainer):
         by_unit: whether masks remove whole units, with their biases.
     """
 
-    def __init__(self, weights, masks, split, config, targets, shape=None, by_unit=False):
+    def __init__(
+        self,
+        weights: Weights,
+        masks: Mapping[str, np.ndarray],
+        split: Split,
+        config: "ExperimentConfig",
+        targets: np.ndarray | None,
+        shape: tuple[int, int, int] | None = None,
+        by_unit: bool = False,
+    ) -> None:
         self.config, self.size, self.by_unit = config, len(split), by_unit
         self.compact = Subnetwork.of(weights.masked(masks, by_unit))
         inputs = self.compact.kept[0]
@@ -54,14 +70,14 @@ class CompactTrainer(MaskedTrainer):
         self.alive = {layer.name: tf.Variable(tf.ones_like(layer.bias)) for layer in with_biases}
         pairs = [(layer.kernel, self.mask_variables[layer.name]) for layer in hidden]
         pairs += [(layer.bias, self.alive[layer.name]) for layer in with_biases]
-        self.moving = (
-            RandomShift(split.pixels, shape, config.shift, inputs) if config.shift else None
-        )
+        self.moving = None
+        if config.shift:
+            self.moving = RandomShift(split.pixels, shape, config.shift, inputs)  # type: ignore[arg-type]
         self.pixels = tf.Variable(np.ascontiguousarray(split.pixels[:, inputs]), trainable=False)
         self.run_steps = compile_steps(self.model, Split(self.pixels, split.labels), pairs, targets)
         self.load(weights, masks)
 
-    def serves(self, weights, masks):
+    def serves(self, weights: Weights, masks: Mapping[str, np.ndarray]) -> bool:
         """Whether it may train this network too: a part of its own, and not a much smaller one."""
         needed = Subnetwork.of(weights.masked(masks, self.by_unit))
         pairs = zip(needed.kept, self.compact.kept, strict=True)
@@ -69,14 +85,14 @@ class CompactTrainer(MaskedTrainer):
             return False
         return needed.multiply_adds() > WORTH_COMPILING * self.compact.multiply_adds()
 
-    def load(self, weights, masks):
+    def load(self, weights: Weights, masks: Mapping[str, np.ndarray]) -> None:
         """Begins anew with these `Weights` and masks, and a fresh Adam."""
         self.whole, self.whole_masks = weights, masks
         self.compact.smaller(weights).put_into(self.model)
         self.reset_optimizer()
         self.prune(self.compact.smaller_masks(masks))
 
-    def prune(self, masks):
+    def prune(self, masks: Mapping[str, np.ndarray]) -> None:
         """Removes what these masks of the living part do not keep."""
         self.masks = masks
         alive = self._alive()
@@ -98,17 +114,17 @@ class CompactTrainer(MaskedTrainer):
         return {name: mask.any(axis=0)[kept] for (name, mask), kept in units}
 
     @property
-    def weights(self):
+    def weights(self) -> Weights:
         """The `Weights` of the living part."""
         return Weights.of(self.model)
 
-    def grown(self):
+    def grown(self) -> tuple[Weights, dict[str, np.ndarray]]:
         """The `Weights` and the masks of the whole network."""
         masks = self.compact.larger_masks(self.masks, self.whole_masks)
         weights = self.compact.larger(self.weights, self.whole)
         return weights.masked(masks, self.by_unit), masks
 
-    def check(self, epoch):
+    def check(self, epoch: int) -> None:
         """Makes sure that weights are finite, and pruned ones exactly 0.0."""
         for layer in self.model.layers[:-1]:
             kernel = layer.kernel.numpy()

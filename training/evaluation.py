@@ -5,12 +5,19 @@ weights as arguments, whatever their shapes, so that it serves every clone. It r
 `evaluate` returns.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..models.backend import tf
 from ..utils import RunError
+
+if TYPE_CHECKING:
+    from ..data.data_loaders.loader_utils import Split
+    from ..models.weights import Weights
+
 
 # Large enough for full speed, small enough that the activations are small.
 ROWS_AT_ONCE = 2500
@@ -36,14 +43,14 @@ class Evaluator:
         l2_reg: factor of the hidden layers' squared weights in the loss.
     """
 
-    def __init__(self, split, l1_reg=0.0, l2_reg=0.0):
+    def __init__(self, split: "Split", l1_reg: float = 0.0, l2_reg: float = 0.0) -> None:
         self.l1_reg, self.l2_reg = l1_reg, l2_reg
         starts = range(0, len(split), ROWS_AT_ONCE)
         parts = [split[start : start + ROWS_AT_ONCE] for start in starts]
         self.batches = [(tf.constant(part.images), tf.constant(part.labels)) for part in parts]
         self.size = len(split)
 
-    def __call__(self, weights):
+    def __call__(self, weights: "Weights") -> Metrics:
         """The `Metrics` of the network with these `Weights`.
 
         Raises:
@@ -55,7 +62,8 @@ class Evaluator:
         ]
         tested = [_tested(images, labels, alive) for images, labels in self.batches]
         *sums, answers = zip(*tested, strict=True)
-        cross_entropy, correct = np.sum(sums, axis=1, dtype=np.float64) / self.size
+        totals: Any = np.sum(sums, axis=1, dtype=np.float64)
+        cross_entropy, correct = totals / self.size
         loss = cross_entropy + penalty(weights.hidden.values(), self.l1_reg, self.l2_reg)
         if not np.isfinite(loss):
             raise RunError(
@@ -64,7 +72,7 @@ class Evaluator:
         return Metrics(float(loss), float(correct), float(cross_entropy), np.concatenate(answers))
 
 
-def penalty(kernels, l1_reg, l2_reg):
+def penalty(kernels: Iterable[Any], l1_reg: float, l2_reg: float) -> Any:
     """l1_reg * sum of |w| + l2_reg * sum of w², over all kernels."""
     total = 0.0
     for kernel in kernels:
@@ -76,7 +84,9 @@ def penalty(kernels, l1_reg, l2_reg):
     return total
 
 
-def without_dead_units(layers):
+def without_dead_units(
+    layers: Sequence[tuple[np.ndarray, np.ndarray | None]],
+) -> list[tuple[np.ndarray, np.ndarray | None]]:
     """The same network without the hidden units that have neither incoming weights nor a bias.
 
     Their activation is ReLU(0) = 0, so that neither they nor their outgoing weights change the
@@ -89,7 +99,7 @@ def without_dead_units(layers):
     smaller, kept = [], slice(None)
     for kernel, bias in layers[:-1]:
         kernel = kernel[kept]
-        alive = kernel.any(axis=0) if bias is None else kernel.any(axis=0) | (bias != 0)
+        alive: Any = kernel.any(axis=0) if bias is None else kernel.any(axis=0) | (bias != 0)
         alive[0] |= not alive.any()  # TensorFlow aborts at an empty product with a bias
         kept = slice(None) if alive.all() else np.flatnonzero(alive)  # no copy if nothing is dead
         smaller.append((kernel[:, kept], None if bias is None else bias[kept]))
@@ -97,7 +107,7 @@ def without_dead_units(layers):
     return [*smaller, (kernel[kept], bias)]
 
 
-def probabilities(weights, split):
+def probabilities(weights: "Weights", split: "Split") -> np.ndarray:
     """What a network answers: float32 of shape (n, classes)."""
     starts = range(0, len(split), ROWS_AT_ONCE)
     parts = (split[start : start + ROWS_AT_ONCE].images for start in starts)

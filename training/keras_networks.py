@@ -1,6 +1,9 @@
 """`Networks` of any Keras model."""
 
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +22,18 @@ from .loop import train
 from .model_evaluation import ModelEvaluator, ModelWeights
 from .networks import Networks
 
+if TYPE_CHECKING:
+    import keras
+
+    from ..data.data_loaders.loader_utils import Dataset, Split
+    from ..pruning.methods import Method
+    from ..pruning.ranking import Ranking
+    from ..settings.experiment import ExperimentConfig
+    from .evaluation import Metrics
+    from .loop import Epoch
+    from .model_retraining import ModelRetrainer
+    from .networks import NetworkWeights
+
 
 class KerasNetworks(Networks):
     """All networks of one experiment with a Keras model of any kind; see `Networks`.
@@ -31,11 +46,12 @@ class KerasNetworks(Networks):
         UsageError: if the model cannot be had, does not fit the data, or has nothing to prune.
     """
 
-    def __init__(self, config, dataset):
+    def __init__(self, config: "ExperimentConfig", dataset: "Dataset") -> None:
         self.config = config
         # Only a place to put weights into: no network lives here.
         self.model = models.build_for(config, dataset)
-        self.dataset = dataset.shaped(models.example_shape(self.model, dataset.shape))
+        taken: Any = models.example_shape(self.model, dataset.shape)
+        self.dataset = dataset.shaped(taken)
         # Who takes images as rows has to be told what they look like, to move them.
         self.shape = max(dataset.shape, self.dataset.shape, key=len)
         self.initial = ModelWeights.of(self.model)
@@ -60,13 +76,13 @@ class KerasNetworks(Networks):
             return False
         return True
 
-    def new_model(self):
+    def new_model(self) -> "keras.Model":
         models.keras.utils.set_random_seed(self.config.seed)  # of dropout and the like
         model = models.clone(self.model)
         self.initial.put_into(model)
         return model
 
-    def penalty_of(self, model):
+    def penalty_of(self, model: "keras.Model") -> Callable[[], Any] | None:
         """A function that returns the penalty of the hidden kernels; None if there is none, or the
         model adds it itself."""
         l1_reg, l2_reg = self.config.l1_reg, self.config.l2_reg
@@ -82,10 +98,10 @@ class KerasNetworks(Networks):
 
         return penalty
 
-    def weights_of(self, model):
+    def weights_of(self, model: "keras.Model") -> ModelWeights:
         return ModelWeights.of(model)
 
-    def read(self, path):
+    def read(self, path: str | PathLike) -> ModelWeights:
         try:
             self.model.load_weights(path)
         except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
@@ -101,7 +117,15 @@ class KerasNetworks(Networks):
             )
         return weights
 
-    def train(self, model, on_steps, on_epoch, first_epoch=1, last_epoch=None):
+    def train(
+        self,
+        model: "keras.Model",
+        on_steps: Callable[[int], object],
+        on_epoch: "Callable[[Epoch], object]",
+        first_epoch: int = 1,
+        last_epoch: int | None = None,
+    ) -> None:
+        valid = self.dataset.valid
         train(
             model,
             self.dataset,
@@ -110,7 +134,7 @@ class KerasNetworks(Networks):
             on_epoch,
             first_epoch,
             last_epoch,
-            self.dataset.valid and (lambda trained: self._tested(trained, self.dataset.valid)),
+            (lambda trained: self._tested(trained, valid)) if valid else None,
             self.penalty_of(model),
             self.compiled,
         )
@@ -119,7 +143,7 @@ class KerasNetworks(Networks):
         ModelWeights.of(model).put_into(self.model)
         return self._evaluate(split)
 
-    def pruner(self, method):
+    def pruner(self, method: "Method") -> Pruner:
         """The `Pruner` of a method, of the model that weights are put into."""
         if method not in self._pruners:
             self._pruners[method] = Pruner(
@@ -132,18 +156,20 @@ class KerasNetworks(Networks):
         chosen = sample(self.dataset.train, self.config.seed)
         return chosen.images, chosen.labels
 
-    def variable_masks(self, method, masks):
+    def variable_masks(
+        self, method: "Method", masks: Mapping[str, np.ndarray]
+    ) -> dict[int, np.ndarray]:
         """Masks of a method's prunables as masks of the model's weights, by their numbers."""
         numbers = {id(variable): number for number, variable in enumerate(self.model.weights)}
         pairs = self.pruner(method).prunables.masks(masks)
         return {numbers[id(variable)]: mask for variable, mask in pairs}
 
-    def whole_masks(self, method):
+    def whole_masks(self, method: "Method") -> dict[str, np.ndarray]:
         """The masks of a method's prunables that keep everything, by name."""
         layers = self.pruner(method).prunables.layers
         return {name: np.ones(layer.shape, bool) for name, layer in layers.items()}
 
-    def living_part(self, weights):
+    def living_part(self, weights: ModelWeights) -> Subnetwork:
         """The `Subnetwork` of the network with these weights that lives, compiled."""
         weights.put_into(self.model)
         models.keras.utils.set_random_seed(self.config.seed)  # of dropout and the like
@@ -153,56 +179,60 @@ class KerasNetworks(Networks):
         )
         return part
 
-    def rank(self, method, dense):
+    def rank(self, method: "Method", dense: Any) -> "dict[str, Ranking]":
         dense.put_into(self.model)
         return self.pruner(method).rankings()
 
-    def values(self, method, dense, rankings):
+    def values(
+        self, method: "Method", dense: Any, rankings: "Mapping[str, Ranking]"
+    ) -> dict[str, np.ndarray]:
         if method.by_unit:
             # Units of zeros only rank below all others.
             return {name: np.maximum(ranking.scores, 0) for name, ranking in rankings.items()}
         dense.put_into(self.model)
         return self.pruner(method).prunables.matrices()
 
-    def hidden_matrices(self, weights):
+    def hidden_matrices(self, weights: "NetworkWeights") -> dict[str, np.ndarray]:
         weights.put_into(self.model)
         return {kernel.name: kernel.matrix() for kernel in hidden_kernels(self.model)}
 
-    def labels(self, method):
+    def labels(self, method: "Method") -> dict[str, str]:
         """Groups are called by all of their layers."""
         layers = self.pruner(method).prunables.layers
         return {name: layer.label for name, layer in layers.items()}
 
-    def pruned(self, method, dense, rankings, k):
+    def pruned(
+        self, method: "Method", dense: Any, rankings: "Mapping[str, Ranking]", k: float
+    ) -> ModelWeights:
         pruner = self.pruner(method)
         dense.put_into(self.model)
         pruner.remove(pruner.masks_at(rankings, k))
         return ModelWeights.of(self.model)
 
-    def test(self, weights):
+    def test(self, weights: "NetworkWeights") -> "tuple[Metrics | None, Metrics]":
         weights.put_into(self.model)
-        valid = self.dataset.valid and self._evaluate(self.dataset.valid)
+        valid = self._evaluate(self.dataset.valid) if self.dataset.valid else None
         return valid, self._evaluate(self.dataset.test)
 
-    def validate(self, weights):
+    def validate(self, weights: "NetworkWeights") -> "Metrics | None":
         weights.put_into(self.model)
-        return self.dataset.valid and self._evaluate(self.dataset.valid)
+        return self._evaluate(self.dataset.valid) if self.dataset.valid else None
 
-    def probabilities(self, weights, split):
+    def probabilities(self, weights: ModelWeights, split: "Split") -> np.ndarray:
         """What a network answers to a split, of shape (n, classes)."""
         weights.put_into(self.model)
         return self._evaluate.probabilities(split)
 
-    def measure(self, weights):
+    def measure(self, weights: "NetworkWeights") -> dict:
         weights.put_into(self.model)
         return columns(size_of(self.model, self.dataset.shape))
 
-    def retrainer(self, dense, rewound):
+    def retrainer(self, dense: Any, rewound: Callable[[], Any]) -> "ModelRetrainer":
         from .model_retraining import ModelRetrainer
 
         return ModelRetrainer(self, dense, rewound)
 
-    def remarks(self):
+    def remarks(self) -> list[str]:
         found = []
         told, classes = models.num_outputs(self.model), self.dataset.num_classes
         if told is not None and told > classes:

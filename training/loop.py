@@ -1,7 +1,9 @@
 """Training a network from scratch: shuffled epochs, the best weights kept."""
 
 import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +12,12 @@ from ..models.model import answers_logits
 from ..models.weights import Weights
 from ..utils import RunError
 from .evaluation import Evaluator
+
+if TYPE_CHECKING:
+    from ..data.data_loaders.loader_utils import Dataset, Split
+    from ..settings.experiment import ExperimentConfig
+    from .evaluation import Metrics
+
 
 # How often the progress bar moves, and how long an interrupt waits at most.
 STEPS_AT_ONCE = 40
@@ -29,23 +37,23 @@ class Epoch:
     val_accuracy: float | None
 
     @property
-    def selection_loss(self):
+    def selection_loss(self) -> float:
         """The loss by which the best checkpoint is chosen."""
         return self.loss if self.val_loss is None else self.val_loss
 
 
 def train(
-    model,
-    dataset,
-    config,
-    on_steps,
-    on_epoch,
-    first_epoch=1,
-    last_epoch=None,
-    evaluate=None,
-    penalty=None,
-    compiled=True,
-):
+    model: keras.Model,
+    dataset: "Dataset",
+    config: "ExperimentConfig",
+    on_steps: Callable[[int], object],
+    on_epoch: Callable[[Epoch], object],
+    first_epoch: int = 1,
+    last_epoch: int | None = None,
+    evaluate: "Callable[[keras.Model], Metrics] | None" = None,
+    penalty: Callable[[], Any] | None = None,
+    compiled: bool = True,
+) -> None:
     """Trains `model` in place.
 
     Args:
@@ -76,14 +84,14 @@ def train(
             epoch=number,
             loss=loss,
             accuracy=accuracy,
-            val_loss=validation and validation.loss,
-            val_accuracy=validation and validation.accuracy,
+            val_loss=validation.loss if validation else None,
+            val_accuracy=validation.accuracy if validation else None,
         )
         check_finite(epoch.selection_loss, number)
         on_epoch(epoch)
 
 
-def epoch_order(seed, epoch, size):
+def epoch_order(seed: int, epoch: int, size: int) -> np.ndarray:
     """The order in which an epoch visits the examples: a permutation that (seed, epoch) fixes."""
     return np.random.default_rng((seed, epoch)).permutation(size).astype(np.int32)
 
@@ -99,7 +107,7 @@ def _run_epoch(run_steps, order, batch_size, number, on_steps):
     return float(loss), float(accuracy)
 
 
-def in_batches(order, batch_size):
+def in_batches(order: np.ndarray, batch_size: int) -> Iterator[np.ndarray]:
     """Groups of at most STEPS_AT_ONCE batches of indices; the last batch may be smaller."""
     full = len(order) // batch_size
     grid = order[: full * batch_size].reshape(full, batch_size)
@@ -110,8 +118,14 @@ def in_batches(order, batch_size):
 
 
 def compile_steps(
-    model, split, masks=(), targets=None, penalty=None, compiled=True, held_on_levels=()
-):
+    model: keras.Model,
+    split: "Split",
+    masks: Iterable[tuple[Any, Any]] = (),
+    targets: np.ndarray | None = None,
+    penalty: Callable[[], Any] | None = None,
+    compiled: bool = True,
+    held_on_levels: Sequence[Any] = (),
+) -> Callable[[Any], Any]:
     """One function that trains on groups of batches, given as indices of shape (steps, batch).
 
     Args:
@@ -188,7 +202,7 @@ def _loss(model, images, targets, probabilities):
     return tf.reduce_mean(cross_entropy) + sum(model.losses)
 
 
-def check_finite(loss, epoch):
+def check_finite(loss: float, epoch: int) -> None:
     """Raises a RunError if the loss is not finite."""
     if not math.isfinite(loss):
         raise RunError(

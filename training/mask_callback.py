@@ -1,9 +1,16 @@
 """What callbacks have in common that keep pruned weights at zero while a model trains."""
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
 import keras
 
 from ..utils import UsageError, warn_user
 from .mask_constraints import MaskConstraints
+
+if TYPE_CHECKING:
+    import numpy as np
+
 
 ON_RESTORE = ("warn", "reapply")
 
@@ -19,14 +26,14 @@ class MaskCallback(keras.callbacks.Callback):
         UsageError: if it is something else.
     """
 
-    def __init__(self, on_restore: str = "warn"):
+    def __init__(self, on_restore: str = "warn") -> None:
         super().__init__()
         if on_restore not in ON_RESTORE:
             raise UsageError(f"on_restore: {on_restore!r} is none of {', '.join(ON_RESTORE)}.")
         self.on_restore = on_restore
-        self._constraints = None
+        self._constraints: MaskConstraints | None = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Waits for the first step: other callbacks may restore weights first.
 
         Raises:
@@ -40,12 +47,12 @@ class MaskCallback(keras.callbacks.Callback):
             )
         self._constraints, self._has_warned = None, False
 
-    def attach(self, masks):
+    def attach(self, masks: "Iterable[tuple[keras.Variable, np.ndarray]]") -> None:
         """Holds masks, as pairs of a variable and an array, until the training ends."""
         # All callbacks of one `fit` are given the same object as their `params`.
         self._constraints = MaskConstraints(self.model, masks, self.params)
 
-    def on_train_end(self, logs=None):
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Leaves an ordinary model behind."""
         if self._constraints is not None:
             self._constraints.detach()
@@ -66,11 +73,11 @@ class MaskCallback(keras.callbacks.Callback):
                 f"{type(self).__name__}(on_restore='reapply') they are pruned again."
             )
 
-    def restored(self):
+    def restored(self) -> str:
         """A sentence about the weights that are not zero, up to the reason."""
         raise NotImplementedError
 
-    def advice(self):
+    def advice(self) -> str:
         """A sentence about what would have helped, with a space before it; it may be empty."""
         return ""
 

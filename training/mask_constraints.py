@@ -6,11 +6,16 @@ neither the model nor its optimizer changes, and checkpoints and exports know no
 """
 
 import functools
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import keras
 
 from ..models.kernels import value_of, zero
 from .masked_step import Mask, compile_step, replace, restore
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class MaskConstraints:
@@ -27,7 +32,12 @@ class MaskConstraints:
             are detached.
     """
 
-    def __init__(self, model, masks, training=None):
+    def __init__(
+        self,
+        model: keras.Model,
+        masks: "Iterable[tuple[keras.Variable, np.ndarray]]",
+        training: object = None,
+    ) -> None:
         self.model, self.training = model, training
         for other in _attached(model):
             if other.training is not training:
@@ -42,7 +52,7 @@ class MaskConstraints:
         _compile(model)
         self.set(masks)
 
-    def set(self, masks):
+    def set(self, masks: "Iterable[tuple[keras.Variable, np.ndarray]]") -> None:
         """Holds other masks from now on, and sets to zero what they do not keep, of variables that
         are not trained too."""
         self._masks = list(masks)
@@ -54,15 +64,15 @@ class MaskConstraints:
                 if value is not None:
                     zero(value, mask)
 
-    def reapply(self):
+    def reapply(self) -> None:
         """Sets to zero again what the masks do not keep."""
         self.set(self._masks)
 
-    def are_met(self):
+    def are_met(self) -> bool:
         """Whether all that the masks do not keep is zero now."""
         return not any(value_of(variable)[~mask].any() for variable, mask in self._masks)
 
-    def detach(self):
+    def detach(self) -> None:
         """Holds the masks no longer; the user's constraints are as they were."""
         for variable, _ in self._masks:
             variable.constraint = _without(variable.constraint, self)

@@ -5,12 +5,16 @@ function captures is frozen into the step when that is compiled. There the masks
 beside each batch of data, as arguments.
 """
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 
 from ..utils import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Mask:
@@ -21,12 +25,12 @@ class Mask:
         traced: what stands for them while JAX compiles a step.
     """
 
-    def __init__(self, mask):
+    def __init__(self, mask: "np.ndarray") -> None:
         self.variable = keras.Variable(mask, dtype="bool", trainable=False, name="pruning_mask")
         self.traced = None
 
     @property
-    def value(self):
+    def value(self) -> Any:
         """The booleans, as a tensor of the backend."""
         return self.variable.value if self.traced is None else self.traced
 
@@ -38,7 +42,7 @@ class _Batch(NamedTuple):
     data: Any
 
 
-def compile_step(model, masks):
+def compile_step(model: keras.Model, masks: Sequence[Mask]) -> None:
     """Has a model compile its training step anew, so that it reads masks as they are at each step.
 
     Args:
@@ -94,13 +98,13 @@ def _function_with(function, masks):
     return train_function
 
 
-def replace(model, name, function):
+def replace(model: keras.Model, name: str, function: Any) -> None:
     """Puts a function in the place of a model's method, until `restore`."""
     function.replaced = vars(model).get(name)
     setattr(model, name, function)
 
 
-def restore(model, name):
+def restore(model: keras.Model, name: str) -> None:
     """Puts back what `replace` has replaced, if anything."""
     function = vars(model).get(name)
     if not hasattr(function, "replaced"):

@@ -1,11 +1,16 @@
 """Training a network that exists, as it is pruned or its weights move to levels."""
 
 import itertools
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..models.backend import tf
 from .loop import STEPS_AT_ONCE, check_finite
+
+if TYPE_CHECKING:
+    from ..data.augmentation import RandomShift
 
 
 class MaskedTrainer:
@@ -20,7 +25,22 @@ class MaskedTrainer:
         moving: a `RandomShift`, or None to leave images where they are.
     """
 
-    def train(self, epochs, learning_rate, generators, on_steps, at_stops=None, times=0):
+    model: Any
+    config: Any
+    size: int
+    run_steps: Callable[[Any], Any]
+    pixels: Any
+    moving: "RandomShift | None"
+
+    def train(
+        self,
+        epochs: int,
+        learning_rate: Callable[[float], float],
+        generators: Iterator[np.random.Generator],
+        on_steps: Callable[[int], object],
+        at_stops: Callable[[float], object] | None = None,
+        times: int = 0,
+    ) -> None:
         """Trains in place.
 
         Every epoch visits the examples in a new order; its last batch is filled up with the
@@ -47,7 +67,7 @@ class MaskedTrainer:
             batches = np.resize(order, (steps, batch_size))
             cuts = {*range(0, steps, STEPS_AT_ONCE), steps, *(stop - done for stop in stops)}
             for start, end in itertools.pairwise(sorted(c for c in cuts if 0 <= c <= steps)):
-                if done + start in stops:
+                if at_stops and done + start in stops:
                     at_stops((done + start) / total)
                 rate = learning_rate((done + start) / total)
                 self.model.optimizer.learning_rate.assign(rate)
@@ -56,10 +76,10 @@ class MaskedTrainer:
             check_finite(float(loss), epoch + 1)
             self.check(epoch + 1)
 
-    def check(self, epoch):
+    def check(self, epoch: int) -> None:
         """Makes sure, after each epoch, that the weights are what they should be."""
 
-    def reset_optimizer(self):
+    def reset_optimizer(self) -> None:
         """Gives the model a fresh Adam."""
         for variable in self.model.optimizer.variables:
             variable.assign(tf.zeros_like(variable))

@@ -1,6 +1,8 @@
 """How good is any Keras model: cross-entropy, penalty and accuracy, its weights given as arrays."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,6 +11,10 @@ from ..models.copies import refresh
 from ..models.model import answers_logits
 from ..utils import RunError
 from .evaluation import Metrics
+
+if TYPE_CHECKING:
+    from ..data.data_loaders.loader_utils import Split
+
 
 # Little enough for the activations of large models on large images.
 ROWS_AT_ONCE = 128
@@ -21,15 +27,15 @@ class ModelWeights:
     arrays: tuple
 
     @classmethod
-    def of(cls, model):
+    def of(cls, model: keras.Model) -> "ModelWeights":
         """Copies of a model's weights."""
         return cls(tuple(np.array(variable) for variable in model.weights))
 
-    def are_finite(self):
+    def are_finite(self) -> bool:
         """Whether all are."""
         return all(np.isfinite(array).all() for array in self.arrays)
 
-    def put_into(self, model):
+    def put_into(self, model: keras.Model) -> None:
         """Gives these weights to a model of the same architecture."""
         for variable, array in zip(model.weights, self.arrays, strict=True):
             variable.assign(array)
@@ -44,11 +50,11 @@ class ModelEvaluator:
         penalty: as for `loop.compile_steps`; None for none.
     """
 
-    def __init__(self, model, penalty):
+    def __init__(self, model: keras.Model, penalty: Callable[[], Any] | None) -> None:
         self.model, self.penalty = model, penalty
         self._answer = tf.function(lambda *examples: _answered(model, *examples))
 
-    def __call__(self, split):
+    def __call__(self, split: "Split") -> Metrics:
         """The `Metrics` of the model as it is, on the examples of a split.
 
         Raises:
@@ -59,7 +65,7 @@ class ModelEvaluator:
             answers, loss, regularization = self._answer(part.images, part.labels)
             found.append(np.argmax(answers, axis=1))
             correct = found[-1] == part.labels
-            sums += float(loss), np.count_nonzero(correct), float(regularization) * len(part)
+            sums += (float(loss), int(np.count_nonzero(correct)), float(regularization) * len(part))
         cross_entropy, correct, regularization = sums / len(split)
         penalty = float(self.penalty()) if self.penalty else 0.0
         loss = cross_entropy + regularization + penalty
@@ -69,7 +75,7 @@ class ModelEvaluator:
             )
         return Metrics(float(loss), float(correct), float(cross_entropy), np.concatenate(found))
 
-    def probabilities(self, split):
+    def probabilities(self, split: "Split") -> np.ndarray:
         """What the model answers, of shape (n, classes), as float32."""
         parts = [self._answer(part.images, part.labels) for part in _parts(split)]
         answers = np.concatenate([answers for answers, _, _ in parts])

@@ -1,5 +1,8 @@
 """Pruning methods that train, on any Keras model."""
 
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..data.augmentation import RandomShift
@@ -13,6 +16,11 @@ from .masked_trainer import MaskedTrainer
 from .model_evaluation import ModelWeights
 from .retraining import Retrainer
 
+if TYPE_CHECKING:
+    from ..graph.subnetwork import Subnetwork
+    from ..pruning.methods import Method
+    from .keras_networks import KerasNetworks
+
 
 class ModelRetrainer(Retrainer):
     """That of any Keras model, whose weights are `ModelWeights`.
@@ -22,7 +30,9 @@ class ModelRetrainer(Retrainer):
         dense, rewound: as for `Retrainer`.
     """
 
-    def __init__(self, networks, dense, rewound):
+    def __init__(
+        self, networks: "KerasNetworks", dense: ModelWeights, rewound: Callable[[], ModelWeights]
+    ) -> None:
         self.networks = networks
         super().__init__(dense, networks.dataset, networks.config, rewound)
 
@@ -66,7 +76,14 @@ class CompactModelTrainer(MaskedTrainer):
         targets: as for `compile_steps`.
     """
 
-    def __init__(self, networks, part, method, split, targets):
+    def __init__(
+        self,
+        networks: "KerasNetworks",
+        part: "Subnetwork",
+        method: "Method",
+        split: Split,
+        targets: np.ndarray | None,
+    ) -> None:
         self.config, self.size = networks.config, len(split)
         self.part, self.model, self.work = part, part.model, multiply_adds(part.model)
         self.networks, self.method = networks, method
@@ -96,12 +113,12 @@ class CompactModelTrainer(MaskedTrainer):
             if id(variable) not in weights
         ]
 
-    def serves(self, part):
+    def serves(self, part: "Subnetwork") -> bool:
         """Whether it may train this part too: one within its own, and not a much smaller one."""
         worth = multiply_adds(part.model) > WORTH_COMPILING * self.work
         return worth and self.part.contains(part)
 
-    def load(self, weights, masks):
+    def load(self, weights: ModelWeights, masks: Mapping[str, np.ndarray]) -> None:
         """Begins anew with these `ModelWeights` and masks, and a fresh Adam."""
         self.whole = weights
         small = self.part.smaller(weights.arrays)
@@ -111,7 +128,7 @@ class CompactModelTrainer(MaskedTrainer):
             variable.assign(value)
         self.prune(masks)
 
-    def prune(self, masks):
+    def prune(self, masks: Mapping[str, np.ndarray]) -> None:
         """Removes what these masks of the whole network do not keep."""
         self.masks = masks
         for place, mask in self._small(masks).items():
@@ -128,14 +145,14 @@ class CompactModelTrainer(MaskedTrainer):
             if number in large
         }
 
-    def grown(self):
+    def grown(self) -> tuple[ModelWeights, Mapping[str, np.ndarray]]:
         """The `ModelWeights` and the masks of the whole network."""
         arrays = self.part.larger([v.numpy() for v in self.model.weights], self.whole.arrays)
         for number, mask in self.networks.variable_masks(self.method, self.masks).items():
             arrays[number] = np.where(mask, arrays[number], np.zeros((), arrays[number].dtype))
         return ModelWeights(tuple(arrays)), self.masks
 
-    def check(self, epoch):
+    def check(self, epoch: int) -> None:
         """Makes sure that weights are finite, and pruned ones exactly 0.0."""
         for place, mask in self._small(self.masks).items():
             variable = self.model.weights[place]

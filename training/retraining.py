@@ -2,6 +2,8 @@
 
 import itertools
 import zlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +15,13 @@ from ..pruning.methods import control_round, recovery_of, schedule_rounds
 from ..pruning.statistics import Statistics, sample
 from .compact_trainer import CompactTrainer
 from .evaluation import probabilities
+
+if TYPE_CHECKING:
+    from ..data.data_loaders.loader_utils import Dataset
+    from ..models.weights import Weights
+    from ..pruning.methods import Method
+    from ..settings.experiment import ExperimentConfig
+
 
 # How often masks are made while a network is pruned gradually, if there are as many steps.
 PRUNINGS_PER_RAMP = 40
@@ -30,13 +39,22 @@ class Retrainer:
         rewound: a function without arguments that returns the weights to rewind to.
     """
 
-    def __init__(self, dense, dataset, config, rewound):
+    def __init__(
+        self, dense: Any, dataset: "Dataset", config: "ExperimentConfig", rewound: Callable[[], Any]
+    ) -> None:
         self.dense, self.split, self.config, self.rewound = dense, dataset.train, config, rewound
         self.targets = None
         if config.distillation:
             self.targets = targets(self._teacher(), self.split.labels, config.distillation)
 
-    def __call__(self, method, weights, previous, k, on_steps):
+    def __call__(
+        self,
+        method: "Method",
+        weights: Any,
+        previous: float,
+        k: float,
+        on_steps: Callable[[int], object],
+    ) -> Any:
         """The weights at sparsity `k`, from those at sparsity `previous`.
 
         `on_steps` is called with the number of training steps just done.
@@ -58,7 +76,9 @@ class Retrainer:
             )
         return weights
 
-    def control(self, method, weights, number, on_steps):
+    def control(
+        self, method: "Method", weights: Any, number: int, on_steps: Callable[[int], object]
+    ) -> Any:
         """The dense network after a round of the same further training: nothing is removed.
 
         Args:
@@ -87,7 +107,7 @@ class Retrainer:
         living.train(recovery.epochs, recovery.learning_rate, generators, on_steps)
         return living.grown()[0], living
 
-    def num_steps(self, method, previous, k):
+    def num_steps(self, method: "Method", previous: float, k: float) -> int:
         """How many training steps that takes; at `k` = 0, of a round of the control."""
         if k:
             rounds = schedule_rounds(method, previous, k, self.config)
@@ -146,7 +166,14 @@ class DenseRetrainer(Retrainer):
         shape: of an example as an image, (height, width, channels); needed to shift them.
     """
 
-    def __init__(self, dense, dataset, config, rewound, shape=(28, 28, 1)):
+    def __init__(
+        self,
+        dense: "Weights",
+        dataset: "Dataset",
+        config: "ExperimentConfig",
+        rewound: "Callable[[], Weights]",
+        shape: tuple[int, int, int] | None = (28, 28, 1),
+    ) -> None:
         super().__init__(dense, dataset, config, rewound)
         self.shape = shape
         self.sample = sample(self.split, config.seed)
@@ -196,7 +223,9 @@ def _whole(masks):
     return {name: np.ones(mask.shape, bool) for name, mask in masks.items()}
 
 
-def epoch_generators(seed, method, k, first=1):
+def epoch_generators(
+    seed: int, method: "Method", k: float, first: int = 1
+) -> Iterator[np.random.Generator]:
     """Random generators, one for every epoch from the `first` one on in which `method` trains on
     its way to `k`.
 
@@ -207,7 +236,7 @@ def epoch_generators(seed, method, k, first=1):
     return (np.random.default_rng((seed, way, epoch)) for epoch in itertools.count(first))
 
 
-def targets(teacher, labels, share):
+def targets(teacher: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:
     """What a network learns: labels mixed with a share of the teacher's answers."""
     labels = np.eye(teacher.shape[1], dtype=np.float32)[labels]
     return np.float32(1 - share) * labels + np.float32(share) * teacher

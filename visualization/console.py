@@ -3,16 +3,22 @@
 import io
 import math
 import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..utils import COLUMNS, middle_cut, percent, pluralize
 from . import export_text
 from .csv import means_of
 from .tables import missed
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
 BEST, LESS = "*", "<"
 
 
-def results_table(metrics, settings="", compared_with=""):
+def results_table(metrics: "pd.DataFrame", settings: str = "", compared_with: str = "") -> str:
     """Test accuracy and compression ratio of every method at every sparsity.
 
     The best of each sparsity is marked, of the networks that lost as much as asked. Where there
@@ -34,7 +40,7 @@ def results_table(metrics, settings="", compared_with=""):
     return _text(f"{heading}:", settings, metrics, cells, compared_with)
 
 
-def summary_table(summary, settings="", compared_with=""):
+def summary_table(summary: "pd.DataFrame", settings: str = "", compared_with: str = "") -> str:
     """Mean test accuracy, with its 95 % interval, and mean compression ratio of every method at
     every sparsity. The best mean of each sparsity is marked as in `results_table`.
 
@@ -52,7 +58,7 @@ def summary_table(summary, settings="", compared_with=""):
     return _text(heading, settings, means, cells, compared_with)
 
 
-def export_table(record):
+def export_table(record: dict[str, Any]) -> str:
     """What an export has made of a network: a column before, one after, and how many times less.
 
     Args:
@@ -69,12 +75,13 @@ def export_table(record):
         ("nonzero", "nonzero"),
         ("multiply-adds", "multiply_adds"),
     ]
-    lines = [("", "dense", "exported", "ratio")]
+    lines: list[tuple[str, ...]] = [("", "dense", "exported", "ratio")]
     lines += [(label, *_compared(before[key], after[key], "{:,}")) for label, key in rows]
     for batch, times in latency.items():
         for runtime in dict.fromkeys((*times["before"], *times["after"])):
             pair = (times[when].get(runtime) for when in ("before", "after"))
-            cells = _compared(*(None if t is None else 1000 * t for t in pair), "{:.3g}")
+            before_ms, after_ms = (None if t is None else 1000 * t for t in pair)
+            cells = _compared(before_ms, after_ms, "{:.3g}")
             lines.append((f"{runtime}, {pluralize(int(batch), 'example')}, ms", *cells))
     for split in ("valid", "test"):
         pair = (f"{100 * each[f'{split}_accuracy']:.2f}" for each in (before, after))
@@ -121,7 +128,7 @@ def _footnotes(metrics, labels):
     return best + reached_notes(metrics, labels)
 
 
-def reached_notes(metrics, labels=None):
+def reached_notes(metrics: "pd.DataFrame", labels: Mapping[str, str] | None = None) -> list[str]:
     """What is to be said where clearly fewer weights were removed than asked for.
 
     Args:
@@ -198,7 +205,7 @@ def _text(heading, settings, metrics, cells, compared_with):
     return "\n".join(["", heading, *made_with, *below, ""])
 
 
-def experiments_table(cards, width=COLUMNS):
+def experiments_table(cards: Sequence[dict[str, Any]], width: int = COLUMNS) -> str:
     """The experiments of a folder: state, accuracies, smallest file.
 
     Args:
@@ -237,7 +244,7 @@ SHOWN = {
 WIDEST_TEXT = 100
 
 
-def experiment(report, width=COLUMNS):
+def experiment(report: dict[str, Any], width: int = COLUMNS) -> str:
     """One experiment for the terminal: what it says, how far to trust it, and its table.
 
     Args:

@@ -11,7 +11,7 @@ from ..settings.experiment import retraining_settings
 from .tables import BASELINE, baseline_of, trains
 
 
-def control_of(rows, method):
+def control_of(rows: pd.DataFrame, method: str) -> pd.Series | None:
     """The row that networks of a method are compared with: its control, or the baseline where the
     method does not train. None if it is missing, as in tables of earlier versions."""
     own = rows[rows["method"] == method]
@@ -21,19 +21,19 @@ def control_of(rows, method):
     return baseline_of(rows)
 
 
-def is_control(rows):
+def is_control(rows: pd.DataFrame) -> pd.Series:
     """Which rows are controls, booleans: unpruned, yet trained further."""
     if "rounds" not in rows:  # of an earlier version
         return rows["k"] != rows["k"]
     return (rows["k"] == 0) & (rows["rounds"].astype(float) > 0)
 
 
-def is_trained(rows):
+def is_trained(rows: pd.DataFrame) -> pd.Series:
     """Which rows are of networks that were trained further, booleans."""
     return trains(rows) & ((rows["k"] > 0) | is_control(rows))
 
 
-def trained_alike(rows, row):
+def trained_alike(rows: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
     """The rows whose networks were trained with the same settings and plugins as that of `row`;
     networks that were not trained depend on none, and stay."""
     alike = pd.Series(True, rows.index)
@@ -44,7 +44,7 @@ def trained_alike(rows, row):
     return rows[alike | ~is_trained(rows)]
 
 
-def are_trained_as_controls(rows):
+def are_trained_as_controls(rows: pd.DataFrame) -> pd.Series:
     """Which rows may be compared with the control of their method, booleans: those whose networks
     were trained with the settings of the one that is there, and all of methods without one."""
     found = pd.Series(True, rows.index)
@@ -54,17 +54,17 @@ def are_trained_as_controls(rows):
     return found
 
 
-def of_methods(rows):
+def of_methods(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows without the baseline's."""
     return rows[rows["method"] != BASELINE]
 
 
-def controls_of(rows):
+def controls_of(rows: pd.DataFrame) -> pd.DataFrame:
     """The controls, a row for each that differs from those before."""
     return rows[is_control(rows)].drop_duplicates("test_accuracy")
 
 
-def compared_with(rows):
+def compared_with(rows: pd.DataFrame) -> str:
     """Test accuracies of baseline and control as a sentence; empty where no method trains."""
     controls = controls_of(rows)
     if controls.empty:

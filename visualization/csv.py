@@ -2,8 +2,15 @@
 `metrics.csv`, one row per network with all that is known of it. pandas' tables in memory."""
 
 from collections import defaultdict
+from collections.abc import Iterable
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 from ..utils import RunError, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 HISTORY_COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
 RESULTS_COLUMNS = (
@@ -70,7 +77,7 @@ METRICS_TYPES = {
 }
 
 
-def write_history(path, epochs):
+def write_history(path: str | PathLike, epochs: Iterable[Any]) -> None:
     """Writes one row per epoch; the validation columns are empty where nothing is held out.
 
     Args:
@@ -83,7 +90,7 @@ def write_history(path, epochs):
     _write(path, pd.DataFrame(rows, columns=HISTORY_COLUMNS))
 
 
-def read_history(path):
+def read_history(path: str | PathLike) -> "pd.DataFrame":
     """A history as a table; missing values are NaN.
 
     Raises:
@@ -101,7 +108,7 @@ def read_history(path):
     return history
 
 
-def write_results(path, weight, unit):
+def write_results(path: str | PathLike, weight: "pd.DataFrame", unit: "pd.DataFrame") -> None:
     """Writes the table of the reference experiment.
 
     Args:
@@ -121,12 +128,12 @@ def write_results(path, weight, unit):
     _write(path, results, float_format="%.4f")
 
 
-def write_metrics(path, metrics):
+def write_metrics(path: str | PathLike, metrics: "pd.DataFrame") -> None:
     """Writes a table of networks, or a summary of such, with all digits."""
     _write(path, metrics)
 
 
-def read_metrics(path):
+def read_metrics(path: str | PathLike) -> "pd.DataFrame | None":
     """The table that `write_metrics` wrote, or None if there is no file.
 
     Missing values are NaN, in columns of counts and of `keep_best` NA. Columns that somebody has
@@ -149,12 +156,12 @@ def read_metrics(path):
         ) from error
 
 
-def means_of(summary):
+def means_of(summary: "pd.DataFrame") -> "pd.DataFrame":
     """A summary of several seeds as a table of networks: the means under the plain names."""
     return summary.rename(columns=lambda name: name.removesuffix("_mean"))
 
 
-def typed(metrics):
+def typed(metrics: "pd.DataFrame") -> "pd.DataFrame":
     """A table of networks with the types of its columns; those of others stay as they are."""
     types = {column: _type_of(column) for column in metrics.columns}
     return metrics.astype({column: kind for column, kind in types.items() if kind})

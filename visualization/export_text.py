@@ -1,5 +1,7 @@
 """What an export has reached, in sentences: like for like first, everything else as a remark."""
 
+from typing import Any
+
 from ..utils import pluralize
 
 # What an experiment's dense network as it is, its baseline, is called.
@@ -8,7 +10,7 @@ DENSE = "dense network"
 CLEARLY_FASTER = 1.1
 
 
-def sentences(record):
+def sentences(record: dict[str, Any]) -> list[str]:
     """Size, accuracy and speed of the exported model against the dense network.
 
     Args:
@@ -19,7 +21,7 @@ def sentences(record):
     return [_size(record["before"], record["after"], baseline), _accuracy(record), *speeds]
 
 
-def digits(ratio):
+def digits(ratio: float) -> str:
     """0.95, 1.5, 20, 2,386."""
     return f"{ratio:,.{2 if ratio < 0.995 else 1 if ratio < 9.95 else 0}f}"
 

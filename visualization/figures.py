@@ -2,6 +2,9 @@
 
 import math
 import textwrap
+from collections.abc import Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -11,6 +14,10 @@ from matplotlib.transforms import ScaledTranslation
 from PIL import Image
 
 from ..utils import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.text import Text
+
 
 # With a place of their own, titles are not kept clear of the ticks: a sixth of a rerun's time.
 matplotlib.rcParams.update(
@@ -22,7 +29,7 @@ LEGEND_ROW = 0.22  # inches
 TITLE_ROW = 0.2  # inches
 
 
-def save_png(picture, path):
+def save_png(picture: Any, path: str | PathLike) -> None:
     """Writes a figure or an image as PNG, whole or not at all."""
     image = picture if isinstance(picture, Image.Image) else _render(picture)
     with atomic_path(path) as temporary:
@@ -36,11 +43,11 @@ def _render(figure):
     return image_of(canvas).quantize(256)
 
 
-def image_of(canvas):
+def image_of(canvas: FigureCanvasAgg) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
 
 
-def two_panels(title, settings=""):
+def two_panels(title: str, settings: str = "") -> tuple[Figure, Any]:
     figure = Figure(figsize=(11, 4.8), dpi=DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)  # which can measure text
     small_print = textwrap.wrap(settings, 160)
@@ -66,7 +73,7 @@ def two_panels(title, settings=""):
     return figure, panels
 
 
-def set_in_lines(text, content):
+def set_in_lines(text: "Text", content: str) -> int:
     """Sets a text of a figure, in lines that are no wider than the figure; returns their number."""
     columns, lines = len(content), [content]
     text.set_text(content)
@@ -77,7 +84,9 @@ def set_in_lines(text, content):
     return len(lines)
 
 
-def legend_below(figure, axes, handles=None, **options):
+def legend_below(
+    figure: Figure, axes: Any, handles: Sequence[Any] | None = None, **options: Any
+) -> None:
     """A legend in as many columns as the figure is wide for; the figure grows with its rows. It
     shows what `axes` hold, or these handles."""
     handles = axes.get_legend_handles_labels()[0] if handles is None else handles

@@ -1,5 +1,9 @@
 """GIF animations: a frame per sparsity, one second each, for ever."""
 
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
 import imageio.v3 as iio
 import numpy as np
 from PIL import Image
@@ -10,7 +14,7 @@ MILLISECONDS = 1000
 COLORS = 48
 
 
-def in_few_colors(frames):
+def in_few_colors(frames: Any) -> list[Image.Image]:
     """All frames in one small palette: small files, steady colours, little memory.
 
     Args:
@@ -23,7 +27,7 @@ def in_few_colors(frames):
     return [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in drawn]
 
 
-def save_gif(frames, path):
+def save_gif(frames: Sequence[Image.Image], path: str | PathLike) -> None:
     """Writes the frames as a looping animation, whole or not at all.
 
     Args:
@@ -32,12 +36,12 @@ def save_gif(frames, path):
     """
     # Numbers of colours and the palette they mean, written once: small, and no colour moves.
     # `optimize` stores of a frame only what differs from the one before.
-    content = iio.imwrite(
+    content: Any = iio.imwrite(
         "<bytes>",
         [np.asarray(frame) for frame in frames],
         extension=".gif",
         plugin="pillow",
-        palette=bytes(frames[0].getpalette()),
+        palette=bytes(frames[0].getpalette() or ()),
         optimize=True,
         duration=MILLISECONDS,
         loop=0,

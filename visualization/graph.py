@@ -5,6 +5,7 @@ nothing is shared between figures.
 """
 
 import itertools
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
@@ -15,6 +16,11 @@ from .figures import legend_below, two_panels
 from .palette import BLUE, GREY, METHOD_COLORS, ORANGE, VERMILION
 from .sparsity_axis import label_sparsities, most_below_one, sparsity_position
 from .tables import baseline_of, pair_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
 
 # Together with markers and dashes no two of the first ten lines of methods are alike in anything,
 # nor any two of the first hundreds in all.
@@ -36,7 +42,7 @@ MANY_DECADES = 300
 MOST_MARKERS = 30
 
 
-def loss_accuracy(history, kept_epoch, title):
+def loss_accuracy(history: "pd.DataFrame", kept_epoch: int, title: str | None) -> "Figure":
     """Loss and accuracy over the epochs, with the epoch whose checkpoint was kept.
 
     Args:
@@ -61,7 +67,9 @@ def loss_accuracy(history, kept_epoch, title):
     return figure
 
 
-def pruned_loss_accuracy(weight, unit, title):
+def pruned_loss_accuracy(
+    weight: "pd.DataFrame", unit: "pd.DataFrame", title: str | None
+) -> "Figure":
     """Test accuracy and loss over the sparsity that was reached, for both granularities.
 
     The axis is logarithmic in what remains, because everything happens between 90 % and 99.9 %.
@@ -82,9 +90,9 @@ def pruned_loss_accuracy(weight, unit, title):
         if rows.empty:
             continue
         x = [sparsity_position(float(k), most) for k in _reached(rows)]
-        style |= {"markevery": _marked(len(rows)), "markersize": 5, "label": name}
-        left.plot(x, 100 * rows["test_accuracy"], **style)
-        right.plot(x, rows["test_loss"], **style)
+        options: Any = {**style, "markevery": _marked(len(rows)), "markersize": 5, "label": name}
+        left.plot(x, 100 * rows["test_accuracy"], **options)
+        right.plot(x, rows["test_loss"], **options)
     left.set(ylabel="test accuracy (%)", title="Accuracy", ylim=(0, 102))
     right.set(ylabel="test loss", title="Loss")
     right.set_ylim(bottom=0)
@@ -100,7 +108,7 @@ def _reached(rows):
     return rows["sparsity"] if "sparsity" in rows else rows["k"]
 
 
-def method_comparison(metrics, title, settings=""):
+def method_comparison(metrics: "pd.DataFrame", title: str | None, settings: str = "") -> "Figure":
     """Test accuracy of every method over the compression ratio, whole and near the best.
 
     Every line begins at what its networks are compared with, the rows at `k` = 0: the baseline, or
@@ -179,7 +187,7 @@ def _method_styles(metrics):
     }
 
 
-def from_control(metrics, method):
+def from_control(metrics: "pd.DataFrame", method: str) -> "pd.DataFrame":
     """The rows of a method by sparsity, the baseline first where it has no unpruned one of its own:
     methods that train begin at their control, the dense network with the same training."""
     chosen, unpruned = metrics["method"] == method, metrics["k"] == 0

@@ -1,8 +1,10 @@
 """Histograms of all layers at one sparsity after the other: the frames of the animations."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -14,11 +16,24 @@ from .figures import DOTS_PER_INCH, TITLE_ROW, image_of, set_in_lines
 from .histograms import layer_histogram, spanning_edges, symmetric_edges
 from .palette import BLUE, GREY, VERMILION
 
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from .histograms import LayerHistogram
+
+
 # More layers than this are shown in small.
 MANY_PANELS = 8
 
 
-def frames_of(granularity, values, rankings, k_vals, title, labels=None):
+def frames_of(
+    granularity: str,
+    values: Mapping[str, np.ndarray],
+    rankings: Mapping[str, Any],
+    k_vals: Sequence[float],
+    title: str,
+    labels: Mapping[str, str] | None = None,
+) -> "HistogramFrames":
     """The `HistogramFrames` of one granularity.
 
     Args:
@@ -29,7 +44,7 @@ def frames_of(granularity, values, rankings, k_vals, title, labels=None):
         title: name of the experiment.
         labels: what layers are called where that is not their name.
     """
-    style = _HISTOGRAM_STYLES[granularity]
+    style: Any = _HISTOGRAM_STYLES[granularity]
     histograms = [
         layer_histogram(
             (labels or {}).get(layer, layer),
@@ -106,7 +121,15 @@ class HistogramFrames:
         title: name of the experiment.
     """
 
-    def __init__(self, histograms, k_vals, what, value, color, title):
+    def __init__(
+        self,
+        histograms: "Sequence[LayerHistogram]",
+        k_vals: Sequence[float],
+        what: str,
+        value: str,
+        color: str,
+        title: str,
+    ) -> None:
         self.histograms, self.k_vals, self.what, self.title = histograms, k_vals, what, title
         self.look = look = _Panels.of(len(histograms))
         rows = math.ceil(len(histograms) / look.columns)
@@ -162,10 +185,10 @@ class HistogramFrames:
         self.canvas.draw()
         self.background = self.canvas.copy_from_bbox(self.figure.bbox)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.k_vals)
 
-    def draw(self, index):
+    def draw(self, index: int) -> "Image.Image":
         """The image at the `index`-th sparsity."""
         self._show(index)
         self.canvas.restore_region(self.background)

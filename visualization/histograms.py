@@ -1,6 +1,7 @@
 """Counting for the histograms: once per layer, for all sparsities."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +28,9 @@ class LayerHistogram:
     size: int
 
 
-def layer_histogram(layer, values, order, removed, edges):
+def layer_histogram(
+    layer: str, values: np.ndarray, order: np.ndarray, removed: Sequence[int], edges: np.ndarray
+) -> LayerHistogram:
     """Counts the kept values in each bin at every sparsity, looking at every value once.
 
     Args:
@@ -54,7 +57,7 @@ def layer_histogram(layer, values, order, removed, edges):
     return LayerHistogram(layer, edges, dense, np.array(counts), tuple(removed), len(ordered))
 
 
-def bins_of(values, edges):
+def bins_of(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """The number of the bin of each value; those outside are in the first or last one.
 
     Args:
@@ -66,19 +69,19 @@ def bins_of(values, edges):
     return np.clip(position.astype(np.int32), 0, bins - 1)
 
 
-def symmetric_edges(values, bins):
+def symmetric_edges(values: np.ndarray, bins: int) -> np.ndarray:
     """Edges of equal bins around zero that span all values."""
     limit = float(np.abs(values).max(initial=0)) or 1.0
     return np.linspace(-limit, limit, bins + 1)
 
 
-def spanning_edges(values, bins):
+def spanning_edges(values: np.ndarray, bins: int) -> np.ndarray:
     """Edges of equal bins from the smallest to the largest value."""
     low, high = float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))
     return np.linspace(low, high, bins + 1) if low < high else np.linspace(0, 1, bins + 1)
 
 
-def widened(edges, values):
+def widened(edges: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Equal edges, as many as before, that span the values too; the same ones where they do.
 
     Args:

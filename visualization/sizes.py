@@ -1,10 +1,16 @@
 """The picture of an export: how accurate is a file of how many bytes."""
 
+from typing import TYPE_CHECKING, Any
+
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from .figures import legend_below, two_panels
 from .palette import GREY, METHOD_COLORS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 # Percentage points below the best that the right panel shows.
 CLOSELY = 3
@@ -12,7 +18,7 @@ COUNTED, ESTIMATED = "o", "^"
 MARKER = {"linestyle": "none", "markersize": 7}
 
 
-def size_accuracy(record):
+def size_accuracy(record: dict[str, Any]) -> "Figure":
     """Test accuracy over the bytes of whole files: every candidate, the chosen one, the dense one
     and, where it is another, the control.
 

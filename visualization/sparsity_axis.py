@@ -1,10 +1,16 @@
 """The axis of sparsities: logarithmic in what remains, with a label at the last one."""
 
 import math
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from ..utils import percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 
 # Sparsities at which an axis may carry a label, as far as they lie within the data.
 SPARSITY_TICKS = (0.0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999)
@@ -12,17 +18,17 @@ SPARSITY_TICKS = (0.0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999)
 TICK_ROOM = 0.1
 
 
-def most_below_one(sparsities):
+def most_below_one(sparsities: Iterable[float]) -> float:
     """The largest sparsity at which something remains."""
     return max([k for k in sparsities if k < 1], default=0.5)
 
 
-def sparsity_position(k, most):
+def sparsity_position(k: float, most: float) -> float:
     """-log10 of what remains; a sparsity of 1 is put a little to the right of the last other."""
     return -math.log10(1 - k) if k < 1 else -math.log10(1 - most) + 0.3
 
 
-def label_sparsities(axes, sparsities):
+def label_sparsities(axes: "Axes", sparsities: Collection[float]) -> None:
     """Labels of an axis of `sparsity_position`s: round sparsities, and always the last.
 
     Args:
@@ -36,7 +42,7 @@ def label_sparsities(axes, sparsities):
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: positions.get(x, "")))
 
 
-def sparsity_ticks(sparsities):
+def sparsity_ticks(sparsities: Collection[float]) -> list[float]:
     """The sparsities that have a label, ascending: the round ones within, but for those too near
     the last, and the last."""
     below = [k for k in sparsities if k < 1]

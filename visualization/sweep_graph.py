@@ -2,6 +2,8 @@
 
 import math
 import textwrap
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -13,6 +15,10 @@ from .graph import METHOD_DASHES, METHOD_MARKERS
 from .palette import BLUE, METHOD_COLORS
 from .sparsity_axis import label_sparsities, most_below_one, sparsity_position
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+
 MOST_COLUMNS = 3
 # Levels that can be told apart by their colours.
 MOST_COLORS = 8
@@ -23,7 +29,13 @@ TEXT_LETTERS = 24
 TICK_LETTERS = 40
 
 
-def settings_figure(objectives, levels, explained, objective, title):
+def settings_figure(
+    objectives: "pd.Series",
+    levels: "pd.DataFrame",
+    explained: Mapping[str, float],
+    objective: str,
+    title: str,
+) -> Figure:
     """The objective of every trial over each setting, a panel each, with the mean of each level.
 
     Args:
@@ -67,7 +79,7 @@ def _name_ticks(axes, names):
     axes.set_xlim(-0.6, len(names) - 0.4)
 
 
-def curves_figure(rows, own, title):
+def curves_figure(rows: "pd.DataFrame", own: "pd.Series | None", title: str) -> Figure:
     """Test accuracy of one method over the sparsity: means over the trials of each level of a
     setting, and how far the trials lie apart as a band.
 

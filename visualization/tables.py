@@ -1,6 +1,9 @@
 """What figures, pages and the terminal ask of a table of networks: which row is the baseline, which
 networks missed the sparsity asked for, and in which order rows are shown."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -10,19 +13,19 @@ from ..utils import CLEARLY_LESS
 BASELINE = "baseline"
 
 
-def json_number(value):
+def json_number(value: Any) -> float | None:
     """A number as JSON takes it, to six digits: null where it is missing or infinite."""
     if value is None or pd.isna(value) or np.isinf(value):
         return None
     return value if isinstance(value, int) else float(f"{value:.6g}")
 
 
-def json_numbers(values):
+def json_numbers(values: Iterable[Any]) -> list[float | None]:
     """The same of several, as a list."""
     return [json_number(value) for value in values]
 
 
-def baseline_of(rows):
+def baseline_of(rows: pd.DataFrame) -> pd.Series:
     """The row of the untouched dense network, as a Series.
 
     That is the row of the method `baseline`; in tables without one, the first unpruned row of a
@@ -39,7 +42,7 @@ def baseline_of(rows):
     raise ValueError("the table has no unpruned network")
 
 
-def trains(rows):
+def trains(rows: pd.DataFrame) -> pd.Series:
     """Whether each network's method trains after or while it prunes, as a mask."""
     if "schedule" not in rows or "recovery" not in rows:
         return rows["k"] != rows["k"]
@@ -47,12 +50,12 @@ def trains(rows):
     return known & ((rows["schedule"] != "oneshot") | (rows["recovery"] != "none"))
 
 
-def missed(rows):
+def missed(rows: pd.DataFrame) -> pd.Series:
     """Whether each network has clearly fewer weights removed than asked for, as a mask."""
     return rows["sparsity"] < rows["k"] - CLEARLY_LESS
 
 
-def pair_of(means):
+def pair_of(means: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """The test accuracies of two seeds, of their mean and sample standard deviation; missing where
     there are more or less than two.
 
@@ -63,7 +66,7 @@ def pair_of(means):
     return means["test_accuracy"] - half, means["test_accuracy"] + half
 
 
-def in_order(rows, asked=()):
+def in_order(rows: pd.DataFrame, asked: Sequence[str] = ()) -> pd.DataFrame:
     """The rows by method and, within it, by sparsity: the baseline, the methods asked for in their
     order, others as they come, and random pruning last.
 

@@ -1,7 +1,9 @@
 """What the loaders share: IDX files in, arrays out."""
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from ...utils import RunError, UsageError
@@ -10,6 +12,8 @@ from ..sources import fetch_files
 # NumPy is imported where it is needed: `--help` and flag errors come by here.
 if TYPE_CHECKING:
     import numpy as np
+
+    from ..sources import DatasetFiles, Source
 
 NUM_CLASSES = 10
 UNSIGNED_BYTE = 0x08
@@ -27,7 +31,7 @@ class Split:
     labels: "np.ndarray"
 
     @property
-    def images(self):
+    def images(self) -> "np.ndarray":
         """The pixels as the network sees them: float32, bytes in [0, 1]."""
         import numpy as np
 
@@ -35,15 +39,15 @@ class Split:
             return self.pixels
         return self.pixels / np.float32(255)
 
-    def shaped(self, shape):
+    def shaped(self, shape: tuple[int, ...]) -> "Split":
         """The same examples with another shape of as many numbers each."""
         return Split(self.pixels.reshape(len(self), *shape), self.labels)
 
-    def __getitem__(self, part):
+    def __getitem__(self, part: "slice | np.ndarray") -> "Split":
         """The examples of a slice or of an array of indices."""
         return Split(self.pixels[part], self.labels[part])
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
 
@@ -63,21 +67,26 @@ class Dataset:
     class_names: tuple[str, ...] = ()
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Of an example."""
         return self.train.pixels.shape[1:]
 
-    def shaped(self, shape):
+    def shaped(self, shape: tuple[int, ...]) -> "Dataset":
         """The same examples with another shape of as many numbers each."""
-        splits = {
-            "train": self.train.shaped(shape),
-            "valid": self.valid and self.valid.shaped(shape),
-            "test": self.test.shaped(shape),
-        }
-        return replace(self, **splits)
+        return replace(
+            self,
+            train=self.train.shaped(shape),
+            valid=None if self.valid is None else self.valid.shaped(shape),
+            test=self.test.shaped(shape),
+        )
 
 
-def load_idx_dataset(files, sources, data_dir, num_valid):
+def load_idx_dataset(
+    files: "DatasetFiles",
+    sources: "Sequence[Source]",
+    data_dir: str | PathLike | None,
+    num_valid: int,
+) -> Dataset:
     """Loads a data set of four IDX files and holds out the first `num_valid` training examples.
 
     Args:
@@ -103,7 +112,7 @@ def load_idx_dataset(files, sources, data_dir, num_valid):
     return Dataset(name=files.name, digest=files.digest, train=train, valid=valid, test=test)
 
 
-def held_out(examples, num_valid):
+def held_out(examples: Split, num_valid: int) -> tuple[Split, Split | None]:
     """What is left to train on of a `Split`, and the first `num_valid` examples; None for 0.
 
     Raises:
@@ -116,7 +125,7 @@ def held_out(examples, num_valid):
     return examples[num_valid:], examples[:num_valid] if num_valid else None
 
 
-def parse_idx(content):
+def parse_idx(content: bytes) -> "np.ndarray":
     """The array in an IDX file of unsigned bytes (the format is described on the MNIST page).
 
     Args:

