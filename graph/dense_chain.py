@@ -49,7 +49,7 @@ def useful(weights: Weights) -> dict[str, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class Subnetwork:
+class DenseSubnetwork:
     """The living part of a network, as indices.
 
     Attributes:
@@ -59,7 +59,7 @@ class Subnetwork:
     kept: list
 
     @classmethod
-    def of(cls, weights: Weights) -> "Subnetwork":
+    def of(cls, weights: Weights) -> "DenseSubnetwork":
         """The living part of these `Weights`; of a dead layer one unit stays."""
         alive = living(list(weights.kernels.values()), list(weights.biases.values()))
         for level in alive:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..data.augmentation import RandomShift
 from ..data.data_loaders.loader_utils import Split
-from ..graph.dense_chain import Subnetwork
+from ..graph.dense_chain import DenseSubnetwork
 from ..models import model as models
 from ..models.architectures import Architecture
 from ..models.backend import tf
@@ -52,7 +52,7 @@ class CompactTrainer(MaskedTrainer):
         by_unit: bool = False,
     ) -> None:
         self.config, self.size, self.by_unit = config, len(split), by_unit
-        self.compact = Subnetwork.of(weights.masked(masks, by_unit))
+        self.compact = DenseSubnetwork.of(weights.masked(masks, by_unit))
         inputs = self.compact.kept[0]
         self.model = models.assemble(
             Architecture(self.compact.hidden_units, bool(weights.biases)),
@@ -79,7 +79,7 @@ class CompactTrainer(MaskedTrainer):
 
     def serves(self, weights: Weights, masks: Mapping[str, np.ndarray]) -> bool:
         """Whether it may train this network too: a part of its own, and not a much smaller one."""
-        needed = Subnetwork.of(weights.masked(masks, self.by_unit))
+        needed = DenseSubnetwork.of(weights.masked(masks, self.by_unit))
         pairs = zip(needed.kept, self.compact.kept, strict=True)
         if not all(np.isin(theirs, own).all() for theirs, own in pairs):
             return False

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from network_pruning.graph.dense_chain import Subnetwork, living
+from network_pruning.graph.dense_chain import DenseSubnetwork, living
 from network_pruning.models.weights import Weights
 from network_pruning.pruning.statistics import Statistics
 
@@ -50,7 +50,7 @@ def logits(weights, images):
 @given(st.integers(0, 10_000), st.floats(0, 1), st.booleans())
 def test_the_small_network_answers_the_same(seed, density, biases):
     weights, masks = random_network(seed, density, biases)
-    compact = Subnetwork.of(weights)
+    compact = DenseSubnetwork.of(weights)
     small = compact.smaller(weights)
     images = np.random.default_rng(seed).normal(size=(7, 6))
     seen = images[:, compact.kept[0]]
@@ -64,7 +64,7 @@ def test_the_small_network_answers_the_same(seed, density, biases):
 
 def test_what_the_small_network_learns_goes_back_to_its_place():
     weights, _ = random_network(0, 0.4, True)
-    compact = Subnetwork.of(weights)
+    compact = DenseSubnetwork.of(weights)
     small = compact.smaller(weights)
     doubled = Weights(
         {name: 2 * kernel for name, kernel in small.kernels.items()},
@@ -78,11 +78,11 @@ def test_what_the_small_network_learns_goes_back_to_its_place():
 
 def test_a_dead_layer_keeps_one_unit():
     weights = Weights({"a": np.zeros((3, 2)), "output": np.ones((2, 2))}, {})
-    assert Subnetwork.of(weights).hidden_units == (1,)
-    assert Subnetwork.of(weights).smaller(weights).kernels["a"].shape == (1, 1)
+    assert DenseSubnetwork.of(weights).hidden_units == (1,)
+    assert DenseSubnetwork.of(weights).smaller(weights).kernels["a"].shape == (1, 1)
 
 
 def test_nothing_dead_nothing_gone():
     weights, _ = random_network(3, 1.0, False)
-    small = Subnetwork.of(weights).smaller(weights)
+    small = DenseSubnetwork.of(weights).smaller(weights)
     assert small.size == weights.size == pytest.approx(6 * 5 + 5 * 4 + 4 * 3)
