@@ -14,7 +14,7 @@ def test_every_value_of_every_axis_is_described():
             assert ("(default)" in line) == (name == getattr(Method(), axis))
     at = lines.index("scope:")
     assert lines[at + 1] == (
-        "  layer             (default) Every layer loses the share `k` of its items."
+        "  layer             (default) Every layer loses the share k of its items."
     )
     (at,) = (at for at, line in enumerate(lines) if line.startswith("  activation "))
     assert "meant for the scope `output`" in " ".join(" ".join(lines[at : at + 3]).split())
