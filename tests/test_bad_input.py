@@ -70,7 +70,7 @@ BAD_FLAGS = [
     ("--keep_best=maybe", "keep_best"),
     ("--noepochs", "noepochs"),
     ("--force", "Unknown command line flag 'force'. Did you mean --force_train?"),
-    ("digits", "'digits' is not a command"),
+    ("digits", "'digits' is not a flag"),
 ]
 
 
