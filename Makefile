@@ -25,9 +25,10 @@ test: .venv/installed-dev
 
 lint: .venv/installed-dev
 	@$(here) && "$$venv/ruff" check . && "$$venv/ruff" format --check .
-# By the package's name, whatever this folder is called.
-	@$(here) && mkdir -p .mypy_cache && ln -sfn .. .mypy_cache/network_pruning && cd .mypy_cache && \
-		exec "$$venv/mypy" --config-file ../pyproject.toml --cache-dir .
+# By the package's name, whatever this folder is called: through a link outside it, gone afterwards.
+	@$(here) && there=$$(mktemp -d) && trap 'rm -r "$$there"' EXIT && \
+		ln -s "$$here" "$$there/network_pruning" && cd "$$there" && \
+		"$$venv/mypy" --config-file "$$here/pyproject.toml" --cache-dir "$$here/.mypy_cache"
 
 floors: .venv-floors/installed
 	@$(here) && exec "$$PWD/.venv-floors/bin/pytest" -m "backends or floors" $(ARGS)

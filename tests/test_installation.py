@@ -18,7 +18,9 @@ def checkout(root, tmp_path):
         return shutil.copytree(
             root,
             tmp_path / name,
-            ignore=shutil.ignore_patterns(".venv*", ".git", "results", "references", "__pycache__"),
+            ignore=shutil.ignore_patterns(
+                *(".venv*", ".git", "results", "references", "__pycache__", ".mypy_cache")
+            ),
         )
 
     return make
