@@ -106,5 +106,5 @@ def test_the_kept_page_is_of_the_published_run_and_names_no_machine(tables):
     assert '"looks": {"weight"' in page
     settings = json.loads((kept / "config.json").read_text())["settings"]
     assert (settings["output_dir"], settings["data_dir"]) == ("results", None)
-    assert "/work/" not in page
+    assert str(tables.ROOT) not in page
     assert "/tmp/" not in page
