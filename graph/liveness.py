@@ -61,7 +61,7 @@ class LivenessAnalysis:
 
     def stays(self, channels: "Channels | None") -> np.ndarray | None:
         """Which of these `Channels` stay: booleans; None for None."""
-        return self.needed[self.graph.groups.find(channels.groups)] if channels else None
+        return self._of(channels, self.needed)
 
     def values(self, call: "Call") -> list[np.ndarray | None]:
         """The constants of the inputs of a `Call`."""
@@ -108,7 +108,11 @@ class LivenessAnalysis:
         return found
 
     def _effective(self, channels):
-        return channels and self.effective[self.graph.groups.find(channels.groups)]
+        """Which of these `Channels` have an influence: booleans; None for None."""
+        return self._of(channels, self.effective)
+
+    def _of(self, channels, marks):
+        return marks[self.graph.groups.find(channels.groups)] if channels else None
 
     def _channels_of(self, kernel):
         """Which inputs and units of a kernel's matrix have an influence; None for all."""

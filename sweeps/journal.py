@@ -105,7 +105,7 @@ class Journal:
             "ended": False,
             "trials": trials,
             "asked": sweep.identity(),
-            **_surroundings(),
+            **_provenance(),
         }
 
     @property
@@ -289,7 +289,7 @@ def _is_exported(sweep, paths):
     return record["depends"]["max_accuracy_drop"] == sweep.max_accuracy_drop
 
 
-def _surroundings():
+def _provenance():
     versions = {"network-pruning": __version__, "python": platform.python_version()}
     for name in ("ray", "tensorflow", "keras"):
         with contextlib.suppress(PackageNotFoundError):  # it may be called tensorflow-cpu
