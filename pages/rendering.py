@@ -45,7 +45,7 @@ def report(data: dict[str, Any]) -> str:
 
 
 def sweep(data: dict[str, Any]) -> str:
-    """The page of a sweep, as `sweep_page.page_of` collects it."""
+    """The page of a sweep, as `sweep_page.page_from` collects it."""
     shown = ("settings", "slices", "curves")
     figures = {name: data[name] for name in shown} | {"colors": LINE_COLORS}
     plotly = f"{data['home']}/{plotly_address()}"

@@ -12,7 +12,6 @@ from ..experiments.paths import ArtifactPaths
 from ..settings.objective import parsed
 from ..sweeps.importance import (
     by_importance,
-    importance,
     is_available,
     objectives_of,
     plain,
@@ -21,7 +20,7 @@ from ..sweeps.importance import (
 from ..sweeps.levels import levels_of, setting_text, value_text
 from ..sweeps.paths import FINISHED, read_record
 from ..sweeps.screen import value
-from ..sweeps.tables import OBJECTIVE, best_of, chosen_method, collect, described, table_of
+from ..sweeps.tables import OBJECTIVE, best_of, chosen_method, described
 from ..utils import one_line, percent
 from ..visualization.tables import BASELINE, json_number, json_numbers
 from . import sweep_findings
@@ -66,13 +65,6 @@ WITHOUT_OPTUNA = (
 )
 
 
-def page_of(paths: "SweepPaths", record: dict[str, Any]) -> dict[str, Any]:
-    """What the page of a sweep shows, as JSON takes it."""
-    found = collect(paths, record)
-    table = table_of(record, found)
-    return page_from(paths, record, found, table, importance(record, table))
-
-
 def page_from(
     paths: "SweepPaths",
     record: dict[str, Any],
@@ -80,7 +72,7 @@ def page_from(
     table: pd.DataFrame,
     shares: pd.DataFrame,
 ) -> dict[str, Any]:
-    """The same of what has been collected before.
+    """What the page of a sweep shows, as JSON takes it.
 
     Args:
         paths: the `SweepPaths`.

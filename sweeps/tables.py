@@ -82,20 +82,16 @@ def finished_trials(record: dict[str, Any]) -> list[dict[str, Any]]:
     return [trial for trial in record["trials"] if trial["state"] == FINISHED]
 
 
-def summary(paths: "SweepPaths", record: dict[str, Any]) -> pd.DataFrame:
+def table_of(record: dict[str, Any], found: Collected) -> pd.DataFrame:
     """Every network of the finished trials, a row each, as a table.
 
     Where seeds are varied, the rows of the same settings with other seeds belong together: each row
     tells how many `seeds` there are, and their means with 95 % intervals.
 
     Args:
-        paths: the `SweepPaths`.
         record: of the sweep, as `paths.read_record` reads it.
+        found: what `collect` has read of its trials.
     """
-    return table_of(record, collect(paths, record))
-
-
-def table_of(record: dict[str, Any], found: Collected) -> pd.DataFrame:
     settings = list(record["varied"])
     columns = [
         *("experiment_id", "state", *settings, *IDENTITY, *MEASURED),

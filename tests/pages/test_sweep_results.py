@@ -14,8 +14,13 @@ TWO_BY_TWO = {"l1_reg": [0.0, 0.001], "batch_size": [32, 64]}
 
 
 def results(paths, record):
-    table = tables.summary(paths, record)
+    table = tables.table_of(record, tables.collect(paths, record))
     return table, importance(record, table)
+
+
+def page_of(paths, record):
+    found = tables.collect(paths, record)
+    return sweep_page.page_from(paths, record, found, *results(paths, record))
 
 
 def test_the_summary_tells_means_and_intervals_over_seeds(tmp_path):
@@ -57,7 +62,7 @@ def test_a_broken_experiment_costs_its_own_rows_only(tmp_path, broken, content):
     sweep_results.write_results(paths, record)
     table = pd.read_csv(paths.summary)
     assert set(table["experiment_id"]) == {"trial-0", "trial-1", "trial-3"}
-    page = sweep_page.page_of(paths, record)
+    page = page_of(paths, record)
     assert [failure["name"] for failure in page["failures"]] == ["trial-2"]
 
 
@@ -95,7 +100,7 @@ def test_the_best_settings_are_those_of_the_best_mean_over_seeds(tmp_path):
         {"dataset": "digits", "l1_reg": 0.001},
         {"dataset": "fashion", "l1_reg": 0.0},  # of the other one seed only has finished
     ]
-    page = sweep_page.page_of(paths, record)
+    page = page_of(paths, record)
     assert page["sentences"][0] == "8 trials: 7 finished, 1 failed."
     assert page["sentences"][1].startswith(
         "Best by valid_accuracy@0.99: dataset=digits, l1_reg=0.001 (72.10 %, the mean of 2 seeds); "
@@ -116,7 +121,7 @@ def test_an_objective_in_bytes_tells_of_the_exported_file(tmp_path):
         sizes = {"npk_bytes": size, "test_accuracy": 0.45}
         export = {"after": sizes, "before": {"raw_bytes": 10_000}}
         (exports / "export.json").write_text(json.dumps(export))
-    page = sweep_page.page_of(paths, record)
+    page = page_of(paths, record)
     assert page["sentences"][1] == (
         "Best by export_bytes: l1_reg=0.1 (1,000 bytes); the exported files have 45.00 % of the "
         "test examples right."
@@ -141,7 +146,7 @@ def test_the_index_tells_of_sweeps_broken_ones_too(tmp_path):
 def test_what_optuna_draws_names_settings_and_values_as_they_are(tmp_path):
     varied = {"l1_reg": [0.0, 0.001], "methods": [["weight"], ["weight", "unit"]]}
     paths, record = write_sweep(tmp_path, varied, [0.5, 0.6, 0.7, "failed"])
-    figure = sweep_page.page_of(paths, record)["slices"]
+    figure = page_of(paths, record)["slices"]
     left, right = figure["layout"]["xaxis"], figure["layout"]["xaxis2"]
     assert (left["title"]["text"], left["ticktext"]) == ("l1_reg", ["0.0", "0.001"])
     assert (right["title"]["text"], right["ticktext"]) == ("methods", ["weight", "weight,unit"])
@@ -159,7 +164,7 @@ def test_without_optuna_the_page_says_so_and_the_table_of_what_matters_is_kept(
     monkeypatch.setitem(sys.modules, "optuna", None)
     sweep_results.write_results(paths, record)
     assert paths.importance.read_bytes() == before
-    page = sweep_page.page_of(paths, record)
+    page = page_of(paths, record)
     assert page["explanation"].startswith(
         "Which settings matter is not on this page, because Optuna is not installed: pip install"
     )

@@ -11,9 +11,13 @@ from sweep_folders import K_VALS, METHODS, write_sweep
 TWO_BY_TWO = {"l1_reg": [0.0, 0.001], "batch_size": [32, 64]}
 
 
+def table_of(paths, record):
+    return tables.table_of(record, tables.collect(paths, record))
+
+
 def shares_of(tmp_path, varied, accuracies, trials=None, **record):
     paths, record = write_sweep(tmp_path, varied, accuracies, trials, **record)
-    return importance.importance(record, tables.summary(paths, record)), record
+    return importance.importance(record, table_of(paths, record)), record
 
 
 def explained(shares, of="objective", k=0.99):
@@ -44,7 +48,7 @@ def test_shares_sum_to_one_and_those_by_chance_too(tmp_path):
     assert by_importance(record, shares)[0] == "l1_reg"
     assert by_importance(record, shares)[-1] == "seed"
     paths = SweepPaths.of(tmp_path, record["sweep_id"])
-    again = importance.importance(record, tables.summary(paths, record))
+    again = importance.importance(record, table_of(paths, record))
     pd.testing.assert_frame_equal(again, shares)
 
 
