@@ -128,7 +128,7 @@ class QATTrainer(MaskedTrainer):
             type(split)(self.pixels, split.labels),
             targets=targets,
             compiled=compiled,
-            held_on_levels=self.levels,
+            quantizers=self.levels,
         )
 
     def tune(

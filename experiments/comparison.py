@@ -22,10 +22,11 @@ from .chance import Chance
 from .metrics_store import MetricsStore
 
 if TYPE_CHECKING:
+    from ..models.weights import Weights
     from ..pruning.methods import Method
     from ..pruning.ranking import Ranking
     from ..settings.experiment import ExperimentConfig
-    from ..training.networks import Networks, NetworkWeights
+    from ..training.networks import Networks
     from .paths import ArtifactPaths
     from .run_key import NetworkKey
 
@@ -72,7 +73,7 @@ def is_known(
 def compare(
     config: "ExperimentConfig",
     networks: "Networks",
-    dense: "NetworkWeights",
+    dense: "Weights",
     rankings: "Mapping[Method, Mapping[str, Ranking]]",
     paths: "ArtifactPaths",
     checkpoint: str,

@@ -14,8 +14,9 @@ from ..compression.quantization import quantized
 from ..compression.quantization_aware import QATTrainer
 from ..models import model as models
 from ..models.copies import copy_of_model
+from ..models.weights import Weights
 from ..pruning.model_measures import multiply_adds
-from ..training.model_evaluation import ModelEvaluator, ModelWeights
+from ..training.model_evaluation import ModelEvaluator
 from ..training.retraining import targets
 from ..utils import RunError, echo, percent, pluralize, progress
 from .export_networks import Network
@@ -325,6 +326,6 @@ class _Tester:
 
     def __call__(self, model):
         """The accuracies on validation and on test examples."""
-        ModelWeights.of(model).put_into(self.model)
+        Weights.of(model).put_into(self.model)
         splits = self.dataset.valid, self.dataset.test
         return [self._evaluate(split).accuracy for split in splits]

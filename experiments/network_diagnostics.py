@@ -16,8 +16,9 @@ from ..utils import RunError, UsageError, echo, write_bytes
 from ..visualization.histograms import bins_of, spanning_edges, symmetric_edges, widened
 
 if TYPE_CHECKING:
+    from ..models.weights import Weights
     from ..pruning.methods import Method
-    from ..training.networks import Networks, NetworkWeights
+    from ..training.networks import Networks
     from .paths import ArtifactPaths
     from .run_key import NetworkKey
 
@@ -75,7 +76,7 @@ class DiagnosticsWriter:
         self,
         paths: "ArtifactPaths",
         networks: "Networks",
-        dense: "NetworkWeights",
+        dense: "Weights",
         answers: np.ndarray,
         controls: "Mapping[Method, str]",
     ) -> None:
@@ -88,7 +89,7 @@ class DiagnosticsWriter:
         except UsageError:
             self.image_shape = None
 
-    def add(self, key: "NetworkKey", weights: "NetworkWeights", answers: np.ndarray) -> None:
+    def add(self, key: "NetworkKey", weights: "Weights", answers: np.ndarray) -> None:
         """Writes how a network looks; where that cannot be written, it is said, once."""
         arrays = {
             "answers": _as_small(answers),

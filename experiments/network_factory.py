@@ -1,4 +1,4 @@
-"""Which kind of network an experiment is about: dense layers as arrays, or any Keras model."""
+"""Which kind of network an experiment is about: dense layers, or any Keras model."""
 
 import contextlib
 from typing import TYPE_CHECKING, Any
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 from ..models.architectures import image_shape, is_dense
 from ..pruning.methods import parse
 from ..settings.files import is_file
+from ..training.dense_networks import DenseNetworks
+from ..training.keras_networks import KerasNetworks
 from ..training.networks import Networks
 from ..utils import UsageError
 
@@ -25,23 +27,10 @@ def networks_of(config: "ExperimentConfig", dataset: "Dataset") -> Networks:
         UsageError: if the model cannot be had, or does not fit the data; or images are to be moved
             and there are none.
     """
-    if is_dense(config.model):
-        from ..training.dense_networks import DenseNetworks
-
-        networks = DenseNetworks(config, dataset)
-    else:
-        networks = _keras_networks(config, dataset)
+    networks = (DenseNetworks if is_dense(config.model) else KerasNetworks)(config, dataset)
     if config.shift and any(parse(text).trains for text in config.methods):
         check_images(config, dataset, networks.dataset)
     return networks
-
-
-def _keras_networks(config, dataset):
-    # TensorFlow, quietly and whatever backend is set; a rerun of dense networks does without it.
-    from ..models import backend  # noqa: F401 - before anything else imports Keras
-    from ..training.keras_networks import KerasNetworks
-
-    return KerasNetworks(config, dataset)
 
 
 def check_images(config: "ExperimentConfig", dataset: "Dataset", taken: Any) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
-    from ..training.networks import Networks, NetworkWeights
+    from ..models.weights import Weights
+    from ..training.networks import Networks
 
 
 class NetworkTests:
@@ -17,10 +18,10 @@ class NetworkTests:
         dense: the weights of the dense network.
     """
 
-    def __init__(self, networks: "Networks", dense: "NetworkWeights") -> None:
+    def __init__(self, networks: "Networks", dense: "Weights") -> None:
         self.networks, self.dense = networks, dense
 
-    def __call__(self, weights: "NetworkWeights") -> "tuple[dict[str, Any], np.ndarray]":
+    def __call__(self, weights: "Weights") -> "tuple[dict[str, Any], np.ndarray]":
         """What tables hold, by column, and the answers to the test examples, of shape (n,)."""
         return self.of_dense if weights is self.dense else self._measure(weights)
 

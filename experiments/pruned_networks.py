@@ -10,10 +10,11 @@ from ..utils import RunError, progress
 from .run_key import network_key
 
 if TYPE_CHECKING:
+    from ..models.weights import Weights
     from ..pruning.methods import Method
     from ..pruning.ranking import Ranking
     from ..settings.experiment import ExperimentConfig
-    from ..training.networks import Networks, NetworkWeights
+    from ..training.networks import Networks
     from .paths import ArtifactPaths
     from .run_key import NetworkKey
 
@@ -34,7 +35,7 @@ class PrunedNetworks:
         self,
         config: "ExperimentConfig",
         networks: "Networks",
-        dense: "NetworkWeights",
+        dense: "Weights",
         rankings: "Mapping[Method, Mapping[str, Ranking]]",
         paths: "ArtifactPaths",
         controls: "Sequence[NetworkKey]",
@@ -46,7 +47,7 @@ class PrunedNetworks:
         """Whether an earlier run has trained and kept the network."""
         return key.trains and self.paths.network(key).exists()
 
-    def pruned(self, key: "NetworkKey") -> "NetworkWeights":
+    def pruned(self, key: "NetworkKey") -> "Weights":
         """The weights of the network of a `NetworkKey`.
 
         At `k` = 0 that is the dense network itself, or the control of a method that trains.

@@ -14,9 +14,10 @@ from .provenance import provenance
 
 if TYPE_CHECKING:
     from ..data.data_loaders.loader_utils import Dataset
+    from ..models.weights import Weights
     from ..pruning.methods import Method
     from ..training.loop import Epoch
-    from ..training.networks import Networks, NetworkWeights
+    from ..training.networks import Networks
 
 
 # TensorFlow and matplotlib take seconds to import: every stage imports what it needs when it runs.
@@ -87,7 +88,7 @@ def trained_weights(
     record: dict[str, Any],
     show_model: bool,
     watch: "Callable[[Networks, Any, Epoch], object] | None" = None,
-) -> "tuple[NetworkWeights, str]":
+) -> "tuple[Weights, str]":
     """The weights of the kept checkpoint, of a finished training or trained now; its digest."""
     from ..visualization import csv
 
@@ -109,7 +110,7 @@ def trained_weights(
 def prune_and_picture(
     config: ExperimentConfig,
     networks: "Networks",
-    dense: "NetworkWeights",
+    dense: "Weights",
     paths: ArtifactPaths,
     checkpoint: str,
 ) -> None:

@@ -1,7 +1,6 @@
-"""The living part of a Keras model as a smaller model, and where each of its weights comes from."""
+"""The live units of a Keras model as a smaller model, and where each of its weights comes from."""
 
 import contextlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import keras
@@ -9,6 +8,7 @@ import numpy as np
 
 from ..models.copies import copy_of_model, knowing
 from ..models.kernels import value_of
+from ..models.weights import Weights
 from .liveness import LivenessAnalysis
 from .shrink import GraphRewriter
 from .tracing import Graph, function_of
@@ -25,13 +25,15 @@ class Subnetwork:
         model: the smaller model, with weights of its own.
         sources: for each of its weights, in their order, the number of the weight of the large
             model that it is a part of, and flat indices into that, of its own shape.
+        inputs: indices of the numbers of an example that it takes; None for all.
     """
 
     model: keras.Model
     sources: list[tuple[int, np.ndarray]]
+    inputs: np.ndarray | None = None
 
     @classmethod
-    def living(cls, model: keras.Model) -> "Subnetwork":
+    def of_live_units(cls, model: keras.Model) -> "Subnetwork":
         """What of a model has an influence on its answers; all of a subclassed one.
 
         What is constant but not zero stays: nothing is folded into biases.
@@ -59,16 +61,22 @@ class Subnetwork:
         copy = copy_of_model(model)
         return cls(copy, [(n, _indices(v.shape)) for n, v in enumerate(model.weights)])
 
-    def smaller(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The part of the large model's arrays, in the order of the small one's weights."""
-        return [np.ravel(arrays[number])[indices] for number, indices in self.sources]
+    def smaller(self, weights: Weights) -> Weights:
+        """The part of the large model's weights, by the names of where they are from."""
+        arrays = list(weights.arrays.items())
+        found = {}
+        for number, indices in self.sources:
+            name, array = arrays[number]
+            found[name] = np.ravel(array)[indices]
+        return Weights(found)
 
-    def larger(self, small: Sequence[np.ndarray], arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Copies of the large model's arrays with the part replaced by `small`."""
-        whole = [np.array(array) for array in arrays]
-        for (number, indices), array in zip(self.sources, small, strict=True):
-            whole[number].reshape(-1)[indices] = array
-        return whole
+    def larger(self, small: Weights, weights: Weights) -> Weights:
+        """Copies of the large model's weights with the part replaced by `small`."""
+        whole = {name: np.array(array) for name, array in weights.arrays.items()}
+        arrays = list(whole.values())
+        for (number, indices), array in zip(self.sources, small.arrays.values(), strict=True):
+            arrays[number].reshape(-1)[indices] = array
+        return Weights(whole)
 
     def contains(self, other: "Subnetwork") -> bool:
         """Whether another part of the same model is within this one."""

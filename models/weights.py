@@ -1,5 +1,6 @@
 """The weights of a network as arrays, and what a mask leaves of them."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -15,31 +16,79 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Weights:
-    """Kernels and biases by layer name, in the order of the layers, the output layer last.
+    """All weights of a network, of whatever type; they never change.
 
     Attributes:
-        kernels: arrays of shape (inputs, units).
-        biases: arrays of shape (units,); empty for a network without biases.
+        arrays: by name, in the order of the Keras model's weights. A name is that of the layer and
+            that of the weight, such as `hidden_1/kernel`.
+
+    The properties `kernels`, `biases`, `layers` and `hidden`, and `masked`, are for a chain of
+    dense layers.
     """
 
-    kernels: dict
-    biases: dict
+    arrays: dict[str, np.ndarray]
 
     @classmethod
     def of(cls, model: "keras.Model") -> "Weights":
         """Copies of a Keras model's weights."""
-        layers = {layer.name: layer for layer in model.layers}
-        return cls(
-            {name: layer.kernel.numpy() for name, layer in layers.items()},
-            {name: layer.bias.numpy() for name, layer in layers.items() if layer.use_bias},
-        )
+        arrays, taken = {}, Counter()
+        for variable in model.weights:
+            name = "/".join(variable.path.split("/")[-2:])
+            taken[name] += 1
+            arrays[name if taken[name] == 1 else f"{name}#{taken[name]}"] = np.array(variable)
+        return cls(arrays)
+
+    @classmethod
+    def of_chain(
+        cls, kernels: Mapping[str, np.ndarray], biases: Mapping[str, np.ndarray]
+    ) -> "Weights":
+        """Those of a chain of dense layers.
+
+        Args:
+            kernels: arrays of shape (inputs, units) by layer name, the output layer last.
+            biases: arrays of shape (units,) by layer name, of the layers that have one.
+        """
+        arrays = {}
+        for name, kernel in kernels.items():
+            arrays[f"{name}/kernel"] = kernel
+            if name in biases:
+                arrays[f"{name}/bias"] = biases[name]
+        return cls(arrays)
 
     def put_into(self, model: "keras.Model") -> None:
-        """Gives these weights to a Keras model of the same architecture."""
-        for layer in model.layers:
-            layer.kernel.assign(self.kernels[layer.name])
-            if layer.use_bias:
-                layer.bias.assign(self.biases[layer.name])
+        """Gives these weights to a Keras model of the same architecture.
+
+        Raises:
+            ValueError: if its weights are of other shapes.
+        """
+        from .copies import refresh
+
+        for variable, array in zip(model.weights, self.arrays.values(), strict=True):
+            variable.assign(array)
+        refresh(model)
+
+    def are_finite(self) -> bool:
+        """Whether all are."""
+        return all(np.isfinite(array).all() for array in self.arrays.values())
+
+    @property
+    def size(self) -> int:
+        """The number of all weights."""
+        return sum(array.size for array in self.arrays.values())
+
+    @property
+    def kernels(self) -> dict[str, np.ndarray]:
+        """The kernels by layer name, of shape (inputs, units), the output layer's last."""
+        return self._called("kernel")
+
+    @property
+    def biases(self) -> dict[str, np.ndarray]:
+        """The biases by layer name, of shape (units,); none of layers without."""
+        return self._called("bias")
+
+    def _called(self, name):
+        parts = ((path.rpartition("/"), array) for path, array in self.arrays.items())
+        return {layer: array for (layer, _, own), array in parts if own == name}
 
     @property
     def hidden(self) -> dict[str, np.ndarray]:
@@ -49,13 +98,8 @@ class Weights:
     @property
     def layers(self) -> list[tuple[np.ndarray, np.ndarray | None]]:
         """A (kernel, bias) for every layer; the bias is None where there is none."""
-        return [(kernel, self.biases.get(name)) for name, kernel in self.kernels.items()]
-
-    @property
-    def size(self) -> int:
-        """The number of all weights and biases."""
-        arrays = (*self.kernels.values(), *self.biases.values())
-        return sum(array.size for array in arrays)
+        biases = self.biases
+        return [(kernel, biases.get(name)) for name, kernel in self.kernels.items()]
 
     def masked(self, masks: Mapping[str, np.ndarray], by_unit: bool = False) -> "Weights":
         """Copies with the removed weights set to exactly 0.0.
@@ -64,12 +108,13 @@ class Weights:
             masks: booleans of the kernels' shapes by layer name, True where a weight is kept.
             by_unit: whether whole units are removed: then their biases go with them.
         """
-        kernels, biases = dict(self.kernels), dict(self.biases)
+        arrays = dict(self.arrays)
         for name, mask in masks.items():
-            kernels[name] = np.where(mask, kernels[name], 0)
-            if by_unit and name in biases:
-                biases[name] = np.where(mask.any(axis=0), biases[name], 0)
-        return Weights(kernels, biases)
+            kernel, bias = f"{name}/kernel", f"{name}/bias"
+            arrays[kernel] = np.where(mask, arrays[kernel], 0)
+            if by_unit and bias in arrays:
+                arrays[bias] = np.where(mask.any(axis=0), arrays[bias], 0)
+        return Weights(arrays)
 
 
 def read_weights(path: str | PathLike) -> Weights:
@@ -85,7 +130,7 @@ def read_weights(path: str | PathLike) -> Weights:
         with h5py.File(path) as file:
             group = file["model_weights"]
             layers = {name: _arrays(group[name]) for name in _names(group, "layer_names")}
-        weights = Weights(
+        weights = Weights.of_chain(
             {name: arrays["kernel"] for name, arrays in layers.items()},
             {name: arrays["bias"] for name, arrays in layers.items() if "bias" in arrays},
         )
@@ -94,8 +139,7 @@ def read_weights(path: str | PathLike) -> Weights:
             f"{path} is not a checkpoint of this program; restore it, or train anew with "
             "`force_train`."
         ) from error
-    arrays = [*weights.kernels.values(), *weights.biases.values()]
-    if not all(np.isfinite(array).all() for array in arrays):
+    if not weights.are_finite():
         raise RunError(
             f"{path} holds weights that are not finite; restore it, or train anew with "
             "`force_train`."

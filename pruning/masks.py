@@ -27,7 +27,6 @@ def rank(
     seed: int = 0,
     masks: Mapping[str, np.ndarray] | None = None,
     useful: Mapping[str, np.ndarray] | None = None,
-    dense_shapes: Mapping[str, tuple[int, int]] | None = None,
 ) -> dict[str, Ranking]:
     """A `Ranking` of the items of every hidden layer, by layer name.
 
@@ -39,8 +38,6 @@ def rank(
         masks: of a network that has been pruned before; what is gone stays gone.
         useful: masks of what has an influence, because it is not zero and on a path from the
             inputs to the outputs, say; the rest goes first.
-        dense_shapes: of the dense network's kernels by layer name, where `kernels` are only its
-            living part.
 
     Raises:
         UsageError: if weights are not finite.
@@ -59,7 +56,6 @@ def rank(
             scores[following],
             masks[name] if masks else None,
             useful[name] if useful else None,
-            dense_shapes[name] if dense_shapes else None,
         )
         for name, following in itertools.pairwise(kernels)
     }
@@ -116,16 +112,11 @@ def _any_weight(granularity, mask, following):
     return granularity.scores(mask.astype(np.float32), np.ones_like(following)) > 0
 
 
-def by_position(granularity: Any) -> bool:
-    """Whether it matters where in its layer an item is; unknown of others' granularities."""
-    return getattr(granularity, "by_position", True)
-
-
 def _order_of_the_living(granularity, items, alive):
     """The order of removal of what is alive: only that is sorted."""
     left = np.flatnonzero(alive)
     order = left[ascending(items.ravel()[left])]
-    if not by_position(granularity):
+    if not getattr(granularity, "by_position", True):  # unknown of others' granularities
         return order
     # A pattern looks at all positions, those that are gone first.
     order = granularity.removable(items, np.concatenate([np.flatnonzero(~alive), order]))

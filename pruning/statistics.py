@@ -44,14 +44,8 @@ class Statistics:
     """
 
     def __init__(self, weights: Weights, images: np.ndarray, labels: np.ndarray) -> None:
-        self.weights = Weights(_all_read_only(weights.kernels), _all_read_only(weights.biases))
+        self.weights = Weights(_all_read_only(weights.arrays))
         self.images, self.labels = read_only(images), read_only(labels)
-
-    @classmethod
-    def on_sample(cls, weights: Weights, split: "Split", seed: int) -> "Statistics":
-        """On training examples that the seed chooses."""
-        chosen = sample(split, seed)
-        return cls(weights, chosen.images, chosen.labels)
 
     @cached_property
     def inputs(self) -> dict[str, np.ndarray]:

@@ -19,10 +19,11 @@ from network_pruning import register_model
 from network_pruning.data.data_loaders.loader_utils import Dataset, Split
 from network_pruning.experiments import network_factory
 from network_pruning.models import model as models
+from network_pruning.models.weights import Weights
 from network_pruning.pruning.methods import Method
 from network_pruning.settings.experiment import ExperimentConfig
 from network_pruning.training.keras_networks import KerasNetworks
-from network_pruning.training.model_evaluation import ModelEvaluator, ModelWeights
+from network_pruning.training.model_evaluation import ModelEvaluator
 from network_pruning.utils import RunError, UsageError
 from PIL import Image
 
@@ -526,7 +527,7 @@ def test_copies_of_normalizations_compute_with_their_statistics():
     expected = np.array(model(x))
     for copy in (npr.prune(model, 0.0), npr.shrink(model), models.copy_of_model(model)):
         np.testing.assert_allclose(copy(x), expected, rtol=1e-5)
-    weights = ModelWeights.of(model)
+    weights = Weights.of(model)
     other = keras.models.clone_model(model)
     weights.put_into(other)
     np.testing.assert_allclose(other(x), expected, rtol=1e-5)

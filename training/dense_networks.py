@@ -1,123 +1,121 @@
-"""`Networks` of dense layers.
-
-To rank and to prune them needs arrays only; TensorFlow is imported where it trains or tests.
-"""
+"""`Networks` of dense layers: what is faster with arrays, or without importing TensorFlow."""
 
 import math
-from collections.abc import Callable, Mapping
-from functools import cached_property
+from collections.abc import Mapping
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..models.weights import Weights, read_weights
-from ..pruning.masks import make_masks, rank, useful_or_none
-from ..pruning.measures import measure
+from ..pruning.masks import make_masks, present, rank, useful_or_none
 from ..pruning.methods import REFERENCE
-from ..pruning.model_sizes import columns
 from ..pruning.statistics import Statistics
-from .networks import Networks
+from .keras_networks import KerasNetworks
 
 if TYPE_CHECKING:
     import keras
 
-    from ..data.data_loaders.loader_utils import Dataset
+    from ..data.data_loaders.loader_utils import Dataset, Split
+    from ..graph.subnetwork import Subnetwork
     from ..pruning.methods import Method
     from ..pruning.ranking import Ranking
     from ..settings.experiment import ExperimentConfig
     from .evaluation import Metrics
-    from .loop import Epoch
-    from .networks import NetworkWeights
-    from .retraining import DenseRetrainer
 
 
-class DenseNetworks(Networks):
+class DenseNetworks(KerasNetworks):
     """All networks of one experiment with a dense architecture; see `Networks`.
+
+    Read and masked as arrays, so that pictures are drawn without TensorFlow; ranked in closed form;
+    tested by one compiled function, whose bytes the tables of the reference experiment depend on.
 
     Args:
         config: the settings of training, pruning and recovery.
         dataset: the `Dataset`; examples of any shape are taken as rows.
     """
 
-    reference = REFERENCE
+    compiled = True
 
     def __init__(self, config: "ExperimentConfig", dataset: "Dataset") -> None:
-        self.config, self.shape = config, dataset.shape
+        self.config, self.shape, self.reference = config, dataset.shape, REFERENCE
         self.dataset = dataset.shaped((math.prod(dataset.shape),))
 
     def new_model(self) -> "keras.Model":
-        from ..models import model
+        from ..models.model import build_for
 
-        return model.build_for(self.config, self.dataset)
+        return build_for(self.config, self.dataset)
 
-    def weights_of(self, model: "keras.Model") -> Weights:
-        return Weights.of(model)
+    # Read without TensorFlow.
 
     def read(self, path: str | PathLike) -> Weights:
         return read_weights(path)
 
-    def train(
-        self,
-        model: "keras.Model",
-        on_steps: Callable[[int], object],
-        on_epoch: "Callable[[Epoch], object]",
-        first_epoch: int = 1,
-        last_epoch: int | None = None,
-    ) -> None:
-        from . import loop
-
-        loop.train(model, self.dataset, self.config, on_steps, on_epoch, first_epoch, last_epoch)
-
-    def rank(self, method: "Method", dense: Any) -> "dict[str, Ranking]":
-        statistics = Statistics.on_sample(dense, self.dataset.train, self.config.seed)
-        useful = useful_or_none(dense.hidden)
-        return rank(method, dense.kernels, statistics, self.config.seed, useful=useful)
-
-    def values(
-        self, method: "Method", dense: Any, rankings: "Mapping[str, Ranking]"
-    ) -> dict[str, np.ndarray]:
-        if method.by_unit:
-            # Units of zeros only rank below all others.
-            return {name: np.maximum(ranking.scores, 0) for name, ranking in rankings.items()}
-        return dense.hidden
-
-    def hidden_matrices(self, weights: Any) -> dict[str, np.ndarray]:
+    def hidden_matrices(self, weights: Weights) -> dict[str, np.ndarray]:
         return weights.hidden
+
+    def masked(
+        self, method: "Method", weights: Weights, masks: Mapping[str, np.ndarray]
+    ) -> Weights:
+        return weights.masked(masks, method.by_unit)
+
+    def present(self, method: "Method", weights: Weights) -> dict[str, np.ndarray]:
+        return present(weights.hidden, method.by_unit)
 
     def labels(self, _method: "Method") -> dict[str, str]:
         return {}
 
-    def pruned(
-        self, method: "Method", dense: Any, rankings: "Mapping[str, Ranking]", k: float
-    ) -> Weights:
-        return dense.masked(make_masks(method, rankings, k), method.by_unit)
-
-    def test(self, weights: "NetworkWeights") -> "tuple[Metrics | None, Metrics]":
-        evaluate_valid, evaluate_test = self._evaluators
-        return evaluate_valid and evaluate_valid(weights), evaluate_test(weights)
-
-    def validate(self, weights: "NetworkWeights") -> "Metrics | None":
-        evaluate_valid, _ = self._evaluators
-        return evaluate_valid and evaluate_valid(weights)
-
-    @cached_property
-    def _evaluators(self):
-        from .evaluation import Evaluator
-
-        penalties = self.config.l1_reg, self.config.l2_reg
-        valid = self.dataset.valid and Evaluator(self.dataset.valid, *penalties)
-        return valid, Evaluator(self.dataset.test, *penalties)
-
-    def measure(self, weights: Any) -> dict:
-        return columns(measure(weights))
-
-    def retrainer(self, dense: Any, rewound: Callable[[], Any]) -> "DenseRetrainer":
-        from ..models.architectures import image_shape
-        from .retraining import DenseRetrainer
-
-        shape = image_shape(self.shape) if self.config.shift else None
-        return DenseRetrainer(dense, self.dataset, self.config, rewound, shape)
-
     def remarks(self) -> list[str]:
         return []
+
+    # Ranked in closed form.
+
+    def rank(
+        self,
+        method: "Method",
+        weights: Weights,
+        masks: Mapping[str, np.ndarray] | None = None,
+    ) -> "dict[str, Ranking]":
+        from ..graph.dense_chain import live_weights
+
+        statistics = Statistics(weights, self._sample.images, self._sample.labels)
+        useful_masks = useful_or_none(weights.hidden) if masks is None else live_weights(weights)
+        return rank(method, weights.kernels, statistics, self.config.seed, masks, useful_masks)
+
+    def masks_at(
+        self, method: "Method", rankings: "Mapping[str, Ranking]", k: float
+    ) -> dict[str, np.ndarray]:
+        return make_masks(method, rankings, k)
+
+    # Evaluated by one compiled function, whatever the sizes.
+
+    def evaluate(self, weights: Weights, split: "Split") -> "Metrics":
+        from .evaluation import Evaluator
+
+        evaluators = self.__dict__.setdefault("_evaluators", {})
+        if id(split) not in evaluators:
+            evaluators[id(split)] = Evaluator(split, self.config.l1_reg, self.config.l2_reg)
+        return evaluators[id(split)](weights)
+
+    def probabilities(self, weights: Weights, split: "Split") -> np.ndarray:
+        from .evaluation import probabilities
+
+        return probabilities(weights, split)
+
+    def subnetwork(self, weights: Weights) -> "Subnetwork":
+        from ..graph.dense_chain import kept_units, sources
+        from ..graph.subnetwork import Subnetwork
+        from ..models.architectures import Architecture
+        from ..models.model import assemble
+
+        kept = kept_units(weights)
+        inputs, *hidden, outputs = map(len, kept)
+        model = assemble(
+            Architecture(tuple(hidden), bool(weights.biases)),
+            inputs,
+            self.config.learning_rate,
+            self.config.l1_reg,
+            self.config.l2_reg,
+            num_classes=outputs,
+        )
+        return Subnetwork(model, sources(weights, kept), kept[0])

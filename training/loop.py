@@ -9,9 +9,7 @@ import numpy as np
 
 from ..models.backend import keras, tf
 from ..models.model import answers_logits
-from ..models.weights import Weights
 from ..utils import RunError
-from .evaluation import Evaluator
 
 if TYPE_CHECKING:
     from ..data.data_loaders.loader_utils import Dataset, Split
@@ -46,11 +44,11 @@ def train(
     model: keras.Model,
     dataset: "Dataset",
     config: "ExperimentConfig",
+    validate: "Callable[[], Metrics | None]",
     on_steps: Callable[[int], object],
     on_epoch: Callable[[Epoch], object],
     first_epoch: int = 1,
     last_epoch: int | None = None,
-    evaluate: "Callable[[keras.Model], Metrics] | None" = None,
     penalty: Callable[[], Any] | None = None,
     compiled: bool = True,
 ) -> None:
@@ -58,28 +56,24 @@ def train(
 
     Args:
         model: a compiled model as made by `build`.
-        dataset: with splits `train` and `valid` (or None).
-        config: with `epochs`, `batch_size`, `seed`, `l1_reg` and `l2_reg`.
+        dataset: with the split `train`.
+        config: with `epochs`, `batch_size` and `seed`.
+        validate: returns the `Metrics` of the model on validation data; None without.
         on_steps: called with the number of steps just done, as an epoch goes on.
         on_epoch: called with the `Epoch` at its end.
         first_epoch: where to begin, for a model that has been trained up to there.
         last_epoch: where to end, if not after `config.epochs`.
-        evaluate: gives the `Metrics` of the model on the validation split; by default for networks
-            of dense layers.
         penalty, compiled: as for `compile_steps`.
 
     Raises:
         RunError: if the loss is not finite any more.
     """
     run_steps = compile_steps(model, dataset.train, penalty=penalty, compiled=compiled)
-    if evaluate is None and dataset.valid is not None:
-        evaluator = Evaluator(dataset.valid, config.l1_reg, config.l2_reg)
-        evaluate = lambda model: evaluator(Weights.of(model))  # noqa: E731
     last_epoch = config.epochs if last_epoch is None else last_epoch
     for number in range(first_epoch, last_epoch + 1):
         order = epoch_order(config.seed, number, len(dataset.train))
         loss, accuracy = _run_epoch(run_steps, order, config.batch_size, number, on_steps)
-        validation = evaluate and evaluate(model)
+        validation = validate()
         epoch = Epoch(
             epoch=number,
             loss=loss,
@@ -124,7 +118,7 @@ def compile_steps(
     targets: np.ndarray | None = None,
     penalty: Callable[[], Any] | None = None,
     compiled: bool = True,
-    held_on_levels: Sequence[Any] = (),
+    quantizers: Sequence[Any] = (),
 ) -> Callable[[Any], Any]:
     """One function that trains on groups of batches, given as indices of shape (steps, batch).
 
@@ -137,8 +131,8 @@ def compile_steps(
             (n, classes).
         penalty: a function without arguments that returns a tensor, which is added to the loss.
         compiled: whether XLA compiles a step as a whole.
-        held_on_levels: objects with a trainable `variable`, a variable `latent` that is trained in
-            its place, and a method `project` that is called after every step.
+        quantizers: objects with a trainable `variable`, a variable `latent` that is trained in its
+            place, and a method `project` that is called after every step.
 
     Returns:
         A function of the indices that returns the sums of loss and correct answers.
@@ -155,7 +149,7 @@ def compile_steps(
     all_labels = tf.constant(split.labels)
     all_targets = all_labels if targets is None else tf.constant(targets)
     variables = model.trainable_variables
-    latent = {id(held.variable): held.latent for held in held_on_levels}
+    latent = {id(each.variable): each.latent for each in quantizers}
     trained = [latent.get(id(variable), variable) for variable in variables]
     model.optimizer.build(trained)
 
@@ -174,8 +168,8 @@ def compile_steps(
         model.optimizer.apply(gradients, trained)
         for variable, mask in masks:
             variable.assign(variable * mask)
-        for held in held_on_levels:
-            held.project()
+        for quantizer in quantizers:
+            quantizer.project()
         answers = tf.argmax(probabilities, axis=1, output_type=tf.int32)
         return loss, tf.reduce_sum(tf.cast(tf.equal(answers, labels), tf.float32))
 

@@ -1,13 +1,11 @@
-"""How good is any Keras model: cross-entropy, penalty and accuracy, its weights given as arrays."""
+"""How good is any Keras model: cross-entropy, penalty and accuracy."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..models.backend import keras, tf
-from ..models.copies import refresh
 from ..models.model import answers_logits
 from ..utils import RunError
 from .evaluation import Metrics
@@ -18,28 +16,6 @@ if TYPE_CHECKING:
 
 # Little enough for the activations of large models on large images.
 ROWS_AT_ONCE = 128
-
-
-@dataclass(frozen=True)
-class ModelWeights:
-    """All weights of a Keras model, in its order: what is trained and what is not."""
-
-    arrays: tuple
-
-    @classmethod
-    def of(cls, model: keras.Model) -> "ModelWeights":
-        """Copies of a model's weights."""
-        return cls(tuple(np.array(variable) for variable in model.weights))
-
-    def are_finite(self) -> bool:
-        """Whether all are."""
-        return all(np.isfinite(array).all() for array in self.arrays)
-
-    def put_into(self, model: keras.Model) -> None:
-        """Gives these weights to a model of the same architecture."""
-        for variable, array in zip(model.weights, self.arrays, strict=True):
-            variable.assign(array)
-        refresh(model)
 
 
 class ModelEvaluator:

@@ -15,20 +15,13 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..data.data_loaders.loader_utils import Dataset
+    from ..models.weights import Weights
     from ..pruning.methods import Method
     from ..pruning.ranking import Ranking
     from ..settings.experiment import ExperimentConfig
     from .evaluation import Metrics
     from .loop import Epoch
     from .retraining import Retrainer
-
-
-class NetworkWeights(Protocol):
-    """All weights of a network, of whatever type; they never change."""
-
-    @abstractmethod
-    def put_into(self, model: "keras.Model") -> None:
-        """Gives these weights to a Keras model of the same architecture."""
 
 
 class Networks(Protocol):
@@ -52,11 +45,11 @@ class Networks(Protocol):
         """A new Keras model with the initial weights, compiled; the same each time."""
 
     @abstractmethod
-    def weights_of(self, model: "keras.Model") -> NetworkWeights:
+    def weights_of(self, model: "keras.Model") -> "Weights":
         """Copies of the weights of a Keras model that `new_model` has made."""
 
     @abstractmethod
-    def read(self, path: str | PathLike) -> NetworkWeights:
+    def read(self, path: str | PathLike) -> "Weights":
         """The weights in a checkpoint.
 
         Raises:
@@ -86,8 +79,19 @@ class Networks(Protocol):
         """
 
     @abstractmethod
-    def rank(self, method: "Method", dense: NetworkWeights) -> "dict[str, Ranking]":
-        """What a method may remove of the dense network, least important first, by layer name.
+    def rank(
+        self,
+        method: "Method",
+        weights: "Weights",
+        masks: "Mapping[str, np.ndarray] | None" = None,
+    ) -> "dict[str, Ranking]":
+        """What a method may remove of a network, least important first, by layer name.
+
+        Args:
+            method: the `Method`.
+            weights: of the network.
+            masks: of a network that has been pruned before: what is removed stays removed, and
+                weights without influence go first. None for the dense network.
 
         Raises:
             UsageError: if the network cannot be pruned by this method.
@@ -97,16 +101,14 @@ class Networks(Protocol):
     def pruned(
         self,
         method: "Method",
-        dense: NetworkWeights,
+        dense: "Weights",
         rankings: "Mapping[str, Ranking]",
         k: float,
-    ) -> NetworkWeights:
+    ) -> "Weights":
         """The dense network without what a method removes at sparsity `k`; nothing is trained."""
 
     @abstractmethod
-    def retrainer(
-        self, dense: NetworkWeights, rewound: Callable[[], NetworkWeights]
-    ) -> "Retrainer":
+    def retrainer(self, dense: "Weights", rewound: "Callable[[], Weights]") -> "Retrainer":
         """What prunes by methods that train.
 
         Args:
@@ -115,7 +117,7 @@ class Networks(Protocol):
         """
 
     @abstractmethod
-    def test(self, weights: NetworkWeights) -> "tuple[Metrics | None, Metrics]":
+    def test(self, weights: "Weights") -> "tuple[Metrics | None, Metrics]":
         """How good a network is, on validation data (None without) and on test data.
 
         Raises:
@@ -123,20 +125,20 @@ class Networks(Protocol):
         """
 
     @abstractmethod
-    def validate(self, weights: NetworkWeights) -> "Metrics | None":
+    def validate(self, weights: "Weights") -> "Metrics | None":
         """How good a network is on validation data; None without."""
 
     @abstractmethod
-    def measure(self, weights: NetworkWeights) -> dict:
+    def measure(self, weights: "Weights") -> dict:
         """How small a network is: columns of `metrics.csv`; see `ModelSize`."""
 
     @abstractmethod
-    def hidden_matrices(self, weights: NetworkWeights) -> "dict[str, np.ndarray]":
+    def hidden_matrices(self, weights: "Weights") -> "dict[str, np.ndarray]":
         """The kernels that pruning may touch, of shape (inputs, units), by layer name."""
 
     @abstractmethod
     def values(
-        self, method: "Method", dense: NetworkWeights, rankings: "Mapping[str, Ranking]"
+        self, method: "Method", dense: "Weights", rankings: "Mapping[str, Ranking]"
     ) -> "dict[str, np.ndarray]":
         """What pictures of a method show, by layer name: weights, or the norms of units."""
 

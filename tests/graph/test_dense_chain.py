@@ -2,16 +2,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from network_pruning.graph.dense_chain import DenseSubnetwork, living
+from network_pruning.graph.dense_chain import kept_units, live_units, sources
+from network_pruning.graph.subnetwork import Subnetwork
 from network_pruning.models.weights import Weights
 from network_pruning.pruning.statistics import Statistics
 
 
-def test_living_by_hand():
+def test_live_units_by_hand():
     # Input 1 feeds nothing; unit 1 is fed by nothing; unit 2 feeds nothing.
     first = np.array([[1.0, 0, 1], [0, 0, 0]])
     output = np.array([[1.0, 1], [1, 1], [0, 0]])
-    inputs, units, outputs = living([first, output])
+    inputs, units, outputs = live_units([first, output])
     assert list(inputs) == [True, False]
     assert list(units) == [True, False, False]
     assert list(outputs) == [True, True]
@@ -20,13 +21,13 @@ def test_living_by_hand():
 def test_death_spreads_unless_biases_are_to_stay_where_they_are():
     first, second = np.array([[0.0, 1]]), np.array([[5.0, 0], [0, 1]])
     output = np.ones((2, 1))
-    assert [list(level) for level in living([first, second, output])[1:3]] == [
+    assert [list(level) for level in live_units([first, second, output])[1:3]] == [
         [False, True],
         [False, True],
     ]
     # With its bias, the first unit of the second layer answers something constant.
     biases = np.array([0, 1]), np.array([2, 0]), np.array([0])
-    assert [list(level) for level in living([first, second, output], biases)[1:3]] == [
+    assert [list(level) for level in live_units([first, second, output], biases)[1:3]] == [
         [False, True],
         [True, True],
     ]
@@ -38,7 +39,7 @@ def random_network(seed, density, biases):
     masks = {name: generator.random(shapes[name]) < density for name in ("a", "b")}
     kernels = {name: generator.normal(size=shape) for name, shape in shapes.items()}
     bias = {name: generator.normal(size=shape[1]) for name, shape in shapes.items()}
-    return Weights(kernels, bias if biases else {}).masked(masks), masks
+    return Weights.of_chain(kernels, bias if biases else {}).masked(masks), masks
 
 
 def logits(weights, images):
@@ -47,42 +48,43 @@ def logits(weights, images):
     return statistics.inputs[last] @ weights.kernels[last] + weights.biases.get(last, 0)
 
 
+def part_of(weights):
+    """The `Subnetwork` of a chain, without its model."""
+    kept = kept_units(weights)
+    return Subnetwork(None, sources(weights, kept), kept[0])
+
+
 @given(st.integers(0, 10_000), st.floats(0, 1), st.booleans())
 def test_the_small_network_answers_the_same(seed, density, biases):
-    weights, masks = random_network(seed, density, biases)
-    compact = DenseSubnetwork.of(weights)
-    small = compact.smaller(weights)
+    weights, _ = random_network(seed, density, biases)
+    part = part_of(weights)
+    small = part.smaller(weights)
     images = np.random.default_rng(seed).normal(size=(7, 6))
-    seen = images[:, compact.kept[0]]
+    seen = images[:, part.inputs]
     np.testing.assert_allclose(logits(small, seen), logits(weights, images), atol=1e-9)
-    again = compact.larger(small, weights)
-    for name, kernel in weights.kernels.items():
-        np.testing.assert_array_equal(again.kernels[name], kernel)
-    for name, mask in compact.smaller_masks(masks).items():
-        np.testing.assert_array_equal(mask, small.kernels[name] != 0)
+    again = part.larger(small, weights)
+    for name, array in weights.arrays.items():
+        np.testing.assert_array_equal(again.arrays[name], array)
 
 
 def test_what_the_small_network_learns_goes_back_to_its_place():
     weights, _ = random_network(0, 0.4, True)
-    compact = DenseSubnetwork.of(weights)
-    small = compact.smaller(weights)
-    doubled = Weights(
-        {name: 2 * kernel for name, kernel in small.kernels.items()},
-        {name: 2 * bias for name, bias in small.biases.items()},
-    )
-    back = compact.larger(doubled, weights)
-    np.testing.assert_array_equal(compact.smaller(back).kernels["b"], doubled.kernels["b"])
+    part = part_of(weights)
+    small = part.smaller(weights)
+    doubled = Weights({name: 2 * array for name, array in small.arrays.items()})
+    back = part.larger(doubled, weights)
+    np.testing.assert_array_equal(part.smaller(back).kernels["b"], doubled.kernels["b"])
     np.testing.assert_array_equal(back.biases["output"], 2 * weights.biases["output"])
-    assert compact.hidden_units == tuple(small.kernels[name].shape[1] for name in ("a", "b"))
 
 
 def test_a_dead_layer_keeps_one_unit():
-    weights = Weights({"a": np.zeros((3, 2)), "output": np.ones((2, 2))}, {})
-    assert DenseSubnetwork.of(weights).hidden_units == (1,)
-    assert DenseSubnetwork.of(weights).smaller(weights).kernels["a"].shape == (1, 1)
+    weights = Weights.of_chain({"a": np.zeros((3, 2)), "output": np.ones((2, 2))}, {})
+    inputs, hidden, outputs = map(len, kept_units(weights))
+    assert (inputs, hidden, outputs) == (1, 1, 2)
+    assert part_of(weights).smaller(weights).kernels["a"].shape == (1, 1)
 
 
-def test_nothing_dead_nothing_gone():
+def test_nothing_dead_nothing_removed():
     weights, _ = random_network(3, 1.0, False)
-    small = DenseSubnetwork.of(weights).smaller(weights)
+    small = part_of(weights).smaller(weights)
     assert small.size == weights.size == pytest.approx(6 * 5 + 5 * 4 + 4 * 3)

@@ -1,4 +1,4 @@
-"""The living part of a model, and where its weights come from."""
+"""The live units of a model as a smaller one, and where its weights come from."""
 
 import warnings
 
@@ -9,6 +9,7 @@ import pytest
 from keras import layers
 from keras_models import attention, branches, mixed, randomized
 from network_pruning.graph.subnetwork import Subnetwork
+from network_pruning.models.weights import Weights
 
 MODELS = (mixed, branches, attention)
 
@@ -20,19 +21,17 @@ def half_pruned(make):
         return npr.prune(randomized(make()), 0.5, "unit")
 
 
-def arrays_of(model):
-    return [np.array(variable) for variable in model.weights]
-
-
 @pytest.mark.parametrize("make", MODELS)
 def test_the_part_answers_the_same_and_knows_where_it_comes_from(make):
     model = half_pruned(make)
-    before = arrays_of(model)
-    part = Subnetwork.living(model)
-    for variable, array in zip(model.weights, before, strict=True):
+    before = Weights.of(model)
+    part = Subnetwork.of_live_units(model)
+    for variable, array in zip(model.weights, before.arrays.values(), strict=True):
         np.testing.assert_array_equal(variable, array)  # nothing has changed
     assert part.model.count_params() <= model.count_params()
-    for variable, array in zip(part.model.weights, part.smaller(before), strict=True):
+    for variable, array in zip(
+        part.model.weights, part.smaller(before).arrays.values(), strict=True
+    ):
         np.testing.assert_array_equal(variable, array)
     shape = (3, *model.input_shape[1:])
     inputs = np.random.default_rng(0).normal(size=shape).astype("float32")
@@ -42,19 +41,19 @@ def test_the_part_answers_the_same_and_knows_where_it_comes_from(make):
 @pytest.mark.parametrize("make", MODELS)
 def test_what_the_part_learns_goes_back(make):
     model = half_pruned(make)
-    before = arrays_of(model)
-    part = Subnetwork.living(model)
-    small = [array + 1 for array in part.smaller(before)]
+    before = Weights.of(model)
+    part = Subnetwork.of_live_units(model)
+    small = Weights({name: array + 1 for name, array in part.smaller(before).arrays.items()})
     after = part.larger(small, before)
-    changed = sum(int((new != old).sum()) for new, old in zip(after, before, strict=True))
+    changed = sum(int((after.arrays[name] != old).sum()) for name, old in before.arrays.items())
     assert changed == part.model.count_params()
-    for ours, theirs in zip(part.smaller(after), small, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    for name, array in part.smaller(after).arrays.items():
+        np.testing.assert_array_equal(array, small.arrays[name])
 
 
 def test_units_are_really_gone():
     model = half_pruned(mixed)
-    part = Subnetwork.living(model)
+    part = Subnetwork.of_live_units(model)
     stem = part.model.get_layer("stem")
     assert stem.filters == 3
     (number, indices) = part.sources[0]
@@ -66,7 +65,7 @@ def test_units_are_really_gone():
 
 def test_parts_within_parts():
     model = half_pruned(branches)
-    less, whole = Subnetwork.living(model), Subnetwork.whole(model)
+    less, whole = Subnetwork.of_live_units(model), Subnetwork.whole(model)
     assert whole.contains(less)
     assert less.contains(less)
     assert not less.contains(whole)
@@ -80,7 +79,7 @@ def test_what_would_have_to_be_folded_stays():
     kernel, bias = model.get_layer("first").get_weights()
     kernel[:, 1:], bias[1:] = 0, (0.5, 0, -0.5)  # nothing comes out of the last two
     model.get_layer("first").set_weights([kernel, bias])
-    part = Subnetwork.living(model)
+    part = Subnetwork.of_live_units(model)
     assert part.model.count_params() == model.count_params() - 2 * (3 + 1 + 2)
     x = np.random.default_rng(0).random((5, 3), np.float32)
     np.testing.assert_allclose(part.model(x), model(x), rtol=1e-5)
@@ -101,6 +100,6 @@ def test_subclassed_models_stay_whole():
 
     model = Own()
     model(np.zeros((1, 3), "float32"))
-    part = Subnetwork.living(model)
+    part = Subnetwork.of_live_units(model)
     np.testing.assert_array_equal(part.model.weights[0], model.weights[0])
     assert part.model is not model

@@ -51,3 +51,21 @@ def test_weights_that_are_not_finite_are_refused(tmp_path):
     checkpoints.save(broken, tmp_path / "nan.hdf5")
     with pytest.raises(RunError, match="not finite"):
         read_weights(tmp_path / "nan.hdf5")
+
+
+def test_weights_of_one_name_stay_apart_and_in_their_order():
+    block = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, name="dense")])
+    other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="dense")])
+    model = keras.Sequential([keras.Input((4,)), block, other])
+    weights = Weights.of(model)
+    names = ["dense/kernel", "dense/bias", "dense/kernel#2", "dense/bias#2"]
+    assert list(weights.arrays) == names
+    assert weights.size == model.count_params()
+    doubled = Weights({name: 2 * array for name, array in weights.arrays.items()})
+    doubled.put_into(model)
+    np.testing.assert_array_equal(other.layers[0].kernel, doubled.arrays["dense/kernel#2"])
+
+
+def test_weights_of_another_network_are_refused(model):
+    with pytest.raises(ValueError, match=r"shorter|longer|shape"):
+        Weights.of(models.build()).put_into(model)

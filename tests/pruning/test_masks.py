@@ -22,7 +22,7 @@ def pruned(kernel, method, k):
 def pruned_all(hidden, method, k):
     method, kernels = methods.parse(method), with_output(hidden)
     masks = make_masks(method, rank(method, kernels), k)
-    return Weights(kernels, {}).masked(masks).kernels
+    return Weights.of_chain(kernels, {}).masked(masks).kernels
 
 
 def ranking_of(kernel, method):
@@ -245,7 +245,7 @@ def test_below_its_pattern_groups_keep_more_than_n():
 
 
 def test_biases_go_with_whole_units_only():
-    weights = Weights({"layer": KERNEL, "output": KERNEL.T}, {"layer": np.ones(3)})
+    weights = Weights.of_chain({"layer": KERNEL, "output": KERNEL.T}, {"layer": np.ones(3)})
     masks = {"layer": np.array([[True, False, False], [False, False, True]])}
     np.testing.assert_array_equal(weights.masked(masks).biases["layer"], [1, 1, 1])
     np.testing.assert_array_equal(weights.masked(masks, by_unit=True).biases["layer"], [1, 0, 1])

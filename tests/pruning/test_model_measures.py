@@ -4,6 +4,8 @@ import keras
 import network_pruning as npr
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from keras import layers
 from keras_models import attention, mixed, randomized
 from network_pruning.utils import UsageError
@@ -33,6 +35,71 @@ def test_by_hand():
     assert size.multiply_adds == 2 + 1
     assert size.speedup == pytest.approx(10 / 3)
     assert size.compression_ratio == 12 / 5
+
+
+def chain(kernels, biases=()):
+    """A chain of dense layers with these kernels and, by layer, biases."""
+    kernels, biases = [np.array(kernel, np.float32) for kernel in kernels], dict(biases)
+    dense = [
+        layers.Dense(kernel.shape[1], use_bias=number in biases, name=f"layer_{number}")
+        for number, kernel in enumerate(kernels)
+    ]
+    model = keras.Sequential([keras.Input((len(kernels[0]),)), *dense])
+    for number, (layer, kernel) in enumerate(zip(dense, kernels, strict=True)):
+        biased = number in biases
+        layer.set_weights([kernel, np.array(biases[number])] if biased else [kernel])
+    return model
+
+
+def test_what_dead_units_alone_feed_is_dead():
+    # Unit 1 of the first layer has no input, unit 2 leads nowhere.
+    kernels = [[1, 0, 2], [3, 0, 4]], [[5, 0], [6, 7], [0, 0]], [[1, 1], [0, 1]]
+    size = npr.measure(chain(kernels, {0: [1, 0, 2]}))
+    assert size.sparsity == 1 - 7 / 12
+    assert size.layer_sparsity == {"layer_0": 1 - 4 / 6, "layer_1": 1 - 3 / 6}
+    # On a path: two weights into unit 0, then its one weight; the second layer's unit 1 is fed by
+    # a dead unit alone: what its bias would make of it is a part of the output's.
+    assert [layer.living for layer in size.layers] == [2, 1, 2]
+    assert size.effective_sparsity == 1 - 3 / 12
+    assert size.nonzero == 7 + 3 + 2
+    # The same, and the bias of unit 0, but not that of unit 2.
+    assert size.multiply_adds == 2 + 1 + 2
+    assert size.living == 2 + 1 + 2 + 1
+    assert size.compression_ratio == (12 + 4 + 3) / 6
+    assert size.speedup == 16 / 5
+
+
+def test_biases_of_zero_of_units_with_an_influence_count():
+    size = npr.measure(chain([[[1, 0]], [[2], [3]]], {0: [0, 0], 1: [0]}))
+    assert (size.nonzero, size.living) == (3, 1 + 1 + 1 + 1)
+
+
+def test_the_outgoing_weights_of_dead_units_do_not_count():
+    """80 % of the units of the reference network: 784-200-200-100-40-10 is what removal leaves."""
+    shapes = [(784, 1000), (1000, 1000), (1000, 500), (500, 200), (200, 10)]
+    kernels = [np.ones(shape) for shape in shapes]
+    for kernel in kernels[:-1]:
+        kernel[:, : int(0.8 * kernel.shape[1])] = 0
+    size = npr.measure(chain(kernels))
+    expected = 784 * 200 + 200 * 200 + 200 * 100 + 100 * 40 + 40 * 10
+    assert size.living == size.multiply_adds == expected
+    assert size.compression_ratio == size.speedup == 2_386_000 / expected  # 10.8
+    assert size.nonzero == 2_384_000 // 5 + 2_000  # as stored, the output layer whole
+
+
+def test_nothing_but_zeros():
+    size = npr.measure(chain([np.zeros((2, 2))] * 2))
+    assert (size.sparsity, size.effective_sparsity, size.nonzero) == (1, 1, 0)
+    assert (size.living, size.compression_ratio, size.speedup) == (0, np.inf, np.inf)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0, 1))
+def test_effective_sparsity_is_at_least_the_sparsity(seed, density):
+    generator = np.random.default_rng(seed)
+    shapes = (4, 5), (5, 3), (3, 2)
+    size = npr.measure(chain([generator.random(shape) < density for shape in shapes]))
+    assert size.effective_sparsity >= size.sparsity
 
 
 def test_multiply_adds_are_counted_at_every_position():

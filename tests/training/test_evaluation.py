@@ -11,7 +11,8 @@ from network_pruning.training.evaluation import Evaluator, penalty
 
 def network(*kernels):
     """The `Weights` of a network without biases."""
-    return Weights({f"layer_{number}": kernel for number, kernel in enumerate(kernels)}, {})
+    named = {f"layer_{number}": kernel for number, kernel in enumerate(kernels)}
+    return Weights.of_chain(named, {})
 
 
 def test_a_tiny_network_by_hand():
@@ -80,7 +81,7 @@ def test_networks_of_any_width_share_a_few_traces():
         "two": generator.normal(size=(40, 30)).astype(np.float32),
     }
     kernels["output"] = generator.normal(size=(30, 10)).astype(np.float32)
-    weights = Weights(kernels, {})
+    weights = Weights.of_chain(kernels, {})
     evaluate = Evaluator(split)
     before = evaluation._tested.experimental_get_tracing_count()
     for method in methods.REFERENCE:

@@ -5,6 +5,7 @@ from network_pruning.models import model as models
 from network_pruning.models.backend import keras
 from network_pruning.settings.experiment import ExperimentConfig
 from network_pruning.training import loop
+from network_pruning.training.dense_networks import DenseNetworks
 from network_pruning.utils import RunError
 
 
@@ -22,9 +23,9 @@ def dataset(digits):
 
 def train(dataset, **settings):
     config = ExperimentConfig(epochs=2, **settings)
-    model = models.build(config.learning_rate, config.l1_reg, config.l2_reg, config.seed)
-    epochs, steps = [], []
-    loop.train(model, dataset, config, steps.append, epochs.append)
+    networks = DenseNetworks(config, dataset)
+    model, epochs, steps = networks.new_model(), [], []
+    networks.train(model, steps.append, epochs.append)
     return model, epochs, steps
 
 

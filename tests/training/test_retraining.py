@@ -3,7 +3,6 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from network_pruning.graph.dense_chain import useful
 from network_pruning.models import model as models
 from network_pruning.models.weights import Weights
 from network_pruning.pruning import methods
@@ -11,8 +10,8 @@ from network_pruning.pruning.masks import make_masks, rank
 from network_pruning.settings.experiment import ExperimentConfig
 from network_pruning.training import retraining
 from network_pruning.training.compact_trainer import CompactTrainer
+from network_pruning.training.dense_networks import DenseNetworks
 from network_pruning.training.evaluation import Evaluator
-from network_pruning.training.retraining import DenseRetrainer
 
 
 @pytest.fixture(scope="module")
@@ -26,13 +25,28 @@ def dataset(digits):
 
 
 def config(**settings):
-    return ExperimentConfig(prune_epochs=2, finetune_epochs=2, **settings)
+    return ExperimentConfig(
+        model="lenet_300_100", prune_epochs=2, finetune_epochs=2, num_valid=500, **settings
+    )
+
+
+def retrainer_of(dense, dataset, settings, rewound=None):
+    return DenseNetworks(settings, dataset).retrainer(dense, lambda: rewound or dense)
+
+
+def trainer_of(dense, masks, dataset, method="weight"):
+    """A `CompactTrainer` of the network with these masks, with its weights."""
+    networks, method = DenseNetworks(config(), dataset), methods.parse(method)
+    part = networks.subnetwork(dense.masked(masks))
+    trainer = CompactTrainer(networks, part, method, dataset.train, None)
+    trainer.load(dense, masks)
+    return trainer
 
 
 def retrained(dense, dataset, method, k, **settings):
     steps = []
     settings = config(**settings)
-    retrainer = DenseRetrainer(dense, dataset, settings, lambda: dense)
+    retrainer = retrainer_of(dense, dataset, settings)
     method = methods.parse(method)
     weights = retrainer(method, dense, 0.0, k, steps.append)
     assert sum(steps) == retrainer.num_steps(method, 0.0, k)
@@ -56,7 +70,7 @@ def test_the_control_has_the_same_further_training_and_loses_nothing(
     dense, dataset, method, epochs
 ):
     steps, method = [], methods.parse(method)
-    retrainer = DenseRetrainer(dense, dataset, config(), lambda: dense)
+    retrainer = retrainer_of(dense, dataset, config())
     weights = retrainer.control(method, dense, 1, steps.append)
     assert sum(steps) == epochs * 4  # batches of 128, of 500 examples
     assert sum(steps) == retrainer.num_steps(method, 0.0, 0.0)
@@ -67,14 +81,14 @@ def test_the_control_has_the_same_further_training_and_loses_nothing(
 def test_what_is_zero_in_the_dense_network_may_learn_in_its_control(dense, dataset):
     """It is the dense network trained further, not one that has been pruned."""
     holes = dense.masked({name: kernel > 0 for name, kernel in dense.hidden.items()})
-    retrainer = DenseRetrainer(holes, dataset, config(), lambda: holes)
+    retrainer = retrainer_of(holes, dataset, config())
     weights = retrainer.control(methods.parse("weight/finetune"), holes, 1, lambda _: None)
     assert nonzero(weights) > 1.5 * nonzero(holes)
 
 
 def test_a_further_round_of_the_control_sees_other_orders(dense, dataset):
     settings = config(learning_rate=1e-3)
-    retrainer = DenseRetrainer(dense, dataset, settings, lambda: dense)
+    retrainer = retrainer_of(dense, dataset, settings)
     method = methods.parse("weight/finetune")
     one, two = (retrainer.control(method, dense, number, lambda _: None) for number in (1, 2))
     assert any((one.kernels[name] != two.kernels[name]).any() for name in one.kernels)
@@ -111,7 +125,7 @@ def test_units_go_with_their_biases(dense, dataset):
 
 def test_one_shot_with_recovery_starts_from_the_dense_network(dense, dataset):
     """What an earlier sparsity has left does not matter."""
-    retrainer = DenseRetrainer(dense, dataset, config(), lambda: dense)
+    retrainer = retrainer_of(dense, dataset, config())
     method = methods.parse("weight/finetune")
     one = retrainer(method, dense, 0.0, 0.9, lambda _: None)
     nothing = dense.masked({name: kernel * 0 > 0 for name, kernel in dense.hidden.items()})
@@ -121,11 +135,11 @@ def test_one_shot_with_recovery_starts_from_the_dense_network(dense, dataset):
 
 
 def test_weights_rewind_to_their_early_values_under_the_mask_of_the_late_ones(dense, dataset):
-    early = Weights(
+    early = Weights.of_chain(
         {name: np.full_like(kernel, 0.01) for name, kernel in dense.kernels.items()}, dense.biases
     )
     settings = config(learning_rate=1e-12)  # it stays where it begins
-    retrainer = DenseRetrainer(dense, dataset, settings, lambda: early)
+    retrainer = retrainer_of(dense, dataset, settings, early)
     weights = retrainer(methods.parse("weight_rewind"), dense, 0.0, 0.75, lambda _: None)
     method = methods.parse("weight")
     masks = make_masks(method, rank(method, dense.kernels), 0.75)
@@ -134,11 +148,11 @@ def test_weights_rewind_to_their_early_values_under_the_mask_of_the_late_ones(de
 
 
 def test_distillation_learns_the_answers_of_the_dense_network(dense, dataset):
-    targets = DenseRetrainer(dense, dataset, config(distillation=0.25), lambda: dense).targets
+    targets = retrainer_of(dense, dataset, config(distillation=0.25)).targets
     np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-5)
     rows = np.arange(len(targets))
     assert (targets[rows, dataset.train.labels] >= 0.75).all()
-    assert DenseRetrainer(dense, dataset, config(distillation=0.0), lambda: dense).targets is None
+    assert retrainer_of(dense, dataset, config(distillation=0.0)).targets is None
 
 
 def test_the_same_seed_gives_the_same_network(dense, dataset):
@@ -151,12 +165,12 @@ def test_the_same_seed_gives_the_same_network(dense, dataset):
 
 def test_a_pruned_weight_that_comes_back_is_noticed(dense, dataset):
     masks = {name: kernel > 0 for name, kernel in dense.hidden.items()}
-    living = CompactTrainer(dense, masks, dataset.train, config(), None)
-    living.check(1)
-    layer = living.model.layers[0]
+    trainer = trainer_of(dense, masks, dataset)
+    trainer.check(1)
+    layer = trainer.model.layers[0]
     layer.kernel.assign(layer.kernel + 1)
-    with pytest.raises(AssertionError, match="hidden_1 has come back"):
-        living.check(1)
+    with pytest.raises(AssertionError, match=r"hidden_1/kernel has come back"):
+        trainer.check(1)
 
 
 class Spy(CompactTrainer):
@@ -226,12 +240,13 @@ def test_a_ramp_prunes_often_enough_whatever_the_batches(dense, dataset, spies, 
     settings = config(batch_size=batch_size)
     settings = replace(settings, prune_epochs=epochs)
     method = methods.parse("weight/gradual")
-    DenseRetrainer(dense, dataset, settings, lambda: dense)(method, dense, 0.0, 0.9, lambda _: None)
+    retrainer_of(dense, dataset, settings)(method, dense, 0.0, 0.9, lambda _: None)
     (spy,) = spies
     steps = epochs * 500 // batch_size
-    assert len(spy.prunings) == min(steps, retraining.PRUNINGS_PER_RAMP)
+    prunings = spy.prunings[1:]  # the first are those that it begins with
+    assert len(prunings) == min(steps, retraining.PRUNINGS_PER_RAMP)
     assert retraining.PRUNINGS_PER_RAMP >= 20
-    kept = [sum(int(mask.sum()) for mask in masks.values()) for masks in spy.prunings]
+    kept = [sum(int(mask.sum()) for mask in masks.values()) for masks in prunings]
     assert kept == sorted(kept, reverse=True)
     assert len(set(kept)) >= min(steps, 20)
 
@@ -248,42 +263,21 @@ def test_what_has_been_compiled_serves_parts_of_its_network_only(dense, dataset)
     half["hidden_1"][:, ::2] = False
     most = {name: mask.copy() for name, mask in half.items()}
     most["hidden_2"][:, :9] = False
-    living = CompactTrainer(dense, half, dataset.train, config(), None)
-    assert living.serves(dense, most)
-    assert not living.serves(dense, whole)
-    assert not CompactTrainer(dense, whole, dataset.train, config(), None).serves(dense, half)
+    trainers = [trainer_of(dense, masks, dataset) for masks in (half, most, whole)]
+    assert trainers[0].serves(trainers[1].part)
+    assert not trainers[0].serves(trainers[2].part)
+    assert not trainers[2].serves(trainers[0].part)
 
 
 def test_what_leads_nowhere_goes_first(dense, dataset):
     """A unit whose outgoing weights are gone is of no use: its incoming ones are removed next."""
     masks = {name: np.ones(kernel.shape, bool) for name, kernel in dense.hidden.items()}
     masks["hidden_2"][7] = False
-    retrainer = DenseRetrainer(dense, dataset, config(), lambda: dense)
-    found = retrainer._masks(methods.parse("weight"), dense, masks, 784 / 235_200)
+    retrainer = retrainer_of(dense, dataset, config())
+    pruned = dense.masked(masks)
+    found = retrainer._masks(methods.parse("weight"), pruned, masks, 784 / 235_200)
     assert not found["hidden_1"][:, 7].any()
     assert found["hidden_1"].sum() == 235_200 - 784
-
-
-@pytest.mark.parametrize("method", ["weight/obd/global", "unit", "weight/erk", "weight/output"])
-def test_the_living_part_is_pruned_as_the_whole_network(dense, dataset, method):
-    """Scoring only what is alive removes the same weights."""
-    method = methods.parse(f"{method}/gradual")
-    generator = np.random.default_rng(0)
-    masks = {}
-    for name, kernel in dense.hidden.items():
-        columns = generator.random(kernel.shape[1]) < 0.5
-        masks[name] = np.broadcast_to(columns, kernel.shape).copy()
-    weights = dense.masked(masks)
-    # Dead inputs of the second layer are gone too.
-    alive = useful(weights)
-    weights = weights.masked(alive)
-    retrainer = DenseRetrainer(dense, dataset, config(), lambda: dense)
-    living = CompactTrainer(weights, alive, dataset.train, config(), None)
-    small = retrainer._living_masks(method, living, 0.9)
-    whole = living.compact.larger_masks(small, alive)
-    expected = retrainer._masks(method, weights, alive, 0.9)
-    for name, mask in expected.items():
-        np.testing.assert_array_equal(whole[name] & alive[name], mask & alive[name])
 
 
 def test_shifts_change_what_is_learned(dense, dataset):
