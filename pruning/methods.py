@@ -118,7 +118,7 @@ def parse(text: str) -> Method:
         axis = next((axis for axis, registry in AXES.items() if registry.knows(value)), None)
         if axis is None:
             known = "; ".join(f"{axis}: {', '.join(r.names())}" for axis, r in AXES.items())
-            raise UsageError(f"`methods`: {value!r} in {text!r} is not known. Choose of {known}.")
+            raise UsageError(f"`methods`: {value!r} in {text!r} is not known. Choose from {known}.")
         if axis in chosen:
             raise UsageError(
                 f"`methods`: {text!r} has two values for the {axis}, {chosen[axis]} and {value}; "
