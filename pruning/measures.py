@@ -1,4 +1,4 @@
-"""How small is a network of dense layers; pure counting, without Keras."""
+"""The size of a network of dense layers: pure counting, without Keras."""
 
 import itertools
 
@@ -12,9 +12,9 @@ from .model_sizes import LayerSize, ModelSize
 def measure(weights: Weights) -> ModelSize:
     """The `ModelSize` of a network of dense layers.
 
-    A weight lives that is on a path from the inputs to the outputs: the outgoing weights of a
-    neuron that is gone do not, although they may be stored. Nor does a neuron that no input
-    reaches: whatever its bias makes of it may become a part of the biases behind it.
+    A weight is live if it is on a path from the inputs to the outputs. The outgoing weights of a
+    removed neuron are dead, although they may be stored. So is a neuron that no input reaches: its
+    constant output can be folded into the biases of the next layer.
     """
     levels = living(list(weights.kernels.values()))
     layers = tuple(
@@ -36,14 +36,14 @@ def measure(weights: Weights) -> ModelSize:
 
 def _layer_size(name, kernel, alive, prunable):
     """The `LayerSize` of a kernel; it is used once for each example."""
-    left = int(np.count_nonzero(kernel[alive]))
+    num_live = int(np.count_nonzero(kernel[alive]))
     return LayerSize(
         name,
         kernel.shape,
         kernel.size,
         int(np.count_nonzero(kernel)),
-        left,
+        num_live,
         prunable,
-        multiply_adds=left,
+        multiply_adds=num_live,
         dense_multiply_adds=kernel.size,
     )

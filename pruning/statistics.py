@@ -1,4 +1,4 @@
-"""What a network does with data: activations and gradients, for criteria that look at them."""
+"""Statistics of a dense network on data, activations and gradients, for criteria that need them."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 def read_only(array: np.ndarray) -> np.ndarray:
-    """A view that cannot be written to: every method looks at the same arrays."""
+    """A read-only view, because all methods share the arrays."""
     view = array.view()
     view.flags.writeable = False
     return view
 
 
 def in_float32(array: np.ndarray) -> np.ndarray:
-    """An array of floating-point numbers, in float32 if its type is smaller: squares of float16
-    overflow, and NumPy does not know bfloat16."""
+    """An array of floating-point numbers, as float32 if its type is smaller: squares of float16
+    overflow, and NumPy has no bfloat16."""
     array = np.asarray(array)
     return array if array.itemsize >= 4 else array.astype(np.float32)
 
@@ -30,10 +30,10 @@ SAMPLE_SIZE = 1000
 
 
 class Statistics:
-    """Activations and gradients of a dense ReLU network on a sample, computed when asked for.
+    """Activations and gradients of a dense ReLU network on a sample, computed on first use.
 
     Plain NumPy: the gradient of a dense layer is the product of its inputs and the errors of its
-    outputs, and so are squares of single examples' gradients.
+    outputs; so are the squared gradients of single examples, of the squares of both.
 
     All its arrays are read-only.
 
@@ -49,7 +49,7 @@ class Statistics:
 
     @classmethod
     def on_sample(cls, weights: Weights, split: "Split", seed: int) -> "Statistics":
-        """On training examples that the seed chooses."""
+        """On training examples chosen by the seed."""
         chosen = sample(split, seed)
         return cls(weights, chosen.images, chosen.labels)
 
@@ -108,6 +108,6 @@ def _all_read_only(arrays):
 
 
 def sample(split: "Split", seed: int) -> "Split":
-    """At most SAMPLE_SIZE examples of a split; the seed chooses."""
+    """At most SAMPLE_SIZE examples of a split, chosen by the seed."""
     size = min(SAMPLE_SIZE, len(split))
     return split[np.random.default_rng(seed).choice(len(split), size, replace=False)]

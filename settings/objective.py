@@ -60,7 +60,8 @@ def check_objective(
         raise UsageError(f"`objective`: {k:g} is not among `k_vals`; add it there.")
     if several_seeds and column not in GOALS_OF_SEEDS:
         raise UsageError(
-            f"`objective`: with `replicates` choose one of {', '.join(GOALS_OF_SEEDS)}, not {column}."
+            f"`objective`: with `replicates` choose one of {', '.join(GOALS_OF_SEEDS)}, not "
+            f"{column}."
         )
     if column.startswith("valid") and not has_validation:
         raise UsageError(

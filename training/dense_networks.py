@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..models.weights import Weights, read_weights
-from ..pruning.masks import make_masks, rank, useful_or_none
+from ..pruning.masks import live_or_none, make_masks, rank
 from ..pruning.measures import measure
 from ..pruning.methods import REFERENCE
 from ..pruning.model_sizes import columns
@@ -71,8 +71,8 @@ class DenseNetworks(Networks):
 
     def rank(self, method: "Method", dense: Any) -> "dict[str, Ranking]":
         statistics = Statistics.on_sample(dense, self.dataset.train, self.config.seed)
-        useful = useful_or_none(dense.hidden)
-        return rank(method, dense.kernels, statistics, self.config.seed, useful=useful)
+        live = live_or_none(dense.hidden)
+        return rank(method, dense.kernels, statistics, self.config.seed, live=live)
 
     def values(
         self, method: "Method", dense: Any, rankings: "Mapping[str, Ranking]"

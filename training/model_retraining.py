@@ -51,7 +51,7 @@ class ModelRetrainer(Retrainer):
     def _masks(self, method, weights, masks, k):
         pruner = self.networks.pruner(method)
         self._masked(method, weights, masks)
-        rankings = pruner.rankings(masks, pruner.useful())
+        rankings = pruner.rankings(masks, pruner.live_masks())
         return pruner.masks_at(rankings, k)
 
     def _living(self, method, living, weights, masks):
