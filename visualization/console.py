@@ -205,29 +205,29 @@ def _text(heading, settings, metrics, cells, compared_with):
     return "\n".join(["", heading, *made_with, *below, ""])
 
 
-def experiments_table(cards: Sequence[dict[str, Any]], width: int = COLUMNS) -> str:
+def experiments_table(entries: Sequence[dict[str, Any]], width: int = COLUMNS) -> str:
     """The experiments of a folder: state, accuracies, smallest file.
 
     Args:
-        cards: as `index_page.cards_of` makes them.
+        entries: as `index_page.entries_of` makes them.
         width: of the terminal; names that are too long are cut.
     """
-    if not cards:
+    if not entries:
         return "There are no experiments here yet."
     lines = [("experiment", "state", "dense", "90 % gone", "99 % gone", "file, bytes")]
-    lines += map(_experiment_row, cards)
+    lines += map(_experiment_row, entries)
     name, *others = zip(*lines, strict=True)
     room = width - sum(max(map(len, column)) + 2 for column in others) - 2
     names = [middle_cut(each, max(room, 16)) for each in name]
     return _aligned([names, *others], first="left", width=10 * COLUMNS)
 
 
-def _experiment_row(card):
-    told = (card["told"].get(k) for k in ("0.9", "0.99"))
-    accuracies = (card["dense"], *(best and best["accuracy"] for best in told))
-    size = f"{card['bytes']:,}" if card["bytes"] else "–"
+def _experiment_row(entry):
+    best = (entry["best"].get(k) for k in ("0.9", "0.99"))
+    accuracies = (entry["dense"], *(each and each["accuracy"] for each in best))
+    size = f"{entry['bytes']:,}" if entry["bytes"] else "–"
     shown = ("–" if a is None else f"{100 * a:.2f} %" for a in accuracies)
-    return (card["name"], card["state"], *shown, size)
+    return (entry["name"], entry["state"], *shown, size)
 
 
 # What a table of networks shows in the terminal, the most important first, and under which name.
