@@ -22,7 +22,7 @@ FEW = 10
 RULE = (
     "Chosen by validation accuracy, without and with retraining: the sparsest network that is at "
     "least as accurate as its reference, and the sparsest that is at most one percentage point "
-    "below it. The reference is the baseline (the dense network as trained) or, with retraining, "
+    "below it. The reference is the baseline (the untouched dense network) or, with retraining, "
     "the control (the dense network with the same further training). Weights without influence on "
     "the outputs count as removed. Costs are percentage points of test accuracy; a gain counts as "
     "no loss."

@@ -60,8 +60,8 @@ class ExportConfig(Settings):
     )
     reference: str = setting(
         "baseline",
-        "What `max_accuracy_drop` is measured against: baseline, the dense network as it is, or "
-        "control, the dense network with the same retraining as the pruned network.",
+        "What `max_accuracy_drop` is measured against: baseline, the untouched dense network, or "
+        "control, the dense network with the same further training as the pruned network.",
         bounds=one_of(*REFERENCES, rule=f"choose {' or '.join(REFERENCES)}"),
     )
     formats: tuple[str, ...] = setting(

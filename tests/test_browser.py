@@ -192,7 +192,7 @@ def test_networks_are_drawn_at_the_sparsity_that_they_reached(visit, folder, tmp
     assert figure["axis"]["title"]["text"] == "sparsity of the hidden weights"
     assert figure["axis"]["ticktext"] == ["0 %", "50 %", "75 %", "90 %", "100 %"]
     assert page.locator("#numbers td", has_text="50.00 % <").count() == 1
-    assert page.locator(".note", has_text="< fewer weights removed than asked").count() == 2
+    assert page.locator(".note", has_text="< fewer weights removed than requested").count() == 2
     page.select_option("#method", "unit")
     page.evaluate(
         "() => { const k = document.getElementById('k'); k.value = 2;"

@@ -178,7 +178,9 @@ def test_fewer_weights_removed_than_asked_are_marked_and_drawn_where_they_are(co
     texts = {(row[0]["text"], row[1]["text"]): row[2]["text"] for row in data["table"]["rows"]}
     assert texts["unit", "90 %"] == "50.00 % <"
     assert texts["weight", "90 %"] == "90.00 %"
-    assert data["notes"] == ["< fewer weights removed than asked: units and blocks go whole"]
+    assert data["notes"] == [
+        "< fewer weights removed than requested: units and blocks are removed whole"
+    ]
 
 
 def test_the_control_and_the_untouched_baseline_are_both_shown(copy):
@@ -226,7 +228,7 @@ def test_in_the_terminal(report, copy):
     lines = report("--list").stdout.splitlines()
     rows = pd.read_csv(copy / "small" / "metrics.csv")
     dense = f"{100 * rows['test_accuracy'][0]:.2f} %"
-    assert lines[0].split() == "experiment state dense 90 % gone 99 % gone file, bytes".split()
+    assert lines[0].split() == "experiment state dense at 90 % at 99 % file, bytes".split()
     assert lines[1].startswith("small")
     assert dense in lines[1]
     shown = report("--show=small").stdout

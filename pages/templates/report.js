@@ -56,7 +56,7 @@ function drawCurves(Plotly) {
       const ends = curves.flatMap(where).filter((value) => value !== null);
       traces.push({
         x: [Math.min(...ends), Math.max(...ends)], y: [scale * level, scale * level], name: "baseline", mode: "lines",
-        line: { color: themed("--ink"), width: 1, dash: "dash" }, hovertemplate: "%{y:.4~g}, the dense network as trained<extra></extra>",
+        line: { color: themed("--ink"), width: 1, dash: "dash" }, hovertemplate: "%{y:.4~g}, the untouched dense network<extra></extra>",
       });
     }
     const range = near && key === "accuracy" ? [best - 5, best + 0.5] : undefined;
