@@ -80,7 +80,7 @@ def _list(root):
     from .pages import index_page
     from .visualization import console
 
-    print(console.experiments_table(index_page.cards_of(root), _width()))
+    print(console.experiments_table(index_page.entries_of(root), _width()))
 
 
 def _show(root, name):

@@ -101,7 +101,7 @@ class DiagnosticsWriter:
                 dataset = self.networks.dataset
                 labels, names = _as_small(dataset.test.labels), np.array(dataset.class_names, str)
                 write_bytes(self.paths.labels, _packed({"labels": labels, "names": names}))
-            write_bytes(self.paths.look(key.digest), _packed(arrays))
+            write_bytes(self.paths.diagnostics(key.digest), _packed(arrays))
         except RunError as error:
             if not self.failed:
                 echo(f"Warning: pages will lack what is not in the tables: {error}")
@@ -144,7 +144,7 @@ class DiagnosticsWriter:
     def _before(self, key):
         """What the network answers that this one is compared with: its control, or the baseline."""
         digest = key.k and self.controls.get(key.method)
-        control = read_diagnostics(self.paths.look(digest)) if digest else None
+        control = read_diagnostics(self.paths.diagnostics(digest)) if digest else None
         return self.answers if control is None else control.answers
 
     def _examples(self, answers, before):

@@ -83,7 +83,7 @@ class ArtifactPaths:
         """The same by the cells of its row."""
         return self.networks / plain_name(method) / f"weights_k={k}-{digest}.hdf5"
 
-    def look(self, digest: str) -> Path:
+    def diagnostics(self, digest: str) -> Path:
         """How the network of a recipe looks."""
         return self.page_data / f"{digest}.npz"
 
@@ -130,7 +130,7 @@ class ArtifactPaths:
             *(self.animation(granularity) for granularity in _HISTOGRAM_PREFIX),
         )
         existing = [file for file in single if file.is_file()]
-        return existing + self._histograms() + self._networks() + self._looks()
+        return existing + self._histograms() + self._networks() + self._diagnostics()
 
     def remove_files(self) -> None:
         """Removes this experiment's files, and its folders if nothing else is in them."""
@@ -175,10 +175,10 @@ class ArtifactPaths:
 
     def remove_diagnostics_except(self, digests: Iterable[str]) -> None:
         """Removes what pages show of networks that are not among these, by their recipes."""
-        for file in set(self._looks()) - {self.labels, *map(self.look, digests)}:
+        for file in set(self._diagnostics()) - {self.labels, *map(self.diagnostics, digests)}:
             file.unlink()
 
-    def _looks(self):
+    def _diagnostics(self):
         return list(self.page_data.glob("*.npz"))
 
     def _histograms(self):

@@ -1,1 +1,1 @@
-"""The pages that people browse: an experiment, a sweep, all of them."""
+"""HTML pages: of an experiment, of a sweep, and the index of all experiments."""

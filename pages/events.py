@@ -1,7 +1,7 @@
-"""TensorBoard's event files, of finished numbers, by tensorboardX; without TensorFlow.
+"""Event files for TensorBoard, from finished numbers, by tensorboardX; without TensorFlow.
 
-A folder with an event file in it is what TensorBoard calls a run. Here every run has one file of
-always the same name: who writes again replaces what is shown, and nothing is shown twice.
+TensorBoard calls a folder with event files a run. Here every run has one file with a fixed name:
+writing again replaces it, and nothing is shown twice.
 """
 
 import importlib
@@ -20,15 +20,15 @@ from ..utils import RunError, check_writes
 
 @dataclass(frozen=True)
 class Run:
-    """What one run shows. Numbers that are missing or infinite are left out.
+    """The contents of one run. Numbers that are missing or infinite are left out.
 
     Attributes:
         scalars: by tag, pairs of step and number.
         histograms: by tag, triples of step, bin edges of shape (bins + 1,), and counts of shape
             (bins,).
         images: by tag, arrays of bytes of shape (height, width, channels).
-        hparams: by name, texts, truths and numbers. A run with such is a row of HParams, and its
-            scalars are the metrics there.
+        hparams: by name, texts, booleans and numbers. A run with hparams is a row of TensorBoard's
+            HParams table, with its scalars as metrics.
     """
 
     scalars: dict = field(default_factory=dict)
@@ -43,7 +43,7 @@ def check_installed() -> None:
     Raises:
         RunError: if tensorboardX is not installed.
     """
-    # It would import PyTorch where that is installed: seconds, for nothing that is needed here.
+    # It would import PyTorch if that is installed, which takes seconds and is not needed here.
     modules: dict[str, Any] = sys.modules
     is_hidden = modules.setdefault("torch", None) is None
     try:
@@ -59,15 +59,15 @@ def check_installed() -> None:
 
 
 def write_events(folder: Path, runs: Mapping[str, Run], wall_time: float) -> None:
-    """Writes runs in the place of those that were written to the folder before.
+    """Writes runs to a folder, replacing those that were written there before.
 
-    All files are complete before the first old one goes. One process at a time may write. A
-    TensorBoard that is running goes on showing the old ones until it is started again.
+    All files are complete before the first old one is removed. One process at a time may write. A
+    running TensorBoard shows the old ones until it is restarted.
 
     Args:
-        folder: a `Path`; files of others in it stay.
-        runs: a `Run` for every name of a folder; those with nothing to show get no file.
-        wall_time: when all of it happened, in seconds since 1970.
+        folder: a `Path`; other files in it are kept.
+        runs: a `Run` by name of its folder; empty runs get no file.
+        wall_time: the time of all events, in seconds since 1970.
 
     Raises:
         RunError: if tensorboardX is not installed, or the folder cannot be written to.
@@ -95,8 +95,8 @@ def write_events(folder: Path, runs: Mapping[str, Run], wall_time: float) -> Non
 def _write(path, summaries, wall_time):
     """Writes an event file.
 
-    tensorboardX's own `SummaryWriter` would name it by the time of day, date its beginning by it,
-    and wait for ever where the disk is full.
+    tensorboardX's own `SummaryWriter` would name and date it by the current time, and wait for ever
+    if the disk is full.
 
     Args:
         path: of the file.
@@ -118,7 +118,7 @@ def _write(path, summaries, wall_time):
 
 
 def _summaries(run):
-    """Pairs of a step and what is shown there, as a `Summary`."""
+    """Pairs of a step and a `Summary`."""
     from tensorboardX import summary
     from tensorboardX.proto.summary_pb2 import Summary
 
@@ -127,7 +127,7 @@ def _summaries(run):
     for tag, points in run.scalars.items():
         for step, number in points:
             if math.isfinite(number):
-                # Its function for scalars would rename tags with an "=".
+                # tensorboardX's own function for scalars would rename tags with an "=".
                 yield step, Summary(value=[Summary.Value(tag=tag, simple_value=number)])
     for tag, histograms in run.histograms.items():
         for step, edges, counts in histograms:
@@ -141,12 +141,12 @@ def _histogram(edges, counts):
     """A histogram without its empty buckets: least and largest value, number, sum and sum of
     squares of values, upper ends of buckets, and counts.
 
-    Each bucket begins where the one before ends. So of several empty ones between others a single
-    one is kept, or the next would become as wide as all of them.
+    Each bucket begins where the previous one ends. So one of several empty buckets in a row is
+    kept; otherwise the next would become as wide as all of them.
     """
     filled = np.flatnonzero(counts)
     first, last = filled[0], filled[-1] + 1
-    # As if all values lay in the middles of their buckets.
+    # As if all values were in the middles of their buckets.
     middles = ((edges[:-1] + edges[1:]) / 2)[first:last]
     counts, limits = counts[first:last], edges[first + 1 : last + 1]
     kept = (counts > 0) | (np.append(counts[1:], 0) > 0)

@@ -1,4 +1,4 @@
-"""The page of one experiment: what its folder holds, collected; without TensorFlow."""
+"""The page of one experiment, collected from its folder; without TensorFlow."""
 
 import contextlib
 import json
@@ -27,7 +27,7 @@ from ..visualization.controls import is_control
 from ..visualization.tables import in_order, json_numbers
 from . import findings, rendering
 from .diagnostics import diagnostics_of
-from .settings_table import command, described_settings, provenance
+from .settings_table import command, described_settings, provenance_rows
 from .tables import (
     SUMMARY_COLUMNS,
     TABLE_COLUMNS,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 # Sparsities at which experiments are compared.
 COMPARED = (0.9, 0.99)
 PUBLISHED = PACKAGE_DIR / "references" / "published"
-# What the published experiments were made with, besides their name's settings.
+# Settings of the published experiments that their names do not have.
 PUBLISHED_SETTINGS = {"batch_size": 128, "model": "mlp", "num_valid": 10_000}
 
 
@@ -57,16 +57,16 @@ def write_report(paths: "ArtifactPaths", keep_richer: bool = False) -> bool:
 
     Args:
         paths: the `ArtifactPaths`.
-        keep_richer: whether to leave a page that shows what is not in the folder any more.
+        keep_richer: whether to keep an existing page with diagnostics that the folder lacks now.
 
     Returns:
         Whether it was written.
 
     Raises:
-        RunError: if there is nothing to tell of yet, or it cannot be understood or written.
+        RunError: if there are no results yet, or they cannot be read, or the page not written.
     """
     data = report_of(paths)
-    if keep_richer and not data["looks"] and _is_rich(paths.report):
+    if keep_richer and not data["diagnostics"] and _is_rich(paths.report):
         return False
     write_text(paths.report, rendering.report(data))
     return True
@@ -79,14 +79,15 @@ def _is_seed(paths):
 
 
 def _is_rich(report):
-    """Whether a page shows more than tables hold."""
+    """Whether a page has diagnostics; earlier versions called them looks."""
     with contextlib.suppress(OSError, ValueError):
-        return '"looks": {"' in report.read_text(encoding="utf-8")
+        page = report.read_text(encoding="utf-8")
+        return any(f'"{name}": {{"' in page for name in ("diagnostics", "looks"))
     return False
 
 
 def try_to_write_report(paths: "ArtifactPaths") -> None:
-    """The same after a run, whose results stand without a page; a failure is said."""
+    """The same after a run, whose results do not need the page: a failure is only a warning."""
     try:
         write_report(paths)
     except FAILURES as error:
@@ -94,10 +95,10 @@ def try_to_write_report(paths: "ArtifactPaths") -> None:
 
 
 def report_of(paths: "ArtifactPaths") -> dict[str, Any]:
-    """What the page of an experiment shows, as JSON takes it.
+    """The contents of an experiment's page, as JSON-ready values.
 
     Raises:
-        RunError: if there is nothing yet, or it cannot be understood.
+        RunError: if there are no results yet, or they cannot be read.
     """
     record = folder.read_record(paths)
     summary = summary_of(paths)
@@ -113,10 +114,12 @@ def report_of(paths: "ArtifactPaths") -> dict[str, Any]:
     means = None if summary is None else in_order(csv.means_of(summary), asked_methods(settings))
     shown: Any = means if rows is None else rows
     sentences, rule = findings.summarize(shown, chance)
-    looks, pixels, missing = ({}, {}, []) if rows is None else diagnostics_of(paths, rows, labels)
+    diagnostics, pixels, missing = (
+        ({}, {}, []) if rows is None else diagnostics_of(paths, rows, labels)
+    )
     return {
         "id": paths.root.name,
-        # Where the page over all experiments is, from here; seeds are further down.
+        # The folder of the index page, from here; seeds are further down.
         "home": "../../.." if _is_seed(paths) else "..",
         "has_index": True,
         "sentences": sentences,
@@ -131,7 +134,7 @@ def report_of(paths: "ArtifactPaths") -> dict[str, Any]:
             is_one_of_several=_is_seed(paths),
         ),
         "settings": described_settings(settings),
-        "provenance": provenance(record),
+        "provenance": provenance_rows(record),
         "command": command(settings, paths),
         "history": _history(paths, settings) if rows is not None else None,
         "curves": curves(shown),
@@ -142,7 +145,7 @@ def report_of(paths: "ArtifactPaths") -> dict[str, Any]:
         "notes": console.reached_notes(shown),
         "published": published,
         "classes": classes,
-        "looks": looks,
+        "diagnostics": diagnostics,
         "pixels": pixels,
         "missing": missing,
         "layers": None if rows is None else layer_sparsities(rows),
@@ -159,8 +162,8 @@ def report_of(paths: "ArtifactPaths") -> dict[str, Any]:
 
 
 def _labels_of(paths):
-    """The labels of the test examples, and the names of the classes, also where only the seeds have
-    them; None and none if nobody knows."""
+    """The labels of the test examples and the names of the classes, of the experiment or one of its
+    seeds; None and [] if they are not known."""
     for place in (paths, *paths.seeds().values()):
         labels, classes = read_labels(place.labels)
         if labels is not None:
@@ -200,7 +203,7 @@ def _history(paths, settings):
 
 
 def _export(paths):
-    """What an export has written, as rows; None if there is none."""
+    """The results of an export; None if there is none."""
     try:
         record = json.loads(paths.export_record.read_text(encoding="utf-8"))
         before, after, chosen = record["before"], record["after"], record["chosen"]
@@ -225,13 +228,13 @@ def _export(paths):
         return {**found, "sentences": export_text.sentences(record)}
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(
-            f"what the folder holds cannot be shown: {paths.export_record.name} is not what an "
-            f"export writes ({error!r})."
+            f"the folder's contents cannot be shown: {paths.export_record.name} is not a record of "
+            f"an export ({error!r})."
         ) from error
 
 
 def _files(paths):
-    """What there is to look at besides, as links: pairs of a kind and names."""
+    """Links to the experiment's other files: pairs of a kind and names."""
     kinds = (
         ("figures", ("loss_accuracy.png", "pruned_loss_accuracy.png", "method_comparison.png")),
         ("animations", ("pruned_weights.gif", "pruned_units.gif")),
@@ -244,5 +247,5 @@ def _files(paths):
         for kind, names in kinds
     ]
     histograms = sorted(p.name for p in paths.root.glob("pruned_*_k=*.png"))
-    found.append({"kind": "what is left at every sparsity", "names": histograms})
+    found.append({"kind": "histograms at every sparsity", "names": histograms})
     return [entry for entry in found if entry["names"]]

@@ -1,4 +1,4 @@
-"""What an experiment says in a sentence, and how far it can be trusted; from tables alone."""
+"""The findings of an experiment in a few sentences, and their caveats; from tables alone."""
 
 import math
 from typing import TYPE_CHECKING
@@ -15,37 +15,38 @@ if TYPE_CHECKING:
     from ..experiments.chance import Chance
 
 
-# What a network may lose on validation data to be called as good as, or nearly as good as before.
+# Allowed drops in validation accuracy, for networks as good as the dense one and nearly as good.
 NOTHING, LITTLE = 0.0, 0.01
-# That much should be at least so many validation examples.
+# The smaller drop should be at least so many validation examples.
 FEW = 10
 RULE = (
-    "Named are, without retraining and with it, the sparsest network whose validation accuracy is "
-    "not below that of what it is compared with, and the sparsest that is at most one point below. "
-    "Without retraining that is the baseline, the dense network as it is; with it the control, the "
-    "dense network with the same further training. Weights without influence count as removed. "
-    "Losses are points of test accuracy; a gain counts as no loss."
+    "Chosen by validation accuracy, without and with retraining: the sparsest network that is at "
+    "least as accurate as its reference, and the sparsest that is at most one percentage point "
+    "below it. The reference is the baseline (the untouched dense network) or, with retraining, "
+    "the control (the dense network with the same further training). Weights without influence on "
+    "the outputs count as removed. Costs are percentage points of test accuracy; a gain counts as "
+    "no loss."
 )
 NO_CONTROL = (
-    "This table has no control, a dense network with the same further training: retrained networks "
-    "are compared with the baseline, which had less of it. The same command, given again, trains "
-    "the control."
+    "This table has no control, the dense network with the same further training: retrained "
+    "networks are compared with the baseline instead, which was trained for fewer epochs. Run the "
+    "same command again to train the control."
 )
 RULE_WITHOUT_VALIDATION = (
-    "Nothing was held out for validation, so that the networks were chosen by test accuracy: too "
-    "good to be quite true."
+    "No examples were held out for validation, so the networks were chosen by their test accuracy: "
+    "these numbers are optimistic."
 )
 
 
 def summarize(rows: pd.DataFrame, chance: "Chance | None" = None) -> tuple[list[str], str]:
-    """The sentences of an experiment, and the rule that they come from.
+    """The findings of an experiment, and the rule that selects them.
 
     Args:
-        rows: networks as in `metrics.csv`, of one dense network, a row at `k` = 0 among them.
-        chance: the `Chance` of the test examples; None if nobody knows.
+        rows: networks as in `metrics.csv`, of one dense network, including a row at `k` = 0.
+        chance: the `Chance` of the test examples; None if it is not known.
 
     Returns:
-        A list of sentences, and the rule; none and "" where the dense network is no better than
+        A list of sentences, and the rule; [] and "" where the dense network is no better than
         chance.
     """
     if chance is not None and chance.explains(baseline_of(rows)["test_accuracy"]):
@@ -53,7 +54,7 @@ def summarize(rows: pd.DataFrame, chance: "Chance | None" = None) -> tuple[list[
     if "effective_sparsity" in rows:
         known = rows["effective_sparsity"].fillna(rows["sparsity"])
         rows = rows.assign(effective_sparsity=known)
-    # Networks of other settings may be in the table: they had another control.
+    # The table may have networks of other settings, which had another control.
     rows = rows[controls.are_trained_as_controls(rows)]
     baseline = baseline_of(rows)
     column = "valid_accuracy" if pd.notna(baseline["valid_accuracy"]) else "test_accuracy"
@@ -67,7 +68,7 @@ def summarize(rows: pd.DataFrame, chance: "Chance | None" = None) -> tuple[list[
             chosen = _sparsest(group[losses <= allowed + 1e-9], column)
             if chosen is not None:
                 found.append(_sentence(chosen, _compared_with(rows, chosen["method"]), baseline))
-    nothing = "No network of this experiment is within a point of what it is compared with."
+    nothing = "No pruned network is within one percentage point of its reference."
     sentences = list(dict.fromkeys(found or [nothing]))
     methods = dict.fromkeys(pruned[retrained]["method"])
     if any(controls.control_of(rows, method) is None for method in methods):
@@ -76,13 +77,13 @@ def summarize(rows: pd.DataFrame, chance: "Chance | None" = None) -> tuple[list[
 
 
 def _compared_with(rows, method):
-    """The row that networks of a method are compared with."""
+    """The row of the reference that networks of a method are compared with."""
     control = controls.control_of(rows, method)
     return baseline_of(rows) if control is None else control
 
 
 def _losses(group, rows, column):
-    """What each network has lost against what it is compared with."""
+    """The accuracy that each network has lost relative to its reference."""
     references = {m: _compared_with(rows, m)[column] for m in dict.fromkeys(group["method"])}
     return group["method"].map(references).astype(float) - group[column]
 
@@ -94,13 +95,13 @@ def _sparsest(good, column):
 
 
 def _removed(rows):
-    """The column that tells how much is removed, also what has lost its influence."""
+    """The column of the share that is removed, if possible including dead weights."""
     return "effective_sparsity" if "effective_sparsity" in rows else "sparsity"
 
 
 def _sentence(row, control, baseline):
     lost = 100 * (control["test_accuracy"] - row["test_accuracy"])
-    price = "nothing" if lost < 0.005 else points(lost)
+    cost = "without loss" if lost < 0.005 else f"at a cost of {points(lost)}"
     share = percent(math.floor(1e4 * row[_removed(row)] + 1e-6) / 1e4)
     before, after, untouched = (
         f"{100 * each['test_accuracy']:.2f} %" for each in (control, row, baseline)
@@ -112,8 +113,7 @@ def _sentence(row, control, baseline):
     else:
         how, compared = "With retraining", f"baseline {before} → {after}"
     return (
-        f"{how} ({row['method']}), {share} of the hidden weights can be removed for {price} "
-        f"({compared})."
+        f"{how}, {row['method']} pruning removes {share} of the hidden weights {cost} ({compared})."
     )
 
 
@@ -133,14 +133,14 @@ def caveats(
     chance: "Chance | None" = None,
     is_one_of_several: bool = False,
 ) -> list[tuple[bool, str]]:
-    """How far the numbers can be trusted: pairs of whether it speaks for them, and why.
+    """How reliable the numbers are: pairs of whether a point supports them, and a sentence.
 
     Args:
-        rows: as for `summarize`, or means of several seeds; None for nothing but the seeds.
-        num_test: the number of test examples; None if nobody knows.
+        rows: as for `summarize`, or means of several seeds; None if only `summary` is known.
+        num_test: the number of test examples; None if it is not known.
         summary: as in `summary.csv`; None for a single seed.
         published: the published accuracy of the dense network; None if there is none.
-        num_valid: the number of validation examples; None if nobody knows.
+        num_valid: the number of validation examples; None if it is not known.
         chance: as for `summarize`.
         is_one_of_several: whether the rows are of one seed of an experiment with several.
     """
@@ -153,8 +153,8 @@ def caveats(
         found.append(
             (
                 half <= LITTLE,
-                f"{pluralize(num_test, 'test example')} alone leave the dense accuracy uncertain "
-                f"by ±{points(100 * half)} (95 %, binomial).",
+                f"With {pluralize(num_test, 'test example')}, the dense accuracy is uncertain by "
+                f"±{points(100 * half)} (95 % interval, binomial).",
             )
         )
     if published is not None:
@@ -163,8 +163,8 @@ def caveats(
         found.append(
             (
                 difference > -1,
-                f"The dense network has {100 * accuracy:.2f} % right; published are "
-                f"{100 * published:.2f} %: {points(abs(difference))} {way}.",
+                f"The dense network's test accuracy is {100 * accuracy:.2f} %, "
+                f"{points(abs(difference))} {way} the published {100 * published:.2f} %.",
             )
         )
     if dense is not None:
@@ -174,10 +174,10 @@ def caveats(
         found.append(
             (
                 num_valid is None or LITTLE * num_valid >= FEW,
-                f"Chosen by {deciding}, reported on test examples.",
+                f"Networks are chosen on {deciding} and reported on test examples.",
             )
             if validated
-            else (False, "No validation examples: whatever is chosen here is chosen on test data.")
+            else (False, "No validation examples: networks are chosen on the test data.")
         )
         found.append(_floor(rows))
     return found
@@ -189,15 +189,15 @@ def _no_better_than_chance(accuracy, chance):
     return [
         (
             False,
-            f"The dense network has {100 * accuracy:.2f} % right, no better than always answering "
-            f"the commonest class ({100 * chance.share:.2f} %): nothing can be concluded from what "
-            "its pruned networks reach.",
+            f"The dense network's test accuracy is {100 * accuracy:.2f} %, no better than always "
+            f"predicting the most frequent class ({100 * chance.share:.2f} %): nothing can be "
+            "concluded from its pruned networks.",
         )
     ]
 
 
 def _floor(rows):
-    """Whether methods do better than chance, at the same sparsity and granularity."""
+    """Whether methods beat random pruning of the same sparsity and granularity."""
     random = rows["criterion"] == "random"
     if not random.any():
         text = "No random pruning to compare with; add --methods=weight/random,unit/random."
@@ -208,15 +208,16 @@ def _floor(rows):
     beaten = pruned[pruned["test_accuracy"] <= pruned["floor"]]
     if not beaten.empty:
         first = beaten.iloc[0]
-        others = f" ({len(beaten) - 1} more such)" if len(beaten) > 1 else ""
+        num_more = len(beaten) - 1
+        others = f" (and in {pluralize(num_more, 'more case')})" if num_more else ""
         return False, (
-            f"Random pruning is as good as {first['method']} at {percent(first['k'])}{others}: "
-            "what is removed might as well be drawn by lot."
+            f"Random pruning does as well as {first['method']} at {percent(first['k'])}{others}: "
+            "the criterion has no benefit there."
         )
     known = pruned.groupby("method", sort=False)["floor"].count() > 0
     compared, others = list(known.index[known]), list(known.index[~known])
     if not compared:
-        return False, "No method was compared with random pruning at a sparsity of its own."
+        return False, "No method was compared with random pruning at the same sparsity."
     if others:
         verb = "does" if len(compared) == 1 else "do"
         return False, (
@@ -234,15 +235,15 @@ def _enumerated(names):
 
 def _seeds(summary, is_one_of_several):
     if is_one_of_several:
-        text = "One of several seeds: how much is chance, the page of all seeds says."
-        return False, text
+        return False, "One of several seeds: the page of all seeds shows how much they vary."
     if summary is None or summary["seeds"].max() < 2:
-        return False, "One seed: small differences may be chance; --replicates=3 tells how much."
+        text = "One seed: small differences may be chance; --replicates=3 measures the variation."
+        return False, text
     dense = baseline_of(summary)
     mean, seeds = 100 * dense["test_accuracy_mean"], int(summary["seeds"].max())
     text = f"{seeds} seeds: the dense network's mean test accuracy is {mean:.2f} %"
     if seeds < FEWEST_SEEDS:
-        return False, f"{text}; so few have no interval, three or more do."
+        return False, f"{text}; an interval needs three seeds or more."
     half = 100 * (dense["test_accuracy_high"] - dense["test_accuracy_low"]) / 2
     return True, f"{text} ± {half:.2f} (95 % interval)."
 

@@ -1,4 +1,4 @@
-"""The page over all experiments of a folder: a card for each; without TensorFlow."""
+"""The index page of all experiments in a folder, an entry for each; without TensorFlow."""
 
 import contextlib
 import json
@@ -25,16 +25,16 @@ from .tables import curves
 
 INDEX = "index.html"
 LOCK = ".index.lock"
-# Cards as they were made, with digests of what they were made of.
-MEMORY = ".index.json"
-# What cards are made of has changed so often within a version: others are made anew.
-CARDS = 3
+# Earlier entries, with digests of what they were made of.
+CACHE = ".index.json"
+# The format of entries within a version of the package; entries of other formats are made again.
+ENTRIES = 4
 
 
 def write_index(output_dir: str | PathLike) -> Path:
-    """Writes `index.html` over all experiments in a folder.
+    """Writes `index.html`, the page of all experiments in a folder.
 
-    One process at a time looks and writes, so that of two that end at once the later one sees both.
+    One process at a time reads and writes, so that of two that end at once the later one sees both.
 
     Returns:
         The path.
@@ -49,9 +49,9 @@ def write_index(output_dir: str | PathLike) -> Path:
         for place in (root, root / rendering.ASSETS):
             remove_temporary_files(place)  # of runs that were killed
         rendering.write_assets(root)
-        memory = _memory(root)
-        write_text(root / INDEX, rendering.index(gallery_of(root, memory)))
-        write_text(root / MEMORY, json.dumps(memory) + "\n")
+        cache = _read_cache(root)
+        write_text(root / INDEX, rendering.index(index_data(root, cache)))
+        write_text(root / CACHE, json.dumps(cache) + "\n")
     return root / INDEX
 
 
@@ -62,57 +62,57 @@ def _writing(root):
     try:
         yield
     except filelock.Timeout:
-        raise RunError(f"{root / INDEX} is being written by another run for a minute.") from None
+        raise RunError(f"{root / INDEX} has been locked by another run for a minute.") from None
     except OSError as error:
         raise RunError(f"{root} cannot be written to ({error.strerror or error}).") from error
 
 
 def try_to_write_index(output_dir: str | PathLike) -> None:
-    """The same after a run, whose results stand without a page; a failure is said."""
+    """The same after a run, whose results do not need the page: a failure is only a warning."""
     try:
         echo(f"Pages to browse: {write_index(output_dir)}")
     except FAILURES as error:
-        echo(f"Warning: the page over all experiments could not be written ({error}).")
+        echo(f"Warning: the page of all experiments could not be written ({error}).")
 
 
-def gallery_of(root: Path, memory: dict[str, Any]) -> dict[str, Any]:
-    """What the page shows, as JSON takes it."""
-    cards = cards_of(root, memory)
+def index_data(root: Path, cache: dict[str, Any]) -> dict[str, Any]:
+    """The contents of the page, as JSON-ready values."""
+    entries = entries_of(root, cache)
     counts = {}
-    for card in cards:
-        counts[card["state"]] = counts.get(card["state"], 0) + 1
+    for entry in entries:
+        counts[entry["state"]] = counts.get(entry["state"], 0) + 1
     return {
-        "cards": cards,
+        "entries": entries,
         "counts": counts,
-        "datasets": sorted({card["dataset"] for card in cards if card.get("dataset")}),
+        "datasets": sorted({entry["dataset"] for entry in entries if entry.get("dataset")}),
         "sweeps": _sweeps(root),
-        "models": sorted({card["model"] for card in cards if card.get("model")}),
+        "models": sorted({entry["model"] for entry in entries if entry.get("model")}),
         "written": f"{datetime.now().astimezone():%Y-%m-%d %H:%M}",
     }
 
 
 def _sweeps(root):
-    """What there is to say of every sweep, the latest first."""
+    """An entry for every sweep, the latest first."""
     found = sorted(sweeps_of(root), key=lambda paths: -paths.record.stat().st_mtime)
-    return [sweep_page.card_of(paths) for paths in found]
+    return [sweep_page.entry_of(paths) for paths in found]
 
 
-def cards_of(root: Path, memory: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    """A card for every experiment in a folder, the latest first; broken and unfinished ones too.
+def entries_of(root: Path, cache: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """An entry for every experiment in a folder, the latest first; broken and unfinished ones too.
 
     Args:
         root: the folder.
-        memory: cards made before, by name; what is made now joins it. None for those that are kept
-            in the folder.
+        cache: earlier entries by name, to which new ones are added; None for those that are kept in
+            the folder.
     """
-    memory = _memory(root) if memory is None else memory
-    found = [{**card_of(paths, memory), "when": _when(paths)} for paths in experiments_of(root)]
+    cache = _read_cache(root) if cache is None else cache
+    found = [{**entry_of(paths, cache), "when": _when(paths)} for paths in experiments_of(root)]
     stopped = stopped_trials(root)
-    for card in found:
-        if card["state"] == "unfinished" and card["name"] in stopped:
-            note = f"The sweep {stopped[card['name']]} stopped it early as hopeless."
-            card |= {"state": "stopped", "note": note}
-    return sorted(found, key=lambda card: -card["when"])
+    for entry in found:
+        if entry["state"] == "unfinished" and entry["name"] in stopped:
+            note = f"Stopped early as unpromising by the sweep {stopped[entry['name']]}."
+            entry |= {"state": "stopped", "note": note}
+    return sorted(found, key=lambda entry: -entry["when"])
 
 
 def stopped_trials(root: Path) -> dict[str, str]:
@@ -133,16 +133,16 @@ def experiments_of(root: Path) -> list[ArtifactPaths]:
     return [p for p in every if p.config.exists() or p.replicates.is_dir()]
 
 
-def _memory(root):
+def _read_cache(root):
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads((Path(root) / MEMORY).read_text(encoding="utf-8"))
+        found = json.loads((Path(root) / CACHE).read_text(encoding="utf-8"))
         if isinstance(found, dict):
             return found
     return {}
 
 
-def card_of(paths: ArtifactPaths, memory: dict[str, Any]) -> dict[str, Any]:
-    """What there is to say of one experiment; never fails."""
+def entry_of(paths: ArtifactPaths, cache: dict[str, Any]) -> dict[str, Any]:
+    """The entry of one experiment; never fails."""
     about = {
         "name": paths.root.name,
         "href": f"{paths.root.name}/report.html" if paths.report.exists() else None,
@@ -151,32 +151,32 @@ def card_of(paths: ArtifactPaths, memory: dict[str, Any]) -> dict[str, Any]:
         "settings": {},
         "curves": [],
         "dense": None,
-        "told": {},
+        "best": {},
         "bytes": None,
         "seeds": None,
         "note": None,
     }
     try:
-        found = _remembered(paths, memory)
+        found = _remembered(paths, cache)
     except FAILURES as error:
         found = {"state": "broken", "note": one_line(error, 200), "href": None}
     if lock.is_held(paths):
-        found = {**found, "state": "running", "note": "Somebody was working on it."}
+        found = {**found, "state": "running", "note": "A run was using it."}
     return {**about, **found}
 
 
-def _remembered(paths, memory):
-    """The card as it was made before of the same files, or made now."""
+def _remembered(paths, cache):
+    """The cached entry if it was made of the same files, else a new one."""
     seeds = [single.export_record for single in paths.seeds().values()]
     files = (paths.config, paths.metrics, paths.export_record, paths.summary, *seeds)
     contents = [file.read_bytes() if file.exists() else b"-" for file in files]
-    made_of = fingerprint(b"".join((f"{__version__}, cards {CARDS}".encode(), *contents)))
+    made_of = fingerprint(b"".join((f"{__version__}, entries {ENTRIES}".encode(), *contents)))
     with contextlib.suppress(*FAILURES):
-        if memory[paths.root.name]["made_of"] == made_of:
-            return memory[paths.root.name]["card"]
-    card = _made(paths)
-    memory[paths.root.name] = {"made_of": made_of, "card": card}
-    return card
+        if cache[paths.root.name]["made_of"] == made_of:
+            return cache[paths.root.name]["entry"]
+    entry = _made(paths)
+    cache[paths.root.name] = {"made_of": made_of, "entry": entry}
+    return entry
 
 
 def _made(paths):
@@ -193,7 +193,7 @@ def _made(paths):
     }
     shown = rows if summary is None else csv.means_of(summary)
     if shown is None:
-        return {**about, "state": "unfinished", "note": "Its command, given again, goes on."}
+        return {**about, "state": "unfinished", "note": "Run its command again to continue."}
     dense = baseline_of(shown)
     if not math.isfinite(dense["test_accuracy"]):
         raise RunError("its table has no test accuracy of the dense network")
@@ -201,7 +201,7 @@ def _made(paths):
         **about,
         "state": "finished",
         "dense": float(dense["test_accuracy"]),
-        "told": {str(k): _best(shown, k) for k in COMPARED},
+        "best": {str(k): _best(shown, k) for k in COMPARED},
         "curves": [
             {
                 name: curve[name]
@@ -213,8 +213,8 @@ def _made(paths):
 
 
 def _best(rows, k):
-    """What a card shows of the best network at a sparsity, random pruning left out, and of its
-    control where it was retrained; None for none."""
+    """The best network at a sparsity, without random pruning, and its control if it was retrained;
+    None if there is none."""
     best = finished.best_at(rows[rows["criterion"] != "random"], k)
     if best is None:
         return None

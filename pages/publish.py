@@ -1,4 +1,4 @@
-"""The pages that a run writes when its tables are there."""
+"""The pages that a run writes after its tables."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def check(config: "ExperimentConfig") -> None:
-    """Makes sure, before the work, that what the config asks for can be written.
+    """Makes sure, before the work, that the requested pages can be written.
 
     Raises:
         RunError: if a package is missing.

@@ -1,6 +1,6 @@
-"""The pages, as HTML, from finished numbers: templates, and the script that draws their figures.
+"""Renders the pages as HTML from finished numbers: templates, and scripts that draw figures.
 
-Pages stand alone but for `assets/`, where Plotly's script lies once for all of them.
+Pages need no other files but `assets/`, which has Plotly's script once for all of them.
 """
 
 import itertools
@@ -14,7 +14,7 @@ from .. import __version__
 from ..utils import RunError, fingerprint, one_line, percent, write_bytes
 from ..visualization.palette import GREY, METHOD_COLORS
 
-# Black would not be seen on dark pages.
+# Black is invisible on dark pages.
 LINE_COLORS = [color for color in METHOD_COLORS if color != "#000000"]
 
 
@@ -22,9 +22,9 @@ ASSETS = "assets"
 
 
 def write_assets(folder: Path) -> None:
-    """Puts what pages share into `assets/` of a folder, if it is not there yet."""
+    """Writes the files that pages share to `assets/` of a folder, unless they are there."""
     path = Path(folder) / plotly_address()
-    # Found without importing the package, which takes a while.
+    # Found without importing the package, which is slow.
     plotly: Any = util.find_spec("plotly")
     source = Path(plotly.origin).parent / "package_data" / "plotly.min.js"
     if not path.exists() or path.stat().st_size != source.stat().st_size:
@@ -32,13 +32,22 @@ def write_assets(folder: Path) -> None:
 
 
 def plotly_address() -> str:
-    """Of Plotly's script, relative to the folder of all experiments."""
+    """The path of Plotly's script, relative to the folder of all experiments."""
     return f"{ASSETS}/plotly-{metadata.version('plotly')}.min.js"
 
 
 def report(data: dict[str, Any]) -> str:
     """The page of one experiment, as `experiment_page.report_of` collects it."""
-    shown = ("history", "curves", "bands", "baseline", "published", "looks", "pixels", "classes")
+    shown = (
+        "history",
+        "curves",
+        "bands",
+        "baseline",
+        "published",
+        "diagnostics",
+        "pixels",
+        "classes",
+    )
     figures = {name: data[name] for name in shown} | {"colors": LINE_COLORS}
     plotly = f"{data['home']}/{plotly_address()}"
     return _page("report.html", data, figures, plotly, ("common.js", "report.js"))
@@ -53,11 +62,11 @@ def sweep(data: dict[str, Any]) -> str:
 
 
 def index(data: dict[str, Any]) -> str:
-    """The page over all experiments, as `index_page.gallery_of` collects them."""
-    cards = [{**card, "lines": _thumbnail(card["curves"])} for card in data["cards"]]
-    figures = {"cards": data["cards"], "colors": LINE_COLORS}
+    """The page of all experiments, as `index_page.index_data` collects them."""
+    entries = [{**entry, "lines": _thumbnail(entry["curves"])} for entry in data["entries"]]
+    figures = {"entries": data["entries"], "colors": LINE_COLORS}
     scripts = ("common.js", "index.js")
-    return _page("index.html", {**data, "cards": cards}, figures, plotly_address(), scripts)
+    return _page("index.html", {**data, "entries": entries}, figures, plotly_address(), scripts)
 
 
 def _thumbnail(curves):
@@ -87,8 +96,8 @@ def _page(template, data, figures, plotly, scripts):
     try:
         return _rendered(template, data, figures, plotly, scripts)
     except (jinja2.TemplateError, ValueError, TypeError) as error:
-        # Records may have been changed by hand.
-        raise RunError(f"what the folder holds cannot be shown: {one_line(error, 120)}.") from error
+        # Records may have been edited by hand.
+        raise RunError(f"the folder's contents cannot be shown: {one_line(error, 120)}.") from error
 
 
 def _rendered(template, data, figures, plotly, scripts):
@@ -103,7 +112,7 @@ def _rendered(template, data, figures, plotly, scripts):
             plotly=plotly,
             style=_text("style.css"),
             script=script,
-            # What is inline runs by this number only; what somebody has smuggled in does not.
+            # Inline scripts run only with this number; injected ones do not.
             nonce=fingerprint(script, 24),
         )
     )

@@ -1,5 +1,4 @@
-"""The settings of an experiment in words: as flags, as the command that makes it again, and what it
-was made with."""
+"""The settings of an experiment as flags, the command that reproduces it, and its provenance."""
 
 import dataclasses
 import shlex
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from ..experiments.paths import ArtifactPaths
 
 
-# Settings of a run that do not say what is in its results.
+# Settings of a run that its results do not depend on.
 NOT_OF_THE_EXPERIMENT = (
     *("experiment_id", "output_dir", "data_dir", "force_train", "preset", "tensorboard"),
     "ray_address",
@@ -44,7 +43,7 @@ def _same(name, value):
 
 
 def command(settings: Mapping[str, Any], paths: "ArtifactPaths") -> str:
-    """The command line that makes the same again."""
+    """The command line that reproduces the experiment."""
     parts = ["python", "-m", "network-pruning.train"]
     for name, value in settings.items():
         if name in NOT_OF_THE_EXPERIMENT:
@@ -59,8 +58,8 @@ def command(settings: Mapping[str, Any], paths: "ArtifactPaths") -> str:
     return shlex.join(parts)
 
 
-def provenance(record: dict[str, Any] | None) -> list[list[str]]:
-    """Pairs of what and which."""
+def provenance_rows(record: dict[str, Any] | None) -> list[list[str]]:
+    """Machine, devices, versions and digests as pairs of name and value."""
     if record is None:
         return []
     found = {

@@ -1,4 +1,4 @@
-"""Sentences on a sweep: its progress, the best settings, what matters, what failed."""
+"""Sentences on a sweep: its progress, the best settings, their importance, failures."""
 
 import contextlib
 import json
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from ..sweeps.tables import Collected
 
 
-# So many best trials, of as many data sets, are told in words.
+# The best trials of at most so many data sets are described in words.
 MOST_DATASETS = 4
 STATES = {
     FINISHED: "finished",
-    STOPPED: "stopped early as hopeless",
+    STOPPED: "stopped early as unpromising",
     FAILED: "failed",
     RUNNING: "running",
     WAITING: "waiting",
@@ -35,29 +35,29 @@ STATES = {
 
 
 def states_text(record: dict[str, Any]) -> str:
-    """ "60 trials: 50 finished, 8 stopped early as hopeless, 2 failed"."""
+    """ "60 trials: 50 finished, 8 stopped early as unpromising, 2 failed"."""
     states = [trial["state"] for trial in record["trials"]]
     if set(states) == {FINISHED}:
         return f"{pluralize(len(states), 'trial')}, all finished"
-    told = [f"{states.count(state):,} {text}" for state, text in STATES.items() if state in states]
-    return f"{pluralize(len(states), 'trial')}: {', '.join(told)}" if told else "no trials"
+    found = [f"{states.count(state):,} {text}" for state, text in STATES.items() if state in states]
+    return f"{pluralize(len(states), 'trial')}: {', '.join(found)}" if found else "no trials"
 
 
 def progress(record: dict[str, Any]) -> str:
-    """A sentence on what became of the trials, and whether there are more to come."""
+    """A sentence on the states of the trials, and whether the sweep has ended."""
     text = f"{states_text(record)[:1].upper()}{states_text(record)[1:]}."
     states = {trial["state"] for trial in record["trials"]}
-    # One that has failed is told of elsewhere.
+    # The page lists failed trials separately.
     if {RUNNING, WAITING} & states or not (record.get("ended") or FAILED in states):
-        text += " The sweep has not ended: its command, given again, goes on."
+        text += " The sweep has not ended: run its command again to continue."
     return text
 
 
 def best_settings(paths: "SweepPaths", record: dict[str, Any], table: "pd.DataFrame") -> list[str]:
-    """Sentences on the best settings, with what they reach on test data."""
+    """Sentences on the best settings, with their test accuracies."""
     best = best_of(record)
     if not best and finished_trials(record):
-        return [f"No finished trial has the objective, {record['objective']}."]
+        return [f"No finished trial has a value of the objective, {record['objective']}."]
     return [_best(paths, record, table, entry) for entry in best[:MOST_DATASETS]]
 
 
@@ -74,29 +74,27 @@ def _best(paths, record, table, entry):
 
 
 def _tested(paths, record, table, names):
-    """What networks of some trials reach on test data, in words; None if nobody knows."""
+    """The test accuracy of networks of some trials, in words; None if it is not known."""
     _, k = parsed(record["objective"])
     if k is None:
         found = [exported(paths, name) for name in names]
         found = [entry["accuracy"] for entry in found if entry]
         mean = 100 * float(np.mean(found)) if found else None
-        return f"the exported files have {mean:.2f} % of the test examples right" if found else None
+        return f"test accuracy of the exported files {mean:.2f} %" if found else None
     network = _network_at(table[table["experiment_id"].isin(names)], k)
     if network is None:
         return None
-    text = (
-        f"{100 * network['test_accuracy']:.2f} % of the test examples right when {percent(k)} of "
-        f"the weights are gone ({network['method']}"
-    )
     half = network["half"]
+    interval = "" if half is None else f" ±\u00a0{points(100 * half)} (95 % interval)"
     return (
-        f"{text}; ±\u00a0{points(100 * half)}, 95 % interval)" if half is not None else f"{text})"
+        f"test accuracy {100 * network['test_accuracy']:.2f} %{interval} at a sparsity of "
+        f"{percent(k)} ({network['method']})"
     )
 
 
 def _network_at(rows, k):
-    """The means over trials of the method that is the best at a sparsity by validation, chance left
-    out; None for none. `half` is half the interval of its test accuracy, None for one trial."""
+    """The means over trials of the best method at a sparsity by validation, without random pruning;
+    None if there is none. `half` is half the interval of its test accuracy, None for one trial."""
     rows = rows[(rows["k"] == k) & (rows["criterion"] != "random")]
     if rows.empty:
         return None
@@ -124,40 +122,40 @@ def exported(paths: "SweepPaths", name: str) -> dict[str, float] | None:
 
 
 def most_important(shares: "pd.DataFrame") -> list[str]:
-    """A sentence on what matters most, if there is something to compare."""
+    """A sentence on the most important setting, if there is something to compare."""
     own = shares[shares["of"] == OBJECTIVE].set_index("setting")["explained"].astype(float).dropna()
     settings = own.drop(SEED, errors="ignore")
     if settings.empty:
         return []
     text = (
-        f"{settings.idxmax()} matters most: it has {100 * settings.max():.0f} % of the importance "
-        "of all settings"
+        f"The most important setting is {settings.idxmax()}, with {100 * settings.max():.0f} % of "
+        "the importance of all settings"
     )
-    return [f"{text}, the seed, chance, {100 * own[SEED]:.0f} %." if SEED in own else f"{text}."]
+    return [f"{text}; the seed has {100 * own[SEED]:.0f} %." if SEED in own else f"{text}."]
 
 
 def rule(record: dict[str, Any]) -> str:
-    """A sentence on how the best trial is chosen."""
+    """A sentence on the choice of the best trial."""
     column, _ = parsed(record["objective"])
     way = "largest" if record["goal"] != "min" else "smallest"
     text = f"The best trial is the one with the {way} {record['objective']}"
     if column.startswith("test"):
-        return f"{text}: chosen on test data, and therefore too good to be quite true."
+        return f"{text}: it is chosen on test data, so its accuracy is optimistic."
     if column.startswith("valid"):
-        return f"{text}: chosen on validation data, told on test data."
-    return f"{text}; the method is chosen on validation data, told is test accuracy."
+        return f"{text}: it is chosen on validation data and reported on test data."
+    return f"{text}; the method is chosen on validation data and reported on test data."
 
 
 def failures(
     paths: "SweepPaths", record: dict[str, Any], found: "Collected"
 ) -> list[dict[str, Any]]:
-    """What has failed, and what has finished and cannot be read any more."""
+    """Trials that failed, and finished ones whose results cannot be read."""
     failed = []
     for trial in record["trials"]:
         name = trial["experiment_id"]
         note = found.broken.get(name)
         if trial["state"] == FAILED:
-            note = trial.get("note") or "Nobody knows why."
+            note = trial.get("note") or "The reason is not known."
         if note:
             log = paths.log(name)
             href = log.relative_to(paths.root).as_posix() if log.is_file() else None

@@ -1,4 +1,4 @@
-"""The page of a sweep, and its card among all experiments: what they show, as JSON takes it."""
+"""The contents of a sweep's page, and of its entry on the index page, as JSON-ready values."""
 
 import json
 import warnings
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from ..sweeps.tables import Collected
 
 
-def card_of(paths: "SweepPaths") -> dict[str, Any]:
-    """What the page over all experiments tells of a sweep; never fails."""
+def entry_of(paths: "SweepPaths") -> dict[str, Any]:
+    """The entry of a sweep on the page of all experiments; never fails."""
     about = {
         "name": paths.root.name,
         "href": f"sweeps/{paths.root.name}/report.html" if paths.report.exists() else None,
@@ -50,18 +50,18 @@ def card_of(paths: "SweepPaths") -> dict[str, Any]:
         return {**about, "states": f"broken: {one_line(error, 200)}"}
 
 
-# Of more settings than this no figure has room.
+# The most settings that a figure has room for.
 MOST_SLICES = 8
 EXPLANATION = (
-    "The importance is how much the values of the better trials (a tenth, at least five, of few "
-    "half) differ from those of all, as a share of the sum over all settings: PED-ANOVA, by "
-    "Optuna. With few trials for each value chance does much: what it would have on average, were "
-    "results dealt out at random, is beside."
+    "Importance (PED-ANOVA, by Optuna) measures how much the distribution of a setting's values "
+    "among the best trials (a tenth of all and at least five, or half of a few) differs from that "
+    "among all trials, as a share of the sum over all settings. With few trials for each value it "
+    "is partly chance: the next column has the mean importance if results are shuffled at random."
 )
 WITHOUT_OPTUNA = (
-    "Which settings matter is not on this page, because Optuna is not installed: pip install "
-    "'./network-pruning[sweep]' from the folder above the checkout, and python -m "
-    "network-pruning.report makes the page again."
+    "The importance of settings is missing, because Optuna is not installed: pip install "
+    "'./network-pruning[sweep]' from the folder above the checkout, then run python -m "
+    "network-pruning.report to make the page again."
 )
 
 
@@ -72,12 +72,12 @@ def page_from(
     table: pd.DataFrame,
     shares: pd.DataFrame,
 ) -> dict[str, Any]:
-    """What the page of a sweep shows, as JSON takes it.
+    """The contents of a sweep's page, as JSON-ready values.
 
     Args:
         paths: the `SweepPaths`.
         record: of the sweep.
-        found: what `collect` gives.
+        found: the result of `collect`.
         table: the summary.
         shares: the table of `importance`.
     """
@@ -121,7 +121,7 @@ def _provenance(record):
 
 
 def _importance(record, shares, order):
-    """Rows of the objective's importance, in order; none where there is nothing to compare."""
+    """Rows of the settings' importance, in order; none where there is nothing to compare."""
     own = shares[shares["of"] == OBJECTIVE].set_index("setting")
     if is_available() and own["explained"].isna().all():
         return []
@@ -131,7 +131,7 @@ def _importance(record, shares, order):
             "explained": json_number(own.loc[name, "explained"]),
             "by_chance": json_number(own.loc[name, "by_chance"]),
             "values": int(own.loc[name, "values"]),
-            # Of seeds there is no best one.
+            # There is no best seed.
             "best": None if pd.isna(own.loc[name, "best"]) else own.loc[name, "best"],
             "mean": value(record["objective"], json_number(own.loc[name, "best_mean"])),
         }
@@ -153,7 +153,7 @@ def _by_k(shares, method, order):
 
 
 def _setting(name, own):
-    """A setting on the page: its levels, and which of them each trial has."""
+    """A setting on the page: its levels, and the level of each trial."""
     return {
         "name": name,
         "levels": list(own.cat.categories),
@@ -162,8 +162,8 @@ def _setting(name, own):
 
 
 def _slices(record, settings):
-    """Optuna's slice plot of the objective over settings, as JSON has it; None where there is
-    nothing to draw, or nothing to draw it with."""
+    """Optuna's slice plot of the objective over settings, as JSON-ready values; None where there is
+    nothing to draw, or no Optuna."""
     objectives = objectives_of(record)
     if not (settings and is_available() and len(objectives)):
         return None
@@ -172,7 +172,7 @@ def _slices(record, settings):
     in_percent = value(record["objective"], 0).endswith("%")
     values = (objectives * (100 if in_percent else 1)).to_dict()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that trials without an objective are left out
+        warnings.simplefilter("ignore")  # trials without an objective are left out
         figure = plot_slice(
             study_of(record),
             params=[plain(name) for name in settings[:MOST_SLICES]],
@@ -187,7 +187,7 @@ def _slices(record, settings):
 
 
 def _label(axis):
-    """Labels an axis with numbers in full, and with texts as they are: Optuna has their `repr`."""
+    """Labels an axis with numbers in full and with plain texts, where Optuna has their `repr`."""
     if axis.type == "category":
         texts = [text.strip("'\"") for text in axis.categoryarray]
         axis.update(tickvals=axis.categoryarray, ticktext=texts)
@@ -244,7 +244,7 @@ def _table(paths, record, table, method, k, order):
         )
 
     def rank(row):
-        # What others had reached when they ended is no result.
+        # The last objective of unfinished trials is not a result.
         return row["state"] != FINISHED, row["objective"] is None, -sign * (row["objective"] or 0)
 
     columns = [*order, record["objective"], "test accuracy", "compression", "epochs", "seconds"]

@@ -1,4 +1,4 @@
-"""What comes out of a sweep: tables, figures and a page, written to its folder."""
+"""The results of a sweep: tables, figures and a page, written to its folder."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def write_results(paths: "SweepPaths", record: dict[str, Any]) -> None:
-    """Writes the tables of a sweep, its figures and its page, of as many trials as have finished.
-    Without Optuna a table of what matters is left as it is.
+    """Writes the tables, figures and page of a sweep, of the trials that have finished. Without
+    Optuna an existing table of importance is left as it is.
 
     Args:
         paths: the `SweepPaths`.
@@ -39,18 +39,19 @@ def write_results(paths: "SweepPaths", record: dict[str, Any]) -> None:
     ):
         figure = draw(record, table, shares)
         if figure is None:
-            path.unlink(missing_ok=True)  # of trials that are no more
+            path.unlink(missing_ok=True)  # drawn from trials that do not exist any more
         else:
             figures.save_png(figure, path)
     write_text(paths.report, rendering.sweep(page_from(paths, record, found, table, shares)))
 
 
 def try_to_write_results(paths: "SweepPaths", record: dict[str, Any]) -> None:
-    """The same while and after trials run, whose results stand without; a failure is said."""
+    """The same while and after trials run, which do not need the files: a failure is only a
+    warning."""
     try:
         write_results(paths, record)
     except finished.FAILURES as error:
-        echo(f"Warning: what came out of {paths.root} could not be written ({error}).")
+        echo(f"Warning: the results of {paths.root} could not be written ({error}).")
 
 
 def _settings_figure(record, _, shares):
@@ -73,13 +74,13 @@ def _curves_figure(record, table, shares):
     if method is None:
         return None
     rows = table[table["method"] == method].reset_index(drop=True)
-    title = f"{record['sweep_id']}: {method}, the best by {deciding_column(rows)} at {percent(k)}"
+    title = f"{record['sweep_id']}: {method}, best by {deciding_column(rows)} at {percent(k)}"
     return sweep_graph.curves_figure(rows, _coloured(record, rows, shares), title)
 
 
 def _coloured(record, rows, shares):
-    """The levels of the most important setting but the seed in every row of a table; None where
-    none differs, or has few enough levels."""
+    """For every row of a table the level of the most important setting other than the seed; None
+    where no setting differs and has few enough levels."""
     levels = levels_of(record).loc[rows["experiment_id"]].reset_index(drop=True)
     for name in by_importance(record, shares):
         if name != SEED and 1 < levels[name].nunique() <= sweep_graph.MOST_COLORS:

@@ -1,4 +1,4 @@
-"""What the figures and tables of an experiment's page show: curves, sparsities of layers, rows."""
+"""Data for the figures and tables of an experiment's page: curves, layer sparsities, rows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from ..visualization import console, csv, graph
 from ..visualization.controls import is_control, of_methods
 from ..visualization.tables import baseline_of, json_numbers, missed, pair_of
 
-# What people look for first: the table may be wider than the screen.
+# The most important columns come first: the table may be wider than the screen.
 TABLE_COLUMNS = (
     *("method", "k", "sparsity", "test_accuracy", "valid_accuracy", "compression_ratio"),
     *("speedup", "rounds", "effective_sparsity", "test_cross_entropy", "test_loss"),
@@ -22,12 +22,12 @@ SUMMARY_COLUMNS = (
     *("test_accuracy_low", "test_accuracy_high", "valid_accuracy_mean"),
     *("compression_ratio_mean", "speedup_mean", "rounds", "seeds"),
 )
-# The limits of an interval; and what each of two seeds reached, which have no interval.
+# The limits of an interval; the accuracies of two seeds, which have no interval.
 SPREAD = ("low", "high", "one", "other")
 
 
 def baseline(rows: pd.DataFrame) -> dict[str, float | None]:
-    """What the untouched dense network reaches."""
+    """Accuracy and loss of the untouched dense network."""
     dense = baseline_of(rows)
     accuracy, loss = json_numbers([dense["test_accuracy"], dense.get(_loss_of(rows))])
     return {"accuracy": accuracy, "loss": loss}
@@ -38,7 +38,7 @@ def _loss_of(rows):
 
 
 def curves(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """The points of every method, by sparsity: of a table of networks, or of means."""
+    """The points of every method's curve: of a table of networks, or of means."""
     rows = _with_seeds(rows).assign(missed=missed(rows).astype(float))
     found = []
     for method, group in of_methods(rows).groupby("method", sort=False):
@@ -66,7 +66,7 @@ def curves(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _with_seeds(rows):
-    """Means with what each seed reached where there are two, which have no interval."""
+    """Means, with the accuracies of the seeds where there are only two, without an interval."""
     if "seeds" not in rows:
         return rows
     one, other = pair_of(rows)
@@ -91,7 +91,7 @@ def layer_sparsities(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def table(rows: pd.DataFrame, columns: Sequence[Any]) -> dict[str, Any]:
-    """The rows as cells; where clearly fewer weights are removed than asked for, with a mark."""
+    """The rows as cells, with a mark where clearly fewer weights were removed than requested."""
     columns = [column for column in columns if column in rows and rows[column].notna().any()]
     sparsity = columns.index("sparsity" if "sparsity" in columns else "sparsity_mean")
     cells = [

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of an experiment: what its folder holds, collected; no TensorFlow."""
+"""TensorBoard's runs of an experiment, collected from its folder; without TensorFlow."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,22 +31,22 @@ SCALARS = (
 
 
 def write_tensorboard(paths: "ArtifactPaths") -> Path:
-    """Writes the files for TensorBoard of an experiment, in the place of those written before.
+    """Writes TensorBoard's files of an experiment, replacing earlier ones.
 
     In the folder `tensorboard` there is a run `training`, whose steps are epochs; one for every
     method, whose steps are sparsities; `figures`; and `summary`, a row of HParams. Steps are
-    integers: that of a sparsity is in hundredths of a per cent, 9000 for 0.9. All is dated by the
-    table of networks. The same results give the same bytes, but for those of `summary`, in which
-    settings have no order.
+    integers: sparsities are in hundredths of a per cent, 9000 for 0.9. All events have the date of
+    the table of networks. The same results give the same bytes, except in `summary`, where settings
+    have no order.
 
     Args:
-        paths: the `ArtifactPaths`. Its folder is this process's alone.
+        paths: the `ArtifactPaths`. No other process may write to its folder.
 
     Returns:
         The folder.
 
     Raises:
-        RunError: if there is nothing to show yet, it cannot be understood or written, or
+        RunError: if there are no results yet, they cannot be read, the files cannot be written, or
             tensorboardX is not installed.
     """
     record: Any = folder.read_record(paths)
@@ -90,15 +90,15 @@ def _of_method(paths, rows, method):
 
 
 def _distributions(paths, rows):
-    """How the weights of every hidden layer are distributed, or the norms of its units."""
+    """Histograms of the weights of every hidden layer, or of the norms of its units."""
     found = {}
     for row in rows.itertuples():
-        look = read_diagnostics(paths.look(row.recipe))
-        if look is None:
+        diagnostics = read_diagnostics(paths.diagnostics(row.recipe))
+        if diagnostics is None:
             continue
         what = "unit_norms" if str(row.granularity).startswith("unit") else "weights"
         for layer, low, high, counts in zip(
-            look.layers, look.low, look.high, look.counts, strict=True
+            diagnostics.layers, diagnostics.low, diagnostics.high, diagnostics.counts, strict=True
         ):
             edges = np.linspace(low, high, len(counts) + 1)
             found.setdefault(f"{what}/{layer}", []).append((_step(row.k), edges, counts))
@@ -116,7 +116,7 @@ def _pixels(file):
 
 
 def _summary(settings, rows):
-    """The settings that some network depends on, and how good the networks are."""
+    """The settings that some network depends on, and the accuracies of the networks."""
     used = [name for name in retraining_settings() if name in rows and rows[name].notna().any()]
     hparams = {name: settings[name] for name in (*training_settings(), *used)}
     for name in ("dataset", "model"):
@@ -132,6 +132,6 @@ def _summary(settings, rows):
 
 
 def _best(rows, k):
-    """Test accuracy of the best network at a sparsity; NaN for none."""
+    """Test accuracy of the best network at a sparsity; NaN if there is none."""
     best = best_at(rows, k)
     return np.nan if best is None else best["test_accuracy"]

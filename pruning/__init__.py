@@ -1,1 +1,1 @@
-"""Which weights are removed: five independent choices, and the masks that they make."""
+"""Pruning: methods made of five independent choices, and the masks that they produce."""

@@ -1,4 +1,4 @@
-"""All that a method can be made of, as text: what `methods=help` shows."""
+"""The values of every axis of a method, as text: what `methods=help` shows."""
 
 import inspect
 import textwrap
@@ -36,6 +36,6 @@ def _value(name, value, is_default):
 
 
 def _first_paragraph(value):
-    # Not `inspect.getdoc`, which gives a class without a docstring that of another.
+    # Not `inspect.getdoc`, which inherits docstrings: that of a base class would be wrong here.
     text = inspect.cleandoc(value.__doc__ or "No description.")
     return " ".join(text.split("\n\n")[0].split())

@@ -1,4 +1,4 @@
-"""Is what a value of an axis has returned what it should be? Plugins may return anything."""
+"""Checks of what the functions of a method's axes return; plugins may return anything."""
 
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
@@ -27,7 +27,7 @@ def check_weights(layer: "Layer") -> None:
         raise UsageError(
             f"The layer {layer.name!r} cannot be pruned: {wrong:,} of its {layer.kernel.size:,} "
             "weights are not finite (NaN or infinite); train the model again with a lower learning "
-            "rate, or load weights from before."
+            "rate, or load earlier weights."
         )
 
 
@@ -41,9 +41,8 @@ def checked_scores(criterion: str, returned: Any, layer: "Layer") -> np.ndarray:
     fault = _fault_of_numbers(returned, scores, layer.kernel.shape)
     if fault:
         raise RunError(
-            f"The {named('criterion', criterion)} must return finite scores of shape "
-            f"{layer.kernel.shape}, not negative, for the layer {layer.name}, but what came "
-            f"{fault}."
+            f"The {named('criterion', criterion)} must return finite, non-negative scores of shape "
+            f"{layer.kernel.shape} for the layer {layer.name}, but the result {fault}."
         )
     return scores
 
@@ -73,8 +72,8 @@ def checked_items(granularity: str, name: str, returned: Any) -> np.ndarray:
     fault = _fault_of_numbers(returned, items, items.shape) or ("" if items.ndim else "is a number")
     if fault:
         raise RunError(
-            f"The {named('granularity', granularity)} must return an array of finite scores, "
-            f"not negative, for the layer {name}, but what came {fault}."
+            f"The {named('granularity', granularity)} must return an array of finite, non-negative "
+            f"scores for the layer {name}, but the result {fault}."
         )
     return items
 
@@ -89,7 +88,7 @@ def checked_mask(granularity: str, name: str, returned: Any, shape: tuple[int, i
     if mask.dtype != bool or mask.shape != shape:
         raise RunError(
             f"The {named('granularity', granularity)} must return a mask of booleans of shape "
-            f"{shape} for the layer {name}, but what came is of type {mask.dtype} and shape "
+            f"{shape} for the layer {name}, but the result is of type {mask.dtype} and shape "
             f"{mask.shape}."
         )
     return mask
@@ -98,14 +97,14 @@ def checked_mask(granularity: str, name: str, returned: Any, shape: tuple[int, i
 def checked_counts(
     scope: str, returned: Any, rankings: "Mapping[str, Ranking]"
 ) -> Mapping[str, int | np.ndarray]:
-    """A scope's counts of what is gone in each layer.
+    """A scope's counts of pruned items in each layer.
 
     Raises:
-        RunError: unless there is for every layer a whole number, or an array of them with one for
-            each unit, from 0 to the number of its items.
+        RunError: unless each layer has a whole number, or an array of them with one for each unit,
+            from 0 to the number of its items.
     """
     if not isinstance(returned, Mapping) or set(returned) != set(rankings):
-        _refuse_counts(scope, f"what came is {_kind(returned)}")
+        _refuse_counts(scope, f"the result is {_kind(returned)}")
     for name, ranking in rankings.items():
         counts, by_unit = _array(returned[name]), ranking.scores.shape[1:]
         if counts.dtype.kind not in "iu" or counts.shape not in ((), by_unit):
@@ -116,10 +115,10 @@ def checked_counts(
     return returned
 
 
-def _refuse_counts(scope, came):
+def _refuse_counts(scope, fault):
     raise RunError(
-        f"The {named('scope', scope)} must return how many items are gone as a dictionary "
-        f"with a whole number, or one for each unit, for every hidden layer, but {came}."
+        f"The {named('scope', scope)} must return the number of pruned items, a dictionary with a "
+        f"whole number, or one for each unit, for every hidden layer, but {fault}."
     )
 
 
@@ -135,7 +134,7 @@ def checked_rounds(schedule: str, returned: Any, k: float) -> list[Round]:
     if not sound:
         raise RunError(
             f"The {named('schedule', schedule)} must return Rounds of sparsities in [0, 1], "
-            f"the last one of {k}, but what came is {_kind(returned)}."
+            f"the last one of {k}, but the result is {_kind(returned)}."
         )
     return rounds
 
@@ -146,7 +145,7 @@ def _is_round(value):
 
 
 def checked_ramp(schedule: str, sparsity: Any) -> float:
-    """What a ramp says of a progress.
+    """The sparsity that a ramp returned.
 
     Raises:
         RunError: unless it is a number in [0, 1].
@@ -155,7 +154,7 @@ def checked_ramp(schedule: str, sparsity: Any) -> float:
     if not is_number or not 0 <= sparsity <= 1:
         raise RunError(
             f"A ramp of the {named('schedule', schedule)} must return a sparsity in [0, 1], but "
-            f"what came is {_kind(sparsity)}."
+            f"the result is {_kind(sparsity)}."
         )
     return sparsity
 
@@ -171,14 +170,14 @@ def checked_recovery(recovery: str, returned: Any) -> Recovery:
     if not (sound and returned.epochs >= 0 and callable(returned.learning_rate)):
         raise RunError(
             f"The {named('recovery', recovery)} must return a Recovery(epochs, learning_rate) "
-            "of a whole number and a function of the progress, but what came is "
+            "of a whole number and a function of the progress, but the result is "
             f"{_kind(returned)}."
         )
     return returned
 
 
 def _fault_of_numbers(returned, numbers, shape):
-    """What is wrong with numbers that should be of this shape; None if nothing is."""
+    """What is wrong with numbers that should be of this shape; None if they are valid."""
     if numbers.dtype.kind not in "biuf":
         is_array = isinstance(returned, np.ndarray)
         return f"is of the type {numbers.dtype if is_array else type(returned).__name__}"

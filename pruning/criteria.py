@@ -25,8 +25,8 @@ register_criterion = CRITERIA.register
 
 
 def additive(criterion: Any) -> "Callable[[Layer], np.ndarray]":
-    """Marks a criterion whose scores add up: what is removed together, such as a unit, is scored by
-    their sum, and not by their L2 norm."""
+    """Marks a criterion whose scores add up: items of several weights, such as units, are scored by
+    the sum of their weights' scores, not by the L2 norm."""
     criterion.additive = True
     return criterion
 
@@ -38,10 +38,10 @@ def is_additive(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Layer:
-    """What a criterion may look at.
+    """What a criterion gets.
 
-    What needs data is computed when it is first asked for; a criterion that looks at the weights
-    only costs nothing more. All arrays are read-only: every method looks at the same ones.
+    Attributes that need data are computed when they are first used; a criterion that uses the
+    weights only costs nothing more. All arrays are read-only, because all methods share them.
 
     Attributes:
         name: of the layer.
@@ -85,8 +85,8 @@ def magnitude(layer: Layer) -> np.ndarray:
 
 @register_criterion("random")
 def random(layer: Layer) -> np.ndarray:
-    """Chance: the floor that every other criterion must beat."""
-    # Of the name too, so that layers of one shape differ.
+    """Random scores: the floor that every other criterion must beat."""
+    # The name is part of the seed, so that layers of one shape differ.
     generator = np.random.default_rng((layer.seed, *layer.name.encode()))
     return generator.random(layer.kernel.shape, np.float32) + np.float32(1e-6)
 
@@ -94,12 +94,12 @@ def random(layer: Layer) -> np.ndarray:
 @register_criterion("gradient")
 def gradient(layer: Layer) -> np.ndarray:
     """|w · ∂L/∂w|, to first order how much the loss changes without the weight (at initialisation
-    SNIP, Lee et al., 2019, arXiv:1810.02340). Of units the L2 norm, which ranks them as the sum of
-    squares of Molchanov et al., 2019, arXiv:1906.10771. (Molchanov et al., 2017, arXiv:1611.06440,
-    take activations, and average absolute values over examples.)
+    SNIP, Lee et al., 2019, arXiv:1810.02340). For units the L2 norm, which ranks them like the sum
+    of squares of Molchanov et al., 2019, arXiv:1906.10771. (Molchanov et al., 2017,
+    arXiv:1611.06440, use activations, and average absolute values over examples.)
 
-    Without the penalty: that makes a large weight costly to keep, and would score it as important
-    for the same reason.
+    The loss is without penalties: a penalty makes large weights costly to keep, and would score
+    them as important for that reason.
     """
     return np.abs(layer.kernel * layer.gradient)
 
@@ -128,14 +128,14 @@ def lamp(layer: Layer) -> np.ndarray:
 @register_criterion("obd")
 @additive
 def obd(layer: Layer) -> np.ndarray:
-    """½ w² · ∂²L/∂w² (LeCun et al., 1990, "Optimal Brain Damage"), the curvature as the diagonal of
-    the empirical Fisher information (as in Theis et al., 2018, arXiv:1801.05787). Of units the sum
-    of their weights' saliencies."""
+    """½ w² · ∂²L/∂w² (LeCun et al., 1990, "Optimal Brain Damage"), the curvature approximated by
+    the diagonal of the empirical Fisher information (as in Theis et al., 2018, arXiv:1801.05787).
+    For units the sum of their weights' saliencies."""
     return 0.5 * np.square(layer.kernel) * layer.squared_gradient
 
 
 @register_criterion("magnitude_small")
 def magnitude_small(layer: Layer) -> np.ndarray:
-    """The wrong way round: the largest weights go first. What a broken criterion looks like."""
+    """Reversed magnitude: the largest weights are removed first. An example of a bad criterion."""
     size = np.abs(layer.kernel)
     return np.where(size > 0, size.max(initial=0) + size.min(initial=np.inf) - size, 0)

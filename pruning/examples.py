@@ -1,4 +1,4 @@
-"""Training examples for criteria that look at data: whatever `fit` takes."""
+"""Calibration data, training examples for criteria that need data: whatever `fit` takes."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -29,7 +29,7 @@ class Examples:
 
     @classmethod
     def of(cls, data: Any) -> "Examples":
-        """Those that data stands for: it may be `Examples` already."""
+        """The `Examples` of what `fit` takes; `Examples` are returned as they are."""
         return data if isinstance(data, cls) else cls(data)
 
     def __len__(self) -> int:
@@ -44,14 +44,14 @@ class Examples:
             UsageError: (a ValueError) if there is no data, or it is something else.
         """
         if self._data is None:
-            raise UsageError(f"data: this criterion looks at data; {HOW}.")
+            raise UsageError(f"data: this criterion needs data; {HOW}.")
         parts = _first(self._data) if _comes_in_batches(self._data) else _given(self._data)
         lengths = {len(array) for array in _leaves(parts)}
         if len(lengths) != 1 or lengths == {0}:
             listed = ", ".join(map(str, sorted(lengths))) or "none"
             raise UsageError(
-                f"data: its arrays are of lengths {listed}; there must be a label for each "
-                "example, and one example or more."
+                f"data: its arrays are of lengths {listed}; give a label for each example, and at "
+                "least one example."
             )
         return parts
 
@@ -61,7 +61,7 @@ class Examples:
         return self.parts[1] is not None
 
     def batches(self, size: int) -> Iterator[tuple[Any, ...]]:
-        """Parts of the examples, `size` of them at once, as NumPy arrays in place of all."""
+        """The examples in batches of at most `size`, as NumPy arrays."""
         for start in range(0, len(self), size):
             yield tuple(_map(lambda a, s=start: _numpy(a[s : s + size]), p) for p in self.parts)
 
@@ -114,8 +114,8 @@ def _unpacked(data):
     for array in _leaves(parts):
         if np.ndim(array) == 0:
             raise UsageError(
-                f"data: {_kind(array)} is no array of examples; {HOW} (a tf.data.Dataset has to be "
-                "batched)."
+                f"data: {_kind(array)} is not an array of examples; {HOW} (a tf.data.Dataset must "
+                "be batched)."
             )
     return parts
 
@@ -127,8 +127,8 @@ def _arrays(part):
             return np.asarray(part)
         except ValueError:
             raise UsageError(
-                f"data: a list of {len(part)} with lists of different lengths in it is no array; "
-                f"{HOW}."
+                f"data: a list of {len(part)} with lists of different lengths in it is not an "
+                f"array; {HOW}."
             ) from None
     return part
 

@@ -9,8 +9,8 @@ import numpy as np
 
 
 class LossGradients:
-    """∂L/∂w of examples, for inference; of the loss without penalties on the weights. Compiled
-    where the backend compiles; does not change the model, nor what it tracks of its losses.
+    """∂L/∂w over examples, in inference mode; L is the loss without penalties on the weights.
+    Compiled where the backend compiles. Changes neither the model nor its loss trackers.
 
     Args:
         model: a compiled Keras model.
@@ -42,7 +42,7 @@ class LossGradients:
             if part is not None
         )
         if not self._is_built:
-            # Losses of several outputs make variables, which they cannot while they are compiled.
+            # Losses of several outputs create variables, which is impossible while compiling.
             _loss(self.model, [], _example(examples, 0))
             self._is_built = True
         return [
@@ -52,10 +52,9 @@ class LossGradients:
 
 
 def _loss(model, values, examples):
-    """The loss of examples with other values of some variables, as pairs of both.
+    """The loss of examples with other values of some variables, given as pairs of both.
 
-    What the model would change meanwhile, such as the means of the losses of its outputs, it does
-    not change.
+    The model's state, such as running means of its losses, does not change.
     """
     x, y, weights = (*examples, None, None)[:3]
     # Also of a class whose own `compute_loss` takes no `training`, which Keras allows.
@@ -69,8 +68,8 @@ def _loss(model, values, examples):
 def _without_penalties(model):
     """While it lasts, the model's weights have no regularizers.
 
-    The Fisher information is that of the likelihood. And to first order a penalty only adds to a
-    weight's importance what it costs to keep it.
+    The Fisher information is that of the likelihood, and to first order a penalty would count the
+    cost of keeping a weight as importance.
     """
     penalized = [(v, v.regularizer) for v in model.trainable_weights if v.regularizer is not None]
     try:
@@ -100,7 +99,7 @@ def _tensorflow(model, variables):
         with tf.GradientTape() as tape:
             for value in values:  # those of frozen layers are not watched otherwise
                 tape.watch(value)
-            # Without other values: functions that the model has compiled know its variables only.
+            # Without other values: functions compiled by the model use its own variables.
             loss = _loss(model, [], examples)
         return [
             None if gradient is None else tf.cast(tf.convert_to_tensor(gradient), tf.float32)

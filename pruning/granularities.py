@@ -1,7 +1,7 @@
 """What is removed together? One registered class or function per granularity.
 
 A granularity turns the scores of single weights into scores of items, and the items that are kept
-into a mask of the kernel's shape. Items are numbered; ties go by position.
+into a mask of the kernel's shape. Items are numbered; ties are broken by position.
 """
 
 import numpy as np
@@ -17,10 +17,10 @@ register_granularity = GRANULARITIES.register
 class Weight:
     """Single weights: the most accurate, the hardest to make fast."""
 
-    # Whether it matters where in the layer an item is. If not, a network that is pruned step by
-    # step is scored without its dead inputs and units.
+    # Whether the position of an item in its layer matters. If not, a network that is pruned step
+    # by step is scored without its dead inputs and units.
     by_position = False
-    # How many neighbouring inputs belong together.
+    # How many neighbouring inputs form a group.
     inputs_together = 1
 
     @staticmethod
@@ -62,7 +62,7 @@ class _Columns(Weight):
 @register_granularity("unit")
 class Unit(_Columns):
     """A neuron: its column of incoming weights, by its L2 norm (the L1 norm in Li et al., 2017,
-    arXiv:1608.08710). What it feeds is dead with it."""
+    arXiv:1608.08710). Its outgoing weights become dead."""
 
     @staticmethod
     def scores(scores: np.ndarray, _outgoing: np.ndarray) -> np.ndarray:
@@ -81,9 +81,9 @@ class UnitInOut(_Columns):
 
 @register_granularity("N:M", pattern=r"(\d+):(\d+)")
 class AtMostNOfM(Weight):
-    """All but the N best weights of every M neighbouring inputs of a unit may go, as hardware
-    wants it (Mishra et al., 2021, arXiv:2104.08378). The pattern holds from k = 1 - N/M on, where
-    nothing more is removed; below, some groups keep more than N."""
+    """All but the N best weights of every M neighbouring inputs of a unit may be removed, the
+    pattern that hardware supports (Mishra et al., 2021, arXiv:2104.08378). It is complete from
+    k = 1 - N/M on, where nothing more is removed; below, some groups keep more than N."""
 
     by_position = True
 
@@ -93,7 +93,7 @@ class AtMostNOfM(Weight):
         self.inputs_together = m
 
     def removable(self, scores: np.ndarray, order: np.ndarray) -> np.ndarray:
-        # Within each group, all but the N best; the rank decides, so that ties go by position.
+        # Within each group, all but the N best by rank, so that ties are broken by position.
         inputs, units = scores.shape
         rank = np.empty(order.size, np.int64)
         rank[order] = np.arange(order.size)
@@ -101,13 +101,13 @@ class AtMostNOfM(Weight):
         padded = np.full((groups * self.m, units), order.size, np.int64)
         padded[:inputs] = rank.reshape(inputs, units)
         padded = padded.reshape(groups, self.m, units)
-        # What fills up the last group ranks above all: it must not take the place of a weight.
+        # The padding of the last group ranks above all: it must not take the place of a weight.
         missing = groups * self.m - inputs
         best = self.n + np.where(np.arange(groups) == groups - 1, missing, 0)
         place = padded.argsort(axis=1).argsort(axis=1)
-        goes = place < self.m - best[:, np.newaxis, np.newaxis]
-        goes = goes.reshape(groups * self.m, units)[:inputs].ravel()
-        return order[goes[order]]
+        removable = place < self.m - best[:, np.newaxis, np.newaxis]
+        removable = removable.reshape(groups * self.m, units)[:inputs].ravel()
+        return order[removable[order]]
 
 
 @register_granularity("AxB", pattern=r"(\d+)x(\d+)")

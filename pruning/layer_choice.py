@@ -1,4 +1,4 @@
-"""Which layers of a Keras model a name means: those that are called so, and all within them."""
+"""Which layers of a Keras model a name refers to: those of that name, and all within them."""
 
 import fnmatch
 from collections.abc import Iterable, Sequence
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class LayerChoice:
-    """Names of layers, as the user gives them.
+    """Finds layers by the names that users give.
 
     Args:
         model: the Keras model.
-        kernels: its `Kernel`s, whose names count too.
+        kernels: its `Kernel`s, whose names may be given too.
     """
 
     def __init__(self, model: "keras.Model", kernels: "Sequence[Kernel]") -> None:
@@ -27,18 +27,18 @@ class LayerChoice:
         self.names_of_kernels = {kernel.name for kernel in kernels}
 
     def distance(self, kernel: "Kernel", name: str) -> int | None:
-        """How many layers around a kernel's layer the one of this name is: 0 for the layer itself;
-        None if it is none of them."""
+        """How many levels above a kernel's layer the layer of this name is: 0 for the layer itself;
+        None if it does not contain it."""
         if name == kernel.name:
             return 0
         levels = enumerate(self.names.get(id(kernel.layer), ()))
         return next((number for number, names in levels if name in names), None)
 
     def patterns(self, exclude: str | Iterable[str]) -> tuple[str, ...]:
-        """What is not to be pruned, as a tuple of names or patterns.
+        """The layers to exclude, as a tuple of names or patterns.
 
         Raises:
-            UsageError: if it is anything else, or one is that of no layer.
+            UsageError: if it is anything else, or one matches no layer.
         """
         if exclude is None:
             return ()
@@ -52,18 +52,16 @@ class LayerChoice:
                     " as 'block1_*'."
                 )
             if not any(_matches(name, pattern) for name in names):
-                raise UsageError(
-                    f"exclude: {pattern!r} is the name of no layer of {self.model.name!r}."
-                )
+                raise UsageError(f"exclude: {pattern!r} matches no layer of {self.model.name!r}.")
         return patterns
 
     def is_meant(self, layer: "keras.Layer", patterns: Iterable[str], *names: str) -> bool:
-        """Whether one of these patterns means a layer, or what it is in.
+        """Whether one of these patterns matches a layer, or a layer or model that contains it.
 
         Args:
             layer: the layer.
             patterns: names or patterns.
-            names: further names by which it goes.
+            names: further names of the layer.
         """
         all_names = set(names).union(*self.names.get(id(layer), ()))
         return any(_matches(name, pattern) for name in all_names for pattern in patterns)

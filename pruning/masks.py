@@ -26,23 +26,23 @@ def rank(
     statistics: Any = None,
     seed: int = 0,
     masks: Mapping[str, np.ndarray] | None = None,
-    useful: Mapping[str, np.ndarray] | None = None,
+    live: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, Ranking]:
     """A `Ranking` of the items of every hidden layer, by layer name.
 
     Args:
         method: with `criterion` and `granularity`.
         kernels: arrays of shape (inputs, units) by layer name, the output layer last.
-        statistics: a `Statistics`, for criteria that look at data.
+        statistics: a `Statistics`, for criteria that need data.
         seed: for criteria that draw random numbers.
-        masks: of a network that has been pruned before; what is gone stays gone.
-        useful: masks of what has an influence, because it is not zero and on a path from the
-            inputs to the outputs, say; the rest goes first.
+        masks: of a network that has been pruned before; what is removed stays removed.
+        live: masks of weights with an influence: not zero, and on a path from the inputs to the
+            outputs; all others are removed first.
 
     Raises:
         UsageError: if weights are not finite.
-        RunError: if a criterion or granularity returns something else than finite scores of the
-            right shape, none of them negative.
+        RunError: if a criterion or granularity returns anything but finite, non-negative scores of
+            the right shape.
     """
     scores = {
         name: layer_scores(method.criterion, Layer(name, kernel, seed, statistics))
@@ -55,7 +55,7 @@ def rank(
             scores[name],
             scores[following],
             masks[name] if masks else None,
-            useful[name] if useful else None,
+            live[name] if live else None,
         )
         for name, following in itertools.pairwise(kernels)
     }
@@ -67,7 +67,7 @@ def rank_layer(
     scores: np.ndarray,
     outgoing: np.ndarray,
     mask: np.ndarray | None = None,
-    useful: np.ndarray | None = None,
+    live: np.ndarray | None = None,
     dense_shape: tuple[int, int] | None = None,
     array_shapes: tuple[tuple[int, ...], ...] | None = None,
 ) -> Ranking:
@@ -78,7 +78,7 @@ def rank_layer(
         name: of the layer, for messages.
         scores: of its weights, of shape (inputs, units).
         outgoing: those of the weights that read its units, of shape (units, anything).
-        mask, useful, dense_shape: as for `rank`, of this layer.
+        mask, live, dense_shape: as for `rank`, of this layer.
         array_shapes: as for `Ranking`.
 
     Raises:
@@ -88,20 +88,20 @@ def rank_layer(
     items = checks.checked_items(
         method.granularity, name, _item_scores(method, granularity, scores, outgoing)
     )
-    if useful is not None:
-        items = np.where(_any_weight(granularity, useful, outgoing), items, np.float32(-1))
+    if live is not None:
+        items = np.where(_any_weight(granularity, live, outgoing), items, np.float32(-1))
     if mask is None:
         order = granularity.removable(items, ascending(items))
         return Ranking(items, order, scores.shape, array_shapes=array_shapes)
-    alive = _any_weight(granularity, mask, outgoing)
+    remaining = _any_weight(granularity, mask, outgoing)
     dense_items = dense_shape and granularity.items(dense_shape)
-    order = _order_of_the_living(granularity, items, alive)
-    return Ranking(items, order, scores.shape, alive, dense_shape, dense_items, array_shapes)
+    order = _order_of_remaining(granularity, items, remaining)
+    return Ranking(items, order, scores.shape, remaining, dense_shape, dense_items, array_shapes)
 
 
 def _item_scores(method, granularity, scores, outgoing):
-    """A granularity's scores of items. Where those of single weights add up, so do they: a norm of
-    square roots is the root of the sum."""
+    """A granularity's scores of items. Where scores of single weights add up, items are ranked by
+    their sum: the norm of square roots is the root of the sum."""
     if is_additive(method.criterion) and granularity.items(scores.shape) != scores.shape:
         scores, outgoing = np.sqrt(scores), np.sqrt(outgoing)
     return granularity.scores(scores, outgoing)
@@ -112,19 +112,19 @@ def _any_weight(granularity, mask, following):
     return granularity.scores(mask.astype(np.float32), np.ones_like(following)) > 0
 
 
-def _order_of_the_living(granularity, items, alive):
-    """The order of removal of what is alive: only that is sorted."""
-    left = np.flatnonzero(alive)
-    order = left[ascending(items.ravel()[left])]
-    if not getattr(granularity, "by_position", True):  # unknown of others' granularities
+def _order_of_remaining(granularity, items, remaining):
+    """The order of removal of the remaining items: only these are sorted."""
+    indices = np.flatnonzero(remaining)
+    order = indices[ascending(items.ravel()[indices])]
+    if not getattr(granularity, "by_position", True):  # assumed of plugins' granularities
         return order
-    # A pattern looks at all positions, those that are gone first.
-    order = granularity.removable(items, np.concatenate([np.flatnonzero(~alive), order]))
-    return order[alive.ravel()[order]]
+    # A pattern needs all positions, the removed ones first.
+    order = granularity.removable(items, np.concatenate([np.flatnonzero(~remaining), order]))
+    return order[remaining.ravel()[order]]
 
 
 def present(matrices: Mapping[str, np.ndarray], by_unit: bool = False) -> dict[str, np.ndarray]:
-    """Masks of what is not zero, by name; of units that are not, whole ones.
+    """Masks of what is not zero, by name; with `by_unit`, of whole units that are not zero.
 
     Args:
         matrices: of shape (inputs, units), by name.
@@ -136,8 +136,8 @@ def present(matrices: Mapping[str, np.ndarray], by_unit: bool = False) -> dict[s
     return {n: np.broadcast_to(mask.any(axis=0), mask.shape) for n, mask in masks.items()}
 
 
-def useful_or_none(matrices: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
-    """As `present`, of a network that has not been pruned yet; None where nothing is zero."""
+def live_or_none(matrices: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+    """`present`, for `live` of a network that has not been pruned yet; None if nothing is zero."""
     masks = present(matrices)
     return None if all(mask.all() for mask in masks.values()) else masks
 

@@ -34,7 +34,7 @@ AXES = {
 
 @dataclass(frozen=True)
 class Method:
-    """The five choices; the defaults, for `weight` and `unit`, are the reference experiment."""
+    """The five choices. The defaults, with `weight` and `unit`, are the reference experiment."""
 
     granularity: str = "weight"
     criterion: str = "magnitude"
@@ -44,14 +44,14 @@ class Method:
 
     @property
     def name(self) -> str:
-        """The shortest text that stands for this method."""
+        """The shortest text of this method."""
         others = (f for f in dataclasses.fields(self) if f.name != "granularity")
         values = (getattr(self, f.name) for f in others if getattr(self, f.name) != f.default)
         return "/".join((self.granularity, *values))
 
     @property
     def by_unit(self) -> bool:
-        """Whether whole units go."""
+        """Whether whole units are removed."""
         return self.granularity.startswith("unit")
 
     @property
@@ -67,7 +67,7 @@ def schedule_rounds(method: Method, previous: float, k: float, config: Any) -> "
     return checks.checked_rounds(method.schedule, rounds, k)
 
 
-# A control is asked for none; what a schedule does on its way to some sparsity tells its round.
+# A control has no target sparsity; its round is that of a schedule on the way to this one.
 SOME_SPARSITY = 0.5
 
 
@@ -85,14 +85,14 @@ def recovery_of(method: Method, config: Any) -> "Recovery":
 
 
 def _seen_settings(registry, value, config):
-    """What a schedule or recovery sees of a config: the settings it declares, or else all that a
-    network depends on."""
+    """The settings that a schedule or recovery sees: those it declares, or else all that a network
+    depends on."""
     names = registry.settings(value)
     names = experiment_settings() if names is None else names
     return SimpleNamespace(**{name: getattr(config, name) for name in names})
 
 
-# Every method that trains does so on these.
+# Settings that every method that trains depends on.
 HOW_TO_TRAIN = ("distillation", "shift")
 
 
@@ -108,7 +108,7 @@ def settings_of(method: Method) -> list[str]:
 
 
 def parse(text: str) -> Method:
-    """The `Method` that a text stands for.
+    """The `Method` of a text.
 
     Raises:
         UsageError: if a value is not known, or two are of one axis.
@@ -118,25 +118,25 @@ def parse(text: str) -> Method:
         axis = next((axis for axis, registry in AXES.items() if registry.knows(value)), None)
         if axis is None:
             known = "; ".join(f"{axis}: {', '.join(r.names())}" for axis, r in AXES.items())
-            raise UsageError(f"`methods`: {value!r} in {text!r} is not known. Choose of {known}.")
+            raise UsageError(f"`methods`: {value!r} in {text!r} is not known. Choose from {known}.")
         if axis in chosen:
             raise UsageError(
                 f"`methods`: {text!r} has two values for the {axis}, {chosen[axis]} and {value}; "
                 "separate methods by commas."
             )
-        AXES[axis].get(value)  # complains of numbers that make no sense, such as 4:2
+        AXES[axis].get(value)  # raises for numbers that make no sense, such as 4:2
         chosen[axis] = value
     method = Method(**chosen)
     if method.scope == "output" and method.by_unit:
         raise UsageError(
             f"`methods`: {text!r}: the scope output compares the inputs of one unit with each "
-            "other, so that whole units cannot go; choose layer, global or erk."
+            "other, so it cannot prune whole units; choose layer, global or erk."
         )
     return method
 
 
 REFERENCE = (Method("weight"), Method("unit"))
-# In tables: the dense network as it is. It is no method that could be asked for.
+# The dense network as it is, in tables. Users cannot choose it as a method.
 BASELINE = Method("baseline")
 
 

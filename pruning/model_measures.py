@@ -1,4 +1,4 @@
-"""How small is a Keras model: sparsity, compression, multiply-adds: `network_pruning.measure`."""
+"""The size of a Keras model, sparsity, compression, multiply-adds: `network_pruning.measure`."""
 
 import dataclasses
 import math
@@ -29,30 +29,30 @@ def measure(
     """The size of a Keras model.
 
     Args:
-        model: any built Keras model; its weights are looked at, nothing is computed with data.
-        input_shape: of one example, such as (224, 224, 3): to count the multiply-adds of a model
-            that leaves its sizes open. Of a model with several inputs a list of shapes, or a
-            dictionary by the names of the inputs.
-        baseline: the model to compare with, such as the dense one that this one was made of: ratios
-            are against all of its parameters and multiply-adds.
+        model: any built Keras model; only its weights are read, no data is needed.
+        input_shape: of one example, such as (224, 224, 3), to count the multiply-adds of a model
+            with open sizes. For a model with several inputs a list of shapes, or a dictionary by
+            the names of the inputs.
+        baseline: the model to compare with, such as the dense one before pruning: ratios are
+            relative to all of its parameters and multiply-adds.
 
     Returns:
         A `ModelSize`: sparsity (in total, per layer, effective), nonzero parameters, compression
         ratio and multiply-adds; `print` shows it as a table.
 
     Raises:
-        UsageError: (a ValueError) if `model` or `baseline` is no Keras model, or takes no examples
-            of `input_shape`.
+        UsageError: (a ValueError) if `model` or `baseline` is not a Keras model, or takes no
+            examples of `input_shape`.
         ValueError: if a model is not built.
 
     Warns:
-        UserWarning: names layers with weights that are of no kind that can be pruned.
+        UserWarning: names layers with weights of a kind that cannot be pruned.
     """
     check_built(model)
     if baseline is not None:
         check_built(baseline, "baseline")
     if input_shape is not None:
-        zeros_for(model, input_shape)  # complains where sizes are known and others
+        zeros_for(model, input_shape)  # raises where the model's own sizes differ
     unknown = kernels.unknown_layers(model)
     if unknown:
         listed = ", ".join(map(kernels.describe, unknown))
@@ -64,7 +64,7 @@ def measure(
 
 
 def size_of(model: keras.Model, input_shape: Any = None) -> ModelSize:
-    """The same without a warning; `input_shape` counts only where sizes are open."""
+    """The same without a warning; `input_shape` is used only where sizes are open."""
     found = kernels.all_kernels(model)
     prunable = {kernel.name for kernel in hidden_kernels(model)}
     liveness, positions = LivenessAnalysis.of_model(model), _positions(model, found, input_shape)
@@ -77,12 +77,12 @@ def size_of(model: keras.Model, input_shape: Any = None) -> ModelSize:
         layers,
         sum(value.size for value in values),
         sum(int(np.count_nonzero(value)) for value in values),
-        _living(model, found, layers, liveness),
+        _num_effective(model, found, layers, liveness),
     )
 
 
-def _living(model, found, layers, liveness):
-    """How many numbers have an influence: weights of kernels, and all others of living units."""
+def _num_effective(model, found, layers, liveness):
+    """The number of effective parameters: live weights of kernels, and others of live units."""
     of_kernels = {id(kernel.variable) for kernel in found}
     others = [variable for variable in model.weights if id(variable) not in of_kernels]
     sizes = liveness.sizes() if liveness else {}
@@ -91,8 +91,8 @@ def _living(model, found, layers, liveness):
 
 
 def multiply_adds(model: keras.Model) -> int:
-    """Those of a model's kernels for one example if nothing is zero; their weights where sizes are
-    open."""
+    """Multiply-adds of a model's kernels for one example if nothing is zero; the number of their
+    weights where sizes are open."""
     found = kernels.all_kernels(model)
     positions = _positions(model, found)
     return sum(positions.get(kernel.name, 1) * kernel.size for kernel in found)
@@ -100,24 +100,24 @@ def multiply_adds(model: keras.Model) -> int:
 
 def _layer_size(kernel, prunable, liveness, positions):
     present = kernel.matrix() != 0
-    living = liveness and int(np.count_nonzero(liveness.of_kernel(kernel, present)))
+    num_live = liveness and int(np.count_nonzero(liveness.of_kernel(kernel, present)))
     nonzero, size = int(np.count_nonzero(present)), kernel.size
-    left = nonzero if living is None else living
+    effective = nonzero if num_live is None else num_live
     return LayerSize(
         kernel.name,
         tuple(kernel.variable.shape),
         size,
         nonzero,
-        living,
+        num_live,
         prunable,
-        positions and positions * left,
+        positions and positions * effective,
         positions and positions * size,
     )
 
 
 def _positions(model, found, input_shape=None):
-    """At how many positions each kernel is used for one example, by name: seen by showing the
-    model zeros. Empty where sizes are left open."""
+    """At how many positions each kernel is used for one example, by name: observed in a call with
+    zeros. Empty where sizes are open."""
     zeros = zeros_for(model)
     if zeros is None and input_shape is not None:
         zeros = zeros_for(model, input_shape)
@@ -134,15 +134,15 @@ def _positions(model, found, input_shape=None):
     except Exception as error:  # of the layers and the backend: anything
         shapes = keras.tree.map_structure(lambda tensor: tuple(tensor.shape[1:]), zeros)
         raise ValueError(
-            f"{model.name!r} takes no example of {shapes} ({one_line(error, 160)}); give another "
-            "`input_shape`."
+            f"{model.name!r} takes no examples of shape {shapes} ({one_line(error, 160)}); give "
+            "another `input_shape`."
         ) from error
     return total
 
 
 def _places(kernel, inputs, outputs):
-    """At how many positions a kernel is used in one call: of the output, but of the input for a
-    transposed convolution."""
+    """At how many positions a kernel is used in one call: positions of the output, or of the input
+    for a transposed convolution."""
     if isinstance(kernel.layer, kernels.TRANSPOSED):
         return math.prod(inputs.shape[1:]) // kernel.variable.shape[-1]
     if isinstance(kernel.layer, kernels.SEPARABLE):

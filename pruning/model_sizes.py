@@ -11,14 +11,14 @@ class LayerSize:
     Attributes:
         name: of the layer, or of the layer and the kernel.
         shape: of the kernel.
-        weights: how many it has.
+        weights: the number of its weights.
         nonzero: how many of them are not zero.
-        living: how many are not zero and have an influence on the answers; None where nobody
-            knows how layers are connected, in subclassed models.
-        prunable: whether pruning may remove some; an output layer's may not.
-        multiply_adds: one for each living weight at each position of the output, per example; None
-            where it is not known how many positions there are.
-        dense_multiply_adds: the same if nothing was zero.
+        living: how many are live: not zero, and with an influence on the outputs; None for
+            subclassed models, where the connections between layers are unknown.
+        prunable: whether its weights may be pruned; an output layer's may not.
+        multiply_adds: one for each live weight at each position of the output, per example; None
+            if the number of positions is not known.
+        dense_multiply_adds: the same if no weight were zero.
     """
 
     name: str
@@ -42,13 +42,13 @@ class ModelSize:
 
     Attributes:
         layers: the `LayerSize` of every kernel.
-        parameters: numbers of all kinds that the model holds: kernels, biases, normalizations,
-            embeddings, and others.
+        parameters: the number of all parameters: kernels, biases, normalizations, embeddings, and
+            others.
         nonzero: how many of them are not zero.
-        living: how many have an influence, as far as is known: of kernels the weights that are not
-            zero; of everything else all numbers but those of dead units.
-        baseline: the `ModelSize` that ratios are against; None for the model itself if none of its
-            weights were zero.
+        living: the number of effective parameters, which have an influence on the outputs as far as
+            is known: the live weights of kernels, and all other parameters but those of dead units.
+        baseline: the `ModelSize` that ratios are relative to; None for the model itself, as if none
+            of its weights were zero.
     """
 
     layers: tuple[LayerSize, ...]
@@ -76,18 +76,19 @@ class ModelSize:
 
     @property
     def compression_ratio(self) -> float:
-        """All numbers of the baseline over those of this model that live; infinite if none does."""
+        """All parameters of the baseline over the effective ones of this model; infinite if there
+        are none."""
         return _ratio((self.baseline or self).parameters, self.living)
 
     @property
     def multiply_adds(self) -> int | None:
-        """Per example, of all kernels; None if that of some is not known."""
+        """Multiply-adds of all kernels per example; None if some are not known."""
         return self._total("multiply_adds")
 
     @property
     def speedup(self) -> float | None:
-        """The baseline's multiply-adds if nothing was zero over those of this model; theoretical.
-        None if either is not known."""
+        """The theoretical speed-up: multiply-adds of the baseline, as if nothing were zero, over
+        those of this model. None if either is not known."""
         dense = (self.baseline or self)._total("dense_multiply_adds")
         if dense is None or self.multiply_adds is None:
             return None
@@ -122,7 +123,7 @@ class ModelSize:
             yield f"{self.multiply_adds:,} multiply-adds{self._compared(self.speedup, 'fewer')}"
 
     def _compared(self, ratio, than):
-        """What a ratio says; nothing without a baseline where it is 1."""
+        """A ratio in words; nothing where it is 1 and there is no baseline."""
         if ratio is None or (self.baseline is None and f"{ratio:.3g}" == "1"):
             return ""
         return f": {ratio:.3g}× {than}" + (" than the baseline" if self.baseline else "")
@@ -135,7 +136,7 @@ COLUMNS = (
 
 
 def columns(size: ModelSize) -> dict:
-    """What tables of networks hold of a size, by column; `layer_sparsity` by layer name."""
+    """The columns of a size in tables of networks; `layer_sparsity` by layer name."""
     return {name: getattr(size, name) for name in COLUMNS}
 
 

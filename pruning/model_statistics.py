@@ -1,4 +1,4 @@
-"""What a Keras model does with data, for criteria that look at it; on every backend."""
+"""Statistics of a Keras model on data, for criteria that need them; on every backend."""
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -17,22 +17,21 @@ if TYPE_CHECKING:
     from .gradients import LossGradients
 
 
-# Examples that are computed with at once.
+# Examples in a batch.
 BATCH = 64
 
 
 class ModelStatistics:
-    """Activations and gradients of a Keras model on a sample, computed when asked for.
+    """Activations and gradients of a Keras model on a sample, computed on first use.
 
-    Has what `Statistics` has for networks of dense layers: arrays by the kernel's name, of the
-    shape of its matrix.
+    Has the attributes of `Statistics`: arrays by the kernel's name, of the shape of its matrix.
 
     Raises:
-        UsageError: (a ValueError) if the data does not fit, or what comes of it is not finite.
+        UsageError: (a ValueError) if the data does not fit the model, or a result is not finite.
 
     Args:
         model: a built Keras model, compiled for gradients.
-        found: the `Kernel`s that are asked about.
+        found: the `Kernel`s to compute statistics of.
         data: examples as `fit` takes them, or `Examples`; None for no data.
         loss_gradients: a function that returns the `LossGradients` of the kernels' variables.
     """
@@ -50,7 +49,7 @@ class ModelStatistics:
     @cached_property
     def gradients(self) -> dict[str, np.ndarray]:
         """∂L/∂w, the mean over the sample."""
-        # Of equal batches, so that it does not matter whether the loss is a batch's mean or sum.
+        # Batches of equal size, so that it does not matter whether the loss is a mean or a sum.
         size = _equal_size(len(self.examples))
         return self._summed(lambda *e: [size * g for g in self._loss_gradients().mean(*e)], size)
 
@@ -76,7 +75,7 @@ class ModelStatistics:
         }
 
     def _summed(self, of_batch, size):
-        """The mean over the sample of what is summed over each batch of this size."""
+        """The mean over the sample, of sums over batches of this size."""
         self._check_loss()
         sums = [np.zeros(kernel.variable.shape, np.float64) for kernel in self.kernels]
         for batch in self.examples.batches(size):
@@ -88,8 +87,8 @@ class ModelStatistics:
         has_labels = self.examples.has_labels
         if not self.model.compiled:
             raise UsageError(
-                f"data: {self.model.name!r} is not compiled, so that it has no loss whose gradient "
-                "could be taken; compile it first."
+                f"data: {self.model.name!r} is not compiled, so it has no loss to take gradients "
+                "of; compile it first."
             )
         if not has_labels and self.model.loss is not None:
             raise UsageError(
@@ -119,7 +118,7 @@ def _finite(what, kernel, array):
 
 
 def _equal_size(number):
-    """The largest size of a batch that so many examples can be divided into equally."""
+    """The largest batch size that divides the number of examples."""
     return next(size for size in range(min(BATCH, number), 0, -1) if number % size == 0)
 
 
@@ -136,8 +135,8 @@ def _squares(kernel, inputs):
     if kernel.is_depthwise:
         return channels[:, np.newaxis]
     if kernel.name.endswith("/pointwise_kernel"):
-        # What the depthwise part makes of the inputs is not seen from outside: its norm is not
-        # known, and that of the channel stands for it.
+        # The output of the depthwise part cannot be observed; the norm of its input channel is
+        # used instead.
         channels = np.repeat(channels, sizes[-2] // channels.size)
     if isinstance(layer, kernels.TRANSPOSED):
         return channels

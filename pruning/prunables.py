@@ -1,7 +1,7 @@
-"""What of a Keras model competes: kernels on their own, or units with all that goes with them.
+"""What can be pruned in a Keras model: single kernels, or dependency groups of units.
 
-Either way it becomes a matrix of shape (inputs, units) for criteria, granularities and scopes, and
-a mask of that matrix becomes masks of the model's variables.
+Either way criteria, granularities and scopes get a matrix of shape (inputs, units), and a mask of
+that matrix becomes masks of the model's variables.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,8 +26,8 @@ class Prunables:
     Attributes:
         kernels: the `Kernel`s that may be pruned.
         layers: the `DependencyGroup`s by name.
-        left_alone: what cannot be pruned although it has weights, a phrase each.
-        choice: which layers a name means.
+        left_alone: descriptions of what has weights but cannot be pruned.
+        choice: finds layers by name.
     """
 
     kernels: list[Kernel]
@@ -43,13 +43,13 @@ class Prunables:
 
         Args:
             model: a built model.
-            by_unit: whether whole units go.
-            exclude: names of layers or nested models that are not to be pruned, with all within
-                them, or patterns such as `block1_*`; a single one may be given as it is.
+            by_unit: whether whole units are pruned.
+            exclude: names of layers or nested models that are not pruned, with all within them, or
+                patterns such as `block1_*`; a single one may be given as it is.
 
         Raises:
-            UsageError: if a name in `exclude` is of no layer, nothing is left to prune, or the
-                model is not a graph of layers and units are to go.
+            UsageError: if a name in `exclude` matches no layer, nothing remains to be pruned, or
+                units are to be pruned and the model is not a graph of layers.
             ValueError: if the model is not built.
         """
         hidden = hidden_kernels(model)
@@ -81,7 +81,7 @@ class Prunables:
 
     @property
     def scored(self) -> list[Kernel]:
-        """The `Kernel`s whose scores count: those that may be pruned, and those that read their
+        """The `Kernel`s that need scores: those that may be pruned, and the consumers of their
         units, such as the output layer's."""
         found = {kernel.name: kernel for kernel in self.kernels}
         for layer in self.layers.values():
@@ -89,8 +89,8 @@ class Prunables:
         return list(found.values())
 
     def meant(self, name: str) -> dict[str, int]:
-        """What the name of a layer means: the names of prunables, each with how many layers around
-        the nearest of its own that one is."""
+        """The dependency groups that the name of a layer refers to, each with the distance in
+        levels of nesting from the nearest of its own layers."""
         found = {}
         for each, layer in self.layers.items():
             distances = [self.choice.distance(part.kernel, name) for part in layer.parts]
@@ -107,7 +107,7 @@ class Prunables:
     def masks(
         self, layer_masks: Mapping[str, np.ndarray]
     ) -> list[tuple[keras.Variable, np.ndarray]]:
-        """Masks of all variables concerned, as pairs, from those of the prunables by name."""
+        """Pairs of variables and masks, from the masks of dependency groups by name."""
         return [*self._kernel_masks(layer_masks), *self._vector_masks(layer_masks)]
 
     def _kernel_masks(self, layer_masks):
@@ -135,9 +135,9 @@ def _whole(kernel):
 
 def _nothing_to_prune(model, hidden):
     if hidden:
-        return f"exclude: nothing that can be pruned is left of {model.name!r}; exclude less."
+        return f"exclude: nothing of {model.name!r} remains to be pruned; exclude less."
     return (
-        f"{model.name!r} has nothing that can be pruned: dense layers or convolutions are needed "
+        f"{model.name!r} has nothing that can be pruned: it needs dense layers or convolutions "
         "before the output layer."
     )
 
@@ -147,7 +147,7 @@ def hidden_kernels(model: keras.Model) -> list[Kernel]:
     found = kernels.all_kernels(model)
     function = layers_of(model)
     if function is None and found:
-        # Of a subclassed model nobody knows more than the order of its layers.
+        # Of a subclassed model only the order of its layers is known.
         places = {id(layer): place for place, layer in enumerate(layers_in_order(model))}
         outputs = {max((id(kernel.layer) for kernel in found), key=places.get)}  # type: ignore
     else:
@@ -156,7 +156,7 @@ def hidden_kernels(model: keras.Model) -> list[Kernel]:
 
 
 def _last_layers(function):
-    """The ids of the layers with kernels that are met first on the way back from the outputs."""
+    """The ids of the layers with kernels that come first on every path back from the outputs."""
     found, seen = set(), set()
     ahead = list(function.outputs)
     while ahead:
@@ -194,5 +194,5 @@ def _layers_of(op):
 
 
 def units_of(model: keras.Model) -> dict[str, DependencyGroup]:
-    """The units of a graph of layers as `DependencyGroup`s by name, output layers' left out."""
+    """The units of a graph of layers as `DependencyGroup`s by name, without output layers."""
     return find_units(model, hidden_kernels(model))[0]

@@ -21,7 +21,7 @@ from .criteria import Layer
 from .examples import Examples
 from .gradients import LossGradients
 from .granularities import GRANULARITIES
-from .masks import layer_scores, make_masks, present, rank_layer, useful_or_none
+from .masks import layer_scores, live_or_none, make_masks, present, rank_layer
 from .model_statistics import ModelStatistics
 from .prunables import Prunables
 from .ranking import Ranking
@@ -45,16 +45,16 @@ def prune(
 
     Args:
         model: any built Keras 3 model; a functional or sequential one to prune whole units.
-        sparsity: which share of the weights or units goes, in [0, 1], or a dictionary with that of
-            some layers by name; then no others are pruned. The name of a nested model or of a layer
-            with layers in it means all of them.
-        method: what goes: granularity, criterion and scope in one text, as in `unit` or
-            `weight/lamp/global`; the default is the smallest absolute values of each layer.
-        data: training examples for the criteria `gradient`, `activation` and `obd`: `(x, y)`, with
+        sparsity: the share of the weights or units to remove, in [0, 1], or a dictionary of shares
+            by layer name; then no other layers are pruned. The name of a nested model, or of a
+            layer that contains layers, applies to all of them.
+        method: granularity, criterion and scope in one text, as in `unit` or `weight/lamp/global`;
+            by default the weights of each layer with the smallest absolute values are removed.
+        data: calibration data for the criteria `gradient`, `activation` and `obd`: `(x, y)`, with
             weights `(x, y, weights)`, or batches of them in anything that `fit` takes, of which the
             first 1,000 examples are used. `activation` needs no labels: `(x, None)`.
         exclude: names of layers that stay as they are, with all layers in them, or patterns such as
-            `block1_*`. With whole units, what loses its units together with them stays too.
+            `block1_*`. If units are pruned, the whole dependency group of such a layer stays.
         seed: for the criterion `random`, a whole number of 0 or more.
 
     Returns:
@@ -63,12 +63,12 @@ def prune(
     Raises:
         UsageError: (a ValueError) if an argument makes no sense; the message says what to do.
         ValueError: if the model is not built or cannot be copied.
-        RunError: if a criterion of yours returns no scores.
+        RunError: if your own criterion returns invalid scores.
 
     Warns:
-        UserWarning: names layers with weights that cannot be pruned, whole layers that are removed,
-            and methods of a class of your own, such as `train_step`, that the copy does not have;
-            or says that a pattern such as `2:4` allows less than was asked for.
+        UserWarning: names layers with weights that cannot be pruned, layers that are removed
+            completely, and methods of your own model class, such as `train_step`, that the copy
+            does not have; or that a pattern such as `2:4` allows less than `sparsity`.
     """
     method = checked_method(method, oneshot=True)
     pruned = copy_of(model)
@@ -82,10 +82,10 @@ def prune(
 
 
 def copy_of(model: keras.Model) -> keras.Model:
-    """A model with the same weights, compiled as the other one is.
+    """A copy of a model with the same weights, compiled in the same way.
 
     Raises:
-        ValueError: if that cannot be, as with a subclassed model without `get_config`.
+        ValueError: if it cannot be copied, such as a subclassed model without `get_config`.
     """
     check_built(model)
     return copy_of_model(model)
@@ -95,7 +95,7 @@ def checked_method(text: str, oneshot: bool) -> methods.Method:
     """The `Method` of a text, without a recovery.
 
     Raises:
-        UsageError: if it is none, or not of the kind that is needed here.
+        UsageError: if it is not a method, or has a recovery, or with `oneshot` another schedule.
     """
     if not isinstance(text, str):
         raise UsageError(f"method: {text!r} is not a text such as 'weight/lamp/global'.")
@@ -105,8 +105,8 @@ def checked_method(text: str, oneshot: bool) -> methods.Method:
         raise UsageError(str(error).replace("`methods`:", "method:")) from None
     if method.recovery != "none":
         raise UsageError(
-            f"method: {text!r} names a recovery; train the pruned model with your own fit instead, "
-            "with the callback KeepPruned()."
+            f"method: {text!r} names a recovery; train the pruned model with fit and the callback "
+            "KeepPruned() instead."
         )
     if oneshot and method.schedule != "oneshot":
         raise UsageError(
@@ -118,7 +118,7 @@ def checked_method(text: str, oneshot: bool) -> methods.Method:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which share of each prunable goes in the end, those with the same share competing."""
+    """The target sparsity of each dependency group; those with the same target compete."""
 
     by_share: dict[float, tuple[str, ...]]
 
@@ -127,20 +127,20 @@ class Wanted:
         """Of a fraction, or a dictionary of them by layer name.
 
         Raises:
-            UsageError: if it is something else, or a name is that of no layer.
+            UsageError: if it is something else, or a name matches no layer.
         """
         if not isinstance(sparsity, Mapping):
             return cls({checked_fraction("sparsity", sparsity): tuple(prunables.layers)})
         if not sparsity:
             raise UsageError("sparsity: the dictionary is empty; give a layer's name and fraction.")
-        nearest = {}  # a layer's own fraction counts more than that of what it is in
+        nearest = {}  # a layer's own fraction takes precedence over that of what contains it
         for name, share in sparsity.items():
             share = checked_fraction(f"sparsity of {name!r}", share)
             for layer, distance in _meant(name, prunables).items():
                 before = nearest.get(layer, (distance, share))
                 if before[0] == distance and before[1] != share:
                     raise UsageError(
-                        f"sparsity: {name!r} loses its units together with {layer!r}; give both "
+                        f"sparsity: {name!r} is in one dependency group with {layer!r}; give both "
                         "the same fraction."
                     )
                 nearest[layer] = min(before, (distance, share))
@@ -153,10 +153,10 @@ class Wanted:
 
 
 def checked_fraction(name: str, value: Any) -> float:
-    """A fraction as a float; `name` is what the user calls it.
+    """A fraction as a float; `name` is for messages.
 
     Raises:
-        UsageError: if it is none.
+        UsageError: if it is not a fraction.
     """
     if not isinstance(value, Real) or math.isnan(value):
         raise UsageError(f"{name}: {value!r} is not a number; give a fraction such as 0.9.")
@@ -165,10 +165,10 @@ def checked_fraction(name: str, value: Any) -> float:
 
 
 def checked_seed(seed: Any) -> int:
-    """A seed as it was given.
+    """A valid seed, unchanged.
 
     Raises:
-        UsageError: if it is none.
+        UsageError: if it is not a seed.
     """
     if not isinstance(seed, Integral) or seed < 0:
         raise UsageError(f"seed: {seed!r} is not a whole number of 0 or more.")
@@ -176,16 +176,16 @@ def checked_seed(seed: Any) -> int:
 
 
 def _meant(name, prunables):
-    """What the name of a layer means; see `Prunables.meant`."""
+    """The dependency groups that a name refers to; see `Prunables.meant`."""
     found = prunables.meant(name)
     if not found:
         valid = ", ".join(prunables.layers)
-        raise UsageError(f"sparsity: {name!r} cannot be pruned; what can is: {valid}.")
+        raise UsageError(f"sparsity: {name!r} cannot be pruned; choose from {valid}.")
     return found
 
 
 class Pruner:
-    """Prunes a Keras model in place, once or again and again.
+    """Prunes a Keras model in place, once or repeatedly.
 
     Args:
         model, sparsity, data, exclude, seed: as for `prune`.
@@ -207,13 +207,13 @@ class Pruner:
         self.wanted = Wanted.of(sparsity, self.prunables)
 
     def warn(self) -> None:
-        """Warns of what has weights and cannot be pruned."""
+        """Warns of layers with weights that cannot be pruned."""
         if self.prunables.left_alone:
             listed = ", ".join(self.prunables.left_alone)
             warn_user(f"Not pruned: {listed}.")
 
     def warn_of_shortfalls(self, masks: Masks) -> None:
-        """Warns of what these masks do not remove as was asked."""
+        """Warns where these masks miss the target sparsity."""
         for sentence in self._shortfalls(masks):
             warn_user(sentence)
 
@@ -230,7 +230,7 @@ class Pruner:
         return found
 
     def remove(self, masks: Masks) -> None:
-        """Sets to zero what masks of prunables by name do not keep."""
+        """Sets to zero what the masks of dependency groups by name do not keep."""
         for variable, mask in self.prunables.masks(masks):
             zero(variable, mask)
 
@@ -238,28 +238,30 @@ class Pruner:
         """Masks of what is not zero now."""
         return present(self.prunables.matrices(), self.method.by_unit)
 
-    def useful(self) -> dict[str, np.ndarray] | None:
-        """Masks of what is not zero and has an influence; None for a subclassed model."""
-        living = LivenessAnalysis.of_model(self.model)
-        if living is None:
+    def live_masks(self) -> dict[str, np.ndarray] | None:
+        """Masks of live weights: not zero, and with an influence; None for a subclassed model."""
+        analysis = LivenessAnalysis.of_model(self.model)
+        if analysis is None:
             return None
         kernels = self.prunables.kernels
-        masks = {kernel.name: living.of_kernel(kernel, kernel.matrix() != 0) for kernel in kernels}
+        masks = {
+            kernel.name: analysis.of_kernel(kernel, kernel.matrix() != 0) for kernel in kernels
+        }
         return {name: layer.stacked(masks) for name, layer in self.prunables.layers.items()}
 
     def sparsity(self, masks: Masks) -> float:
-        """The share of the weights that masks of prunables do not keep."""
+        """The share of the weights that masks of dependency groups remove."""
         size = sum(mask.size for mask in masks.values())
         return 1 - sum(int(np.count_nonzero(mask)) for mask in masks.values()) / size
 
     def masks(
         self, asked: Callable[[float], float] = lambda share: share, previous: Masks | None = None
     ) -> dict[str, np.ndarray]:
-        """The masks of all prunables by name, of their matrices' shapes.
+        """The masks of all dependency groups by name, of their matrices' shapes.
 
         Args:
-            asked: the sparsity that is asked for now, for one that is wanted in the end.
-            previous: masks from before, what is gone stays gone; None for the first time.
+            asked: a function of the target sparsity that returns the current one.
+            previous: earlier masks; what they remove stays removed. None for the first time.
         """
         rankings = self.rankings(previous)
         found = {name: np.ones(layer.shape, bool) for name, layer in self.prunables.layers.items()}
@@ -268,29 +270,29 @@ class Pruner:
         return found
 
     def masks_at(self, rankings: Mapping[str, Ranking], k: float) -> dict[str, np.ndarray]:
-        """The masks of prunables that compete with each other, at sparsity `k`."""
+        """The masks of dependency groups that compete with each other, at sparsity `k`."""
         masks = make_masks(self.method, rankings, k)
         return {n: self._unpadded(self.prunables.layers[n], mask) for n, mask in masks.items()}
 
     def rankings(
-        self, previous: Masks | None = None, useful: Masks | None = None
+        self, previous: Masks | None = None, live: Masks | None = None
     ) -> dict[str, Ranking]:
-        """The `Ranking` of each prunable that is to lose something, by name.
+        """The `Ranking` of each dependency group with a target sparsity, by name.
 
         Args:
-            previous: masks from before, what is gone stays gone; None for the first time.
-            useful: masks of what has an influence, the rest goes first; None for what is not zero,
-                if nothing has been pruned before.
+            previous: earlier masks; what they remove stays removed. None for the first time.
+            live: masks of live weights, all others are removed first; None for those that are not
+                zero, if nothing has been pruned before.
         """
-        if previous is None and useful is None:
-            useful = useful_or_none(self.prunables.matrices())
+        if previous is None and live is None:
+            live = live_or_none(self.prunables.matrices())
         scores = self._scores()
         return {
             name: self._ranking(
                 self.prunables.layers[name],
                 scores,
                 previous and previous[name],
-                useful and useful[name],
+                live and live[name],
             )
             for names in self.wanted.by_share.values()
             for name in names
@@ -312,30 +314,30 @@ class Pruner:
             for kernel in kernels
         }
 
-    def _ranking(self, layer, scores, mask, useful):
+    def _ranking(self, layer, scores, mask, live):
         stacked, outgoing = layer.stacked(scores), layer.outgoing(scores)
         shapes = tuple(tuple(part.kernel.variable.shape) for part in layer.parts)
         rows = self._padded_rows(layer)
         if rows is None:
             return rank_layer(
-                self.method, layer.name, stacked, outgoing, mask, useful, array_shapes=shapes
+                self.method, layer.name, stacked, outgoing, mask, live, array_shapes=shapes
             )
-        # Neighbours are of one position of the filter: channels are filled up with some that are
-        # gone already.
+        # Groups of neighbours must not span positions of a filter: its channels are padded with
+        # rows that count as removed already.
         whole = np.zeros((len(rows), stacked.shape[1]), bool)
         whole[rows >= 0] = True if mask is None else mask
         padded = np.zeros(whole.shape, stacked.dtype)
         padded[rows >= 0] = stacked
-        if useful is not None:
-            useful, among = np.zeros_like(whole), useful
-            useful[rows >= 0] = among
+        if live is not None:
+            live, among = np.zeros_like(whole), live
+            live[rows >= 0] = among
         return rank_layer(
-            self.method, layer.name, padded, outgoing, whole, useful, stacked.shape, shapes
+            self.method, layer.name, padded, outgoing, whole, live, stacked.shape, shapes
         )
 
     def _padded_rows(self, layer):
-        """For each row of the padded matrix that of the matrix, -1 for what fills it up; None where
-        nothing has to be filled up."""
+        """For each row of the padded matrix the row of the matrix, -1 for padding; None if no
+        padding is needed."""
         together = GRANULARITIES.get(self.method.granularity).inputs_together
         kernel = layer.parts[0].kernel
         channels = kernel.variable.shape[kernel.inputs[-1]] if kernel.inputs else 1

@@ -1,4 +1,4 @@
-"""The items of a layer in the order in which they are removed."""
+"""The items of a layer in the order in which they are pruned."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,9 +9,9 @@ import numpy as np
 
 
 def num_pruned(k: float, size: int) -> int:
-    """How many of `size` items are removed at sparsity `k`: exactly floor(k * size).
+    """How many of `size` items are pruned at sparsity `k`: exactly floor(k * size).
 
-    `k` counts as the decimal number that was typed, so that 0.29 of 100 is 29 although the binary
+    `k` is taken as the decimal number that was typed: 0.29 of 100 is 29, although the binary
     product is 28.999999999999996.
     """
     return int(Decimal(repr(float(k))) * size)
@@ -20,9 +20,9 @@ def num_pruned(k: float, size: int) -> int:
 def ascending(scores: np.ndarray) -> np.ndarray:
     """Flat indices of scores in ascending order; ties by position.
 
-    None of them is negative but those that go first, which are all the same.
+    Scores are not negative, except those of items to prune first, which are all equal.
 
-    The bits of such `float32`s are whole numbers in the same order. With the positions behind them
+    The bits of such `float32`s are whole numbers in the same order. With the positions appended,
     NumPy sorts them several times as fast as it finds a stable order.
     """
     if scores.dtype != np.float32:
@@ -38,27 +38,28 @@ def ascending(scores: np.ndarray) -> np.ndarray:
 class Ranking:
     """The items of one layer, from the least to the most important.
 
-    One sort serves every sparsity, and masks nest: what is gone at `k` is gone at every larger `k`.
-    What has been removed before is counted, not sorted again: of a network that is pruned step by
-    step only the living part needs to be ranked.
+    One sort serves every sparsity, and masks nest: what is pruned at `k` is pruned at every larger
+    `k`. Items that were pruned earlier are counted, not sorted again: of a network that is pruned
+    step by step only the remaining part is ranked.
 
     Attributes:
-        scores: importance of each item, of shape (inputs, units) or (units,), say.
-        order: flat indices into `scores` of the items that may be removed, least important first;
-            ties in order of position. Items that are gone are not among them.
+        scores: importance of each item, for example of shape (inputs, units) or (units,).
+        order: flat indices into `scores` of the items that may be pruned, least important first;
+            ties in order of position. Items that are pruned already are not among them.
         shape: of the layer's kernel, (inputs, units).
-        alive: booleans of the shape of `scores`, False for what is gone; None if nothing is.
-        dense_shape: of the layer's kernel in the dense network, where only the living part of it
-            is ranked.
+        remaining: booleans of the shape of `scores`, False for items that are pruned already; None
+            if none is.
+        dense_shape: of the layer's kernel in the dense network, where only the remaining part of
+            it is ranked.
         dense_items: shape of all its items there.
-        array_shapes: of the kernels in the dense network as they are stored, of a convolution
-            (height, width, inputs, units), say; `dense_shape` only if not given.
+        array_shapes: of the kernels in the dense network as they are stored, for example
+            (height, width, inputs, units) of a convolution; by default only `dense_shape`.
     """
 
     scores: np.ndarray
     order: np.ndarray
     shape: tuple[int, int]
-    alive: np.ndarray | None = None
+    remaining: np.ndarray | None = None
     dense_shape: tuple[int, int] | None = None
     dense_items: Any = None
     array_shapes: tuple[tuple[int, ...], ...] | None = None
@@ -77,47 +78,49 @@ class Ranking:
         return int(np.prod(self.dense_items))
 
     @cached_property
-    def gone(self) -> int:
-        """How many of them are gone already."""
-        left = self.scores.size if self.alive is None else int(np.count_nonzero(self.alive))
-        return self.size - left
+    def num_pruned(self) -> int:
+        """How many of them are pruned already."""
+        mask = self.remaining
+        return self.size - (self.scores.size if mask is None else int(np.count_nonzero(mask)))
 
     @property
-    def capacity(self) -> int:
-        """How many may be gone at most."""
-        return self.gone + self.order.size
+    def max_prunable(self) -> int:
+        """How many may be pruned at most, including those that are pruned already."""
+        return self.num_pruned + self.order.size
 
     def num_removed(self, k: float) -> int:
-        """How many items the layer loses at sparsity `k` on its own."""
+        """How many items the layer loses at sparsity `k` if it is pruned on its own."""
         return num_pruned(k, self.size)
 
-    def removed(self, count: int | np.ndarray) -> np.ndarray:
-        """Flat indices of the items that go so that `count` are gone, or as many as may be.
+    def pruned_indices(self, count: int | np.ndarray) -> np.ndarray:
+        """Flat indices of the items to prune next, so that `count` are pruned in all, or as many as
+        may be.
 
         Args:
             count: a number for the whole layer, or for each column of the scores, of shape
                 (units,).
         """
         if np.ndim(count):
-            return self._removed_of_each_column(count)
-        return self.order[: max(int(count) - self.gone, 0)]
+            return self._pruned_by_column(count)
+        return self.order[: max(int(count) - self.num_pruned, 0)]
 
-    def _removed_of_each_column(self, counts):
+    def _pruned_by_column(self, counts):
         columns = self.order % self.scores.shape[1]
         by_column = np.argsort(columns, kind="stable")  # within a column they stay in order
-        left = np.bincount(columns, minlength=self.scores.shape[1])
-        place = np.arange(self.order.size) - np.repeat(np.cumsum(left) - left, left)
-        goes = np.asarray(counts) - (self.dense_items[0] - self._left_in_columns)
-        return self.order[by_column[place < np.repeat(goes, left)]]
+        prunable = np.bincount(columns, minlength=self.scores.shape[1])
+        place = np.arange(self.order.size) - np.repeat(np.cumsum(prunable) - prunable, prunable)
+        to_prune = np.asarray(counts) - (self.dense_items[0] - self._remaining_by_column)
+        return self.order[by_column[place < np.repeat(to_prune, prunable)]]
 
     @property
-    def _left_in_columns(self):
-        if self.alive is None:
+    def _remaining_by_column(self):
+        if self.remaining is None:
             return np.full(self.scores.shape[1], self.scores.shape[0])
-        return self.alive.sum(axis=0)
+        return self.remaining.sum(axis=0)
 
     def kept(self, count: int | np.ndarray) -> np.ndarray:
-        """Which items are kept if `count` are gone: booleans of the shape of `scores`."""
-        kept = np.ones(self.scores.shape, bool) if self.alive is None else self.alive.copy()
-        kept.ravel()[self.removed(count)] = False
+        """Which items are kept if `count` are pruned: booleans of the shape of `scores`."""
+        all_kept = np.ones(self.scores.shape, bool)
+        kept = all_kept if self.remaining is None else self.remaining.copy()
+        kept.ravel()[self.pruned_indices(count)] = False
         return kept

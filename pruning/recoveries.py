@@ -1,7 +1,7 @@
-"""And then? One registered function per recovery.
+"""What repairs a pruned network? One registered function per recovery.
 
-A recovery says how a pruned network is trained, with its mask, to make up for what it has lost.
-The settings that it reads are declared with it: networks depend on those and no others.
+A recovery decides how a pruned network is retrained, with its mask, to regain accuracy. The
+settings that it reads are declared with it: networks depend on those and no others.
 """
 
 import math
@@ -33,7 +33,7 @@ class Recovery:
 
 @register_recovery("none", settings=())
 def none(_config: Any) -> Recovery:
-    """Nothing: the network stays as pruning left it."""
+    """No retraining: the network stays as it is after pruning."""
     return Recovery(0, lambda _: 0.0)
 
 
@@ -41,22 +41,24 @@ def none(_config: Any) -> Recovery:
     "finetune", settings=("finetune_epochs", "finetune_learning_rate", "learning_rate")
 )
 def finetune(config: Any) -> Recovery:
-    """Trains on, from `finetune_learning_rate` down to nothing (Han et al., 2015)."""
+    """Fine-tuning, with a learning rate that decays from `finetune_learning_rate` to 0 along a
+    cosine (Han et al., 2015)."""
     rate = config.finetune_learning_rate or config.learning_rate
     return Recovery(config.finetune_epochs, lambda progress: rate * _cosine(progress))
 
 
 @register_recovery("weight_rewind", settings=("finetune_epochs", "rewind_epoch", "learning_rate"))
 def weight_rewind(config: Any) -> Recovery:
-    """The lottery ticket: the remaining weights begin again from an early epoch, at the learning
-    rate of then (Frankle & Carbin, 2019, arXiv:1803.03635; Frankle et al., 2020,
-    arXiv:1912.05671)."""
+    """Weight rewinding (the lottery ticket): the remaining weights are reset to those of an early
+    epoch and trained again with its learning rate (Frankle & Carbin, 2019, arXiv:1803.03635;
+    Frankle et al., 2020, arXiv:1912.05671)."""
     return Recovery(config.finetune_epochs, lambda _: config.learning_rate, rewinds=True)
 
 
 @register_recovery("lr_rewind", settings=("finetune_epochs", "learning_rate"))
 def lr_rewind(config: Any) -> Recovery:
-    """The weights stay, the learning rate begins again (Renda et al., 2020, arXiv:2003.02389)."""
+    """Learning-rate rewinding: retraining with the original learning rate; the weights are not
+    reset (Renda et al., 2020, arXiv:2003.02389)."""
     return Recovery(config.finetune_epochs, lambda _: config.learning_rate)
 
 

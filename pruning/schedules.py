@@ -1,8 +1,8 @@
 """When is pruned? One registered function per schedule.
 
-A schedule says in which `Round`s a network gets from one sparsity, `previous`, to the next, `k`.
-After every round the recovery follows. The settings that it reads are declared with it (a ramp
-takes `prune_epochs`): networks depend on those and no others.
+A schedule returns the `Round`s that take a network from one sparsity, `previous`, to the next, `k`.
+Every round is followed by the recovery. The settings that a schedule reads are declared with it (a
+ramp takes `prune_epochs`): networks depend on those and no others.
 """
 
 from collections.abc import Callable
@@ -20,10 +20,11 @@ class Round:
     """One round: to a sparsity at once, or step by step while the network trains.
 
     Attributes:
-        sparsity: what is reached at its end.
+        sparsity: at its end.
         ramp: the sparsity at a progress in [0, 1] of `prune_epochs` epochs of training, or None
-            where everything is removed at once.
-        from_dense: whether it begins with the dense network, not with what the round before left.
+            if everything is removed at once.
+        from_dense: whether it begins with the dense network, not with the result of the previous
+            round.
     """
 
     sparsity: float
@@ -40,10 +41,10 @@ def oneshot(_previous: float, k: float, _config: Any) -> list[Round]:
 @register_schedule("gradual", settings=("prune_epochs",))
 def gradual(previous: float, k: float, _config: Any) -> list[Round]:
     """While training, fast at first and slower towards the end: k + (k₀ - k)(1 - t)³ (Zhu & Gupta,
-    2017, arXiv:1710.01878). Goes on from the sparsity before."""
+    2017, arXiv:1710.01878). Continues from the previous sparsity."""
 
     def ramp(progress):
-        # Rounding must not ask for less than what is gone already.
+        # Rounding must not ask for less than what is pruned already.
         return max(previous, k + (previous - k) * (1 - progress) ** 3)
 
     return [Round(k, ramp)]
@@ -51,9 +52,9 @@ def gradual(previous: float, k: float, _config: Any) -> list[Round]:
 
 @register_schedule("iterative", settings=("prune_fraction",))
 def iterative(previous: float, k: float, config: Any) -> list[Round]:
-    """A share of what is left (`prune_fraction`), recover, repeat (Han et al., 2015; Frankle &
-    Carbin, 2019). Goes on from the sparsity before."""
-    # What a `k` of few digits leaves after its last whole round is not worth a round of its own.
+    """Remove a share of what remains (`prune_fraction`), recover, repeat (Han et al., 2015; Frankle
+    & Carbin, 2019). Continues from the previous sparsity."""
+    # A tiny remainder, from the few digits of `k`, is not worth a round of its own.
     end = max(1 - k, SMALLEST_REST) / (1 - SMALLEST_ROUND)
     rounds, remaining = [], (1 - previous) * (1 - config.prune_fraction)
     while remaining > end:
@@ -62,5 +63,5 @@ def iterative(previous: float, k: float, config: Any) -> list[Round]:
     return [*rounds, Round(k)]
 
 
-# Rounds that remove next to nothing are of no use: a smaller share of what is left, or of all.
+# Rounds that remove a smaller share of the remaining weights, or of all, are not worthwhile.
 SMALLEST_ROUND, SMALLEST_REST = 0.02, 1e-5

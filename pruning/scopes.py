@@ -1,8 +1,8 @@
 """Who competes with whom? One registered function per scope.
 
-A scope says how many items of each layer of the dense network are gone at sparsity `k`: from the
-layers' `Ranking`s a number for each layer, or an array with a number for each of its units. Which
-ones go, the ranking says.
+A scope decides how many items of each layer of the dense network are pruned at sparsity `k`: from
+the layers' `Ranking`s it returns a number for each layer, or an array with a number for each of its
+units. The ranking decides which ones.
 """
 
 import math
@@ -39,8 +39,8 @@ def each_output(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, np.nda
     """
     if any(ranking.scores.ndim < 2 for ranking in rankings.values()):
         raise RunError(
-            "The scope 'output' compares the inputs of one unit with each other, so that whole "
-            "units cannot go; choose layer, global or erk."
+            "The scope 'output' compares the inputs of one unit with each other, so it cannot "
+            "prune whole units; choose layer, global or erk."
         )
     return {
         name: np.full(ranking.scores.shape[1], num_pruned(k, ranking.dense_items[0]))
@@ -50,15 +50,16 @@ def each_output(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, np.nda
 
 @register_scope("global")
 def whole_network(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
-    """The least important items go, wherever they are; layers end up with different sparsities."""
+    """The least important items of the whole network are removed; layers end up with different
+    sparsities."""
     scores = np.concatenate([r.scores.ravel()[r.order] for r in rankings.values()])
     layer = np.repeat(np.arange(len(rankings)), [r.order.size for r in rankings.values()])
     total = num_pruned(k, sum(ranking.size for ranking in rankings.values()))
-    goes = max(total - sum(ranking.gone for ranking in rankings.values()), 0)
-    first = np.argsort(scores, kind="stable")[:goes]
+    to_prune = max(total - sum(ranking.num_pruned for ranking in rankings.values()), 0)
+    first = np.argsort(scores, kind="stable")[:to_prune]
     counts = np.bincount(layer[first], minlength=len(rankings))
     return {
-        name: ranking.gone + int(count)
+        name: ranking.num_pruned + int(count)
         for (name, ranking), count in zip(rankings.items(), counts, strict=True)
     }
 
@@ -71,7 +72,7 @@ def erdos_renyi(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
     arXiv:1911.11134)."""
     wanted = {name: _erk_share(ranking) for name, ranking in rankings.items()}
     sizes = {name: ranking.size for name, ranking in rankings.items()}
-    least = {name: ranking.size - ranking.capacity for name, ranking in rankings.items()}
+    least = {name: ranking.size - ranking.max_prunable for name, ranking in rankings.items()}
     total = sum(sizes.values())
     keep = total - num_pruned(k, total)
     kept = _rounded(_shared_out(keep, wanted, least, sizes), sizes, keep)
@@ -79,8 +80,8 @@ def erdos_renyi(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
 
 
 def _erk_share(ranking):
-    """How many items of a layer are kept, before scaling. Kernels that lose their units together
-    count with their weights."""
+    """How many items of a layer are kept, before scaling; for units of several kernels, by the
+    weights of all of them."""
     shapes = ranking.array_shapes
     return ranking.size * sum(map(sum, shapes)) / sum(map(math.prod, shapes))
 
@@ -88,19 +89,19 @@ def _erk_share(ranking):
 def _shared_out(keep, wanted, least, most):
     """Shares of `keep` in proportion to `wanted`, each between `least` and `most`.
 
-    A layer whose share would lie outside is fixed at its bound, and the others share the rest.
+    A layer whose share would be outside is fixed at its bound; the others share the remainder.
     """
     fixed = {}
     while True:
-        rest = [name for name in wanted if name not in fixed]
-        left = keep - sum(fixed.values())
-        scale = max(left, 0) / sum(wanted[name] for name in rest) if rest else 0.0
-        shares = {name: scale * wanted[name] for name in rest}
-        over = {name: most[name] for name in rest if shares[name] > most[name]}
-        under = {name: least[name] for name in rest if shares[name] < least[name]}
+        free = [name for name in wanted if name not in fixed]
+        remainder = keep - sum(fixed.values())
+        scale = max(remainder, 0) / sum(wanted[name] for name in free) if free else 0.0
+        shares = {name: scale * wanted[name] for name in free}
+        over = {name: most[name] for name in free if shares[name] > most[name]}
+        under = {name: least[name] for name in free if shares[name] < least[name]}
         if not over and not under:
             return {name: fixed.get(name, shares.get(name)) for name in wanted}
-        # The side that is further off is fixed first; the other one may fit afterwards.
+        # The larger violation is fixed first; the other side may fit afterwards.
         too_much = sum(shares[name] - bound for name, bound in over.items())
         too_little = sum(bound - shares[name] for name, bound in under.items())
         fixed |= over if too_much >= too_little else under

@@ -1,4 +1,4 @@
-"""What a method does not do as it was asked to, in the same words for a model and for a table."""
+"""Warnings where a method misses the requested sparsity, the same for models and tables."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ from ..utils import CLEARLY_LESS, percent
 
 
 def is_missed(granularity: str, sparsity: float, k: float) -> bool:
-    """Whether a pattern such as 2:4 allows less than the sparsity `k` that was asked for."""
+    """Whether a pattern such as 2:4 allows less than the requested sparsity `k`."""
     return ":" in granularity and sparsity < k - CLEARLY_LESS
 
 
 def of_pattern(method: str, k_vals: Sequence[float], most: float) -> str:
-    """That a method's pattern allows a sparsity of `most`, where `k_vals` were asked for."""
+    """A warning that a method's pattern allows a sparsity of `most` only, not these `k_vals`."""
     return (
         f"{method} was asked for {_listed(k_vals)} but removes at most {100 * most:.2f} % of the "
         "hidden weights: its pattern allows no more."
@@ -19,10 +19,16 @@ def of_pattern(method: str, k_vals: Sequence[float], most: float) -> str:
 
 
 def of_layers(method: str, layers: Sequence[str], k: float, nothing_left: bool = False) -> str:
-    """That a method removes all of some layers at sparsity `k`, and, if so, that nothing is left on
-    any path from the inputs to the outputs."""
+    """A warning that a method removes all weights of some layers at sparsity `k`.
+
+    Args:
+        method: its name.
+        layers: the names of the layers.
+        k: the sparsity.
+        nothing_left: whether no path from the inputs to the outputs remains.
+    """
     whole = "the whole layer" if len(layers) == 1 else "whole layers:"
-    then = ": the network answers the same to all examples" if nothing_left else ""
+    then = ": the network gives every example the same answer" if nothing_left else ""
     return f"{method} removes {whole} {', '.join(layers)} at {percent(k)}{then}."
 
 

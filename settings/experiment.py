@@ -1,4 +1,4 @@
-"""One experiment as data: every setting, its bounds and what goes together."""
+"""One experiment as data: every setting, its bounds, and which settings go together."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -74,19 +74,19 @@ class ExperimentConfig(Settings):
     experiment_id: str | None = setting(
         None,
         "Name of the experiment's folder under `output_dir`. "
-        "(default: <dataset>-<epochs>-lr=<lr>-l1=<l1>-l2=<l2>, and what else of training is not "
-        "at its default, such as -seed=1)",
+        "(default: <dataset>-<epochs>-lr=<lr>-l1=<l1>-l2=<l2>, followed by other training settings "
+        "that are not at their defaults, such as -seed=1)",
         bounds=plain_name,
     )
     output_dir: str = setting(
         OUTPUT_DIR,
         "Folder in which experiments are written: results/ of the checkout or, where the program "
-        "is installed, of the folder that you stand in.",
+        "is installed, of the current folder.",
         bounds=not_blank("name the folder to write experiments in"),
     )
     seed: int = setting(
         0,
-        "Seed of the initial weights, of the data order, and of what is random in pruning.",
+        "Seed of the initial weights, the data order, and everything random in pruning.",
         bounds=between(0, MAX_SEED),
         trains=True,
     )
@@ -97,88 +97,91 @@ class ExperimentConfig(Settings):
     )
     model: str = setting(
         "mlp",
-        "Network to train: mlp, lenet_300_100, lenet_5, or a model that Keras has saved, a file "
-        "that ends in .keras, .h5 or .hdf5.",
+        "Network to train: mlp, lenet_300_100, lenet_5, or a model saved by Keras, a file that "
+        "ends in .keras, .h5 or .hdf5.",
         trains=True,
     )
     methods: tuple[str, ...] = setting(
         ("weight", "unit"),
         "Pruning methods, separated by commas. Each names its granularity, criterion, scope, "
-        "schedule and recovery, as in weight/lamp/global/gradual/finetune; what is not named is "
-        "at its default. weight and unit are always among them. help lists all values.",
+        "schedule and recovery, as in weight/lamp/global/gradual/finetune; what is not named takes "
+        "its default. weight and unit are always included. The value help lists all choices.",
     )
     preset: str | None = setting(
         None,
-        "A recipe, strong or strong_units: values for the flags below and `methods`, each of which "
-        "you may still give.",
+        "Values for `methods` and the flags below that work well together: strong or strong_units. "
+        "Flags that you give take precedence.",
     )
     plugins: tuple[str, ...] = setting(
-        (), "Python modules of yours, separated by commas, that register criteria and the like."
+        (), "Your own Python modules, separated by commas, that register criteria and the like."
     )
     prune_epochs: int = setting(
         4,
-        "Epochs of training in which the schedule gradual gets from one sparsity to the next.",
+        "Epochs in which the schedule gradual raises the sparsity from one value to the next.",
         bounds=at_least(1),
         retrains=True,
     )
     prune_fraction: float = setting(
         0.2,
-        "Share of what is left that the schedule iterative removes in each round.",
+        "Share of the remaining weights or units that the schedule iterative removes in each "
+        "round.",
         bounds=between(0.01, 0.99),
         retrains=True,
     )
     finetune_epochs: int = setting(
-        6, "Epochs of training in each recovery.", bounds=at_least(1), retrains=True
+        6, "Epochs of fine-tuning in each recovery.", bounds=at_least(1), retrains=True
     )
     finetune_learning_rate: float | None = setting(
         None,
-        "Learning rate at which the recovery finetune begins. (default: `learning_rate`)",
+        "Initial learning rate of the recovery finetune. (default: `learning_rate`)",
         bounds=above(0),
         retrains=True,
     )
     control_rounds: int = setting(
         1,
-        "Rounds of further training, each as the method's own, for the control of methods that "
-        "train: the dense network that theirs are compared with.",
+        "Rounds of retraining for the control, the dense network that retrained networks are "
+        "compared with. Each is trained as a round of the method is.",
         bounds=at_least(1),
     )
     rewind_epoch: int = setting(
         0,
-        "Epoch of the dense training to whose end weight_rewind goes back; 0 for the beginning.",
+        "Epoch of the dense training whose weights the recovery weight_rewind restores; 0 for the "
+        "initial weights.",
         retrains=True,
     )
     distillation: float = setting(
         0.0,
-        "Share of the dense network's answers in what a network learns while it is pruned and "
-        "recovers; the rest are the labels.",
+        "Distillation weight, in [0, 1], while a network is pruned and recovers: how much the soft "
+        "targets of the teacher, the dense network, count against the labels.",
         bounds=between(0, 1),
         retrains=True,
     )
     shift: int = setting(
         0,
-        "While a network is pruned and recovers, move each training image at random by up to this "
-        "many pixels in each direction, anew in every epoch.",
+        "Augmentation while a network is pruned and recovers: shift each training image at random "
+        "by up to this many pixels in each direction, anew in every epoch.",
         bounds=between(0, MAX_SHIFT),
         retrains=True,
     )
     tensorboard: bool = setting(
-        False, "Also write TensorBoard's event files, for those who compare experiments there."
+        False, "Also write event files for TensorBoard, to compare experiments there."
     )
     replicates: int = setting(
         1,
-        "Run the experiment with this many seeds, from `seed` on, and report mean and interval.",
+        "Run the experiment with this many seeds, from `seed` on, and report means and confidence "
+        "intervals.",
         bounds=at_least(1),
     )
     threads: int | None = setting(
         None,
-        "Threads that compute, at most. Another number rounds otherwise, so that results differ in "
-        "their last digits. (default: one for each processor core)",
+        "Maximum number of threads. Another number changes rounding: results differ in their last "
+        "digits. (default: one for each processor core)",
         bounds=at_least(1),
     )
     ray_address: str | None = setting(
         None,
-        "With `replicates`: run the seeds beside each other on Ray, where it is: local for this "
-        "machine, auto or ray://<host>:10001 for a cluster, see docs/cluster.md.",
+        "With `replicates`: run the seeds in parallel on Ray: local for this machine, auto or "
+        "ray://<host>:10001 for a cluster, see docs/cluster.md.",
     )
 
     def __post_init__(self) -> None:
@@ -188,8 +191,8 @@ class ExperimentConfig(Settings):
         between(1, MAX_SEED - self.seed + 1)("replicates", self.replicates)
         if self.ray_address is not None and self.replicates == 1:
             raise UsageError(
-                "`ray_address` runs the seeds of `replicates`; for other experiments beside each "
-                "other there is python -m network-pruning.sweep."
+                "`ray_address` runs the seeds of `replicates` in parallel; for other experiments "
+                "use python -m network-pruning.sweep."
             )
         self._fill_in("k_vals", _checked_k_vals(self.k_vals))
         if self.experiment_id is None:
@@ -198,14 +201,14 @@ class ExperimentConfig(Settings):
             self._fill_in("experiment_id", name)
         if self.experiment_id == "sweeps":
             raise UsageError(
-                "`experiment_id`: the folder sweeps holds sweeps; choose another name."
+                "`experiment_id`: the name sweeps is reserved for sweeps; choose another name."
             )
 
     def _check_epochs(self) -> None:
         if self.epochs == 0 and not is_file(self.model):
             raise UsageError(
-                f"`epochs=0` prunes a saved model as it is, but `model={self.model}` is none; give "
-                f"a file that ends in {', '.join(MODEL_FILES)}, or train for 1 epoch or more."
+                f"`epochs=0` prunes a saved model as it is, but `model={self.model}` is not one; "
+                f"give a file that ends in {', '.join(MODEL_FILES)}, or train for 1 epoch or more."
             )
         at_least(0 if is_file(self.model) else 1)("epochs", self.epochs)
         between(0, self.epochs)("rewind_epoch", self.rewind_epoch)
@@ -215,7 +218,7 @@ class ExperimentConfig(Settings):
             if not is_file(self.dataset):
                 self._fill_in("num_valid", DEFAULT_NUM_VALID)
         else:
-            # How many examples a file has is not known before it is read.
+            # The number of examples in a file is not known before it is read.
             bounds = at_least(0) if is_file(self.dataset) else between(0, MAX_NUM_VALID)
             bounds("num_valid", self.num_valid)
 
@@ -231,7 +234,7 @@ def training_settings() -> list[str]:
 
 
 def retraining_settings() -> list[str]:
-    """The names of the settings that say how a network is trained while and after pruning."""
+    """The names of the settings of training during and after pruning."""
     return marked(ExperimentConfig, "retrains")
 
 
@@ -240,10 +243,10 @@ def config_of(values: Mapping[str, Any], given: Collection[str]) -> ExperimentCo
 
     Args:
         values: by name; lists as lists of texts.
-        given: the names of those that somebody gave: they go before a preset's.
+        given: the names of those that the user gave: they take precedence over a preset's.
 
     Raises:
-        UsageError: if a value is out of range, or a sparsity is no number.
+        UsageError: if a value is out of range, or a sparsity is not a number.
     """
     chosen = {name: value for name, value in preset(values["preset"]).items() if name not in given}
     values = {**values, **chosen}

@@ -1,4 +1,4 @@
-"""One export as data: what to export, how accurate it must stay, which files to write."""
+"""One export as data: what to export, the allowed accuracy drop, which files to write."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from .fields import (
 from .files import MODEL_FILES, OUTPUT_DIR
 
 EXPORT_FORMATS = ("keras", "npk", "litert")
-# What an exported network is compared with.
+# The dense networks that an exported one may be compared with.
 REFERENCES = ("baseline", "control")
 BITS = range(2, 7)
 
@@ -41,26 +41,26 @@ class ExportConfig(Settings):
         OUTPUT_DIR, "Folder in which experiments are, and exports are written."
     )
     method: str | None = setting(
-        None, "Choose among the networks of this method, as metrics.csv names it. (default: of all)"
+        None, "Choose among the networks of this method, named as in metrics.csv. (default: all)"
     )
     k: float | None = setting(
-        None, "Choose among the networks of this sparsity. (default: of all)", bounds=fraction
+        None, "Choose among the networks of this sparsity. (default: all)", bounds=fraction
     )
     model: str | None = setting(
-        None, "Export a model that Keras has saved, which no experiment made; with `dataset`."
+        None, "Export a model saved by Keras instead of an experiment; needs `dataset`."
     )
     dataset: str | None = setting(
         None, "With `model`: digits, fashion, or an .npz file, see docs/own.md."
     )
     max_accuracy_drop: float = setting(
         0.0,
-        "Share of the validation examples, in [0, 1], by which the exported model may be right "
-        "less often than what `reference` names, or than `model`.",
+        "Allowed drop in validation accuracy, a fraction in [0, 1], relative to `reference` or, "
+        "with `model`, to that model.",
         bounds=fraction,
     )
     reference: str = setting(
         "baseline",
-        "What `max_accuracy_drop` is measured against: baseline, the dense network as it is, or "
+        "What `max_accuracy_drop` is measured against: baseline, the untouched dense network, or "
         "control, the dense network with the same further training as the pruned network.",
         bounds=one_of(*REFERENCES, rule=f"choose {' or '.join(REFERENCES)}"),
     )
@@ -71,32 +71,34 @@ class ExportConfig(Settings):
     )
     bits: tuple[int, ...] = setting(
         tuple(BITS),
-        "Choose among so many bits for each weight: 2 to 6, separated by commas.",
+        "Quantization: bits per weight to choose from, 2 to 6, separated by commas.",
         bounds=some_of(*BITS),
     )
     finetune_epochs: int | None = setting(
         None,
-        "Epochs of quantization-aware training; 0 only quantizes. (default: 15, or fewer for large "
-        "models, so that it takes no more than about two minutes)",
+        "Epochs of quantization-aware training; 0 quantizes without training. (default: 15, or "
+        "fewer for large models, so that it takes at most about two minutes)",
         bounds=at_least(0),
     )
     finetune_learning_rate: float | None = setting(
         None,
-        "Learning rate at its beginning. (default: that of the experiment, else 0.001)",
+        "Initial learning rate of quantization-aware training. (default: that of the experiment, "
+        "else 0.001)",
         bounds=above(0),
     )
     distillation: float = setting(
         0.5,
-        "Share of the best network's answers in what is learned then; the rest are the labels.",
+        "Distillation weight, in [0, 1], in quantization-aware training: how much the soft targets "
+        "of the teacher, the best network, count against the labels.",
         bounds=between(0, 1),
     )
     shift: int | None = setting(
         None,
-        "Images are moved at random then by up to this many pixels. (default: as in the "
-        "experiment, else 0)",
+        "Augmentation in quantization-aware training: shift images at random by up to this many "
+        "pixels. (default: as in the experiment, else 0)",
         bounds=between(0, MAX_SHIFT),
     )
-    seed: int = setting(0, "Of what is random then.", bounds=between(0, MAX_SEED))
+    seed: int = setting(0, "Seed of quantization-aware training.", bounds=between(0, MAX_SEED))
     num_valid: int | None = setting(
         None,
         "With `model`: training examples held out for validation, as for an experiment.",
@@ -104,22 +106,20 @@ class ExportConfig(Settings):
     )
     data_dir: str | None = setting(None, "Folder with the data files, as for an experiment.")
     plugins: tuple[str, ...] = setting(
-        (), "Python modules of yours that the data set or model needs, separated by commas."
+        (), "Your own Python modules that the data set or model needs, separated by commas."
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_source()
         if self.reference == "control" and self.model is not None:
-            raise UsageError(
-                "`reference=control` goes with `experiment_id`: of `model` no control is known."
-            )
+            raise UsageError("`reference=control` needs `experiment_id`: a `model` has no control.")
 
     def _check_source(self) -> None:
         if (self.experiment_id is None) == (self.model is None):
             raise UsageError(
-                "Give either `experiment_id`, a finished experiment, or `model`, a model that "
-                "Keras has saved."
+                "Give either `experiment_id`, a finished experiment, or `model`, a model saved by "
+                "Keras."
             )
         for name, other in (
             ("dataset", "model"),
@@ -128,11 +128,13 @@ class ExportConfig(Settings):
             ("k", "experiment_id"),
         ):
             if getattr(self, name) is not None and getattr(self, other) is None:
-                raise UsageError(f"`{name}` goes with `{other}`, which is not given.")
+                raise UsageError(f"`{name}` needs `{other}`, which is not given.")
         if self.model is not None:
             if not self.model.lower().endswith(MODEL_FILES):
                 raise UsageError(
-                    f"`model`: {self.model!r} is no file that ends in {', '.join(MODEL_FILES)}."
+                    f"`model`: {self.model!r} is not a file that ends in {', '.join(MODEL_FILES)}."
                 )
             if self.dataset is None:
-                raise UsageError("`model` needs `dataset`, to choose by and to report on.")
+                raise UsageError(
+                    "`model` needs `dataset`, whose accuracy decides what is exported."
+                )

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..utils import UsageError
 
-# Both data sets have 60,000 training examples, and at least one must be left to train on.
+# Both data sets have 60,000 training examples; at least one must remain to train on.
 DEFAULT_NUM_VALID, MAX_NUM_VALID = 10_000, 59_999
 MAX_SEED = 2**32 - 1
 # Pixels by which augmentation may shift images, which are 28 pixels wide.
@@ -33,10 +33,10 @@ def setting(
 
     Args:
         default: its value where none is given; None is within any bounds.
-        help_text: what it is, in a sentence.
-        bounds: what it may be; None where anything will do, or several settings decide.
+        help_text: what it means, in a sentence.
+        bounds: a check of its value; None where every value is valid, or several settings decide.
         trains: whether it changes the dense weights.
-        retrains: whether it is one of training while and after pruning.
+        retrains: whether it affects training during and after pruning.
     """
     metadata = {"help": help_text, "bounds": bounds, "trains": trains, "retrains": retrains}
     return dataclasses.field(default=default, metadata=metadata)
@@ -119,7 +119,7 @@ def check_fraction(name: str, value: float) -> None:
 
 def one_of(*values: str, rule: str | None = None) -> Bounds:
     """Bounds: one of a few texts."""
-    rule = rule or f"choose of {', '.join(values)}"
+    rule = rule or f"choose one of {', '.join(values)}"
 
     def check(name: str, value: str) -> None:
         if value not in values:
@@ -130,7 +130,7 @@ def one_of(*values: str, rule: str | None = None) -> Bounds:
 
 def some_of(*choices: object) -> Bounds:
     """Bounds: one or more of a few values."""
-    rule = f"choose of {', '.join(map(str, choices))}"
+    rule = f"choose from {', '.join(map(str, choices))}"
 
     def check(name: str, values: tuple) -> None:
         wrong = [value for value in values if value not in choices]
@@ -151,7 +151,7 @@ def not_blank(advice: str) -> Bounds:
 
 
 def plain_name(name: str, value: str) -> None:
-    """Bounds: texts that can name a folder: they lead nowhere else and are not hidden."""
+    """Bounds: texts that can name a folder, neither hidden nor outside of its parent."""
     is_plain = (
         value.strip()
         and value.isprintable()

@@ -1,4 +1,4 @@
-"""What an experiment is called where nobody has named it, and under which name it is found."""
+"""The default name of an experiment, and the name under which an existing one is found."""
 
 import itertools
 from typing import Any
@@ -14,14 +14,14 @@ MOST_BYTES = 200
 
 
 def default_experiment_id(config: Any, more: str = "") -> str:
-    """`digits-20-lr=0.001-l1=0.0-l2=0.0` and the like, and `-<setting>=<value>` of other settings
-    of training that are not at their defaults.
+    """`digits-20-lr=0.001-l1=0.0-l2=0.0` and the like, and `-<setting>=<value>` of other training
+    settings that are not at their defaults.
 
     Files are called by their names and the first digits of their contents' digests.
 
     Args:
-        config: the `ExperimentConfig`; of several seeds, it does not matter where they begin.
-        more: what follows.
+        config: the `ExperimentConfig`; of several seeds, the first one does not matter.
+        more: a suffix.
 
     Raises:
         UsageError: if a file cannot be read.
@@ -30,11 +30,11 @@ def default_experiment_id(config: Any, more: str = "") -> str:
 
 
 def known_experiment_id(config: Any, more: str = "") -> str:
-    """The default name of an experiment, or another one under which it is in `output_dir`.
+    """The default name of an experiment, or another name under which it is in `output_dir`.
 
-    Earlier versions of `train` named none of the other settings of training, and `sweep` all that
-    it varied, at their defaults, too. Where an experiment with other settings has the default name,
-    what differs is named as well.
+    Earlier versions of `train` named none of the other training settings, and `sweep` all that it
+    varied, even at their defaults. Where an experiment with other settings has the default name,
+    the settings that differ are named as well.
 
     Args:
         config, more: as for `default_experiment_id`.
@@ -43,7 +43,7 @@ def known_experiment_id(config: Any, more: str = "") -> str:
     sets = [s for n in range(len(values) + 1) for s in itertools.combinations(values.items(), n)]
     for named in sorted(map(dict, sets), key=lambda named: named != changed):
         stored = stored_settings(config, _name(base, named, more))
-        # Nobody knows what a damaged record was of; the run reports that of the default name.
+        # The settings of a damaged record are unknown; the run reports that of the default name.
         if _is_same(config, stored) if stored else named == changed and stored is not None:
             return _name(base, named, more)
     stored = stored_settings(config, _name(base, changed, more)) or values
@@ -52,16 +52,16 @@ def known_experiment_id(config: Any, more: str = "") -> str:
 
 
 def settings_in_name(config: Any) -> list[str]:
-    """The settings of training that the default name has where they are not at their defaults.
+    """The training settings that the default name has where they are not at their defaults.
 
-    Several seeds are one experiment, wherever they begin.
+    Several seeds are one experiment, whatever the first one is.
     """
     left_out = (*IN_NAME, *(("seed",) if config.replicates > 1 else ()))
     return [name for name in marked(config, "trains") if name not in left_out]
 
 
 def cut_name(base: str, extra: str) -> str:
-    """A name and what follows, with a digest of that instead where it would be too long."""
+    """A name and its suffix; where that would be too long, a digest of the suffix instead."""
     name = f"{base}{extra}"
     if len(name.encode()) <= MOST_BYTES:
         return name

@@ -1,10 +1,10 @@
-"""What a sweep looks for: a column of metrics.csv at a sparsity, or the bytes of a file."""
+"""The objective of a sweep: a column of metrics.csv at a sparsity, or the bytes of a file."""
 
 from collections.abc import Iterable
 
 from ..utils import UsageError
 
-# Columns of metrics.csv that may be aimed at, and where to; none of the test set.
+# Columns of metrics.csv that may be optimized, and in which direction; none of the test set.
 GOALS = {
     "valid_accuracy": "max",
     "valid_cross_entropy": "min",
@@ -14,7 +14,7 @@ GOALS = {
     "living": "min",
     "multiply_adds": "min",
 }
-# What the summary of several seeds has, too.
+# Those that the summary of several seeds has, too.
 GOALS_OF_SEEDS = ("valid_accuracy", "compression_ratio", "speedup")
 EXPORT_BYTES = "export_bytes"
 
@@ -33,7 +33,7 @@ def parsed(objective: str) -> tuple[str, float | None]:
 def check_objective(
     objective: str, k_vals: Iterable[float], several_seeds: bool, has_validation: bool
 ) -> None:
-    """Makes sure that every experiment of a sweep has what the objective asks for.
+    """Makes sure that every experiment of a sweep has the objective.
 
     Args:
         objective: the text.
@@ -47,7 +47,7 @@ def check_objective(
     if objective == EXPORT_BYTES:
         if several_seeds:
             raise UsageError(
-                "`objective=export_bytes` is of single experiments, without `replicates`."
+                "`objective=export_bytes` needs experiments of one seed; leave out `replicates`."
             )
         return
     column, _, text = objective.partition("@")
@@ -60,7 +60,8 @@ def check_objective(
         raise UsageError(f"`objective`: {k:g} is not among `k_vals`; add it there.")
     if several_seeds and column not in GOALS_OF_SEEDS:
         raise UsageError(
-            f"`objective`: with `replicates` choose of {', '.join(GOALS_OF_SEEDS)}, not {column}."
+            f"`objective`: with `replicates` choose one of {', '.join(GOALS_OF_SEEDS)}, not "
+            f"{column}."
         )
     if column.startswith("valid") and not has_validation:
         raise UsageError(
@@ -71,9 +72,12 @@ def check_objective(
 def _check_column(column: str) -> None:
     if column.startswith("test_"):
         raise UsageError(
-            f"`objective`: {column} would choose by the test set, which is there to report on; "
-            "choose by valid_accuracy, for one."
+            f"`objective`: {column} would choose by the test set, which is for reporting only; "
+            "choose by valid_accuracy, for example."
         )
     if column not in GOALS:
         choice = ", ".join((*GOALS, EXPORT_BYTES))
-        raise UsageError(f"`objective`: {column!r} is none of {choice}; as in valid_accuracy@0.99.")
+        raise UsageError(
+            f"`objective`: {column!r} is not known; choose one of {choice}, as in "
+            "valid_accuracy@0.99."
+        )

@@ -1,4 +1,4 @@
-"""What to ask of a small file, as data."""
+"""One prediction as data: the model file and the images."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from .fields import Settings, at_least, from_to_below, one_of, setting
 
 @dataclass(frozen=True)
 class PredictConfig(Settings):
-    """What to ask of a small file, validated when made.
+    """Settings of a prediction, validated when made.
 
     Raises:
         UsageError: if something is missing or out of range.
@@ -22,17 +22,18 @@ class PredictConfig(Settings):
     top: int = setting(3, "How many classes to show for each image.", bounds=at_least(1))
     margin: float = setting(
         4 / 28,
-        "Share of the width that is left free on each side of what an image shows, as in MNIST; 0 "
-        "for Fashion-MNIST. Images of just the model's size are not cut out.",
+        "Empty margin on each side of what an image shows, as a share of the width: that of MNIST "
+        "by default; 0 for Fashion-MNIST. Images that have the model's size already are not "
+        "cropped.",
         bounds=from_to_below(0, 0.5),
     )
     plugins: tuple[str, ...] = setting(
-        (), "Python modules of yours that register layers in the model, separated by commas."
+        (), "Your own Python modules that register layers of the model, separated by commas."
     )
     invert: str = setting(
         "auto",
-        "Whether to turn light and dark round: yes, no, or auto, where the border is light and the "
-        "model takes grey images.",
+        "Whether to invert brightness: yes, no, or auto, which inverts images with a light border "
+        "if the model takes greyscale images.",
         bounds=one_of("auto", "yes", "no"),
     )
 

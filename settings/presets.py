@@ -1,4 +1,4 @@
-"""Recipes: values of several settings under one name."""
+"""Presets: values of several settings under one name."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Functions by name: what the settings `dataset`, `model` and `methods` choose from."""
+"""Registered functions by name, from which `dataset`, `model` and `methods` choose."""
 
 import inspect
 import re
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from ..utils import UsageError
 from .experiment import experiment_settings
 
-# All that have been made: a method names values of several axes, which must not be confused.
+# All registries: a method names values of several axes, which must not clash.
 REGISTRIES = []
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered function, the module that has registered it, the pattern of its name, and the
+    """A registered function, the module that registered it, the pattern of its name, and the
     settings that it reads (None for any)."""
 
     function: Callable
@@ -25,14 +25,14 @@ class Entry:
 
 
 def named(axis: str, text: str) -> str:
-    """What messages call a value: criterion 'mine' of p; ours go without their module."""
+    """What messages call a value: criterion 'mine' of p; the package's own without a module."""
     found = next((registry.entry(text) for registry in REGISTRIES if registry.axis == axis), None)
     place = f" of {found.module}" if found and not is_own(found.module) else ""
     return f"{axis} {text!r}{place}"
 
 
 def is_own(module: str) -> bool:
-    """Whether a module is one of this package, by its name."""
+    """Whether a module belongs to this package, by its name."""
     return module.partition(".")[0] == __package__.partition(".")[0]
 
 
@@ -41,8 +41,9 @@ class Registry:
 
     Args:
         axis: what a value is called in messages.
-        setting: what chooses among the values; a name means one thing among all axes of it.
+        setting: the setting that chooses a value; names are unique among all axes of one setting.
         takes: names of the arguments that every function is called with; None where that differs.
+        also: what else messages list as valid.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class Registry:
         return dict(self._values)
 
     def entry(self, text: str) -> Entry | None:
-        """The `Entry` that the value `text` stands for; None if there is none."""
+        """The `Entry` of the value `text`; None if there is none."""
         exact = self._values.get(text)
         if exact and not exact.pattern:
             return exact
@@ -170,7 +171,7 @@ class Registry:
                 f"({', '.join(self.takes)}), as every {self.axis} is: {error}."
             ) from error
         except ValueError:
-            pass  # compiled code does not tell; the call will
+            pass  # compiled code has no signature; the call itself will fail if it is wrong
 
 
 def _numbers(entry, text):

@@ -1,4 +1,4 @@
-"""What `report` makes or prints, as data."""
+"""What the command `report` writes or prints, as data."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class ReportConfig(Settings):
         "Folder in which the experiments are.",
         bounds=not_blank("name the folder that holds experiments"),
     )
-    tensorboard: bool = setting(False, "Also write TensorBoard's event files.")
+    tensorboard: bool = setting(False, "Also write event files for TensorBoard.")
     list: bool = setting(False, "Print the table of experiments, and write nothing.")
     show: str | None = setting(
         None,

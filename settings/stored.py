@@ -1,4 +1,4 @@
-"""The settings of experiments on disk, compared with those that are asked for."""
+"""The settings of experiments on disk, compared with requested ones."""
 
 import json
 from collections.abc import Mapping
@@ -10,21 +10,21 @@ from .files import are_files
 
 
 def differences(config: Any, stored: Mapping[str, Any]) -> list[str]:
-    """What trains differently in `config` than in the settings of a stored experiment.
+    """Differences in training between `config` and the settings of a stored experiment.
 
     Args:
         config: an `ExperimentConfig`.
-        stored: a dictionary as `to_dict` made it; a setting it does not know had its default.
+        stored: a dictionary as `to_dict` made it; settings that it lacks had their defaults.
 
     Returns:
         One text for each difference, such as "`seed=1` instead of 0".
     """
     found, irrelevant = [], set()
     if config.epochs == stored.get("epochs") == 0:
-        # A model that is taken as it is comes from no seed; the pruned networks know theirs.
+        # A model that is used as it is depends on no seed; the pruned networks record theirs.
         irrelevant.add("seed")
     if config.num_valid is None:
-        # How many examples of a file are held out is not known before it is read.
+        # The number of held-out examples of a file is not known before it is read.
         irrelevant.add("num_valid")
     for f in flagged(config):
         value, old = getattr(config, f.name), stored.get(f.name, f.default)
@@ -36,11 +36,11 @@ def differences(config: Any, stored: Mapping[str, Any]) -> list[str]:
 
 
 def stored_settings(config: Any, name: str) -> dict[str, Any] | None:
-    """The settings of an experiment in the output folder, as its record has them; of several seeds
-    those of the first.
+    """The settings in the record of an experiment in the output folder; of several seeds, those of
+    the first.
 
     Args:
-        config: an `ExperimentConfig`; what it has in common with any record is taken from it.
+        config: an `ExperimentConfig`; settings that do not matter for the comparison are its own.
         name: the experiment's.
 
     Returns:

@@ -18,26 +18,26 @@ from .files import called_by_content, is_file
 from .names import IN_NAME, cut_name, known_experiment_id, settings_in_name
 from .objective import EXPORT_BYTES, GOALS, check_objective, default_objective, parsed
 
-# Of `train`, lists that belong to one experiment: they are not varied.
+# Settings of `train` that are lists themselves: they are not varied.
 LISTS = ("k_vals", "methods", "plugins")
-# What is the same for all experiments of a sweep.
+# Settings that all experiments of a sweep share.
 SINGLE = (
     *LISTS,
     *("experiment_id", "output_dir", "data_dir", "force_train", "tensorboard", "replicates"),
     "threads",
 )
-# How a sweep is run, and where: another way does not make it another sweep.
+# How and where a sweep runs: these do not make it another sweep.
 NON_IDENTITY = (
     *("sweep_id", "dry_run", "yes", "cpus_per_trial", "gpus_per_trial", "ray_address"),
     *("output_dir", "data_dir", "force_train"),
 )
-# So many trials nobody types by mistake.
+# More trials than this need a confirmation: they may be a typing error.
 MANY_TRIALS = 1000
 DEFAULT_SAMPLES = 20
 
 
 def _address(name: str, address: str) -> None:
-    """Bounds: where Ray is."""
+    """Bounds: addresses of Ray."""
     if address not in ("local", "auto") and not re.fullmatch(r"(ray://)?[\w.\[\]:-]+:\d+", address):
         raise UsageError(
             f"`{name}`: {address!r} is not local, auto, ray://<host>:10001 or <host>:6379."
@@ -62,48 +62,50 @@ class SweepConfig(Settings):
     sweep_id: str | None = setting(
         None,
         "Name of the sweep's folder, sweeps/<sweep_id>/ of `output_dir`. (default: the varied "
-        "flags, and a digest of all that is asked for)",
+        "flags, and a digest of all settings)",
         bounds=plain_name,
     )
     search: str | None = setting(
         None,
-        "Draw `samples` instead of running the whole grid: random, or optuna, which looks where "
-        "the objective was best (TPE).",
+        "Draw `samples` instead of running the whole grid: random, or optuna, which samples where "
+        "the objective was best so far (TPE).",
         bounds=one_of("random", "optuna"),
     )
     samples: int | None = setting(
         None,
-        f"With `search`: how many experiments. (default: {DEFAULT_SAMPLES})",
+        f"With `search`: number of experiments. (default: {DEFAULT_SAMPLES})",
         bounds=at_least(1),
     )
     objective: str | None = setting(
         None,
-        "What is best: a column of metrics.csv at a sparsity, such as valid_accuracy@0.99, or "
+        "What to optimize: a column of metrics.csv at a sparsity, such as valid_accuracy@0.99, or "
         "export_bytes. (default: valid_accuracy at the largest of `k_vals` up to 0.9)",
     )
     asha: bool = setting(
         True,
-        "With `search` and an objective in valid_accuracy or valid_cross_entropy: end hopeless "
-        "trainings early, by what the objective would be after each epoch.",
+        "With `search` and an objective in valid_accuracy or valid_cross_entropy: stop unpromising "
+        "trials early, by their objective after each epoch (ASHA).",
     )
-    export: bool = setting(False, "Also make the files of export of each experiment.")
-    max_accuracy_drop: float = setting(0.0, "With `export`: as for export.", bounds=fraction)
+    export: bool = setting(False, "Also export each experiment, as the command export does.")
+    max_accuracy_drop: float = setting(
+        0.0, "With `export`: allowed drop in validation accuracy, as for export.", bounds=fraction
+    )
     dry_run: bool = setting(False, "Print what would run, and run nothing.")
-    yes: bool = setting(False, f"Run more than {MANY_TRIALS:,} experiments without being asked.")
+    yes: bool = setting(False, f"Confirm a sweep of more than {MANY_TRIALS:,} experiments.")
     cpus_per_trial: int = setting(
         1,
-        "Processor cores that an experiment needs; it computes with as many threads.",
+        "Processor cores for each experiment, which uses as many threads.",
         bounds=at_least(1),
     )
     gpus_per_trial: float = setting(
         0.0,
-        "GPUs that an experiment needs, or which share of one; without any it sees none.",
+        "GPUs for each experiment, or the share of one; with 0 it uses none.",
         bounds=at_least(0),
     )
     ray_address: str = setting(
         "local",
-        "Where Ray runs: local starts it on this machine and ends it, auto or ray://<host>:10001 "
-        "joins a cluster, see docs/cluster.md.",
+        "Where Ray runs: local starts it on this machine for the sweep, auto or "
+        "ray://<host>:10001 joins a cluster, see docs/cluster.md.",
         bounds=_address,
     )
 
@@ -121,25 +123,25 @@ class SweepConfig(Settings):
         if "seed" in self.varied and first.replicates > 1:
             raise UsageError(
                 "`replicates` runs the seeds from `seed` on, so that some would count twice; give "
-                "several seeds or `replicates`."
+                "either several seeds or `replicates`."
             )
         if self.max_accuracy_drop and not self.export:
-            raise UsageError("`max_accuracy_drop` goes with `export`, which is not given.")
+            raise UsageError("`max_accuracy_drop` needs `export`, which is not given.")
         if self.export and first.replicates > 1:
-            raise UsageError("`export` is of single experiments; leave out `replicates`.")
+            raise UsageError("`export` needs experiments of one seed; leave out `replicates`.")
         if self.sweep_id is None:
             self._fill_in("sweep_id", self._default_id())
         if self.number > MANY_TRIALS and not (self.yes or self.dry_run):
             raise UsageError(
-                f"These are {self.number:,} experiments; if you mean it, say `yes` (`dry_run` "
-                "shows them)."
+                f"These are {self.number:,} experiments; confirm them with `yes` (`dry_run` lists "
+                "them)."
             )
 
     def _check_search(self) -> None:
         if not self.varied:
             raise UsageError(
                 "Nothing varies: give a flag of train several values, such as `seed=0,1,2` (for "
-                "one experiment there is python -m network-pruning.train)."
+                "one experiment use python -m network-pruning.train)."
             )
         drawn = [name for name, values in self.varied.items() if isinstance(values, Distribution)]
         if self.search is None:
@@ -149,12 +151,12 @@ class SweepConfig(Settings):
                     "`search=random` or `search=optuna`, or values separated by commas."
                 )
             if self.samples is not None:
-                raise UsageError("`samples` goes with `search`, which is not given.")
+                raise UsageError("`samples` needs `search`, which is not given.")
             return
         if "seed" in self.varied:
             raise UsageError(
                 "`seed`: a search over seeds would choose the luckiest; give one seed, and "
-                "`replicates=3` where each choice is to be judged by several."
+                "`replicates=3` to judge each choice by several."
             )
         if self.samples is None:
             self._fill_in("samples", DEFAULT_SAMPLES)
@@ -165,14 +167,14 @@ class SweepConfig(Settings):
             )
 
     def _check_values(self) -> None:
-        """Every choice, so that the sentence comes before any work; of a search, and of very many,
-        every value with the first ones of the others."""
+        """Checks every combination before any work begins; of a search, and of very many, every
+        value together with the first values of the other settings."""
         if self.search is None and self.number <= MANY_TRIALS:
             names = [self.trial(values).experiment_id for values in self.grid()]
             name, times = Counter(names).most_common(1)[0]
             if times > 1:
                 raise UsageError(
-                    f"Two choices would be the same experiment, {name}; leave one out."
+                    f"Two combinations are the same experiment, {name}; leave one out."
                 )
             return
         first = {name: ends(values)[0] for name, values in self.varied.items()}
@@ -207,13 +209,13 @@ class SweepConfig(Settings):
 
     @property
     def ends_early(self) -> bool:
-        """Whether hopeless trainings end before their last epoch."""
+        """Whether unpromising trials are stopped before their last epoch."""
         is_watched = self.column.startswith("valid_") and self.first.replicates == 1
         return bool(self.search and self.asha and is_watched)
 
     @property
     def number(self) -> int:
-        """How many experiments there are."""
+        """The number of experiments."""
         return self.samples if self.search else self._combinations()
 
     @property
@@ -230,8 +232,9 @@ class SweepConfig(Settings):
             yield dict(zip(self.varied, values, strict=True))
 
     def trial(self, values: Mapping[str, Any], output_dir: str | None = None) -> ExperimentConfig:
-        """The `ExperimentConfig` of one choice of the varied settings: an ordinary experiment,
-        under the name that `train` would give it and `-<setting>=<value>` for what that lacks.
+        """The `ExperimentConfig` of one combination of the varied settings: an ordinary
+        experiment, under the name that `train` would give it and `-<setting>=<value>` of varied
+        settings that this name lacks.
 
         Args:
             values: by name; those that are drawn may have more digits than are kept.
@@ -262,7 +265,7 @@ class SweepConfig(Settings):
         return config_of({**defaults, "threads": self.cpus_per_trial, **given}, set(given))
 
     def identity(self) -> dict[str, Any]:
-        """What makes a sweep the same one, as JSON has it."""
+        """The settings that identify a sweep, as JSON-ready values."""
         every = self.to_dict()
         own = {name: value for name, value in every.items() if name not in NON_IDENTITY}
         settings = {n: v for n, v in every["settings"].items() if n not in NON_IDENTITY}

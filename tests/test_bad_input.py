@@ -11,7 +11,7 @@ from commands import run_command
 USAGE, FAILED = 2, 1
 
 BAD_FLAGS = [
-    ("--epochs=0", "--epochs=0 prunes a saved model as it is, but --model=mlp is none"),
+    ("--epochs=0", "--epochs=0 prunes a saved model as it is, but --model=mlp is not one"),
     ("--epochs=-3", "--epochs must be at least 1"),
     ("--epochs=two", "flag --epochs=two"),
     ("--epochs=1.5", "flag --epochs=1.5"),

@@ -132,7 +132,7 @@ def test_the_slider_moves_everything_together(visit, folder):
         seen.append(
             (
                 page.locator("#k-text").inner_text(),
-                page.locator("#look-text").inner_text(),
+                page.locator("#diagnostics-text").inner_text(),
                 page.locator("#confusion").inner_text(),
                 page.evaluate("document.getElementById('first').toDataURL()"),
                 page.locator("#changed-text").inner_text(),
@@ -141,13 +141,13 @@ def test_the_slider_moves_everything_together(visit, folder):
         )
     assert [row[0] for row in seen] == ["0 %", "50 %", "90 %", "100 %"]
     assert seen[1][1].startswith("1,192,000 of 2,384,000 weights removed, test accuracy ")
-    assert seen[0][4] == "No answer differs from the dense network's."
+    assert seen[0][4] == "No prediction differs from those of the dense network."
     assert "392,000 of 784,000 removed" in seen[1][5]
     for column in range(6):
         assert len({row[column] for row in seen}) >= 3, seen
-    before = page.locator("#look-text").inner_text()
+    before = page.locator("#diagnostics-text").inner_text()
     page.select_option("#method", "unit")
-    assert "units removed" in page.locator("#look-text").inner_text() != before
+    assert "units removed" in page.locator("#diagnostics-text").inner_text() != before
 
 
 def test_distributions_have_a_legend_axes_and_a_colour_bar(visit, folder):
@@ -192,13 +192,13 @@ def test_networks_are_drawn_at_the_sparsity_that_they_reached(visit, folder, tmp
     assert figure["axis"]["title"]["text"] == "sparsity of the hidden weights"
     assert figure["axis"]["ticktext"] == ["0 %", "50 %", "75 %", "90 %", "100 %"]
     assert page.locator("#numbers td", has_text="50.00 % <").count() == 1
-    assert page.locator(".note", has_text="< fewer weights removed than asked").count() == 2
+    assert page.locator(".note", has_text="< fewer weights removed than requested").count() == 2
     page.select_option("#method", "unit")
     page.evaluate(
         "() => { const k = document.getElementById('k'); k.value = 2;"
         " k.dispatchEvent(new Event('input')); }"
     )
-    assert page.locator("#k-text").inner_text() == "90 % asked, 50.00 % reached"
+    assert page.locator("#k-text").inner_text() == "target 90 %, reached 50.00 %"
 
 
 def test_tools_of_figures_appear_where_one_points_and_never_on_narrow_screens(visit, folder):
@@ -310,7 +310,7 @@ def test_the_index_fits_and_tells_of_all_states(visit, folder, root, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     text = page.locator("#cards").inner_text()
     assert "broken: " in text
-    assert "unfinished: Its command, given again, goes on." in text
+    assert "unfinished: Run its command again to continue." in text
     screenshot(page, root, f"index-{width}")
 
 
@@ -485,7 +485,7 @@ def test_a_network_at_chance_is_not_praised(folder, tmp_path):
     text = (place / "report.html").read_text()
     assert 'class="headline"' not in text
     first = text.split('class="trust"')[1].split("</li>")[0]
-    assert "no better than always answering the commonest class" in first
+    assert "no better than always predicting the most frequent class" in first
 
 
 SWEEPS = ("one", "two", "three", EVIL)
@@ -627,7 +627,7 @@ def test_the_index_tells_of_sweeps(visit, sweeps, width):
     listed = page.locator(".sweeps li").all_inner_texts()
     assert len(listed) == 4
     assert page.locator(".sweeps a").count() == 4
-    assert any("10 finished, 1 stopped early as hopeless, 1 failed; best: " in t for t in listed)
+    assert any("10 finished, 1 stopped early as unpromising, 1 failed; best: " in t for t in listed)
     assert page.evaluate("window.hacked") is None
 
 

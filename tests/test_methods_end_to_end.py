@@ -290,7 +290,7 @@ def test_a_damaged_table_is_not_overwritten(mine):
     (mine / "x/metrics.csv").write_text("nothing\n1\n")
     done = run("none", mine)
     assert done.returncode == 1
-    assert "networks that were trained are kept" in done.stderr
+    assert "trained networks are kept" in done.stderr
     assert (mine / "x/metrics.csv").read_text() == "nothing\n1\n"
 
 

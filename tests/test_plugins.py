@@ -264,15 +264,15 @@ RUNS = {
     "criterion with negative scores": (
         CRITERION.format("-1 - abs(layer.kernel)"),
         "--methods=mine",
-        "The criterion 'mine' of p must return finite scores of shape (784, 30), "
-        "not negative, for the layer hidden_1, but what came is negative in 23,520 of 23,520 "
+        "The criterion 'mine' of p must return finite, non-negative scores of shape "
+        "(784, 30) for the layer hidden_1, but the result is negative in 23,520 of 23,520 "
         "places.",
     ),
     "criterion that divides by zero": (
         CRITERION.format("abs(layer.kernel) / 0"),
         "--methods=mine",
-        "The criterion 'mine' of p must return finite scores of shape (784, 30), "
-        "not negative, for the layer hidden_1, but what came is not finite in 23,520 of 23,520 ",
+        "The criterion 'mine' of p must return finite, non-negative scores of shape "
+        "(784, 30) for the layer hidden_1, but the result is not finite in 23,520 of 23,520 ",
     ),
     "mask of a granularity": (
         """
@@ -286,7 +286,7 @@ RUNS = {
         """,
         "--methods=mine",
         "The granularity 'mine' of p must return a mask of booleans of shape (784, "
-        "30) for the layer hidden_1, but what came is of type int64 and shape (784, 30).",
+        "30) for the layer hidden_1, but the result is of type int64 and shape (784, 30).",
     ),
     "granularity": (
         """

@@ -92,7 +92,7 @@ def test_pages_of_a_reference_and_of_the_strong_runs_are_made(tables, tmp_path):
     assert "3 seeds: " in (tmp_path / "strong-digits" / "report.html").read_text()
     text = index_page.write_index(tmp_path).read_text()
     assert all(f"{name}/report.html" in unquote(text) for name in tables.STRONG)
-    assert {card["state"] for card in index_page.cards_of(tmp_path)} == {"finished"}
+    assert {entry["state"] for entry in index_page.entries_of(tmp_path)} == {"finished"}
 
 
 def test_the_kept_page_is_of_the_published_run_and_names_no_machine(tables):

@@ -60,13 +60,13 @@ def test_the_page_has_the_numbers_of_the_tables(finished):
         own = rows[rows["method"] == curve["method"]]
         assert curve["k"] == list(own["k"])
         assert curve["accuracy"] == pytest.approx(list(own["test_accuracy"]), rel=1e-5)
-        for look in data["looks"][curve["method"]]:
+        for look in data["diagnostics"][curve["method"]]:
             accuracy = own.set_index("k")["test_accuracy"][look["k"]]
             counts = look["confusion"]
             right = sum(counts[number][number] for number in range(10))
             assert right / sum(map(sum, counts)) == pytest.approx(accuracy, abs=1e-6)
             if curve["method"] == "weight":
-                gone = sum(look["sizes"]) - sum(look["left"])
+                gone = sum(look["sizes"]) - sum(look["kept"])
                 sparsity = own.set_index("k")["sparsity"][look["k"]]
                 assert gone / sum(look["sizes"]) == pytest.approx(sparsity, abs=1e-9)
 
@@ -91,16 +91,18 @@ def test_an_old_experiment_gets_a_page_that_says_what_is_missing(report, copy):
     assert report().returncode == 0
     page = (copy / "small" / "report.html").read_text()
     assert "page_data/ is missing" in page
-    assert not Page(copy / "small" / "report.html").data["looks"]
+    assert not Page(copy / "small" / "report.html").data["diagnostics"]
 
 
 def test_some_networks_without_it_are_named(copy):
     paths = ArtifactPaths(copy / "small")
     rows = pd.read_csv(paths.metrics)
-    paths.look(rows[(rows["method"] == "unit") & (rows["k"] == 0.9)]["recipe"].item()).unlink()
+    paths.diagnostics(
+        rows[(rows["method"] == "unit") & (rows["k"] == 0.9)]["recipe"].item()
+    ).unlink()
     data = experiment_page.report_of(paths)
-    assert data["missing"] == ["Not looked at: unit at 90 %."]
-    assert len(data["looks"]["unit"]) == 3
+    assert data["missing"] == ["No diagnostics of unit at 90 %."]
+    assert len(data["diagnostics"]["unit"]) == 3
 
 
 def test_broken_experiments_are_named_and_the_rest_is_made(report, copy):
@@ -132,7 +134,7 @@ def test_what_was_changed_by_hand_costs_its_own_page_only(report, copy):
     rows.to_csv(copy / "third" / "metrics.csv", index=False)
     done = report()
     assert done.returncode == 1
-    assert "No page for other: what the folder holds cannot be shown" in " ".join(
+    assert "No page for other: the folder's contents cannot be shown" in " ".join(
         done.stdout.split()
     )
     index = (copy / "index.html").read_text()
@@ -148,7 +150,7 @@ def test_pages_need_no_plugin(report, copy):
     done = report()
     assert (done.returncode, done.stderr) == (0, "")
     data = Page(copy / "small" / "report.html").data
-    assert data["looks"]["unit/of_a_plugin"][0]["by_unit"]
+    assert data["diagnostics"]["unit/of_a_plugin"][0]["by_unit"]
     done = report("--show=small")
     assert (done.returncode, done.stderr) == (0, "")
     assert "unit/of_a_plugin" in done.stdout
@@ -176,7 +178,9 @@ def test_fewer_weights_removed_than_asked_are_marked_and_drawn_where_they_are(co
     texts = {(row[0]["text"], row[1]["text"]): row[2]["text"] for row in data["table"]["rows"]}
     assert texts["unit", "90 %"] == "50.00 % <"
     assert texts["weight", "90 %"] == "90.00 %"
-    assert data["notes"] == ["< fewer weights removed than asked: units and blocks go whole"]
+    assert data["notes"] == [
+        "< fewer weights removed than requested: units and blocks are removed whole"
+    ]
 
 
 def test_the_control_and_the_untouched_baseline_are_both_shown(copy):
@@ -197,7 +201,7 @@ def test_the_control_and_the_untouched_baseline_are_both_shown(copy):
     )
     assert data["has_controls"]
     assert data["table"]["rows"][0][0]["text"] == "baseline"
-    assert "baseline" not in data["looks"]
+    assert "baseline" not in data["diagnostics"]
 
 
 @pytest.mark.usefixtures("without_tensorflow")
@@ -224,7 +228,7 @@ def test_in_the_terminal(report, copy):
     lines = report("--list").stdout.splitlines()
     rows = pd.read_csv(copy / "small" / "metrics.csv")
     dense = f"{100 * rows['test_accuracy'][0]:.2f} %"
-    assert lines[0].split() == "experiment state dense 90 % gone 99 % gone file, bytes".split()
+    assert lines[0].split() == "experiment state dense at 90 % at 99 % file, bytes".split()
     assert lines[1].startswith("small")
     assert dense in lines[1]
     shown = report("--show=small").stdout

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..models.weights import Weights, read_weights
-from ..pruning.masks import make_masks, present, rank, useful_or_none
+from ..pruning.masks import live_or_none, make_masks, present, rank
 from ..pruning.methods import REFERENCE
 from ..pruning.statistics import Statistics
 from .keras_networks import KerasNetworks
@@ -79,8 +79,8 @@ class DenseNetworks(KerasNetworks):
         from ..graph.dense_chain import live_weights
 
         statistics = Statistics(weights, self._sample.images, self._sample.labels)
-        useful_masks = useful_or_none(weights.hidden) if masks is None else live_weights(weights)
-        return rank(method, weights.kernels, statistics, self.config.seed, masks, useful_masks)
+        live = live_or_none(weights.hidden) if masks is None else live_weights(weights)
+        return rank(method, weights.kernels, statistics, self.config.seed, masks, live)
 
     def masks_at(
         self, method: "Method", rankings: "Mapping[str, Ranking]", k: float

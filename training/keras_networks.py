@@ -175,7 +175,7 @@ class KerasNetworks(Networks):
     ) -> "dict[str, Ranking]":
         weights.put_into(self.model)
         pruner = self.pruner(method)
-        return pruner.rankings(masks, None if masks is None else pruner.useful())
+        return pruner.rankings(masks, None if masks is None else pruner.live_masks())
 
     def pruned(
         self, method: "Method", dense: Weights, rankings: "Mapping[str, Ranking]", k: float

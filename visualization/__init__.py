@@ -1,1 +1,1 @@
-"""Finished numbers in, tables and pictures out. Nothing here needs TensorFlow or a live model."""
+"""Tables, figures and animations of finished numbers; without TensorFlow or Keras models."""

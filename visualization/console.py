@@ -1,4 +1,4 @@
-"""The tables on the screen at the end: plain text of 80 columns, the same on every terminal."""
+"""Tables for the terminal: plain text of 80 columns."""
 
 import io
 import math
@@ -21,14 +21,14 @@ BEST, LESS = "*", "<"
 def results_table(metrics: "pd.DataFrame", settings: str = "", compared_with: str = "") -> str:
     """Test accuracy and compression ratio of every method at every sparsity.
 
-    The best of each sparsity is marked, of the networks that lost as much as asked. Where there
-    are no more than two methods besides random pruning, test losses are shown too.
+    The best network of each sparsity is marked, among those that reached it. Where there are no
+    more than two methods besides random pruning, test losses are shown too.
 
     Args:
         metrics: a `DataFrame` with `method`, `granularity`, `criterion`, `k`, `sparsity`,
             `compression_ratio`, `test_accuracy` and `test_loss`.
-        settings: what the networks were made with.
-        compared_with: what is known of baseline and control, as `controls.compared_with`.
+        settings: the settings of retraining, as text.
+        compared_with: the accuracies of baseline and control, as `controls.compared_with`.
     """
     metrics = _marked(metrics)
     with_loss = metrics[metrics["criterion"] != "random"]["method"].nunique() <= 2
@@ -59,7 +59,7 @@ def summary_table(summary: "pd.DataFrame", settings: str = "", compared_with: st
 
 
 def export_table(record: dict[str, Any]) -> str:
-    """What an export has made of a network: a column before, one after, and how many times less.
+    """Sizes, latencies and accuracies of a dense network and its export, with ratios.
 
     Args:
         record: as in `export.json`.
@@ -72,7 +72,7 @@ def export_table(record: dict[str, Any]) -> str:
         (".tflite, bytes", "litert_bytes"),
         (".npk, bytes", "npk_bytes"),
         ("parameters", "parameters"),
-        ("nonzero", "nonzero"),
+        ("nonzero parameters", "nonzero"),
         ("multiply-adds", "multiply_adds"),
     ]
     lines: list[tuple[str, ...]] = [("", "dense", "exported", "ratio")]
@@ -98,8 +98,8 @@ def _compared(before, after, form):
 
 
 def _marked(metrics):
-    """The table with `less`, whether clearly less is gone than asked, and `best`, whether a network
-    is the best at its sparsity of those that lost as much as asked; none is where all are equal."""
+    """The table with `less`, whether clearly fewer weights were removed than requested, and `best`,
+    whether a network is the best of those that reached its sparsity; none if all are equal."""
     less = missed(metrics)
     accuracy = metrics["test_accuracy"].where(~less)
     highest = accuracy.groupby(metrics["k"]).transform("max")
@@ -113,7 +113,7 @@ def _accuracy(row, interval=""):
 
 
 def _ratio(ratio):
-    """1.5×, 20×, 2386×; a dash where nothing is left."""
+    """1.5×, 20×, 2386×; a dash if no parameter is effective."""
     return "—" if math.isinf(ratio) else f"{ratio:.{int(ratio < 9.95)}f}×"
 
 
@@ -123,25 +123,25 @@ def _interval(row):
 
 
 def _footnotes(metrics, labels):
-    """What the marks mean, and what methods whose pattern allows no more have reached."""
-    best = [f"{BEST} best of its row"] if metrics["best"].any() else []
+    """The meaning of the marks, and the largest sparsities of methods with a pattern."""
+    best = [f"{BEST} best at this sparsity"] if metrics["best"].any() else []
     return best + reached_notes(metrics, labels)
 
 
 def reached_notes(metrics: "pd.DataFrame", labels: Mapping[str, str] | None = None) -> list[str]:
-    """What is to be said where clearly fewer weights were removed than asked for.
+    """Notes on networks with clearly fewer weights removed than requested.
 
     Args:
         metrics: a `DataFrame` with `method`, `granularity`, `k` and `sparsity`.
-        labels: what methods are called; their names unless given.
+        labels: of the methods; by default their names.
     """
     less = metrics[missed(metrics)]
     if less.empty:
         return []
     is_pattern = less["granularity"].str.contains(":").astype(bool)
-    reason = "" if is_pattern.all() else ": units and blocks go whole"
+    reason = "" if is_pattern.all() else ": units and blocks are removed whole"
     most = less[is_pattern].groupby("method", sort=False)["sparsity"].max()
-    return [f"{LESS} fewer weights removed than asked{reason}"] + [
+    return [f"{LESS} fewer weights removed than requested{reason}"] + [
         f"{labels[method] if labels else method} removes at most {100 * share:.2f} %: its pattern "
         "allows no more"
         for method, share in most.items()
@@ -169,7 +169,7 @@ def _tables(cells, labels):
 
 
 def _labels(cells):
-    """What stands above each column: the names where they fit, else numbers and their legend."""
+    """The headings of the columns: names if they fit, else numbers and a legend."""
     methods = list(dict.fromkeys(method for method, _ in cells))
     width = max(map(len, cells.values()))
     if all(len(method) <= width for method in methods):
@@ -191,13 +191,13 @@ def _aligned(columns, numbers=False, first="right", width=COLUMNS):
     for row in zip(*columns, strict=True):
         table.add_row(*row)
     text = io.StringIO()
-    # No colours, whatever the terminal: it may be a file.
+    # No colours: the output may be a file.
     Console(file=text, width=width, color_system=None, markup=False, emoji=False).print(table)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
 def _text(heading, settings, metrics, cells, compared_with):
-    """All of it, between empty lines."""
+    """Heading, settings, tables and footnotes, between empty lines."""
     labels, legend = _labels(cells)
     made_with = [settings] if settings else []
     made_with += textwrap.wrap(compared_with, COLUMNS)
@@ -205,32 +205,32 @@ def _text(heading, settings, metrics, cells, compared_with):
     return "\n".join(["", heading, *made_with, *below, ""])
 
 
-def experiments_table(cards: Sequence[dict[str, Any]], width: int = COLUMNS) -> str:
+def experiments_table(entries: Sequence[dict[str, Any]], width: int = COLUMNS) -> str:
     """The experiments of a folder: state, accuracies, smallest file.
 
     Args:
-        cards: as `index_page.cards_of` makes them.
+        entries: as `index_page.entries_of` makes them.
         width: of the terminal; names that are too long are cut.
     """
-    if not cards:
-        return "There are no experiments here yet."
-    lines = [("experiment", "state", "dense", "90 % gone", "99 % gone", "file, bytes")]
-    lines += map(_experiment_row, cards)
+    if not entries:
+        return "There are no experiments yet."
+    lines = [("experiment", "state", "dense", "at 90 %", "at 99 %", "file, bytes")]
+    lines += map(_experiment_row, entries)
     name, *others = zip(*lines, strict=True)
     room = width - sum(max(map(len, column)) + 2 for column in others) - 2
     names = [middle_cut(each, max(room, 16)) for each in name]
     return _aligned([names, *others], first="left", width=10 * COLUMNS)
 
 
-def _experiment_row(card):
-    told = (card["told"].get(k) for k in ("0.9", "0.99"))
-    accuracies = (card["dense"], *(best and best["accuracy"] for best in told))
-    size = f"{card['bytes']:,}" if card["bytes"] else "–"
+def _experiment_row(entry):
+    best = (entry["best"].get(k) for k in ("0.9", "0.99"))
+    accuracies = (entry["dense"], *(each and each["accuracy"] for each in best))
+    size = f"{entry['bytes']:,}" if entry["bytes"] else "–"
     shown = ("–" if a is None else f"{100 * a:.2f} %" for a in accuracies)
-    return (card["name"], card["state"], *shown, size)
+    return (entry["name"], entry["state"], *shown, size)
 
 
-# What a table of networks shows in the terminal, the most important first, and under which name.
+# The columns of a table of networks in the terminal, the most important first, and their headings.
 SHOWN = {
     "method": "method",
     "k": "k",
@@ -240,21 +240,21 @@ SHOWN = {
     "valid_accuracy": "valid acc.",
     "speedup": "speed-up",
 }
-# Lines of text that are wider nobody likes to read.
+# Wider lines of text are hard to read.
 WIDEST_TEXT = 100
 
 
 def experiment(report: dict[str, Any], width: int = COLUMNS) -> str:
-    """One experiment for the terminal: what it says, how far to trust it, and its table.
+    """One experiment for the terminal: its findings, their caveats, and its table.
 
     Args:
         report: as `experiment_page.report_of` collects it.
         width: of the terminal.
     """
-    trust = [f"{'+' if good else '!'} {text}" for good, text in report["trust"]]
+    caveats = [f"{'+' if good else '!'} {text}" for good, text in report["trust"]]
     wrapped = [
         textwrap.fill(text, min(width, WIDEST_TEXT), subsequent_indent="  ")
-        for text in (*report["sentences"], report["rule"], *trust)
+        for text in (*report["sentences"], report["rule"], *caveats)
         if text
     ]
     return "\n".join(
@@ -266,14 +266,14 @@ def experiment(report: dict[str, Any], width: int = COLUMNS) -> str:
             _networks_table(report["table"], width),
             *report["notes"],
             "",
-            "Again:",
+            "Reproduce with:",
             f"  {report['command']}",
         ]
     )
 
 
 def _networks_table(table, width):
-    """A row for each method and sparsity, as wide as the terminal: of what has no room, names of
+    """A row for each method and sparsity, as wide as the terminal: where there is no room, names of
     methods are cut first, then the last columns are left out.
 
     Args:
@@ -294,7 +294,7 @@ def _networks_table(table, width):
     return _aligned([methods, *numbers], first="left", width=10 * COLUMNS)
 
 
-# The letters of a method's name that are always shown.
+# Letters of a method's name that are always shown.
 LEAST_NAME = 16
 
 

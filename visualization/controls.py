@@ -1,8 +1,8 @@
-"""What pruned networks are compared with, in tables: the baseline and the control.
+"""The references that pruned networks are compared with, in tables: baseline and control.
 
-The baseline is the dense network as it is. The control of a method that trains is the dense network
-with the same further training, so that differences are the price of pruning and not the gain of
-more training (Blalock et al., 2020, arXiv:2003.03033).
+The baseline is the untouched dense network. The control of a method that retrains is the dense
+network with the same further training, so that differences are the cost of pruning and not the gain
+of more training (Blalock et al., 2020, arXiv:2003.03033).
 """
 
 import pandas as pd
@@ -22,7 +22,7 @@ def control_of(rows: pd.DataFrame, method: str) -> pd.Series | None:
 
 
 def is_control(rows: pd.DataFrame) -> pd.Series:
-    """Which rows are controls, booleans: unpruned, yet trained further."""
+    """Which rows are controls, booleans: unpruned, but trained further."""
     if "rounds" not in rows:  # of an earlier version
         return rows["k"] != rows["k"]
     return (rows["k"] == 0) & (rows["rounds"].astype(float) > 0)
@@ -34,8 +34,8 @@ def is_trained(rows: pd.DataFrame) -> pd.Series:
 
 
 def trained_alike(rows: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
-    """The rows whose networks were trained with the same settings and plugins as that of `row`;
-    networks that were not trained depend on none, and stay."""
+    """The rows whose networks were trained with the same settings and plugins as that of `row`, and
+    those of networks that were not trained further."""
     alike = pd.Series(True, rows.index)
     for name in (*retraining_settings(), "plugins"):
         if name in rows:  # empty where the method does not use it, or by default
@@ -46,7 +46,7 @@ def trained_alike(rows: pd.DataFrame, row: pd.Series) -> pd.DataFrame:
 
 def are_trained_as_controls(rows: pd.DataFrame) -> pd.Series:
     """Which rows may be compared with the control of their method, booleans: those whose networks
-    were trained with the settings of the one that is there, and all of methods without one."""
+    were trained with the settings of the control, and all of methods without one."""
     found = pd.Series(True, rows.index)
     for method in rows.loc[is_control(rows), "method"].unique():
         own = rows[rows["method"] == method]
@@ -65,7 +65,7 @@ def controls_of(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def compared_with(rows: pd.DataFrame) -> str:
-    """Test accuracies of baseline and control as a sentence; empty where no method trains."""
+    """Test accuracies of baseline and control as a sentence; empty where no method retrains."""
     controls = controls_of(rows)
     if controls.empty:
         return ""
@@ -75,13 +75,13 @@ def compared_with(rows: pd.DataFrame) -> str:
         for _, row in controls.iterrows()
     )
     text = (
-        f"Baseline, the dense network as it is: {_percent(baseline_of(rows))}. Control, the dense "
-        f"network with the same further training (at 0 % of methods that train): {found}."
+        f"Baseline, the untouched dense network: {_percent(baseline_of(rows))}. Control, the dense "
+        f"network with the same further training (0 % of methods that retrain): {found}."
     )
     most = rows["rounds"].max()
     if most > controls["rounds"].max():
-        text += f" The sparsest networks have had {most:g} rounds of it; --control_rounds={most:g} "
-        text += "gives the control as many."
+        text += f" The sparsest networks were retrained in {most:g} rounds; "
+        text += f"--control_rounds={most:g} gives the control as many."
     return text
 
 

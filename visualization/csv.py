@@ -1,5 +1,5 @@
-"""The CSV tables: `history.csv`, one row per epoch; `results.csv`, one row per sparsity; and
-`metrics.csv`, one row per network with all that is known of it. pandas' tables in memory."""
+"""The CSV tables, as pandas' data frames: `history.csv`, one row per epoch; `results.csv`, one row
+per sparsity; and `metrics.csv`, one row per network with all of its metrics and settings."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ RESULTS_COLUMNS = (
     "Test Loss: (Weight)",
     "Test Loss: (Unit)",
 )
-# Of `metrics.csv`; what is not named is somebody else's, but for the sparsities of layers.
+# Columns of `metrics.csv`. Others are the user's own, except for the sparsities of layers.
 METRICS_TEXTS = (
     "experiment",
     "dataset",
@@ -102,7 +102,7 @@ def read_history(path: str | PathLike) -> "pd.DataFrame":
             raise ValueError("rows are missing")
     except (OSError, KeyError, ValueError) as error:
         raise RunError(
-            f"{path} is not a training history ({_first_line(error)}); restore it, or train anew "
+            f"{path} is not a training history ({_first_line(error)}); restore it, or train again "
             "with --force_train."
         ) from error
     return history
@@ -114,8 +114,8 @@ def write_results(path: str | PathLike, weight: "pd.DataFrame", unit: "pd.DataFr
     Args:
         path: the file to write.
         weight: the metrics of weight pruning, with `k`, `test_accuracy` and `test_loss`.
-        unit: those of unit pruning, at the same sparsities; none for a network without units that
-            could be removed.
+        unit: those of unit pruning, at the same sparsities; empty for a network without units that
+            can be removed.
     """
     import pandas as pd
 
@@ -129,15 +129,15 @@ def write_results(path: str | PathLike, weight: "pd.DataFrame", unit: "pd.DataFr
 
 
 def write_metrics(path: str | PathLike, metrics: "pd.DataFrame") -> None:
-    """Writes a table of networks, or a summary of such, with all digits."""
+    """Writes a table of networks, or a summary of several seeds, with all digits."""
     _write(path, metrics)
 
 
 def read_metrics(path: str | PathLike) -> "pd.DataFrame | None":
     """The table that `write_metrics` wrote, or None if there is no file.
 
-    Missing values are NaN, in columns of counts and of `keep_best` NA. Columns that somebody has
-    added are texts as they stand in the file.
+    Missing values are NaN, in columns of counts and of `keep_best` NA. Columns added by users are
+    read as texts.
 
     Raises:
         RunError: if it is not such a table.
@@ -152,7 +152,7 @@ def read_metrics(path: str | PathLike) -> "pd.DataFrame | None":
     except (OSError, ValueError, TypeError) as error:
         raise RunError(
             f"{path} is not a table of this program ({_first_line(error)}); restore it, or remove "
-            "it: networks that were trained are kept, and all are tested again."
+            "it: trained networks are kept, and all are tested again."
         ) from error
 
 
@@ -162,7 +162,7 @@ def means_of(summary: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def typed(metrics: "pd.DataFrame") -> "pd.DataFrame":
-    """A table of networks with the types of its columns; those of others stay as they are."""
+    """A table of networks with the types of its columns; columns of users stay as they are."""
     types = {column: _type_of(column) for column in metrics.columns}
     return metrics.astype({column: kind for column, kind in types.items() if kind})
 

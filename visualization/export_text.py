@@ -1,12 +1,12 @@
-"""What an export has reached, in sentences: like for like first, everything else as a remark."""
+"""The results of an export in sentences, each comparing like with like first."""
 
 from typing import Any
 
 from ..utils import pluralize
 
-# What an experiment's dense network as it is, its baseline, is called.
+# The name of an experiment's baseline in records.
 DENSE = "dense network"
-# Ratios of latencies nearer to 1 than that are noise.
+# Ratios of latencies closer to 1 are noise.
 CLEARLY_FASTER = 1.1
 
 
@@ -27,7 +27,7 @@ def digits(ratio: float) -> str:
 
 
 def _baseline(record):
-    """What the baseline is called: the dense network, or a model of the user's by its name."""
+    """What sentences call the baseline: the dense network, or the user's own model by its name."""
     name = record.get("baseline", {}).get("name", DENSE)
     return f"the {DENSE}" if name == DENSE else name
 
@@ -37,17 +37,18 @@ def _size(before, after, baseline):
     ratio = before["npk_bytes"] / after["npk_bytes"]
     smaller = f"{digits(ratio)}× smaller than {like}" if ratio > 1 else f"no smaller than {like}"
     return (
-        f"Size: an .npk file of {after['npk_bytes']:,} bytes, {smaller}, and "
+        f"Size: {after['npk_bytes']:,} bytes as .npk file, {smaller}, and "
         f"{digits(before['raw_bytes'] / after['npk_bytes'])}× smaller than its float32 weights "
         f"({before['raw_bytes']:,} bytes)."
     )
 
 
 def _accuracy(record):
-    """Against the baseline and, where there is another, the control."""
+    """Compared with the baseline and, if it is another network, the control."""
     found, control = record["after"]["test_accuracy"], record.get("control")
+    name = _baseline(record).replace(DENSE, f"untouched {DENSE}")
     text = f"Test accuracy: {_percent(found)}; " + _compared(
-        found, record["before"]["test_accuracy"], f"the baseline, {_baseline(record)} as it is"
+        found, record["before"]["test_accuracy"], f"the baseline, {name}"
     )
     if control and control["name"] != record["baseline"]["name"]:
         text += "; " + _compared(
@@ -61,25 +62,25 @@ def _accuracy(record):
 def _compared(found, other, name):
     points = round(100 * (found - other), 2)
     if not points:
-        return f"as {name} ({_percent(other)})"
+        return f"equal to {name} ({_percent(other)})"
     return (
         f"{abs(points):.2f} points {'above' if points > 0 else 'below'} {name} ({_percent(other)})"
     )
 
 
 def _speed(batch, times, baseline):
-    """Of the runtime that is the fastest for the baseline, of those that run both, as whoever has
-    the baseline would choose; then what else is fast."""
+    """Latencies on the runtime that is the fastest for the baseline among those that run both
+    models; then the fastest runtime of the exported model."""
     before, after = times["before"], times["after"]
     same = min(set(before) & set(after), key=before.get)
     fastest = min(after, key=after.get)
     text = (
-        f"Speed, {pluralize(batch, 'example')}, both on {same}: {_milliseconds(after[same])}, "
+        f"Latency of {pluralize(batch, 'example')}, both on {same}: {_milliseconds(after[same])}, "
         + (_faster(before[same], after[same], baseline))
     )
     if after[same] / after[fastest] >= CLEARLY_FASTER:
         ratio = digits(before[same] / after[fastest])
-        text += f"; on {fastest} it is faster still ({_milliseconds(after[fastest])}, {ratio}×)"
+        text += f"; {_milliseconds(after[fastest])} on {fastest}, its fastest runtime ({ratio}×)"
     return f"{text}."
 
 

@@ -1,4 +1,4 @@
-"""What all figures share: their size, titles and legends, and how they become PNG files."""
+"""Shared by all figures: their size, titles and legends, and writing them as PNG files."""
 
 import math
 import textwrap

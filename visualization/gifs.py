@@ -1,4 +1,4 @@
-"""GIF animations: a frame per sparsity, one second each, for ever."""
+"""GIF animations: a frame per sparsity, one second each, looping."""
 
 from collections.abc import Sequence
 from os import PathLike

@@ -60,7 +60,9 @@ def loss_accuracy(history: "pd.DataFrame", kept_epoch: int, title: str | None) -
             if history[key].notna().any():
                 values = scale * history[key]
                 axes.plot(history["epoch"], values, label=name, markersize=4, **style)
-        axes.axvline(kept_epoch, color=GREY, linestyle=":", label=f"kept: epoch {kept_epoch}")
+        axes.axvline(
+            kept_epoch, color=GREY, linestyle=":", label=f"kept weights: epoch {kept_epoch}"
+        )
         axes.set(xlabel="epoch", ylabel=label, title=column.capitalize())
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     legend_below(figure, left)
@@ -77,7 +79,7 @@ def pruned_loss_accuracy(
     Args:
         weight: the metrics of weight pruning, with `k`, ascending, `test_accuracy` and `test_loss`,
             and `sparsity` where it is not `k`.
-        unit: those of unit pruning, at the same sparsities; none where no unit can be removed.
+        unit: those of unit pruning, at the same sparsities; empty if no unit can be removed.
         title: name of the experiment.
     """
     figure, (left, right) = two_panels(f"Pruning of {title}")
@@ -97,22 +99,22 @@ def pruned_loss_accuracy(
     right.set(ylabel="test loss", title="Loss")
     right.set_ylim(bottom=0)
     for axes in (left, right):
-        axes.set_xlabel("sparsity of the hidden weights (logarithmic in what remains)")
+        axes.set_xlabel("sparsity of the hidden weights (log scale of the remaining share)")
         label_sparsities(axes, reached)
     legend_below(figure, left)
     return figure
 
 
 def _reached(rows):
-    """The sparsities of networks: those reached where they are known, else those asked for."""
+    """The sparsities that networks reached; if not known, those that were requested."""
     return rows["sparsity"] if "sparsity" in rows else rows["k"]
 
 
 def method_comparison(metrics: "pd.DataFrame", title: str | None, settings: str = "") -> "Figure":
-    """Test accuracy of every method over the compression ratio, whole and near the best.
+    """Test accuracy of every method over the compression ratio, in full and near the best.
 
-    Every line begins at what its networks are compared with, the rows at `k` = 0: the baseline, or
-    the control of a method that trains.
+    Every line begins at the reference of its networks, the rows at `k` = 0: the baseline, or the
+    control of a method that retrains.
 
     Args:
         metrics: a `DataFrame` with `method`, `criterion`, `k`, `compression_ratio` and
@@ -120,10 +122,10 @@ def method_comparison(metrics: "pd.DataFrame", title: str | None, settings: str 
             `test_accuracy_low` and `…_high`, which are drawn as a band, and of two seeds `seeds`
             and `test_accuracy_sd`, which are drawn as points.
         title: name of the experiment.
-        settings: what the networks were made with, in small print.
+        settings: the settings of retraining, in small print.
     """
-    figure, panels = two_panels(f"Methods compared on {title}", settings)
-    # A network of which nothing lives has no ratio.
+    figure, panels = two_panels(f"Pruning methods compared: {title}", settings)
+    # A network without effective parameters has no ratio.
     metrics = metrics[np.isfinite(metrics["compression_ratio"])].reset_index(drop=True)
     for number, (method, style) in enumerate(_method_styles(metrics).items()):
         points = from_control(metrics, method)
@@ -136,7 +138,7 @@ def method_comparison(metrics: "pd.DataFrame", title: str | None, settings: str 
         axes.xaxis.set_major_locator(_locator_of_ratios(metrics["compression_ratio"].max()))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}×"))
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_xlabel("compression ratio (all weights / weights that live)")
+        axes.set_xlabel("compression ratio (all / effective parameters)")
     left, right = panels
     left.set(ylabel="test accuracy (%)", title="All", ylim=(0, 102))
     best = 100 * metrics["test_accuracy"].max()
@@ -154,7 +156,7 @@ def _plot_unpruned(axes, metrics):
             color="black",
             linewidth=0.6,
             linestyle="--",
-            label="baseline: dense, as it is",
+            label="baseline: untouched dense network",
         )
     for number, (_, row) in enumerate(controls_of(metrics).iterrows()):
         axes.axhline(
@@ -162,13 +164,13 @@ def _plot_unpruned(axes, metrics):
             color="black",
             linewidth=0.9,
             linestyle=":",
-            label="_" if number else "control: dense, with the same further training",
+            label="_" if number else "control: dense network, same further training",
         )
 
 
 def _locator_of_ratios(largest):
-    """Where an axis of ratios from 1 on has ticks."""
-    if largest <= 2:  # of which a logarithmic axis has none in between
+    """The ticks of an axis of ratios from 1 on."""
+    if largest <= 2:  # where a logarithmic axis has no ticks in between
         return MaxNLocator(6)
     return LogLocator(10, subs=(1, 2, 5) if largest < MANY_DECADES else (1,))
 
@@ -177,7 +179,7 @@ def _method_styles(metrics):
     """Colour, marker and dashes of every method's line, no two alike."""
     lines = METHOD_COLORS, METHOD_MARKERS, METHOD_DASHES, (MARKER_SIZE,)
     floors = FLOOR_COLORS, FLOOR_MARKERS, FLOOR_DASHES, (FLOOR_MARKER_SIZE,)
-    lines, floors = (zip(*map(itertools.cycle, looks), strict=False) for looks in (lines, floors))
+    lines, floors = (zip(*map(itertools.cycle, style), strict=False) for style in (lines, floors))
     names = ("color", "marker", "linestyle", "markersize")
     own = of_methods(metrics)  # the baseline is a line across all of the figure
     criteria = own.groupby("method", sort=False)["criterion"].first()
@@ -188,8 +190,8 @@ def _method_styles(metrics):
 
 
 def from_control(metrics: "pd.DataFrame", method: str) -> "pd.DataFrame":
-    """The rows of a method by sparsity, the baseline first where it has no unpruned one of its own:
-    methods that train begin at their control, the dense network with the same training."""
+    """The rows of a method by sparsity, beginning with its own unpruned one, such as the control of
+    a method that retrains, or else with the baseline."""
     chosen, unpruned = metrics["method"] == method, metrics["k"] == 0
     if unpruned.any() and not (chosen & unpruned).any():
         chosen |= metrics.index == baseline_of(metrics).name

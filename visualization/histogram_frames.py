@@ -1,4 +1,4 @@
-"""Histograms of all layers at one sparsity after the other: the frames of the animations."""
+"""Histograms of all layers at each sparsity: the frames of the animations."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .histograms import LayerHistogram
 
 
-# More layers than this are shown in small.
+# More layers than this are drawn small.
 MANY_PANELS = 8
 
 
@@ -38,11 +38,11 @@ def frames_of(
 
     Args:
         granularity: `weight`, or `unit` for whole columns.
-        values: what is distributed, by layer name: the kernels, or the norms of their columns.
+        values: the values by layer name: kernels, or the norms of their columns.
         rankings: by layer name, with `order` and `num_removed(k)`.
         k_vals: sparsities as fractions, ascending.
         title: name of the experiment.
-        labels: what layers are called where that is not their name.
+        labels: of layers that are not called by their name.
     """
     style: Any = _HISTOGRAM_STYLES[granularity]
     histograms = [
@@ -76,7 +76,7 @@ _HISTOGRAM_STYLES = {
 
 @dataclass(frozen=True)
 class _Panels:
-    """How the panels of histograms are laid out, in inches, and what is written on each."""
+    """The layout of the panels of histograms, in inches, and their titles."""
 
     columns: int
     width: float
@@ -108,15 +108,15 @@ class _Panels:
 
 
 class HistogramFrames:
-    """The histograms of all layers at one sparsity after the other, on one reused figure.
+    """The histograms of all layers at each sparsity, on one reused figure.
 
-    Axes and scales stay as they are from frame to frame; what is gone stays as a grey outline.
+    Axes and scales are the same in all frames; the dense network is a grey outline.
 
     Args:
         histograms: one `LayerHistogram` for each layer.
         k_vals: their sparsities, as fractions.
-        what: what is counted, in the plural: "weights" or "units".
-        value: what the x-axis shows.
+        what: "weights" or "units".
+        value: the label of the x-axis.
         color: of the bars.
         title: name of the experiment.
     """
@@ -178,7 +178,7 @@ class HistogramFrames:
             axes.set_axis_off()
         self.panels = panels
         self._show(0)
-        # Axes, ticks and outlines are drawn once, for a tenth of the time; then only what moves.
+        # Axes, ticks and outlines are drawn once, which takes a tenth of the time.
         self.moving = [self.heading, *self.bars, *(axes.title for axes in panels)]
         for artist in self.moving:
             artist.set_animated(True)
@@ -198,7 +198,7 @@ class HistogramFrames:
 
     def _set_heading(self, k):
         """Returns the number of its lines."""
-        heading = f"{self.title}: {self.what} left at {percent(k)} sparsity"
+        heading = f"{self.title}: {self.what} kept at {percent(k)} sparsity"
         return set_in_lines(self.heading, heading)
 
     def _show(self, index):

@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class LayerHistogram:
-    """How the kept values of one layer are distributed, at every sparsity.
+    """The distribution of the kept values of one layer at every sparsity.
 
     Attributes:
         layer: name of the layer.
@@ -31,13 +31,13 @@ class LayerHistogram:
 def layer_histogram(
     layer: str, values: np.ndarray, order: np.ndarray, removed: Sequence[int], edges: np.ndarray
 ) -> LayerHistogram:
-    """Counts the kept values in each bin at every sparsity, looking at every value once.
+    """Counts the kept values in each bin at every sparsity, in one pass over the values.
 
     Args:
         layer: name of the layer.
         values: the layer's weights or norms, of any shape.
         order: flat indices into `values` in the order of removal.
-        removed: how many of them are gone at each sparsity, ascending.
+        removed: how many of them are removed at each sparsity, ascending.
         edges: equally spaced bin edges; values outside count in the first or last bin.
 
     Returns:
@@ -48,12 +48,12 @@ def layer_histogram(
     index = bins_of(ordered, edges)
     index[ordered == 0] = bins  # one bin more, cut off below
     stops = [0, *removed, len(ordered)]
-    # What goes between one sparsity and the next, then summed from the end: what is kept.
-    goes = [
+    # Values removed between two sparsities, summed from the end: the kept ones.
+    removed_between = [
         np.bincount(index[start:stop], minlength=bins + 1)[:bins]
         for start, stop in itertools.pairwise(stops)
     ]
-    dense, *counts = np.cumsum(goes[::-1], axis=0)[::-1]
+    dense, *counts = np.cumsum(removed_between[::-1], axis=0)[::-1]
     return LayerHistogram(layer, edges, dense, np.array(counts), tuple(removed), len(ordered))
 
 

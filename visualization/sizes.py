@@ -1,4 +1,4 @@
-"""The picture of an export: how accurate is a file of how many bytes."""
+"""The figure of an export: test accuracy over file size."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +19,17 @@ MARKER = {"linestyle": "none", "markersize": 7}
 
 
 def size_accuracy(record: dict[str, Any]) -> "Figure":
-    """Test accuracy over the bytes of whole files: every candidate, the chosen one, the dense one
-    and, where it is another, the control.
+    """Test accuracy over file size: every candidate, the chosen one, the dense network and, if it
+    is another one, the control.
 
-    Colours are bits, markers tell counted from estimated sizes, and those of candidates that had
-    quantization-aware training are filled.
+    Colours are bits per weight, markers distinguish counted from estimated sizes, and filled
+    markers are of candidates with quantization-aware training.
 
     Args:
         record: of an export, as in `export.json`.
     """
     chosen, before = record["chosen"], record["before"]
-    figure, panels = two_panels(f"Files of {record['source']}", _summary(chosen, before))
+    figure, panels = two_panels(f"Exported files of {record['source']}", _summary(chosen, before))
     candidates, lines = record["candidates"], _references(record)
     for axes in panels:
         for each in candidates:
@@ -38,7 +38,7 @@ def size_accuracy(record: dict[str, Any]) -> "Figure":
         for accuracy, style in lines.values():
             axes.axhline(100 * accuracy, color="black", linewidth=0.8, linestyle=style)
         axes.set_xscale("log")
-        axes.set_xlabel("bytes of the whole file (logarithmic)")
+        axes.set_xlabel("file size in bytes (log scale)")
         _set_ticks(axes, [c["bytes"] for c in candidates])
     left, right = panels
     left.set(ylabel="test accuracy (%)", title="All", ylim=(0, 102))
@@ -51,8 +51,8 @@ def size_accuracy(record: dict[str, Any]) -> "Figure":
 
 
 def _references(record):
-    """Test accuracies and line styles of what is compared with, by name."""
-    found = {"baseline: dense network as it is": (record["before"]["test_accuracy"], "-")}
+    """Test accuracies and line styles of baseline and control, by label."""
+    found = {"baseline: untouched dense network": (record["before"]["test_accuracy"], "-")}
     control = record.get("control")
     if control and control["name"] != record["baseline"]["name"]:
         name = "control: dense network, same further training"
@@ -95,7 +95,7 @@ def _color(bits):
 
 
 def _legend(candidates, lines):
-    """What colours, fillings, markers and lines mean, of those that are in the picture."""
+    """Legend entries for the colours, fillings, markers and lines in the figure."""
     bits = sorted({c["bits"] for c in candidates if c["bits"]})
     bits += [None] if any(c["bits"] is None for c in candidates) else []
     found = [
@@ -115,11 +115,11 @@ def _legend(candidates, lines):
 
 
 def _name(bits):
-    return "not quantized" if bits is None else f"{bits} bits"
+    return "not quantized" if bits is None else f"quantized to {bits} bits"
 
 
 def _set_ticks(axes, sizes):
-    """At round numbers of bytes, dense where there are few decades."""
+    """Ticks at round numbers of bytes, dense if there are few decades."""
     decades = max(sizes) / min(sizes)
     axes.xaxis.set_major_locator(
         LogLocator(10, subs=(1, 2, 3, 5) if decades < 100 else (1, 3) if decades < 10_000 else (1,))

@@ -1,4 +1,4 @@
-"""The axis of sparsities: logarithmic in what remains, with a label at the last one."""
+"""The axis of sparsities: a log scale of the remaining share, with a label at the last one."""
 
 import math
 from collections.abc import Collection, Iterable
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-# Sparsities at which an axis may carry a label, as far as they lie within the data.
+# Sparsities at which an axis may have a label, if they are within the data.
 SPARSITY_TICKS = (0.0, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 0.99999)
 # The share of an axis that the last label needs to itself.
 TICK_ROOM = 0.1
@@ -24,7 +24,7 @@ def most_below_one(sparsities: Iterable[float]) -> float:
 
 
 def sparsity_position(k: float, most: float) -> float:
-    """-log10 of what remains; a sparsity of 1 is put a little to the right of the last other."""
+    """-log10 of the remaining share; a sparsity of 1 is a little to the right of the last other."""
     return -math.log10(1 - k) if k < 1 else -math.log10(1 - most) + 0.3
 
 
@@ -43,8 +43,8 @@ def label_sparsities(axes: "Axes", sparsities: Collection[float]) -> None:
 
 
 def sparsity_ticks(sparsities: Collection[float]) -> list[float]:
-    """The sparsities that have a label, ascending: the round ones within, but for those too near
-    the last, and the last."""
+    """The sparsities with a label, ascending: round ones that are not too near the last one, and
+    the last."""
     below = [k for k in sparsities if k < 1]
     every = [1.0] if len(below) < len(sparsities) else []
     if not below:
@@ -63,5 +63,5 @@ def sparsity_ticks(sparsities: Collection[float]) -> list[float]:
 
 
 def _rounded(k):
-    """A sparsity to three digits of what remains: masks remove whole items."""
+    """A sparsity to three digits of the remaining share: masks remove whole items."""
     return round(1 - float(f"{1 - k:.3g}"), 12)

@@ -1,4 +1,4 @@
-"""The figures of a sweep, drawn by matplotlib from finished numbers, as those of `graph`."""
+"""The figures of a sweep, drawn by matplotlib from finished numbers."""
 
 import math
 import textwrap
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 MOST_COLUMNS = 3
-# Levels that can be told apart by their colours.
+# Levels that can be distinguished by their colours.
 MOST_COLORS = 8
-# How much of the room between two levels the dots of one take.
+# The width of the dots of a level, as a share of the distance between two levels.
 SPREAD = 0.5
 TEXT_LETTERS = 24
-# So many letters of ticks have room below a panel.
+# Letters of ticks that have room below a panel.
 TICK_LETTERS = 40
 
 
@@ -41,8 +41,8 @@ def settings_figure(
     Args:
         objectives: of the trials, by the names of their experiments.
         levels: a table with a row for each of them and a categorical column for each setting.
-        explained: how much each setting explains, NaN where nobody knows.
-        objective: what it is called.
+        explained: the importance of each setting, NaN where it is not known.
+        objective: its name.
         title: of the figure.
     """
     columns = min(MOST_COLUMNS, levels.shape[1])
@@ -52,7 +52,7 @@ def settings_figure(
     in_percent = "accuracy" in objective or "sparsity" in objective
     values = objectives * (100 if in_percent else 1)
     for axes, (name, own) in zip(panels, levels.items(), strict=False):
-        # In their order: later trials lie to the right of earlier ones.
+        # In their order: later trials are to the right of earlier ones.
         places = own.cat.codes + SPREAD * (np.arange(len(own)) / max(1, len(own) - 1) - 0.5)
         axes.scatter(places, values, color=BLUE, s=26, alpha=0.6)
         means = values.groupby(own, observed=False).mean()
@@ -71,7 +71,7 @@ def settings_figure(
 
 
 def _name_ticks(axes, names):
-    """The names of levels below an axis, in up to three short lines each, of many some only."""
+    """Names levels below an axis, in up to three short lines each; of many levels only some."""
     shown = range(0, len(names), math.ceil(len(names) / 10))
     room = max(5, TICK_LETTERS // len(shown))
     texts = [textwrap.wrap(middle_cut(names[number], 3 * room), room)[:3] for number in shown]
@@ -80,14 +80,14 @@ def _name_ticks(axes, names):
 
 
 def curves_figure(rows: "pd.DataFrame", own: "pd.Series | None", title: str) -> Figure:
-    """Test accuracy of one method over the sparsity: means over the trials of each level of a
-    setting, and how far the trials lie apart as a band.
+    """Test accuracy of one method over the sparsity: the mean over the trials of each level of a
+    setting, and a band from their minimum to their maximum.
 
     Args:
         rows: a table with `k` and `test_accuracy`, and `sparsity` where it is not `k`, a row for
             each network.
-        own: the level of the setting in every row, as a categorical series called by its name;
-            None for the mean over all.
+        own: the level of the setting in every row, as a categorical series with its name; None for
+            the mean over all trials.
         title: of the figure.
     """
     figure = _figure(7.5, 5, title)
@@ -99,20 +99,20 @@ def curves_figure(rows: "pd.DataFrame", own: "pd.Series | None", title: str) -> 
     for number, (level, group) in enumerate(groups):
         by_k = group.groupby("k")
         accuracy = 100 * by_k["test_accuracy"].agg(["mean", "min", "max"])
-        # Trials that were asked for the same, at the sparsity that they reached on average.
+        # Trials of the same target sparsity, at the sparsity that they reached on average.
         x = [sparsity_position(k, most) for k in by_k["sparsity"].mean()]
         color = METHOD_COLORS[number % len(METHOD_COLORS)]
         axes.fill_between(x, accuracy["min"], accuracy["max"], color=color, alpha=0.15, linewidth=0)
         style = {"marker": METHOD_MARKERS[number], "linestyle": METHOD_DASHES[number]}
         label = _plain(middle_cut(level, TEXT_LETTERS))
         axes.plot(x, accuracy["mean"], color=color, label=label, markersize=4, **style)
-    axes.set_xlabel("sparsity (logarithmic in what remains)")
+    axes.set_xlabel("sparsity of the hidden weights (log scale of the remaining share)")
     axes.set_ylabel("test accuracy (%)")
     axes.grid(color="#DDDDDD", linewidth=0.6)
     label_sparsities(axes, rows["sparsity"].tolist())
     figure.legend(
         title=f"{'' if own is None else _plain(middle_cut(own.name, TEXT_LETTERS)) + ': '}mean of "
-        "its trials; the band is from the least to the most of them",
+        "the trials; bands from their minimum to their maximum",
         loc="outside lower center",
         ncols=2,
         frameon=False,

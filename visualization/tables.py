@@ -1,5 +1,5 @@
-"""What figures, pages and the terminal ask of a table of networks: which row is the baseline, which
-networks missed the sparsity asked for, and in which order rows are shown."""
+"""Queries of a table of networks for figures, pages and the terminal: the baseline, networks that
+missed their target sparsity, and the order of rows."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ BASELINE = "baseline"
 
 
 def json_number(value: Any) -> float | None:
-    """A number as JSON takes it, to six digits: null where it is missing or infinite."""
+    """A JSON-ready number, to six digits; null if it is missing or infinite."""
     if value is None or pd.isna(value) or np.isinf(value):
         return None
     return value if isinstance(value, int) else float(f"{value:.6g}")
@@ -32,7 +32,7 @@ def baseline_of(rows: pd.DataFrame) -> pd.Series:
     method that trains nothing, or of any method.
 
     Args:
-        rows: a table of networks with `method` and `k`, a row at `k` = 0 among them.
+        rows: a table of networks with `method` and `k`, including a row at `k` = 0.
     """
     unpruned = rows[rows["k"] == 0]
     own = unpruned[unpruned["method"] == BASELINE]
@@ -43,7 +43,7 @@ def baseline_of(rows: pd.DataFrame) -> pd.Series:
 
 
 def trains(rows: pd.DataFrame) -> pd.Series:
-    """Whether each network's method trains after or while it prunes, as a mask."""
+    """Whether each network's method trains during or after pruning, as a mask."""
     if "schedule" not in rows or "recovery" not in rows:
         return rows["k"] != rows["k"]
     known = rows["schedule"].notna() & rows["recovery"].notna()
@@ -51,13 +51,13 @@ def trains(rows: pd.DataFrame) -> pd.Series:
 
 
 def missed(rows: pd.DataFrame) -> pd.Series:
-    """Whether each network has clearly fewer weights removed than asked for, as a mask."""
+    """Whether each network has clearly fewer weights removed than requested, as a mask."""
     return rows["sparsity"] < rows["k"] - CLEARLY_LESS
 
 
 def pair_of(means: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """The test accuracies of two seeds, of their mean and sample standard deviation; missing where
-    there are more or less than two.
+    """The test accuracies of two seeds, from their mean and sample standard deviation; missing if
+    there are not exactly two.
 
     Args:
         means: a table of means with `seeds`, `test_accuracy` and `test_accuracy_sd`.
@@ -67,12 +67,12 @@ def pair_of(means: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 
 
 def in_order(rows: pd.DataFrame, asked: Sequence[str] = ()) -> pd.DataFrame:
-    """The rows by method and, within it, by sparsity: the baseline, the methods asked for in their
+    """The rows by method and, within it, by sparsity: the baseline, the requested methods in their
     order, others as they come, and random pruning last.
 
     Args:
         rows: a table of networks with `method` and `k`; `criterion` where it is known.
-        asked: names of methods.
+        asked: names of the requested methods.
     """
     methods = list(dict.fromkeys((BASELINE, *asked, *rows["method"])))
     place = rows["method"].map(methods.index)

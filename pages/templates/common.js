@@ -1,9 +1,9 @@
 "use strict";
-// What all pages share: Plotly when it is needed, colours of the theme, copying, small helpers.
+// Shared by all pages: loading Plotly, colours of the theme, copying, small helpers.
 
 const DATA = JSON.parse(document.getElementById("figures").textContent);
 
-// Figures know no style sheets: they are drawn again for dark pages and for paper.
+// Figures ignore style sheets: they are drawn again for dark pages and for print.
 function onTheme(draw) {
   for (const query of ["(prefers-color-scheme: dark)", "print"]) {
     window.matchMedia(query).addEventListener("change", () => {
@@ -19,7 +19,7 @@ function onTheme(draw) {
 
 const $ = (id) => document.getElementById(id);
 
-// An element with text and attributes; never HTML, so that names from files stay names.
+// An element with text and attributes; never HTML, so that names from files cannot inject any.
 function make(name, attributes = {}, ...children) {
   const element = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
@@ -27,7 +27,7 @@ function make(name, attributes = {}, ...children) {
   return element;
 }
 
-// Plotly takes a while to read; the page is there before.
+// Plotly loads slowly; the page is shown before.
 let loading = null;
 function plotly() {
   loading ??= new Promise((resolve, reject) => {
@@ -43,7 +43,7 @@ function withPlotly(draw) {
   plotly().then(draw, () => {
     for (const element of document.querySelectorAll(".plot, .needs-plotly")) element.hidden = true;
     for (const picture of document.querySelectorAll(".instead")) picture.hidden = false;
-    const text = "Pictures take the place of interactive figures, which need assets/ in the folder of all experiments: python -m network-pruning.report --output_dir=<that folder> puts it there.";
+    const text = "Static pictures are shown: interactive figures need assets/ in the folder of all experiments. To restore it, run python -m network-pruning.report --output_dir=<that folder>.";
     if (!$("no-plotly")) $("main").prepend(make("p", { class: "note", id: "no-plotly" }, text));
   });
 }
@@ -67,8 +67,8 @@ function layout(title, x, y, more = {}) {
   };
 }
 
-// Draws a figure as wide as its place is now. Its tools appear where one points; narrow figures have
-// none, for they would cover titles.
+// Draws a figure as wide as its element. Its tool bar appears on hover; narrow figures have none,
+// because it would cover titles.
 function plot(Plotly, id, traces, figure) {
   const displayModeBar = window.innerWidth < 600 ? false : "hover";
   Plotly.react($(id), traces, { ...figure, width: $(id).clientWidth }, { ...OPTIONS, displayModeBar });
@@ -87,7 +87,7 @@ function colorsNow() {
 }
 
 // Colour, dashes and marker of the n-th line; floors are grey and dotted.
-function look(number, floor) {
+function lineStyle(number, floor) {
   const colors = colorsNow();
   const color = floor ? themed("--quiet") : colors[number % colors.length];
   const symbol = SYMBOLS[number % SYMBOLS.length];
@@ -97,13 +97,13 @@ function look(number, floor) {
   };
 }
 
-// Hover labels are HTML to Plotly, which knows few tags but some all the same.
+// Plotly reads hover labels as HTML with a few tags.
 const plain = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 const percent = (share, digits = 2) => `${(100 * share).toFixed(digits)} %`;
 const inPercent = (share) => (share === null ? null : 100 * share);
-const asked = (k) => `${Number((100 * k).toPrecision(6))} %`;
+const shortPercent = (k) => `${Number((100 * k).toPrecision(6))} %`;
 
-// Where a sparsity is drawn: logarithmic in what remains; all gone is a step beyond the last.
+// The position of a sparsity: logarithmic in what remains; 100 % is a step beyond the last.
 function place(k, most) {
   return k < 1 ? -Math.log10(1 - k) : -Math.log10(1 - most) + 0.5;
 }
@@ -111,7 +111,7 @@ function place(k, most) {
 // To three digits of what remains: masks remove whole items.
 const rounded = (k) => Number((1 - Number((1 - k).toPrecision(3))).toPrecision(12));
 
-// Labels of an axis of sparsities: the round ones, but for those too near the last, and the last.
+// Labels of an axis of sparsities: round ones that are not too near the last one, and the last.
 function sparsityAxis(all) {
   const known = all.filter((k) => k !== null && k < 1);
   const most = known.length ? Math.max(...known) : 0.5;
@@ -123,7 +123,7 @@ function sparsityAxis(all) {
   if (!ticks.length && first < last) ticks.push(first);
   ticks.push(last);
   if (all.includes(1)) ticks.push(1);
-  return { most, axis: { tickvals: ticks.map((k) => place(k, most)), ticktext: ticks.map(asked), tickangle: 0 } };
+  return { most, axis: { tickvals: ticks.map((k) => place(k, most)), ticktext: ticks.map(shortPercent), tickangle: 0 } };
 }
 
 // Whole numbers of epochs, about ten labels.
@@ -161,7 +161,7 @@ function asMarkdown(table) {
   return [head, rule, ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n") + "\n";
 }
 
-// Columns with a button in their head sort by it; a second time the other way round.
+// Columns with a button in their head sort the table; a second click reverses the order.
 function sortable(table) {
   const heads = [...table.tHead.rows[0].cells];
   heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {

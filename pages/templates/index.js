@@ -1,9 +1,9 @@
-// The page over all experiments: search, filter, sort, choose; all of it is in the address.
+// The page of all experiments: search, filter, sort, compare; the address stores the state.
 
-const CARDS = DATA.cards;
+const ENTRIES = DATA.entries;
 const elements = [...document.querySelectorAll(".card")];
 const FIELDS = ["search", "dataset", "model", "state", "sort"];
-const texts = CARDS.map((card) => [card.name, card.dataset, card.model, card.state, ...Object.entries(card.settings).map(([flag, value]) => `${flag}=${value}`), ...card.curves.map((curve) => curve.method)].join(" ").toLowerCase());
+const texts = ENTRIES.map((entry) => [entry.name, entry.dataset, entry.model, entry.state, ...Object.entries(entry.settings).map(([flag, value]) => `${flag}=${value}`), ...entry.curves.map((curve) => curve.method)].join(" ").toLowerCase());
 const chosenNames = new Set();
 
 function readAddress() {
@@ -13,7 +13,7 @@ function readAddress() {
     if ($(field).selectedIndex === -1) $(field).selectedIndex = 0;
   }
   chosenNames.clear();
-  const known = new Set(CARDS.map((card) => card.name));
+  const known = new Set(ENTRIES.map((entry) => entry.name));
   for (const name of state.getAll("compare")) if (known.has(name)) chosenNames.add(name);
   for (const box of document.querySelectorAll(".choose")) box.checked = chosenNames.has(box.value);
 }
@@ -30,25 +30,25 @@ function writeAddress() {
 }
 
 const KEYS = {
-  when: (card) => -card.when,
-  name: (card) => card.name.toLowerCase(),
-  dense: (card) => -(card.dense ?? -1),
-  0.9: (card) => -(card.told["0.9"]?.accuracy ?? -1),
-  0.99: (card) => -(card.told["0.99"]?.accuracy ?? -1),
-  bytes: (card) => card.bytes ?? Infinity,
+  when: (entry) => -entry.when,
+  name: (entry) => entry.name.toLowerCase(),
+  dense: (entry) => -(entry.dense ?? -1),
+  0.9: (entry) => -(entry.best["0.9"]?.accuracy ?? -1),
+  0.99: (entry) => -(entry.best["0.99"]?.accuracy ?? -1),
+  bytes: (entry) => entry.bytes ?? Infinity,
 };
 
 function fits(number) {
-  const card = CARDS[number];
+  const entry = ENTRIES[number];
   const words = $("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   return words.every((word) => texts[number].includes(word))
-    && ["dataset", "model", "state"].every((field) => !$(field).value || card[field] === $(field).value);
+    && ["dataset", "model", "state"].every((field) => !$(field).value || entry[field] === $(field).value);
 }
 
 function show() {
   const key = KEYS[$("sort").value] ?? KEYS.when;
   const order = [...elements].sort((a, b) => {
-    const [x, y] = [key(CARDS[a.dataset.number]), key(CARDS[b.dataset.number])];
+    const [x, y] = [key(ENTRIES[a.dataset.number]), key(ENTRIES[b.dataset.number])];
     return x < y ? -1 : x > y ? 1 : 0;
   });
   if (order.some((element, place) => $("cards").children[place] !== element)) $("cards").append(...order);
@@ -57,44 +57,44 @@ function show() {
     element.hidden = !fits(Number(element.dataset.number));
     number += !element.hidden;
   }
-  $("shown").textContent = number === CARDS.length ? "" : `${number} of ${CARDS.length} shown`;
-  $("nothing").hidden = number > 0 || CARDS.length === 0;
+  $("shown").textContent = number === ENTRIES.length ? "" : `${number} of ${ENTRIES.length} shown`;
+  $("nothing").hidden = number > 0 || ENTRIES.length === 0;
 }
 
-// A, B … stand for experiments in the figure, where their names would not fit.
+// A, B … for experiments in the figure, where their names would not fit.
 const letter = (number) => String.fromCharCode(65 + (number % 26)) + (number >= 26 ? Math.floor(number / 26) : "");
 
 function compare() {
-  const cards = CARDS.filter((card) => chosenNames.has(card.name));
-  $("compare").hidden = cards.length < 2;
-  if (cards.length < 2) return;
-  const flags = [...new Set(cards.flatMap((card) => Object.keys(card.settings)))];
-  const differs = (flag) => new Set(cards.map((card) => card.settings[flag])).size > 1;
+  const entries = ENTRIES.filter((entry) => chosenNames.has(entry.name));
+  $("compare").hidden = entries.length < 2;
+  if (entries.length < 2) return;
+  const flags = [...new Set(entries.flatMap((entry) => Object.keys(entry.settings)))];
+  const differs = (flag) => new Set(entries.map((entry) => entry.settings[flag])).size > 1;
   const ordered = [...flags.filter(differs), ...flags.filter((flag) => !differs(flag))];
   const row = (name, cells, strong) => make("tr", {}, make("th", { scope: "row" }, strong ? make("strong", {}, name) : name), ...cells.map((text) => make("td", {}, text)));
   const accuracy = (value) => (value == null ? "–" : percent(value));
   $("differences").replaceChildren(
-    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "what"), ...cards.map((card, number) => make("th", { scope: "col" }, `${letter(number)}: ${card.name}`)))),
+    make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "setting or result"), ...entries.map((entry, number) => make("th", { scope: "col" }, `${letter(number)}: ${entry.name}`)))),
     make("tbody", {},
-      ...ordered.filter(differs).map((flag) => row(flag, cards.map((card) => card.settings[flag] ?? "–"), true)),
-      row("dense", cards.map((card) => accuracy(card.dense))),
-      ...["0.9", "0.99"].map((k) => row(`${asked(Number(k))} gone`, cards.map((card) => accuracy(card.told[k]?.accuracy)))),
-      row("smallest file, bytes", cards.map((card) => (card.bytes ?? "–").toLocaleString("en"))),
-      ...ordered.filter((flag) => !differs(flag)).map((flag) => row(flag, cards.map((card) => card.settings[flag] ?? "–")))),
+      ...ordered.filter(differs).map((flag) => row(flag, entries.map((entry) => entry.settings[flag] ?? "–"), true)),
+      row("dense accuracy", entries.map((entry) => accuracy(entry.dense))),
+      ...["0.9", "0.99"].map((k) => row(`accuracy at ${shortPercent(Number(k))}`, entries.map((entry) => accuracy(entry.best[k]?.accuracy)))),
+      row("smallest file, bytes", entries.map((entry) => (entry.bytes ?? "–").toLocaleString("en"))),
+      ...ordered.filter((flag) => !differs(flag)).map((flag) => row(flag, entries.map((entry) => entry.settings[flag] ?? "–")))),
   );
   withPlotly(drawComparison);
 }
 
 function drawComparison(Plotly) {
-  const cards = CARDS.filter((card) => chosenNames.has(card.name));
-  if (cards.length < 2) return;
-  const lines = cards.flatMap((card, number) => card.curves.filter((curve) => !curve.floor).map((curve, kind) => {
-    const style = look(number, false);
+  const entries = ENTRIES.filter((entry) => chosenNames.has(entry.name));
+  if (entries.length < 2) return;
+  const lines = entries.flatMap((entry, number) => entry.curves.filter((curve) => !curve.floor).map((curve, kind) => {
+    const style = lineStyle(number, false);
     style.line.dash = ["solid", "dot", "longdash", "dashdot"][kind % 4];
     style.marker.symbol = SYMBOLS[kind % SYMBOLS.length];
     return {
       x: curve.ratio, y: curve.accuracy.map(inPercent), name: plain(`${letter(number)} ${curve.method}`), mode: "lines+markers", ...style,
-      text: curve.k.map(asked), hovertemplate: "%{y:.2f} % at %{x:.4~g}×, %{text} asked<extra>%{fullData.name}</extra>",
+      text: curve.k.map(shortPercent), hovertemplate: "%{y:.2f} % at %{x:.4~g}×, target sparsity %{text}<extra>%{fullData.name}</extra>",
     };
   }));
   plot(Plotly, "comparison", lines, layout("Test accuracy (%)", "compression ratio", "", { xaxis: ratioAxis(), height: 360 + 12 * lines.length }));

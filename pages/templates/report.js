@@ -4,13 +4,13 @@ const chosen = (name) => document.querySelector(`input[name="${name}"]:checked`)
 const AXES = {
   k: "sparsity of the hidden weights",
   ratio: "compression ratio",
-  speedup: "dense multiply-adds / those left",
+  speedup: "theoretical speed-up (multiply-adds)",
 };
 
 function drawCurves(Plotly) {
   const across = chosen("across");
   const curves = chosen("of") === "bands" ? DATA.bands : DATA.curves;
-  // Where a network is drawn is what it reached, not what it was asked for.
+  // Networks are drawn at the sparsity that they reached, not at their target.
   const { most, axis } = sparsityAxis(curves.flatMap((curve) => curve.sparsity));
   const where = (curve) => (across === "k" ? curve.sparsity.map((k) => (k === null ? null : place(k, most))) : curve[across]);
   const xaxis = across === "k" ? axis : ratioAxis();
@@ -20,7 +20,7 @@ function drawCurves(Plotly) {
     const traces = [];
     curves.forEach((curve, number) => {
       const x = where(curve);
-      const style = look(number, curve.floor);
+      const style = lineStyle(number, curve.floor);
       if (key === "accuracy" && curve.low?.some((low) => low !== null)) {
         const rgb = style.line.color.match(/\w\w/g)?.map((part) => parseInt(part, 16)).join(",");
         const band = { x, mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false, legendgroup: curve.method };
@@ -31,7 +31,7 @@ function drawCurves(Plotly) {
         if (!curve[seed]?.some((value) => value !== null)) continue;
         traces.push({
           x, y: curve[seed].map(inPercent), mode: "markers", showlegend: false, legendgroup: curve.method, name: plain(curve.method),
-          marker: { color: style.marker.color, size: 4 }, hovertemplate: "%{y:.4~g}, a seed<extra>%{fullData.name}</extra>",
+          marker: { color: style.marker.color, size: 4 }, hovertemplate: "%{y:.4~g}, one seed<extra>%{fullData.name}</extra>",
         });
       }
       const { symbol } = style.marker;
@@ -39,7 +39,7 @@ function drawCurves(Plotly) {
       traces.push({
         x, y: curve[key].map((value) => (value === null ? null : scale * value)), name: plain(curve.method), legendgroup: curve.method,
         mode: "lines+markers", ...style,
-        text: curve.k.map((k, i) => `${asked(k)} asked, ${curve.sparsity[i] === null ? "?" : percent(curve.sparsity[i])} removed, ${curve.ratio[i] === null ? "nothing remains" : `${curve.ratio[i].toPrecision(4)}×`}`),
+        text: curve.k.map((k, i) => `target ${shortPercent(k)}, ${curve.sparsity[i] === null ? "?" : percent(curve.sparsity[i])} removed, ${curve.ratio[i] === null ? "nothing remains" : `${curve.ratio[i].toPrecision(4)}× smaller`}`),
         hovertemplate: "%{y:.4~g}, %{text}<extra>%{fullData.name}</extra>",
       });
     });
@@ -71,7 +71,7 @@ function drawTraining(Plotly) {
     const traces = [["training", key], ["validation", `val_${key}`]]
       .filter(([, column]) => history[column].some((value) => value !== null))
       .map(([name, column], number) => ({
-        x: history.epoch, y: history[column].map((value) => (value === null ? null : scale * value)), name, mode: "lines+markers", ...look(4 * number, false),
+        x: history.epoch, y: history[column].map((value) => (value === null ? null : scale * value)), name, mode: "lines+markers", ...lineStyle(4 * number, false),
       }));
     const kept = { type: "line", x0: history.kept, x1: history.kept, yref: "paper", y0: 0, y1: 1, line: { color: themed("--quiet"), dash: "dot" } };
     const title = key === "accuracy" ? "Accuracy (%)" : "Loss";
@@ -79,7 +79,7 @@ function drawTraining(Plotly) {
   }
 }
 
-// ---- what is left at one sparsity ----
+// ---- the networks at one sparsity ----
 
 const LAYERS_AT_ONCE = 8;
 const CLEARLY_LESS = 0.005; // as in the tables
@@ -99,14 +99,14 @@ function paint(canvas, shape, bytes, color = (value) => [value, value, value]) {
   context.putImageData(image, 0, 0);
 }
 
-// From black over blue-green to yellow: monotone in lightness, for every kind of sight.
+// From black over blue-green to yellow: monotone in lightness, also for colour-blind readers.
 function heat(value) {
   const t = value / 255;
   return [255 * t ** 1.6, 60 * t + 180 * t ** 1.5, 110 * Math.sin(Math.PI * t ** 0.8) + 40 * t];
 }
 
-function currentLook() {
-  return DATA.looks[$("method").value][$("k").value];
+function currentEntry() {
+  return DATA.diagnostics[$("method").value][$("k").value];
 }
 
 function drawDistributions(Plotly, entry) {
@@ -114,7 +114,7 @@ function drawDistributions(Plotly, entry) {
   const shown = entry.layers.map((_, layer) => layer).slice(first, first + LAYERS_AT_ONCE);
   const columns = window.innerWidth < 700 ? 1 : 2;
   const rows = Math.ceil(shown.length / columns);
-  const entries = DATA.looks[$("method").value];
+  const entries = DATA.diagnostics[$("method").value];
   const what = entry.by_unit ? "units" : "weights";
   const more = { grid: { rows, columns, pattern: "independent", ygap: 0.45 }, margin: { l: 60, r: 12, t: 58, b: 50 }, showlegend: false, height: 230 * rows + 60, bargap: 0, annotations: [] };
   const traces = [];
@@ -131,13 +131,13 @@ function drawDistributions(Plotly, entry) {
     const axes = { xaxis: `x${n}`, yaxis: `y${n}` };
     traces.push({ type: "bar", x, y: floor(counts), marker: { color }, ...axes, hovertemplate: "%{y} near %{x:.3g}<extra></extra>" });
     if (outline) traces.push({ x, y: floor(outline), mode: "lines", line: { shape: "hvh", width: 1.5, color: themed("--quiet") }, hoverinfo: "skip", ...axes });
-    // The axes of a method stay as they are from sparsity to sparsity.
+    // The axes of a method are the same at all sparsities.
     const most = Math.max(1, ...entries.flatMap((each) => [...each.counts[layer], ...(outlineOf(each, entries)?.[layer] ?? [])]));
     const ends = [Math.min(...entries.map((each) => each.low[layer])), Math.max(...entries.map((each) => each.high[layer]))];
     const title = (text) => ({ text, standoff: 4, font: { size: 12 } });
     more[`xaxis${n}`] = { ...base.xaxis, title: title(entry.by_unit ? "L2 norm of a unit's incoming weights" : "weight"), range: ends };
     more[`yaxis${n}`] = { ...base.yaxis, title: title(`${what} per bin`), type: "log", range: [-0.1, Math.log10(2 * most)], dtick: 1 };
-    const removed = entry.sizes[layer] - entry.left[layer];
+    const removed = entry.sizes[layer] - entry.kept[layer];
     more.annotations.push({
       text: plain(`${entry.layers[layer]}: ${removed.toLocaleString("en")} of ${entry.sizes[layer].toLocaleString("en")} removed`), showarrow: false,
       xref: `x${n} domain`, yref: `y${n} domain`, x: 0, y: 1.02, xanchor: "left", yanchor: "bottom", font: { size: 13 },
@@ -146,7 +146,7 @@ function drawDistributions(Plotly, entry) {
   plot(Plotly, "distributions", traces, { ...base, ...more, title: undefined, xaxis: more.xaxis, yaxis: more.yaxis });
 }
 
-// The dense network in the bins of another; of files of earlier versions, where the bins are its own.
+// The dense network in the bins of this one; in files of earlier versions the bins are its own.
 function outlineOf(entry, entries) {
   return entry.outline ?? (entries[0].k === 0 ? entries[0].counts : null);
 }
@@ -156,7 +156,7 @@ function showConfusion(entry) {
   if (!entry.confusion) return;
   const names = entry.confusion.map((_, number) => DATA.classes[number] ?? String(number));
   const short = (name) => (name.length > 9 ? `${name.slice(0, 8)}…` : name);
-  const head = make("tr", {}, make("th", { scope: "col" }, "is ↓ / said →"), ...names.map((name) => make("th", { scope: "col", title: name }, short(name))));
+  const head = make("tr", {}, make("th", { scope: "col" }, "true ↓ / predicted →"), ...names.map((name) => make("th", { scope: "col", title: name }, short(name))));
   const rows = entry.confusion.map((counts, row) => {
     const total = counts.reduce((a, b) => a + b, 0) || 1;
     const cells = counts.map((count, column) => {
@@ -179,14 +179,19 @@ function showFirst(entry) {
 
 function showChanged(entry) {
   const name = (number) => DATA.classes[number] ?? String(number);
+  const [before, after] = [entry.compared_with.includes("control") ? "control" : "dense", entry.k ? "pruned" : "retrained"];
+  const total = entry.num_changed?.toLocaleString("en");
+  const first = entry.num_changed > entry.changed.length ? ` The first ${entry.changed.length}:` : "";
   $("changed-text").textContent = entry.num_changed === null
-    ? `${entry.compared_with[0].toUpperCase()}${entry.compared_with.slice(1)}'s answers are not known.`
+    ? `The predictions of ${entry.compared_with} are not known.`
+    : entry.num_changed === 1
+    ? `1 prediction differs from that of ${entry.compared_with}.`
     : entry.num_changed
-    ? `${entry.num_changed.toLocaleString("en")} answers differ from ${entry.compared_with}'s.`
-    : `No answer differs from ${entry.compared_with}'s.`;
+    ? `${total} predictions differ from those of ${entry.compared_with}.${first}`
+    : `No prediction differs from those of ${entry.compared_with}.`;
   $("changed").replaceChildren(...entry.changed.map((example) => {
-    const right = example.after === example.label ? "now right" : example.before === example.label ? "was right" : "wrong both";
-    const text = ` is ${name(example.label)}: ${example.before === null ? "?" : name(example.before)} → ${name(example.after)} (${right})`;
+    const verdict = example.after === example.label ? "now correct" : example.before === example.label ? "now wrong" : "both wrong";
+    const text = ` · label ${name(example.label)} · ${before} ${example.before === null ? "?" : name(example.before)} · ${after} ${name(example.after)} (${verdict})`;
     const item = make("li", {});
     const pixels = DATA.pixels[example.number];
     if (pixels) {
@@ -194,30 +199,30 @@ function showChanged(entry) {
       paint(canvas, pixels.shape, bytesOf(pixels.bytes));
       item.append(canvas);
     }
-    item.append(`№ ${example.number}${text}`);
+    item.append(`No. ${example.number}${text}`);
     return item;
   }));
 }
 
-function showLook(Plotly) {
-  const entry = currentLook();
-  const reached = entry.sparsity !== null && entry.sparsity < entry.k - CLEARLY_LESS ? `${asked(entry.k)} asked, ${percent(entry.sparsity)} reached` : asked(entry.k);
+function showEntry(Plotly) {
+  const entry = currentEntry();
+  const reached = entry.sparsity !== null && entry.sparsity < entry.k - CLEARLY_LESS ? `target ${shortPercent(entry.k)}, reached ${percent(entry.sparsity)}` : shortPercent(entry.k);
   $("k-text").textContent = reached;
   $("k").setAttribute("aria-valuetext", reached);
-  const removed = entry.sizes.map((size, layer) => size - entry.left[layer]).reduce((a, b) => a + b, 0);
+  const removed = entry.sizes.map((size, layer) => size - entry.kept[layer]).reduce((a, b) => a + b, 0);
   const all = entry.sizes.reduce((a, b) => a + b, 0);
-  $("look-text").textContent = `${removed.toLocaleString("en")} of ${all.toLocaleString("en")} ${entry.by_unit ? "units" : "weights"} removed, test accuracy ${entry.accuracy === null ? "–" : percent(entry.accuracy)}, loss ${entry.loss === null ? "–" : entry.loss.toPrecision(4)}`;
+  $("diagnostics-text").textContent = `${removed.toLocaleString("en")} of ${all.toLocaleString("en")} ${entry.by_unit ? "units" : "weights"} removed, test accuracy ${entry.accuracy === null ? "–" : percent(entry.accuracy)}, loss ${entry.loss === null ? "–" : entry.loss.toPrecision(4)}`;
   showConfusion(entry);
   showFirst(entry);
   showChanged(entry);
   if (Plotly) drawDistributions(Plotly, entry);
 }
 
-function setUpLooks() {
-  $("method").replaceChildren(...Object.keys(DATA.looks).map((method) => make("option", { value: method }, method)));
-  const show = () => showLook(window.Plotly);
+function setUpDiagnostics() {
+  $("method").replaceChildren(...Object.keys(DATA.diagnostics).map((method) => make("option", { value: method }, method)));
+  const show = () => showEntry(window.Plotly);
   const onMethod = () => {
-    const entries = DATA.looks[$("method").value];
+    const entries = DATA.diagnostics[$("method").value];
     const before = $("k").dataset.value;
     $("k").max = entries.length - 1;
     const same = entries.findIndex((entry) => String(entry.k) === before);
@@ -232,7 +237,7 @@ function setUpLooks() {
   $("method").addEventListener("change", onMethod);
   $("layer-group").addEventListener("change", show);
   $("k").addEventListener("input", () => {
-    $("k").dataset.value = currentLook().k;
+    $("k").dataset.value = currentEntry().k;
     show();
   });
   let timer = null;
@@ -257,15 +262,15 @@ function setUpLooks() {
   onMethod();
 }
 
-const hasLooks = Object.keys(DATA.looks).length > 0;
+const hasDiagnostics = Object.keys(DATA.diagnostics).length > 0;
 
 function drawAll(Plotly) {
   drawCurves(Plotly);
-  if (hasLooks) showLook(Plotly);
+  if (hasDiagnostics) showEntry(Plotly);
   if (DATA.history) drawTraining(Plotly);
 }
 
-if (hasLooks) setUpLooks();
+if (hasDiagnostics) setUpDiagnostics();
 sortable($("numbers"));
 for (const button of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", () => {
@@ -278,5 +283,5 @@ for (const input of document.querySelectorAll('input[name="across"], input[name=
   input.addEventListener("change", () => withPlotly(drawCurves));
 }
 onTheme(drawAll);
-// After the first picture of the page, or reading Plotly would hold it up.
+// After the first paint of the page, which loading Plotly would delay.
 requestAnimationFrame(() => setTimeout(() => withPlotly(drawAll), 0));

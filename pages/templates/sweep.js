@@ -34,9 +34,9 @@ function drawCurves(Plotly) {
     const k = [...at.keys()].sort((a, b) => a - b);
     if (!k.length) return;
     const mean = (values) => values.reduce((sum, one) => sum + one, 0) / values.length;
-    // Trials that were asked for the same, at the sparsity that they reached on average.
+    // Trials of the same target sparsity, at the sparsity that they reached on average.
     const x = k.map((value) => place(mean(reached.get(value)), most));
-    const style = look(code, false);
+    const style = lineStyle(code, false);
     const rgb = style.line.color.match(/\w\w/g)?.map((part) => parseInt(part, 16)).join(",");
     const group = { legendgroup: String(code) };
     const band = { x, mode: "lines", line: { width: 0 }, hoverinfo: "skip", showlegend: false, ...group };
@@ -47,7 +47,7 @@ function drawCurves(Plotly) {
     traces.push({
       x, y: k.map((value) => mean(at.get(value))), mode: "lines+markers", ...style, ...group,
       name: plain(`${colored ? `${colored.name}: ` : ""}${short(level, 40)} (${own.length})`), showlegend: true,
-      text: k.map((value) => `${asked(value)} asked, ${percent(mean(reached.get(value)))} removed, ${at.get(value).length === 1 ? "1 trial" : `${at.get(value).length} trials`}`),
+      text: k.map((value) => `target ${shortPercent(value)}, ${percent(mean(reached.get(value)))} removed, ${at.get(value).length === 1 ? "1 trial" : `${at.get(value).length} trials`}`),
       hovertemplate: "%{y:.2f} %, %{text}<extra>%{fullData.name}</extra>",
     });
   });
@@ -73,6 +73,6 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 if (SLICES || hasCurves) {
   onTheme(drawAll);
-  // After the first picture of the page, or reading Plotly would hold it up.
+  // After the first paint of the page, which loading Plotly would delay.
   requestAnimationFrame(() => setTimeout(() => withPlotly(drawAll), 0));
 }

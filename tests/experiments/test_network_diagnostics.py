@@ -38,7 +38,7 @@ def added(paths, method="weight", weights=DENSE, answers=ANSWERS, shape=(2, 2), 
     pixels = np.arange(16, dtype=np.uint8).reshape(4, 4) if pixels is None else pixels
     data = DiagnosticsWriter(paths, networks(pixels, shape), DENSE, ANSWERS, {})
     data.add(SimpleNamespace(method=parse(method), digest="abc", k=0.5), weights, answers)
-    return read_diagnostics(paths.look("abc"))
+    return read_diagnostics(paths.diagnostics("abc"))
 
 
 def test_a_network_as_it_is(paths):
@@ -69,10 +69,10 @@ def test_a_network_that_was_retrained_is_compared_with_its_control(paths):
     control = np.array([1, 1, 1, 0])
     for digest, k, answers in (("control", 0.0, control), ("pruned", 0.5, np.array([1, 1, 0, 0]))):
         data.add(SimpleNamespace(method=method, digest=digest, k=k), DENSE, answers)
-    assert list(read_diagnostics(paths.look("control")).changed) == [
+    assert list(read_diagnostics(paths.diagnostics("control")).changed) == [
         0
     ]  # against the dense one as it is
-    assert list(read_diagnostics(paths.look("pruned")).changed) == [2]
+    assert list(read_diagnostics(paths.diagnostics("pruned")).changed) == [2]
 
 
 def test_a_pruned_one_is_counted_in_the_bins_of_the_dense_one(paths):
@@ -150,11 +150,11 @@ def test_large_images_become_small_ones_and_numbers_bytes():
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04", None])
 def test_what_is_damaged_or_missing_is_none(paths, content):
     added(paths)
-    for path in (paths.look("abc"), paths.labels):
+    for path in (paths.diagnostics("abc"), paths.labels):
         path.unlink()
         if content is not None:
             path.write_bytes(content)
-    assert read_diagnostics(paths.look("abc")) is None
+    assert read_diagnostics(paths.diagnostics("abc")) is None
     assert read_labels(paths.labels) == (None, [])
 
 

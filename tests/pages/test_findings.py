@@ -37,14 +37,14 @@ ROWS = networks(
 def test_what_is_named_is_chosen_by_validation_and_told_by_test():
     sentences, rule = findings.summarize(ROWS)
     assert sentences == [
-        "Without retraining (weight), 50 % of the hidden weights can be removed for nothing "
+        "Without retraining, weight pruning removes 50 % of the hidden weights without loss "
         "(98.10 % → 98.20 %).",
-        "Without retraining (weight), 90 % of the hidden weights can be removed for 1.01 points "
-        "(98.10 % → 97.09 %).",
-        "With retraining (weight/gradual), 99 % of the hidden weights can be removed for 0.2 "
-        "points (control 99.20 % → 99.00 %; baseline 98.10 %).",
-        "With retraining (weight/gradual), 99.5 % of the hidden weights can be removed for 1 point "
-        "(control 99.20 % → 98.20 %; baseline 98.10 %).",
+        "Without retraining, weight pruning removes 90 % of the hidden weights at a cost of 1.01 "
+        "points (98.10 % → 97.09 %).",
+        "With retraining, weight/gradual pruning removes 99 % of the hidden weights at a cost of "
+        "0.2 points (control 99.20 % → 99.00 %; baseline 98.10 %).",
+        "With retraining, weight/gradual pruning removes 99.5 % of the hidden weights at a cost of "
+        "1 point (control 99.20 % → 98.20 %; baseline 98.10 %).",
     ]
     assert rule == findings.RULE
 
@@ -55,8 +55,8 @@ def test_a_table_of_an_earlier_version_has_no_control_and_that_is_said():
     old.loc[old["k"] == 0, ["valid_accuracy", "test_accuracy"]] = 0.98, 0.981
     *sentences, note = findings.summarize(old)[0]
     assert sentences[-1] == (
-        "With retraining (weight/gradual), 99.9 % of the hidden weights can be removed for 0.6 "
-        "points (baseline 98.10 % → 97.50 %)."
+        "With retraining, weight/gradual pruning removes 99.9 % of the hidden weights at a cost of "
+        "0.6 points (baseline 98.10 % → 97.50 %)."
     )
     assert note == findings.NO_CONTROL
 
@@ -76,14 +76,12 @@ def test_nothing_can_go():
         ("weight", "oneshot", 0.5, 0.1, 0.1),
     )
     sentences, _ = findings.summarize(rows)
-    assert sentences == [
-        "No network of this experiment is within a point of what it is compared with."
-    ]
+    assert sentences == ["No pruned network is within one percentage point of its reference."]
 
 
 def test_without_validation_test_data_decide_and_that_is_said():
     sentences, rule = findings.summarize(ROWS.assign(valid_accuracy=None))
-    assert sentences[0].startswith("Without retraining (weight), 50 %")
+    assert sentences[0].startswith("Without retraining, weight pruning removes 50 %")
     assert rule == findings.RULE_WITHOUT_VALIDATION
 
 
@@ -104,11 +102,11 @@ def test_trust_of_one_seed():
     )
     # 1.96 · √(0.981 · 0.019 / 10,000) = 0.00268
     assert "±0.27 points" in found[1][1]
-    assert "98.10 % right; published are 97.70 %: 0.4 points above." in found[2][1]
+    assert "accuracy is 98.10 %, 0.4 points above the published 97.70 %." in found[2][1]
     found = findings.caveats(ROWS, 1000, None, None, num_valid=500)
     # 1.96 · √(0.981 · 0.019 / 1,000) = 0.0085; a point of 500 is less than ten examples.
     assert [good for good, _ in found] == [False, True, False, False]
-    assert "Chosen by 500 validation examples" in found[2][1]
+    assert "chosen on 500 validation examples" in found[2][1]
     assert findings.caveats(ROWS, 100, None, None)[1][0] is False
     without = ROWS[ROWS["criterion"] != "random"].assign(valid_accuracy=None)
     found = findings.caveats(without, None, None, 0.999)
@@ -131,7 +129,9 @@ def test_trust_of_several_seeds():
     assert "3 seeds: the dense network's mean test accuracy is 98.00 % ± 0.50" in text
     (good, text), *_ = findings.caveats(None, None, summary.assign(seeds=2), None)
     assert not good
-    assert text.startswith("2 seeds: the dense network's mean test accuracy is 98.00 %; so few")
+    assert text.startswith(
+        "2 seeds: the dense network's mean test accuracy is 98.00 %; an interval"
+    )
 
 
 def test_one_of_several_seeds_is_not_called_the_only_one():
@@ -156,8 +156,8 @@ def test_a_network_at_chance_has_no_headline_and_is_named_first(accuracy, is_cha
     good, text = findings.caveats(rows, 100, None, None, chance=CHANCE)[0]
     assert not good
     assert text.startswith(
-        f"The dense network has {100 * accuracy:.2f} % right, no better than always answering the "
-        "commonest class (60.00 %)"
+        f"The dense network's test accuracy is {100 * accuracy:.2f} %, no better than always "
+        "predicting the most frequent class (60.00 %)"
     ) == (is_chance)
 
 
@@ -181,7 +181,7 @@ def test_random_pruning_that_is_as_good_is_said():
     )
     good, text = findings.caveats(rows, None, None, None)[-1]
     assert not good
-    assert text.startswith("Random pruning is as good as weight at 90 %: ")
+    assert text.startswith("Random pruning does as well as weight at 90 %: ")
     better = rows.assign(test_accuracy=[0.9, 0.8, 0.4, 0.7, 0.3])
     good, text = findings.caveats(better, None, None, None)[-1]
     assert good
@@ -204,7 +204,7 @@ def test_methods_that_were_not_compared_with_random_pruning_are_named():
     units = rows[rows["method"].isin(["unit", "weight/random"]) | (rows["k"] == 0)]
     assert findings.caveats(units, None, None, None)[-1] == (
         False,
-        "No method was compared with random pruning at a sparsity of its own.",
+        "No method was compared with random pruning at the same sparsity.",
     )
 
 
@@ -214,7 +214,9 @@ def test_what_has_lost_its_influence_counts_as_gone():
         ("unit", "oneshot", 0.7, 0.9, 0.9),
     ).assign(effective_sparsity=[0.0, 0.841])
     (sentence,), _ = findings.summarize(rows)
-    assert sentence.startswith("Without retraining (unit), 84.1 % of the hidden weights can be")
+    assert sentence.startswith(
+        "Without retraining, unit pruning removes 84.1 % of the hidden weights"
+    )
 
 
 def test_all_right_is_not_certain():

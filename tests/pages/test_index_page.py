@@ -34,7 +34,7 @@ def folder(copy):
 
 
 def cards(folder):
-    return {card["name"]: card for card in index_page.cards_of(folder)}
+    return {card["name"]: card for card in index_page.entries_of(folder)}
 
 
 def test_the_card_of_a_finished_experiment(folder):
@@ -46,12 +46,12 @@ def test_the_card_of_a_finished_experiment(folder):
     assert card["dense"] == rows["test_accuracy"][0]
     at_90 = rows[rows["k"] == 0.9]
     best = at_90.loc[at_90["valid_accuracy"].idxmax()]
-    assert card["told"]["0.9"] == {
+    assert card["best"]["0.9"] == {
         "accuracy": best["test_accuracy"],
         "method": best["method"],
         "control": None,  # of a method that does not train
     }
-    assert card["told"]["0.99"] is None
+    assert card["best"]["0.99"] is None
     assert card["settings"]["--epochs"] == "2"
     assert [curve["method"] for curve in card["curves"]] == METHODS
 
@@ -64,7 +64,7 @@ def test_of_methods_that_removed_much_less_none_is_the_best(folder):
         1,
     )
     rows.to_csv(path, index=False)
-    assert cards(folder)["small"]["told"]["0.9"]["method"] == "weight"
+    assert cards(folder)["small"]["best"]["0.9"]["method"] == "weight"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_trial_that_was_stopped_early_is_not_unfinished(folder):
         shutil.copy(folder / "small" / "config.json", folder / name)
     found = cards(folder)
     assert found["trial-0"]["state"] == "stopped"
-    assert found["trial-0"]["note"] == "The sweep rates stopped it early as hopeless."
+    assert found["trial-0"]["note"] == "Stopped early as unpromising by the sweep rates."
     assert found["begun"]["state"] == "unfinished"
 
 
@@ -126,7 +126,7 @@ def test_cards_are_kept_until_their_files_change(folder, monkeypatch):
     index_page.write_index(folder)
     assert len(made) == 1
     assert cards(folder)["small"]["settings"]["--l1_reg"] == "0.5"
-    (folder / index_page.MEMORY).write_text("[]")
+    (folder / index_page.CACHE).write_text("[]")
     assert cards(folder)["small"]["state"] == "finished"
 
 

@@ -104,11 +104,11 @@ def test_the_best_settings_are_those_of_the_best_mean_over_seeds(tmp_path):
     assert page["sentences"][0] == "8 trials: 7 finished, 1 failed."
     assert page["sentences"][1].startswith(
         "Best by valid_accuracy@0.99: dataset=digits, l1_reg=0.001 (72.10 %, the mean of 2 seeds); "
-        "71.10 % of the test examples right when 99 % of the weights are gone (weight)."
+        "test accuracy 71.10 % at a sparsity of 99 % (weight)."
     )
     (seed,) = (row for row in page["importance"] if row["setting"] == "seed")
     assert (seed["best"], seed["mean"]) == (None, "–")
-    assert page["sentences"][-1].startswith("dataset matters most: it has ")
+    assert page["sentences"][-1].startswith("The most important setting is dataset, with ")
 
 
 def test_an_objective_in_bytes_tells_of_the_exported_file(tmp_path):
@@ -123,8 +123,8 @@ def test_an_objective_in_bytes_tells_of_the_exported_file(tmp_path):
         (exports / "export.json").write_text(json.dumps(export))
     page = page_of(paths, record)
     assert page["sentences"][1] == (
-        "Best by export_bytes: l1_reg=0.1 (1,000 bytes); the exported files have 45.00 % of the "
-        "test examples right."
+        "Best by export_bytes: l1_reg=0.1 (1,000 bytes); test accuracy of the exported "
+        "files 45.00 %."
     )
     cells = [cell["text"] for cell in page["table"]["rows"][0]["cells"]]
     assert cells == ["0.1", "1,000 bytes", "45.00 %", "10.0×", "3", "1.5"]
@@ -166,11 +166,11 @@ def test_without_optuna_the_page_says_so_and_the_table_of_what_matters_is_kept(
     assert paths.importance.read_bytes() == before
     page = page_of(paths, record)
     assert page["explanation"].startswith(
-        "Which settings matter is not on this page, because Optuna is not installed: pip install"
+        "The importance of settings is missing, because Optuna is not installed: pip install"
     )
     assert [(row["explained"], row["best"]) for row in page["importance"]] == [
         (None, "0.001"),
         (None, "64"),
     ]
     assert (page["slices"], page["pictures"]) == (None, ["settings.png", "curves.png"])
-    assert "matters most" not in paths.report.read_text()
+    assert "most important setting" not in paths.report.read_text()

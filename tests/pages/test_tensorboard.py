@@ -56,8 +56,8 @@ def paths(tmp_path):
     paths.history.write_text(HISTORY)
     paths.metrics.write_text(METRICS)
     os.utime(paths.metrics, (TIME, TIME))
-    look(paths.look("r1"), ["hidden_1", "empty"], [[0, 2, 0, 0, 0, 1, 4, 0], [0] * 8])
-    look(paths.look("r4"), ["hidden_1"], [[5] * 8])
+    look(paths.diagnostics("r1"), ["hidden_1", "empty"], [[0, 2, 0, 0, 0, 1, 4, 0], [0] * 8])
+    look(paths.diagnostics("r4"), ["hidden_1"], [[5] * 8])
     Image.new("RGB", (3, 2), "red").save(paths.method_comparison)
     return paths
 

@@ -20,8 +20,8 @@ def test_every_value_of_every_axis_is_described():
     assert "meant for the scope `output`" in " ".join(" ".join(lines[at : at + 3]).split())
     (at,) = (at for at, line in enumerate(lines) if line.startswith("  global "))
     assert lines[at : at + 2] == [
-        "  global            The least important items go, wherever they are; layers end",
-        "                    up with different sparsities.",
+        "  global            The least important items of the whole network are removed;",
+        "                    layers end up with different sparsities.",
     ]
 
 

@@ -36,7 +36,9 @@ pytestmark = pytest.mark.usefixtures("registries")
 def test_counts_of_a_scope(counts):
     SCOPES.register("mine")(lambda _rankings, _k: counts)
     method = methods.parse("mine")
-    with pytest.raises(RunError, match=r"The scope 'mine' .*must return how many items are gone"):
+    with pytest.raises(
+        RunError, match=r"The scope 'mine' .*must return the number of pruned items"
+    ):
         masks.make_masks(method, masks.rank(method, KERNELS), 0.5)
 
 
@@ -129,10 +131,10 @@ class Smaller(Weight):
     ("granularity", "sentence"),
     [
         (object, "lacks scores, mask, removable; derive it from"),
-        (Nan, "what came is not finite in 4 of 4 places"),
-        (Number, "what came is a number"),
-        (Numbers, "but what came is of type float64 and shape (2, 2)"),
-        (Smaller, "but what came is of type bool and shape (1, 2)"),
+        (Nan, "the result is not finite in 4 of 4 places"),
+        (Number, "the result is a number"),
+        (Numbers, "but the result is of type float64 and shape (2, 2)"),
+        (Smaller, "but the result is of type bool and shape (1, 2)"),
     ],
 )
 def test_a_granularity(granularity, sentence):
@@ -147,7 +149,7 @@ def test_a_granularity(granularity, sentence):
 def test_units_of_a_plugin_do_not_compete_with_the_inputs_of_one():
     GRANULARITIES.register("mine")(Unit)
     method = methods.parse("mine/output")
-    with pytest.raises(RunError, match="whole units cannot go; choose layer, global or erk"):
+    with pytest.raises(RunError, match="it cannot prune whole units; choose layer, global or erk"):
         masks.make_masks(method, masks.rank(method, KERNELS), 0.5)
 
 

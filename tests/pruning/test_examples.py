@@ -104,7 +104,7 @@ def test_without_labels(given):
 
 
 BAD = [
-    (None, "this criterion looks at data"),
+    (None, "this criterion needs data"),
     (X, "ndarray is not a pair of arrays"),
     ("x", "str is not a pair of arrays"),
     (3, "int is not a pair of arrays"),
@@ -112,10 +112,10 @@ BAD = [
     ((X, Y, WEIGHTS, Y), "tuple is not a pair of arrays"),
     ((X, Y[:3]), "of lengths 3, 6"),
     ((X[:0], Y[:0]), "of lengths 0"),
-    ((X, 3), "int is no array of examples"),
+    ((X, 3), "int is not an array of examples"),
     (([[1, 2], [3]], Y), "a list of 2 with lists of different lengths"),
     (iter([]), "gives no examples"),
-    (iter([(X, 1.0)]), "has to be batched"),
+    (iter([(X, 1.0)]), "must be batched"),
     (iter([(X, Y), (X[:, :1], Y)]), "differ in more than their length"),
 ]
 

@@ -222,7 +222,7 @@ def test_scope_output_is_exact_for_every_unit(kernel, k, method):
 
 
 def test_scope_output_goes_with_weights_only():
-    with pytest.raises(UsageError, match="whole units cannot go"):
+    with pytest.raises(UsageError, match="cannot prune whole units"):
         methods.parse("unit/output")
 
 
@@ -271,8 +271,8 @@ def test_biases_go_with_whole_units_only():
 )
 def test_scores_that_are_none_are_refused(returned, came):
     register_criterion("broken")(lambda layer: returned)  # noqa: ARG005
-    needed = r"must return finite scores of shape \(2, 3\), not negative, for the layer layer"
-    with pytest.raises(RunError, match=f"{needed}, but what came {came}"):
+    needed = r"must return finite, non-negative scores of shape \(2, 3\) for the layer layer"
+    with pytest.raises(RunError, match=f"{needed}, but the result {came}"):
         pruned(KERNEL, "weight/broken", 0.5)
 
 

@@ -266,7 +266,7 @@ def test_several_open_inputs(shape):
         ([(5, 6, 2), (4,)], r"\(4,\) does not fit the model's input 'numbers' of \(3,\)"),
         ({"image": (5, 6, 2)}, "'image' is no input of the model: images, numbers"),
         ([(5, 6, 2), "three"], "'three' is not the shape of an example"),
-        ([(1, 1, 2), (3,)], "takes no example of .* give another `input_shape`"),
+        ([(1, 1, 2), (3,)], "takes no examples of .* give another `input_shape`"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(shape, message):

@@ -19,11 +19,15 @@ def test_rounding_keeps_four_digits(low, factor, share):
     [
         ("uniform(0, 1)", float, Distribution("uniform", 0.0, 1.0)),
         ("lograndint(1,8)", int | None, Distribution("lograndint", 1, 8)),
-        ("uniform(0,1)", int, "`x` is not drawn from uniform; take of randint, lograndint."),
+        ("uniform(0,1)", int, "`x` is not drawn from uniform; take one of randint, lograndint."),
         ("randint(0,1)", bool, "`x` is not drawn from randint; take values separated by commas."),
-        ("randint(1,2.5)", int, "`x`: the ends of randint(1,2.5) are not both numbers"),
-        ("uniform(1,inf)", float, "`x`: uniform(1,inf) must go from a number to a larger one."),
-        ("loguniform(0,1)", float, "`x`: loguniform(0,1) must begin above 0."),
+        ("randint(1,2.5)", int, "`x`: the bounds of randint(1,2.5) are not both numbers"),
+        (
+            "uniform(1,inf)",
+            float,
+            "`x`: the first bound of uniform(1,inf) must be below the second.",
+        ),
+        ("loguniform(0,1)", float, "`x`: the bounds of loguniform(0,1) must be above 0."),
     ],
 )
 def test_a_distribution_is_one_that_the_setting_can_have(text, kind, expected):

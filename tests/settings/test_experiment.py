@@ -17,7 +17,7 @@ def test_defaults():
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"epochs": 0}, "`epochs=0` prunes a saved model as it is, but `model=mlp` is none"),
+        ({"epochs": 0}, "`epochs=0` prunes a saved model as it is, but `model=mlp` is not one"),
         ({"epochs": -1}, "`epochs` must be at least 1"),
         ({"batch_size": 0}, "`batch_size` must be at least 1"),
         ({"learning_rate": 0.0}, "`learning_rate` must be greater than 0"),

@@ -150,7 +150,7 @@ def test_files_are_called_by_their_content(tmp_path, more):
 
 @pytest.mark.parametrize("more", [[], ["--experiment_id=mine"]])
 def test_the_same_experiment_twice_is_refused(tmp_path, more):
-    with pytest.raises(UsageError, match="Two choices would be the same experiment"):
+    with pytest.raises(UsageError, match="Two combinations are the same experiment"):
         parsed(f"--dataset={files(tmp_path, 'same', 'same')}", *more)
 
 

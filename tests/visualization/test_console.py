@@ -30,7 +30,7 @@ def test_the_plain_table_to_the_character():
         "sparsity           weight                    unit",
         "     0 %   98.00    1.0×   0.2500   98.00    1.0×   0.2500",
         "    90 %   95.67*   9.9×   0.2500   25.00     10×   0.2500",
-        "* best of its row",
+        "* best at this sparsity",
     ]
 
 
@@ -65,15 +65,15 @@ def test_less_than_asked_is_marked_and_never_the_best():
     assert "95.00*    10×" in shown
     assert "20.00     10×" in shown
     reached = "removes at most 50.00 %: its pattern allows no more"
-    assert shown.splitlines()[-2:] == ["< fewer weights removed than asked", f"2:4 {reached}"]
+    assert shown.splitlines()[-2:] == ["< fewer weights removed than requested", f"2:4 {reached}"]
     rows += [("2:4", 1.0, 0.5, 0.97, 2.0), ("2:4", 0.5, 0.5, 0.97, 2.0)]
     rows.append(("unit/magnitude_small/global", 0.9, 0.5, 0.97, 2.0))
     assert console.results_table(metrics(*rows)).splitlines()[-2:] == [
-        "< fewer weights removed than asked: units and blocks go whole",
+        "< fewer weights removed than requested: units and blocks are removed whole",
         f"[1] {reached}",
     ]
     shown = console.results_table(metrics(*rows[1:3], rows[-1])).splitlines()[-1]
-    assert shown == "< fewer weights removed than asked: units and blocks go whole"
+    assert shown == "< fewer weights removed than requested: units and blocks are removed whole"
 
 
 def test_nobody_is_best_of_one():
@@ -102,8 +102,8 @@ def test_a_summary_gives_means_with_their_intervals():
     assert "    99 %   10.00                     —   10.00                     —" in shown
     assert " [2] weight/obd/global/gradual/finetune" in shown
     assert shown[-3:] == [
-        "* best of its row",
-        "< fewer weights removed than asked",
+        "* best at this sparsity",
+        "< fewer weights removed than requested",
         "[3] removes at most 50.00 %: its pattern allows no more",
     ]
     assert max(map(len, shown)) <= 80

@@ -42,8 +42,8 @@ def test_a_table_of_an_earlier_version_has_no_control():
 
 def test_baseline_and_control_in_a_sentence():
     text = controls.compared_with(ROWS)
-    assert "Baseline, the dense network as it is: 98.00 %." in text
-    assert text.endswith("(at 0 % of methods that train): 99.00 % after one round.")
+    assert "Baseline, the untouched dense network: 98.00 %." in text
+    assert text.endswith("(0 % of methods that retrain): 99.00 % after one round.")
     other = ROWS.assign(method="unit/gradual", test_accuracy=0.97)[ROWS["rounds"] > 0]
     both = pd.concat([ROWS, other], ignore_index=True)
     assert controls.compared_with(both).endswith(
@@ -52,7 +52,7 @@ def test_baseline_and_control_in_a_sentence():
     after = ROWS.assign(rounds=ROWS["rounds"] * 4)
     assert controls.compared_with(after).endswith(": 99.00 % after 4 rounds.")
     more = ROWS.assign(rounds=ROWS["rounds"] * [1, 1, 1, 1, 1, 3])
-    assert "have had 3 rounds of it; --control_rounds=3 gives" in controls.compared_with(more)
+    assert "were retrained in 3 rounds; --control_rounds=3 gives" in controls.compared_with(more)
     assert controls.compared_with(ROWS[ROWS["method"] != TRAINS]) == ""
 
 

@@ -117,5 +117,5 @@ def test_columns_of_ours_are_what_they_should_be(tmp_path, column):
 @pytest.mark.parametrize("text", ["nonsense\n1\n", ",".join(METRICS) + "\n" + "x," * 22, ""])
 def test_another_table_is_not_taken_for_metrics(tmp_path, text):
     (tmp_path / "metrics.csv").write_text(text)
-    with pytest.raises(RunError, match="networks that were trained are kept"):
+    with pytest.raises(RunError, match="trained networks are kept"):
         csv.read_metrics(tmp_path / "metrics.csv")

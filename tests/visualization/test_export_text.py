@@ -21,7 +21,7 @@ def speed(before, after):
 def test_the_same_format_comes_before_the_numbers_in_it():
     size, *_ = export_text.sentences(record({"NumPy": 1}, {"NumPy": 1}))
     assert size == (
-        "Size: an .npk file of 1,000 bytes, 9.0× smaller than the dense network in the same format "
+        "Size: 1,000 bytes as .npk file, 9.0× smaller than the dense network in the same format "
         "(9,000 bytes), and 10× smaller than its float32 weights (10,000 bytes)."
     )
 
@@ -29,7 +29,9 @@ def test_the_same_format_comes_before_the_numbers_in_it():
 def test_the_same_runtime_is_compared_not_a_slow_one_with_a_fast_one():
     dense = {"Keras predict": 0.09, "LiteRT": 0.0002, "NumPy": 0.001}
     small = {"Keras predict": 0.09, "LiteRT": 0.0001, "NumPy": 0.0005}
-    text = "Speed, 1 example, both on LiteRT: 0.1 ms, 2.0× as fast as the dense network (0.2 ms)."
+    text = (
+        "Latency of 1 example, both on LiteRT: 0.1 ms, 2.0× as fast as the dense network (0.2 ms)."
+    )
     assert speed(dense, small) == text
 
 
@@ -46,16 +48,16 @@ def test_the_runtime_is_that_which_suits_the_dense_network_another_is_a_remark()
     """Nobody runs a dense network as a sparse matrix: 50 times as fast would be the runtime's."""
     dense, small = {"LiteRT": 0.002, "SciPy sparse": 0.05}, {"LiteRT": 0.004, "SciPy sparse": 0.001}
     assert speed(dense, small) == (
-        "Speed, 1 example, both on LiteRT: 4 ms, slower than the dense network (2 ms); on SciPy "
-        "sparse it is faster still (1 ms, 2.0×)."
+        "Latency of 1 example, both on LiteRT: 4 ms, slower than the dense network (2 ms); 1 ms on "
+        "SciPy sparse, its fastest runtime (2.0×)."
     )
 
 
 def test_a_runtime_of_the_small_model_alone_is_a_remark():
     said = speed({"NumPy": 0.001}, {"NumPy": 0.0005, "SciPy sparse": 0.0001})
     assert said == (
-        "Speed, 1 example, both on NumPy: 0.5 ms, 2.0× as fast as the dense network (1 ms); on "
-        "SciPy sparse it is faster still (0.1 ms, 10×)."
+        "Latency of 1 example, both on NumPy: 0.5 ms, 2.0× as fast as the dense network (1 ms); "
+        "0.1 ms on SciPy sparse, its fastest runtime (10×)."
     )
     hardly = speed({"NumPy": 0.001}, {"NumPy": 0.0005, "SciPy sparse": 0.00049})
     assert hardly.endswith("(1 ms).")
@@ -67,7 +69,7 @@ def test_accuracy_is_beside_that_of_baseline_and_control():
     control = {"name": "control of a", "valid_accuracy": 0.98, "test_accuracy": 0.982}
     _, text, _ = export_text.sentences(record(times, times, baseline=of_baseline, control=control))
     assert text == (
-        "Test accuracy: 97.50 %; 0.50 points above the baseline, the dense network as it is "
+        "Test accuracy: 97.50 %; 0.50 points above the baseline, the untouched dense network "
         "(97.00 %); 0.70 points below the control, the dense network with the same further "
         "training (98.20 %)."
     )
@@ -75,7 +77,7 @@ def test_accuracy_is_beside_that_of_baseline_and_control():
         _, text, _ = export_text.sentences(
             record(times, times, baseline=of_baseline, control=other)
         )
-        assert text.endswith("the baseline, the dense network as it is (97.00 %).")
+        assert text.endswith("the baseline, the untouched dense network (97.00 %).")
 
 
 def test_a_model_of_ones_own_is_called_by_its_name():

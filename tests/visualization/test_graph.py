@@ -139,7 +139,7 @@ def test_epochs_count_from_one_and_the_kept_one_is_named():
     line = figure.axes[0].lines[0]
     assert list(line.get_xdata()) == [1, 2, 3]
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts == ["training", "kept: epoch 3"]
+    assert texts == ["training", "kept weights: epoch 3"]
 
 
 def test_pictures_do_not_need_tensorflow(root):
@@ -164,7 +164,7 @@ def test_histograms_are_counted_once_per_layer_for_all_sparsities(monkeypatch):
     assert counted == ["one", "two"]
 
 
-BASELINE = "baseline: dense, as it is"
+BASELINE = "baseline: untouched dense network"
 
 
 def rows(method, criterion="magnitude", band=False, k_vals=(0.0, 0.9, 0.99)):
@@ -197,7 +197,7 @@ def test_methods_are_compared_over_the_compression_ratio(band):
     assert legend_of(figure) == ["weight", "unit", "weight/random", BASELINE]
     for axes in figure.axes:
         assert axes.get_xscale() == "log"
-        assert axes.get_xlabel() == "compression ratio (all weights / weights that live)"
+        assert axes.get_xlabel() == "compression ratio (all / effective parameters)"
         assert [list(line.get_xdata()) for line in lines_of(axes)] == [[1, 10, 90]] * 3
         assert lines_of(axes)[2].get_linestyle() == ":"  # the floor
         assert len(axes.collections) == band
@@ -344,7 +344,7 @@ def test_a_method_that_trains_begins_at_its_control_and_both_lines_are_drawn():
     line, baseline, control = figure.axes[0].lines
     assert line.get_ydata()[0] == pytest.approx(99)
     assert (baseline.get_ydata()[0], control.get_ydata()[0]) == pytest.approx((98, 99))
-    assert legend_of(figure)[1:] == [BASELINE, "control: dense, with the same further training"]
+    assert legend_of(figure)[1:] == [BASELINE, "control: dense network, same further training"]
 
 
 def test_settings_are_in_small_print_under_the_title():

@@ -45,7 +45,7 @@ def test_every_candidate_is_a_point_and_the_dense_network_a_line(record, tmp_pat
     assert 90 < low < 97
     assert high > 98
     labels = labels_of(figure)
-    assert "3 bits" in labels
+    assert "quantized to 3 bits" in labels
     assert "filled: quantization-aware training" in labels
     assert len(labels) == len(set(labels))
     save_png(figure, tmp_path / "a.png")
@@ -87,7 +87,7 @@ def test_the_table_has_both_columns_and_ratios(record):
     assert rows["SciPy sparse, 1 example, ms"][-2:] == ["—", "0.1"]
     assert rows["test accuracy (%)"][-2:] == ["97.75", "97.75"]
     assert max(map(len, text.splitlines()[:-5])) <= 80
-    assert "Size: an .npk file of 2,600 bytes, 350× smaller than the dense network in" in text
+    assert "Size: 2,600 bytes as .npk file, 350× smaller than the dense network in" in text
     assert "both on NumPy: 0.5 ms, no faster than the dense network (0.5 ms)" in text
 
 

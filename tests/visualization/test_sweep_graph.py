@@ -56,7 +56,7 @@ def test_means_are_those_of_every_level_in_per_cent():
 def test_a_line_for_each_level(tmp_path, number):
     (axes,) = (figure := drawn_curves(list(range(number)))).axes
     assert len(axes.lines) == number
-    assert figure.legends[0].get_title().get_text().startswith("setting: mean of its trials")
+    assert figure.legends[0].get_title().get_text().startswith("setting: mean of the trials")
     figures.save_png(figure, tmp_path / "a.png")
 
 
