@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -92,10 +93,14 @@ class DenseNetworks(KerasNetworks):
     def evaluate(self, weights: Weights, split: "Split") -> "Metrics":
         from .evaluation import Evaluator
 
-        evaluators = self.__dict__.setdefault("_evaluators", {})
-        if id(split) not in evaluators:
-            evaluators[id(split)] = Evaluator(split, self.config.l1_reg, self.config.l2_reg)
-        return evaluators[id(split)](weights)
+        if id(split) not in self._evaluators:
+            penalties = self.config.l1_reg, self.config.l2_reg
+            self._evaluators[id(split)] = Evaluator(split, *penalties)
+        return self._evaluators[id(split)](weights)
+
+    @cached_property
+    def _evaluators(self):
+        return {}
 
     def probabilities(self, weights: Weights, split: "Split") -> np.ndarray:
         from .evaluation import probabilities
