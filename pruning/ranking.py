@@ -28,10 +28,14 @@ def ascending(scores: np.ndarray) -> np.ndarray:
     if scores.dtype != np.float32:
         return np.argsort(scores, axis=None, kind="stable")
     flat = scores.ravel() + np.float32(0)  # -0.0 becomes 0.0
-    bits = np.where(flat < 0, np.uint32(0), flat.view(np.uint32) + np.uint32(1))
-    keys = bits.astype(np.uint64) << np.uint64(32) | np.arange(bits.size, dtype=np.uint64)
+    bits = flat.view(np.uint32) + np.uint32(1)
+    bits[flat < 0] = 0
+    keys = bits.astype(np.uint64)
+    keys <<= np.uint64(32)
+    keys |= np.arange(keys.size, dtype=np.uint64)
     keys.sort()
-    return (keys & np.uint64(0xFFFFFFFF)).astype(np.intp)
+    keys &= np.uint64(0xFFFFFFFF)
+    return keys.view(np.int64).astype(np.intp, copy=False)
 
 
 @dataclass(frozen=True)

@@ -281,7 +281,7 @@ def test_help_imports_little_of_ours(cli, root):
 def test_a_rerun_that_only_draws_imports_what_it_draws_with(imported_by, copy, small):
     for file in (copy / "small").glob("*.png"):
         file.unlink()
-    drawn_with = {"matplotlib", "PIL", "imageio", "jinja2", "rich"}
+    drawn_with = {"matplotlib", "PIL", "jinja2", "rich"}
     tables = {"numpy", "pandas", "h5py"}
     assert imported_by(*small) == {"absl", "filelock", "platformdirs", "tqdm"} | tables | drawn_with
 

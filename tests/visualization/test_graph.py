@@ -2,7 +2,6 @@ import itertools
 import subprocess
 import sys
 
-import imageio.v3 as iio
 import numpy as np
 import pandas as pd
 import pytest
@@ -77,12 +76,10 @@ def test_a_gif_has_a_frame_for_every_k_a_second_each_for_ever(frames, tmp_path):
         assert gif.n_frames == len(K_VALS)
         assert gif.info["loop"] == 0
         assert gif.size == images[0].size
-        for number in range(gif.n_frames):
+        for number, image in enumerate(images):
             gif.seek(number)
             assert gif.info["duration"] == 1000
-    np.testing.assert_array_equal(
-        iio.imread(tmp_path / "a.gif"), [np.asarray(image.convert("RGB")) for image in images]
-    )
+            np.testing.assert_array_equal(gif.convert("RGB"), image.convert("RGB"))
     assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
 
 
