@@ -60,7 +60,7 @@ def launch(
         interrupted: what becomes of work that is interrupted.
         takes_names: whether there may be something on the command line that is no flag.
     """
-    # Looking for what lives in circles, of which there is little, takes a tenth of a rerun.
+    # Looking for reference cycles, of which there are few, took a tenth of a rerun.
     gc.set_threshold(OBJECTS_BEFORE_A_SEARCH)
     streams: Any = sys.stdout, sys.stderr
     for stream in streams:

@@ -22,20 +22,17 @@ def ascending(scores: np.ndarray) -> np.ndarray:
 
     None of them is negative but those that go first, which are all the same.
 
-    The bits of such `float32`s are whole numbers in the same order. With the positions behind them
-    NumPy sorts them several times as fast as it finds a stable order.
+    The bits of such `float32`s are whole numbers in the same order, and NumPy finds a stable order
+    of halves of them several times as fast, by counting: first by the lower, then by the upper.
     """
     if scores.dtype != np.float32:
         return np.argsort(scores, axis=None, kind="stable")
     flat = scores.ravel() + np.float32(0)  # -0.0 becomes 0.0
     bits = flat.view(np.uint32) + np.uint32(1)
     bits[flat < 0] = 0
-    keys = bits.astype(np.uint64)
-    keys <<= np.uint64(32)
-    keys |= np.arange(keys.size, dtype=np.uint64)
-    keys.sort()
-    keys &= np.uint64(0xFFFFFFFF)
-    return keys.view(np.int64).astype(np.intp, copy=False)
+    order = np.argsort(bits.astype(np.uint16), kind="stable")
+    upper = (bits >> np.uint32(16)).astype(np.uint16)
+    return order[np.argsort(upper[order], kind="stable")]
 
 
 @dataclass(frozen=True)

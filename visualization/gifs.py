@@ -12,7 +12,7 @@ from PIL import Image
 from ..utils import write_bytes
 
 MILLISECONDS = 1000
-SHADES = 24  # of grey, and of the colour
+SHADES = 16  # of grey, and of the colour
 
 
 def in_few_colors(frames: Any) -> list[Image.Image]:

@@ -52,6 +52,26 @@ def test_axes_stay_while_bars_go(frames):
     assert len({image.size for image in images}) == 1
 
 
+def test_frames_are_of_white_of_greys_and_of_one_colour(frames):
+    blue = np.array((0x00, 0x72, 0xB2))
+    for image in frames[1]:
+        assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+        for _, color in image.convert("RGB").getcolors():
+            share = (255 - np.array(color)) / (255 - blue)
+            assert len(set(color)) == 1 or np.ptp(share) < 0.02, color
+
+
+def test_counts_have_plain_labels_and_marks_that_are_one_artist():
+    norms = {"hidden_1": np.random.default_rng(0).normal(size=(3000, 1))}
+    drawn = histogram_frames.frames_of("unit", norms, rank(norms), K_VALS, "toy")
+    (axes,) = drawn.panels
+    assert [text.get_text() for text in axes.get_yticklabels()][1:4] == ["10⁰", "10¹", "10²"]
+    assert not axes.yaxis.get_minor_ticks()
+    (marks,) = axes.lines
+    assert list(marks.get_ydata())[:10] == [*range(2, 10), 20, 30]
+    assert marks.get_ydata()[-1] <= axes.get_ylim()[1]
+
+
 @pytest.mark.parametrize("units", [1, 5, 30, 300])
 def test_no_label_is_clipped_where_there_is_one_layer_of_few_units(units):
     norms = {"hidden_1": np.random.default_rng(0).normal(size=(units, 1))}
