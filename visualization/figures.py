@@ -33,8 +33,11 @@ matplotlib.rcParams.update(
 )
 
 DOTS_PER_INCH = 100
-LEGEND_ROW = 0.22  # inches
-TITLE_ROW = 0.2  # inches
+# In inches, as all that does not grow with the figure.
+LEGEND_ROW, TITLE_ROW = 0.22, 0.2
+PANEL_TITLE, BELOW_PANEL = 0.26, 0.52
+PAD, TICK, DIGIT = 0.05, 0.1, 0.09
+LAST_DIGITS = 2 * DIGIT  # of a tick at the right end
 
 
 def save_png(picture: Any, path: str | PathLike) -> None:
@@ -63,20 +66,20 @@ def image_of(canvas: FigureCanvasAgg) -> Image.Image:
 
 
 def two_panels(title: str, settings: str = "") -> tuple[Figure, Any]:
-    figure = Figure(figsize=(11, 4.8), dpi=DOTS_PER_INCH, layout="constrained")
+    """A figure with its title, settings in small print below, and two empty panels, which
+    `legend_below` puts into their places."""
+    figure = Figure(figsize=(11, 4.8), dpi=DOTS_PER_INCH)
     FigureCanvasAgg(figure)  # which can measure text
     small_print = textwrap.wrap(settings, 160)
-    heading = figure.suptitle("")
+    heading = figure.suptitle("", y=1, transform=_below_top(figure, PAD))
     more = TITLE_ROW * (set_in_lines(heading, title) - 1)
     figure.set_figheight(figure.get_figheight() + more)
     heading.set_text(heading.get_text() + "\n" * len(small_print))
-    # An inch measure, because the figure may grow.
-    below_title = ScaledTranslation(0, -0.28 - more, figure.dpi_scale_trans)
     figure.text(
         0.5,
         1,
         "\n".join(small_print),
-        transform=figure.transFigure + below_title,
+        transform=_below_top(figure, 0.28 + more),
         fontsize=8,
         color="#555555",
         ha="center",
@@ -86,6 +89,11 @@ def two_panels(title: str, settings: str = "") -> tuple[Figure, Any]:
     for axes in panels:
         axes.grid(color="#DDDDDD", linewidth=0.6)
     return figure, panels
+
+
+def _below_top(figure, inches):
+    """Places measured from the top in inches, because the figure may grow."""
+    return figure.transFigure + ScaledTranslation(0, -inches, figure.dpi_scale_trans)
 
 
 def set_in_lines(text: "Text", content: str) -> int:
@@ -103,15 +111,42 @@ def legend_below(
     figure: Figure, axes: Any, handles: Sequence[Any] | None = None, **options: Any
 ) -> None:
     """A legend in as many columns as the figure is wide for; the figure grows with its rows. It
-    shows what `axes` hold, or these handles."""
+    shows what `axes` hold, or these handles. The panels, which must be complete, come between it
+    and the title."""
     handles = axes.get_legend_handles_labels()[0] if handles is None else handles
     labels = [handle.get_label() for handle in handles]
     for columns in range(min(len(labels), 4), 0, -1):
         legend = figure.legend(
-            handles, labels, loc="outside lower center", ncols=columns, frameon=False, **options
+            handles, labels, loc="lower center", ncols=columns, frameon=False, **options
         )
         if legend.get_window_extent().width <= figure.bbox.width or columns == 1:
             break
         legend.remove()
     rows = math.ceil(len(labels) / columns)
     figure.set_figheight(figure.get_figheight() + LEGEND_ROW * (rows - 1))
+    title_rows = figure.get_suptitle().count("\n") + 1
+    _arrange(figure, PAD + TITLE_ROW * title_rows, PAD + LEGEND_ROW * rows)
+
+
+def _arrange(figure, above, below):
+    """Puts panels side by side, each with room for what is written at its left.
+
+    matplotlib's layouts find the same by drawing everything twice more: a twentieth of a rerun.
+    """
+    width, height = figure.get_size_inches()
+    bottom, top = (below + BELOW_PANEL) / height, 1 - (above + PANEL_TITLE) / height
+    figure.subplots_adjust(bottom=bottom, top=top)  # how many ticks there are depends on it
+    room = [PAD + _left_of(axes.yaxis) for axes in figure.axes]
+    across = (width - sum(room) - LAST_DIGITS) / len(room) - PAD
+    left = 0
+    for axes, own in zip(figure.axes, room, strict=True):
+        axes.set_position(((left + own) / width, bottom, across / width, top - bottom))
+        left += own + across + PAD
+
+
+def _left_of(axis):
+    """How many inches the ticks of an axis, their labels and its own take."""
+    low, high = sorted(axis.get_view_interval())
+    ticks = [tick for tick in axis.get_majorticklocs() if low <= tick <= high]
+    letters = max(map(len, axis.get_major_formatter().format_ticks(ticks)), default=0)
+    return TICK + DIGIT * letters + (TITLE_ROW if axis.get_label_text() else 0)

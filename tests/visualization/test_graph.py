@@ -321,6 +321,23 @@ def test_long_names_of_experiments_are_not_cut(title):
         assert now == pytest.approx(before, rel=0.05)
 
 
+@pytest.mark.parametrize("loss", [1.2e-5, 0.5, 123_456.0, 3e9])
+def test_panels_have_room_for_their_labels(loss):
+    table = metrics((0.0, 0.9), (loss, 2 * loss))
+    history = pd.DataFrame({"epoch": [1.0, 2.0], "loss": [loss, 2 * loss], "accuracy": 0.5})
+    history[["val_loss", "val_accuracy"]] = np.nan
+    for figure in (
+        graph.loss_accuracy(history, 1, "toy"),
+        graph.pruned_loss_accuracy(table, table, "toy"),
+    ):
+        figure.canvas.draw()
+        left, right = figure.axes
+        assert_inside(figure, left.yaxis.label)
+        assert right.yaxis.label.get_window_extent().x0 > left.bbox.x1
+        top = figure.legends[0].get_texts()[0].get_window_extent().y1
+        assert left.xaxis.label.get_window_extent().y0 > top
+
+
 def test_small_print_is_below_a_long_title():
     figure = compared(rows("weight"), title="W" * 200, settings="shift=1")
     figure.canvas.draw()
