@@ -1,7 +1,6 @@
 """Atomic writes, and what is said on the screen."""
 
 import contextlib
-import hashlib
 import json
 import os
 import sys
@@ -129,6 +128,8 @@ def fingerprint(content: Any, length: int = 64) -> str:
     Raises:
         OSError: if the file cannot be read.
     """
+    import hashlib  # here, so that `--help` does not pay for it
+
     if isinstance(content, Path):
         with content.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:length]

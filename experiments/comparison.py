@@ -189,14 +189,16 @@ def remarks(rows: pd.DataFrame) -> list[str]:
     layers = [column for column in rows if column.startswith("sparsity_")]
     found = []
     for method, group in rows.groupby("method", sort=False):
-        missed = group[group.apply(_is_missed, axis=1)]
-        if len(missed):
-            most = missed["sparsity"].max()
-            found.append(f"Note: {shortfalls.of_pattern(method, missed['k'], most)}")
+        networks = group.to_dict("records")
+        missed = [row for row in networks if _is_missed(row)]
+        if missed:
+            most = max(row["sparsity"] for row in missed)
+            found.append(f"Note: {shortfalls.of_pattern(method, [r['k'] for r in missed], most)}")
         gone = [
-            (row.k, layer.removeprefix("sparsity_"), row.effective_sparsity == 1)
+            (row["k"], layer.removeprefix("sparsity_"), row["effective_sparsity"] == 1)
             for layer in layers
-            for row in group[(group[layer] == 1) & (group["k"] < 1)].itertuples()
+            for row in networks
+            if row[layer] == 1 and row["k"] < 1
         ]
         if gone:
             k, layer, nothing_left = min(gone)

@@ -7,72 +7,89 @@ import multiprocessing
 import signal
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..utils import echo
+from ..utils import echo, write_bytes
 from ..visualization import console, controls, csv, figures, gifs, graph, histogram_frames
 from . import run_key
 from .comparison import chosen_methods
 from .finished import kept_epoch
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from ..pruning.methods import Method
     from ..pruning.ranking import Ranking
     from ..settings.experiment import ExperimentConfig
+    from ..training.networks import Networks, NetworkWeights
     from .paths import ArtifactPaths
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a method leaves, as files: a PNG for every `k`, and the GIF of all."""
+
+    frames: list[bytes]
+    animation: bytes
+
+
+def drawing(
+    config: "ExperimentConfig",
+    networks: "Networks",
+    dense: "NetworkWeights",
+    method: "Method",
+    rankings: "Mapping[str, Ranking] | None" = None,
+) -> Drawing:
+    """The `Drawing` of what a method leaves at every `k`; needs no test results.
+
+    Args:
+        config: the `ExperimentConfig`.
+        networks: the `Networks` of the experiment.
+        dense: the weights of the kept checkpoint.
+        method: one of the reference methods.
+        rankings: its `Ranking`s by layer name; made if not given.
+    """
+    rankings = networks.rank(method, dense) if rankings is None else rankings
+    values, labels = networks.values(method, dense, rankings), networks.labels(method)
+    frames = gifs.in_few_colors(
+        histogram_frames.frames_of(
+            method.granularity, values, rankings, config.k_vals, config.experiment_id, labels
+        )
+    )
+    return Drawing([figures.png_of(frame) for frame in frames], gifs.gif_of(frames))
 
 
 def draw(
     config: "ExperimentConfig",
-    values: "Mapping[Method, Mapping[str, np.ndarray]]",
-    rankings: "Mapping[Method, Mapping[str, Ranking]]",
-    labels: "Mapping[Method, Mapping[str, str]]",
+    drawings: "Mapping[Method, Callable[[], Drawing]]",
     paths: "ArtifactPaths",
 ) -> None:
     """Writes the curves of the training, and pictures and animations of what is left at every `k`.
 
-    All that needs no test results, so that it can be done while networks are evaluated. If nothing
-    else is done, half of it is left to another process.
-
     Args:
         config: the `ExperimentConfig`.
-        values: what each of the reference methods removes, as arrays by layer name.
-        rankings: of the same, by layer name.
-        labels: of the same, what layers are called where that is not their name.
+        drawings: for each of the reference methods what returns its `Drawing`.
         paths: where the experiment is.
     """
-    drawings = {
-        method: partial(_frames, config, values[method], method, layers, labels[method])
-        for method, layers in rankings.items()
-    }
-    if _may_fork():
-        *_, last = drawings
-        drawings[last] = _in_another_process(drawings[last])
     if config.epochs:
         history = csv.read_history(paths.history)
         figure = graph.loss_accuracy(history, kept_epoch(config, history), config.experiment_id)
         figures.save_png(figure, paths.loss_accuracy)
-    for method, drawing in drawings.items():
-        frames = drawing()
-        for frame, k in zip(frames, config.k_vals, strict=True):
-            figures.save_png(frame, paths.histogram(method.granularity, k))
-        gifs.save_gif(frames, paths.animation(method.granularity))
+    for method, made in drawings.items():
+        drawn = made()
+        for frame, k in zip(drawn.frames, config.k_vals, strict=True):
+            write_bytes(paths.histogram(method.granularity, k), frame)
+        write_bytes(paths.animation(method.granularity), drawn.animation)
     paths.remove_stale_pictures(config.k_vals, config.epochs)
 
 
-def _frames(config, values, method, layers, labels):
-    """The images of what a method leaves, one for every `k`."""
-    return gifs.in_few_colors(
-        histogram_frames.frames_of(
-            method.granularity, values, layers, config.k_vals, config.experiment_id, labels
-        )
-    )
+def begun(work: "Callable[[], Drawing]") -> "Callable[[], Drawing]":
+    """Begins the work in another process if a copy of this one can do it; returns what waits for
+    its result, or what does the work."""
+    return _in_another_process(work) if _may_fork() else work
 
 
 def _may_fork():

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import __version__
 
-VERSIONED_MODULES = ("tensorflow", "keras", "numpy", "pandas", "matplotlib", "imageio", "PIL")
+VERSIONED_MODULES = ("tensorflow", "keras", "numpy", "pandas", "matplotlib", "PIL")
 
 
 def provenance() -> dict[str, Any]:

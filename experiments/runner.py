@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..settings.experiment import ExperimentConfig
@@ -119,20 +120,23 @@ def prune_and_picture(
 
     for remark in networks.remarks():
         echo(remark)
-    reference = networks.reference
-    rankings = {method: networks.rank(method, dense) for method in reference}
-    values = {method: networks.values(method, dense, rankings[method]) for method in reference}
-    labels = {method: networks.labels(method) for method in reference}
-    if comparison.is_known(config, reference, paths, checkpoint):
-        # Without another thread, drawing may use two processes.
-        pictures.draw(config, values, rankings, labels, paths)
+    drawing = partial(pictures.drawing, config, networks, dense)
+    if comparison.is_known(config, networks.reference, paths, checkpoint):
+        # Nothing is computed: other processes may draw while this one draws and writes the rest.
+        drawings = {
+            method: pictures.begun(partial(drawing, method)) for method in networks.reference
+        }
+        rows = comparison.compare(config, networks, dense, {}, paths, checkpoint)
+        pictures.report(config, rows, paths)
+        pictures.draw(config, drawings, paths)
+        return
+    rankings = {method: networks.rank(method, dense) for method in networks.reference}
+    drawings = {method: partial(drawing, method, rankings[method]) for method in rankings}
+    with ThreadPoolExecutor(1) as pool:
+        # Drawing is Python, evaluating is native code: side by side a tenth less time.
+        drawn = pool.submit(pictures.draw, config, drawings, paths)
         rows = comparison.compare(config, networks, dense, rankings, paths, checkpoint)
-    else:
-        with ThreadPoolExecutor(1) as pool:
-            # Drawing is Python, evaluating is native code: side by side a tenth less time.
-            drawn = pool.submit(pictures.draw, config, values, rankings, labels, paths)
-            rows = comparison.compare(config, networks, dense, rankings, paths, checkpoint)
-            drawn.result()
+        drawn.result()
     pictures.report(config, rows, paths)
 
 

@@ -18,7 +18,7 @@ from ..utils import RunError, echo, fingerprint, one_line, remove_temporary_file
 from ..visualization import csv
 from ..visualization.controls import control_of, is_control, trained_alike
 from ..visualization.tables import baseline_of
-from . import rendering, sweep_page
+from . import rendering
 from .experiment_page import COMPARED
 from .settings_table import described_settings
 from .tables import curves
@@ -94,6 +94,10 @@ def index_data(root: Path, cache: dict[str, Any]) -> dict[str, Any]:
 def _sweeps(root):
     """An entry for every sweep, the latest first."""
     found = sorted(sweeps_of(root), key=lambda paths: -paths.record.stat().st_mtime)
+    if not found:
+        return []
+    from . import sweep_page
+
     return [sweep_page.entry_of(paths) for paths in found]
 
 

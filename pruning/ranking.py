@@ -22,16 +22,17 @@ def ascending(scores: np.ndarray) -> np.ndarray:
 
     Scores are not negative, except those of items to prune first, which are all equal.
 
-    The bits of such `float32`s are whole numbers in the same order. With the positions appended,
-    NumPy sorts them several times as fast as it finds a stable order.
+    The bits of such `float32`s are whole numbers in the same order, and NumPy finds a stable order
+    of halves of them several times as fast, by counting: first by the lower, then by the upper.
     """
     if scores.dtype != np.float32:
         return np.argsort(scores, axis=None, kind="stable")
     flat = scores.ravel() + np.float32(0)  # -0.0 becomes 0.0
-    bits = np.where(flat < 0, np.uint32(0), flat.view(np.uint32) + np.uint32(1))
-    keys = bits.astype(np.uint64) << np.uint64(32) | np.arange(bits.size, dtype=np.uint64)
-    keys.sort()
-    return (keys & np.uint64(0xFFFFFFFF)).astype(np.intp)
+    bits = flat.view(np.uint32) + np.uint32(1)
+    bits[flat < 0] = 0
+    order = np.argsort(bits.astype(np.uint16), kind="stable")
+    upper = (bits >> np.uint32(16)).astype(np.uint16)
+    return order[np.argsort(upper[order], kind="stable")]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import sys
 
 # By the names that they are imported by. Keras brings absl, rich and h5py, JAX scipy.
 RUNNERS = (
-    *("tensorflow", "pandas", "matplotlib", "imageio", "PIL", "tqdm", "pooch", "requests"),
+    *("tensorflow", "pandas", "matplotlib", "PIL", "tqdm", "pooch", "requests"),
     *("filelock", "jinja2", "plotly", "platformdirs", "ray", "optuna", "tensorboard"),
     "tensorboardX",
 )

@@ -69,7 +69,7 @@ def test_config_json_holds_what_the_numbers_depend_on(finished):
     assert config["settings"]["seed"] == 0
     assert config["settings"]["num_valid"] == 1000
     assert config["settings"]["k_vals"] == list(K_VALS)
-    assert {"tensorflow", "keras", "numpy", "pandas", "imageio"} <= set(config["versions"])
+    assert {"tensorflow", "keras", "numpy", "pandas", "matplotlib"} <= set(config["versions"])
     assert len(config["dataset_sha256"]) == 64
     assert config["devices"]
 

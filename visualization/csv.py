@@ -164,7 +164,8 @@ def means_of(summary: "pd.DataFrame") -> "pd.DataFrame":
 def typed(metrics: "pd.DataFrame") -> "pd.DataFrame":
     """A table of networks with the types of its columns; columns of users stay as they are."""
     types = {column: _type_of(column) for column in metrics.columns}
-    return metrics.astype({column: kind for column, kind in types.items() if kind})
+    # A copy has the columns of a type together, so that rows are chosen faster.
+    return metrics.astype({column: kind for column, kind in types.items() if kind}).copy()
 
 
 def _type_of(column):

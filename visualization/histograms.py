@@ -65,7 +65,8 @@ def bins_of(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
         edges: equally spaced bin edges.
     """
     bins = len(edges) - 1
-    position = (values - edges[0]) * (bins / (edges[-1] - edges[0]))
+    position = values - edges[0]
+    position *= bins / (edges[-1] - edges[0])
     return np.clip(position.astype(np.int32), 0, bins - 1)
 
 

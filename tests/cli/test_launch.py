@@ -54,6 +54,12 @@ def test_an_error_without_a_file_names_the_output_folder(capsys):
     assert capsys.readouterr().err == "network-pruning: out: Input/output error\n"
 
 
+def test_commands_seldom_look_for_reference_cycles(cli, root):
+    work = "import gc; print(gc.get_threshold()[0] >= 10_000)"
+    code = SCRIPT.format(front_door=str(root / "__main__.py"), work=work)
+    assert cli(command=(sys.executable, "-c", code)).stdout == "True\n"
+
+
 @pytest.mark.parametrize(
     ("work", "status", "said"),
     [

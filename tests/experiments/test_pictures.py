@@ -3,8 +3,10 @@
 import os
 import signal
 import sys
+from types import SimpleNamespace
 
 import pytest
+from network_pruning.experiments import comparison, pictures, runner
 from network_pruning.experiments.pictures import _in_another_process
 
 HERE = os.getpid()
@@ -62,3 +64,30 @@ with lock.locked(ArtifactPaths(Path({str(tmp_path / "a")!r}))):
 """
     done = cli(command=(sys.executable, "-c", code), timeout=60)
     assert done.stdout.split() == ["True", "False"], done.stderr
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_other_processes_draw_is_waited_for_last(monkeypatch, known):
+    """Where nothing is computed; elsewhere frames are drawn beside the tests."""
+    done = []
+
+    def noted(name, result=None):
+        return lambda *_: done.append(name) or result
+
+    def begun(work):
+        done.append("begun")
+        return work
+
+    networks = SimpleNamespace(reference=("weight", "unit"), remarks=list, rank=noted("rank", {}))
+    monkeypatch.setattr(comparison, "is_known", lambda *_: known)
+    monkeypatch.setattr(comparison, "compare", noted("compared"))
+    monkeypatch.setattr(pictures, "begun", begun)
+    monkeypatch.setattr(pictures, "draw", noted("drawn"))
+    monkeypatch.setattr(pictures, "report", noted("reported"))
+    runner.prune_and_picture(None, networks, None, None, "")
+    if known:
+        assert done == ["begun", "begun", "compared", "reported", "drawn"]
+    else:
+        assert done[:2] == ["rank", "rank"]
+        assert {*done[2:4]} == {"compared", "drawn"}
+        assert done[4:] == ["reported"]

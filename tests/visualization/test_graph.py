@@ -2,7 +2,6 @@ import itertools
 import subprocess
 import sys
 
-import imageio.v3 as iio
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,6 +52,26 @@ def test_axes_stay_while_bars_go(frames):
     assert len({image.size for image in images}) == 1
 
 
+def test_frames_are_of_white_of_greys_and_of_one_colour(frames):
+    blue = np.array((0x00, 0x72, 0xB2))
+    for image in frames[1]:
+        assert image.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+        for _, color in image.convert("RGB").getcolors():
+            share = (255 - np.array(color)) / (255 - blue)
+            assert len(set(color)) == 1 or np.ptp(share) < 0.02, color
+
+
+def test_counts_have_plain_labels_and_marks_that_are_one_artist():
+    norms = {"hidden_1": np.random.default_rng(0).normal(size=(3000, 1))}
+    drawn = histogram_frames.frames_of("unit", norms, rank(norms), K_VALS, "toy")
+    (axes,) = drawn.panels
+    assert [text.get_text() for text in axes.get_yticklabels()][1:4] == ["10⁰", "10¹", "10²"]
+    assert not axes.yaxis.get_minor_ticks()
+    (marks,) = axes.lines
+    assert list(marks.get_ydata())[:10] == [*range(2, 10), 20, 30]
+    assert marks.get_ydata()[-1] <= axes.get_ylim()[1]
+
+
 @pytest.mark.parametrize("units", [1, 5, 30, 300])
 def test_no_label_is_clipped_where_there_is_one_layer_of_few_units(units):
     norms = {"hidden_1": np.random.default_rng(0).normal(size=(units, 1))}
@@ -77,12 +96,10 @@ def test_a_gif_has_a_frame_for_every_k_a_second_each_for_ever(frames, tmp_path):
         assert gif.n_frames == len(K_VALS)
         assert gif.info["loop"] == 0
         assert gif.size == images[0].size
-        for number in range(gif.n_frames):
+        for number, image in enumerate(images):
             gif.seek(number)
             assert gif.info["duration"] == 1000
-    np.testing.assert_array_equal(
-        iio.imread(tmp_path / "a.gif"), [np.asarray(image.convert("RGB")) for image in images]
-    )
+            np.testing.assert_array_equal(gif.convert("RGB"), image.convert("RGB"))
     assert [path.name for path in tmp_path.iterdir()] == ["a.gif"]
 
 
@@ -302,6 +319,23 @@ def test_long_names_of_experiments_are_not_cut(title):
         assert heading.get_window_extent().y0 > figure.axes[0].title.get_window_extent().y1
         now, before = (f.axes[0].get_window_extent().height for f in (figure, ordinary))
         assert now == pytest.approx(before, rel=0.05)
+
+
+@pytest.mark.parametrize("loss", [1.2e-5, 0.5, 123_456.0, 3e9])
+def test_panels_have_room_for_their_labels(loss):
+    table = metrics((0.0, 0.9), (loss, 2 * loss))
+    history = pd.DataFrame({"epoch": [1.0, 2.0], "loss": [loss, 2 * loss], "accuracy": 0.5})
+    history[["val_loss", "val_accuracy"]] = np.nan
+    for figure in (
+        graph.loss_accuracy(history, 1, "toy"),
+        graph.pruned_loss_accuracy(table, table, "toy"),
+    ):
+        figure.canvas.draw()
+        left, right = figure.axes
+        assert_inside(figure, left.yaxis.label)
+        assert right.yaxis.label.get_window_extent().x0 > left.bbox.x1
+        top = figure.legends[0].get_texts()[0].get_window_extent().y1
+        assert left.xaxis.label.get_window_extent().y0 > top
 
 
 def test_small_print_is_below_a_long_title():
