@@ -1,4 +1,4 @@
-"""What an experiment's folder shows: curves, histograms, animations, the table of the reference.
+"""The figures of an experiment: curves, histograms, animations; and the table `results.csv`.
 
 Everything is drawn from arrays and tables; nothing here imports TensorFlow.
 """
@@ -35,17 +35,17 @@ def draw(
     labels: "Mapping[Method, Mapping[str, str]]",
     paths: "ArtifactPaths",
 ) -> None:
-    """Writes the curves of the training, and pictures and animations of what is left at every `k`.
+    """Writes the training curves, and histograms and animations of the kept weights and units.
 
-    All that needs no test results, so that it can be done while networks are evaluated. If nothing
-    else is done, half of it is left to another process.
+    None of it needs test results, so it can be done while networks are evaluated. If there is no
+    other work, another process does half of it.
 
     Args:
         config: the `ExperimentConfig`.
-        values: what each of the reference methods removes, as arrays by layer name.
-        rankings: of the same, by layer name.
-        labels: of the same, what layers are called where that is not their name.
-        paths: where the experiment is.
+        values: the values that each of the reference methods prunes, as arrays by layer name.
+        rankings: of the same methods, by layer name.
+        labels: of the same methods, for layers that are not called by their name.
+        paths: of the experiment.
     """
     drawings = {
         method: partial(_frames, config, values[method], method, layers, labels[method])
@@ -67,7 +67,7 @@ def draw(
 
 
 def _frames(config, values, method, layers, labels):
-    """The images of what a method leaves, one for every `k`."""
+    """The histograms of kept values of a method, an image for every `k`."""
     return gifs.in_few_colors(
         histogram_frames.frames_of(
             method.granularity, values, layers, config.k_vals, config.experiment_id, labels
@@ -76,8 +76,8 @@ def _frames(config, values, method, layers, labels):
 
 
 def _may_fork():
-    """Whether a copy of this process will do: it lacks other threads, TensorFlow's among them. The
-    one that renews the lock is no loss: the copy holds none."""
+    """Whether this process may be forked: it has no other threads, such as TensorFlow's. The one
+    that renews the lock does not count: the copy has no lock."""
     threads = [thread.name for thread in threading.enumerate()]
     others = [name for name in threads[1:] if not name.startswith("filelock-lease")]
     return not others and "tensorflow" not in sys.modules and sys.platform == "linux"
@@ -86,8 +86,8 @@ def _may_fork():
 def _in_another_process(work):
     """Begins the work in a copy of this process, and returns a function that waits for its result.
 
-    The copy writes no files: where this process is killed, nobody goes on writing, and the copy
-    ends with its work. Where the copy fails, the work is done here.
+    The copy writes no files: if this process is killed, nothing is written any more, and the copy
+    ends with its work. If the copy fails, the work is done here.
     """
     fork = multiprocessing.get_context("fork")
     receiver, sender = fork.Pipe(duplex=False)
@@ -103,8 +103,8 @@ def _in_another_process(work):
 
 
 def _send(work, sender, receiver):
-    receiver.close()  # of the copy's own: sending to nobody must fail, not wait
-    # Ctrl-C reaches both processes; the first one ends the other, and says so.
+    receiver.close()  # the copy's own end: sending must fail, not block, if the parent has died
+    # Ctrl-C reaches both processes; the parent ends the copy and reports it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with suppress(Exception):
@@ -112,16 +112,16 @@ def _send(work, sender, receiver):
 
 
 def report(config: "ExperimentConfig", rows: "pd.DataFrame", paths: "ArtifactPaths") -> None:
-    """Writes the results' curves and tables, and prints the table.
+    """Writes the figures and tables of the results, and prints the table.
 
     Args:
         config: the `ExperimentConfig`.
-        rows: of `metrics.csv`, those of this run.
-        paths: where the experiment is.
+        rows: of this run in `metrics.csv`.
+        paths: of the experiment.
     """
     title = config.experiment_id
     settings = run_key.settings_text(config, chosen_methods(config))
-    # The unpruned control may be in the table without being asked for.
+    # The table may have an unpruned control although 0 is not among the requested sparsities.
     asked = rows[rows["k"].isin(config.k_vals)]
     weight, unit = (asked[asked["method"] == name] for name in ("weight", "unit"))
     figure = graph.pruned_loss_accuracy(weight, unit, title)

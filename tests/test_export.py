@@ -124,7 +124,7 @@ def test_a_second_time_nothing_is_made_again(own):
     before = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
     done = export(*QUICK, f"--output_dir={own}")
     assert done.returncode == 0, done.stderr
-    assert "exported before with the same settings" in done.stdout
+    assert "exported with the same settings already" in done.stdout
     assert ".npk, bytes" in done.stdout
     assert {file: file.stat().st_mtime_ns for file in folder.iterdir()} == before
 
@@ -287,10 +287,10 @@ def broken(own, how):
     ("how", "flags", "message"),
     [
         ("checkpoint", (), "is not the checkpoint that training ended with"),
-        ("metrics", (), "knows no network of this experiment; run the experiment to its end"),
+        ("metrics", (), "has no network of this experiment; run the experiment to its end"),
         ("network", (), "is damaged; remove it and run the experiment again"),
-        ("unfinished", (), "is not trained to its end"),
-        ("seeds", (), "is of several seeds; choose one: --output_dir="),
+        ("unfinished", (), "has not been trained to its end"),
+        ("seeds", (), "has several seeds; choose one: --output_dir="),
         ("", ("--k=0.9", "--method=weight", "--finetune_epochs=0"), "the best has"),
         ("no control", ("--reference=control",), "run the experiment again, which trains it"),
         ("", ("--reference=control", "--method=weight"), "these networks was trained further"),

@@ -401,7 +401,7 @@ def test_another_range_of_seeds_joins_the_summary(two, tmp_path):
     done = fault_run("none", *flags, "--seed=6")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Not trained again") == 1
-    assert "Finished before with the same settings, and counted too: 5." in done.stdout
+    assert "The summary includes earlier seeds with the same settings: 5." in done.stdout
     assert "The summary of seeds 5, 6, 7 is in" in done.stdout
     summary = table_of(tmp_path / "two/replicates/summary.csv")
     assert set(summary["seeds"]) == {"3"}
