@@ -244,9 +244,7 @@ class Pruner:
         if analysis is None:
             return None
         kernels = self.prunables.kernels
-        masks = {
-            kernel.name: analysis.of_kernel(kernel, kernel.matrix() != 0) for kernel in kernels
-        }
+        masks = {each.name: analysis.of_kernel(each, each.matrix() != 0) for each in kernels}
         return {name: layer.stacked(masks) for name, layer in self.prunables.layers.items()}
 
     def sparsity(self, masks: Masks) -> float:

@@ -248,7 +248,7 @@ def test_dense_networks_fit_data_of_any_shape(cli, tmp_path):
         f"--output_dir={tmp_path}",
     )
     assert process.returncode == 0, process.stderr
-    assert "float32 of shape (3, 5), taken as they are" in process.stdout
+    assert "float32 of shape (3, 5), used as they are" in process.stdout
     (metrics,) = tmp_path.rglob("metrics.csv")
     rows = pd.read_csv(metrics)
     assert rows["test_accuracy"][0] > 0.7
