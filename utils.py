@@ -187,9 +187,9 @@ def pluralize(number: float, what: str) -> str:
 def warn_user(message: str) -> None:
     """A `UserWarning` at the user's own line of code: in the first file up the stack that is
     neither of this package nor of Keras, which calls callbacks."""
-    ours = (__name__.partition(".")[0], "keras", "tensorflow")
+    skipped = (__name__.partition(".")[0], "keras", "tensorflow")
     frame, level = sys._getframe(), 1
-    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in ours:
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in skipped:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level if frame else 1)
 

@@ -46,12 +46,12 @@ def cli() -> None:
     threading.Thread(target=_end_with_worker, daemon=True).start()
     signal.signal(signal.SIGTERM, _terminate)
 
-    def tell(what):
+    def report(what):
         print(json.dumps(what), file=answers, flush=True)
 
     def work(request):
         with plugins.explained():
-            run(request, tell, publish.publish, publish.check)
+            run(request, report, publish.publish, publish.check)
 
     try:
         status = status_of(work, request)

@@ -35,8 +35,8 @@ def chosen_methods(
 ) -> "list[Method]":
     """The methods of a run: the reference methods first, as far as the network can be pruned by
     them, and random pruning of every granularity as a floor."""
-    asked = [methods.parse(text) for text in config.methods]
-    others = [method for method in asked if method not in methods.REFERENCE]
+    requested = [methods.parse(text) for text in config.methods]
+    others = [method for method in requested if method not in methods.REFERENCE]
     floors = [methods.Method(method.granularity, "random") for method in (*reference, *others)]
     return list(dict.fromkeys((*reference, *others, *floors)))
 

@@ -34,11 +34,11 @@ def networks_of_record(paths: "ArtifactPaths", record: dict[str, Any]) -> pd.Dat
         & (metrics["seed"] == record["settings"].get("seed", 0))
     ]
     rows = rows.drop_duplicates(["method", "k"], keep="last").reset_index(drop=True)
-    rows = in_order(rows, asked_methods(record["settings"]))
+    rows = in_order(rows, requested_methods(record["settings"]))
     return rows if (rows["k"] == 0).any() else None
 
 
-def asked_methods(settings: Mapping[str, Any]) -> tuple[str, ...]:
+def requested_methods(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of the methods of a run, in the order of its tables."""
     return (*(method.name for method in REFERENCE), *(settings.get("methods") or ()))
 

@@ -194,19 +194,19 @@ def _name(row):
     return f"control of {row['method']}" if _is_control(row) else DENSE
 
 
-def known_rows(rows: Iterable[dict[str, Any]], asked: str | None) -> list[dict[str, Any]]:
+def known_rows(rows: Iterable[dict[str, Any]], requested: str | None) -> list[dict[str, Any]]:
     """The rows of methods that are known; others need plugins that are not loaded.
 
     Args:
         rows: of `metrics.csv`, as dictionaries.
-        asked: the method to export; None for any.
+        requested: the method to export; None for any.
 
     Raises:
         UsageError: if that method is not known.
     """
     unknown = [m for m in dict.fromkeys(row["method"] for row in rows) if not _is_known(m)]
-    if asked in unknown:
-        raise UsageError(f"--method: {asked} is of a plugin; name its module with --plugins.")
+    if requested in unknown:
+        raise UsageError(f"--method: {requested} is of a plugin; name its module with --plugins.")
     if unknown:
         echo(f"Left out, because they need --plugins: {', '.join(unknown)}.")
     return [row for row in rows if row["method"] not in unknown]

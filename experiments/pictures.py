@@ -122,11 +122,15 @@ def report(config: "ExperimentConfig", rows: "pd.DataFrame", paths: "ArtifactPat
     title = config.experiment_id
     settings = run_key.settings_text(config, chosen_methods(config))
     # The table may have an unpruned control although 0 is not among the requested sparsities.
-    asked = rows[rows["k"].isin(config.k_vals)]
-    weight, unit = (asked[asked["method"] == name] for name in ("weight", "unit"))
+    requested = rows[rows["k"].isin(config.k_vals)]
+    weight, unit = (requested[requested["method"] == name] for name in ("weight", "unit"))
     figure = graph.pruned_loss_accuracy(weight, unit, title)
     figures.save_png(figure, paths.pruned_curves)
     figures.save_png(graph.method_comparison(rows, title, settings), paths.method_comparison)
     csv.write_results(paths.results, weight, unit)
     made_with = ", ".join(filter(None, (title, f"seed={config.seed}", settings)))
-    echo(console.results_table(controls.of_methods(asked), made_with, controls.compared_with(rows)))
+    echo(
+        console.results_table(
+            controls.of_methods(requested), made_with, controls.compared_with(rows)
+        )
+    )

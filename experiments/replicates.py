@@ -103,10 +103,10 @@ def report(
     figure = graph.method_comparison(for_figure(summary), title, settings)
     figures.save_png(figure, paths.summary_figure)
     # The table may have an unpruned control although 0 is not among the requested sparsities.
-    asked = summary[summary["k"].isin(config.k_vals)]
+    requested = summary[summary["k"].isin(config.k_vals)]
     compared_with = controls.compared_with(csv.means_of(summary))
     made_with = ", ".join(filter(None, (title, settings)))
-    echo(console.summary_table(controls.of_methods(asked), made_with, compared_with))
+    echo(console.summary_table(controls.of_methods(requested), made_with, compared_with))
     others = set(seeds) - set(range(config.seed, config.seed + config.replicates))
     if others:
         echo(f"The summary includes earlier seeds with the same settings: {_listed(others)}.")

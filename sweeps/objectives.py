@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def watch(
-    sweep: "SweepConfig", config: "ExperimentConfig", tell: Callable[[dict[str, Any]], object]
+    sweep: "SweepConfig", config: "ExperimentConfig", report: Callable[[dict[str, Any]], object]
 ) -> Callable[..., None]:
     """A function to call after each epoch of training, which reports it.
 
@@ -28,15 +28,15 @@ def watch(
     Args:
         sweep: the `SweepConfig`.
         config: the `ExperimentConfig`.
-        tell: takes the report, a dictionary.
+        report: takes the report, a dictionary.
     """
 
-    def report(networks, model, epoch):
+    def on_epoch(networks, model, epoch):
         # The last epoch is followed by the objective itself.
         if epoch.epoch < config.epochs:
-            tell({"epoch": epoch.epoch, **_so_far(sweep, config, networks, model)})
+            report({"epoch": epoch.epoch, **_so_far(sweep, config, networks, model)})
 
-    return report
+    return on_epoch
 
 
 def has_early_objective(config: "ExperimentConfig") -> bool:
@@ -78,8 +78,8 @@ def reached(sweep: "SweepConfig", config: "ExperimentConfig") -> float | None:
     else:
         record: Any = folder.read_record(paths)
         rows = finished.networks_of_record(paths, record)
-    asked = [method.name for method in chosen_methods(config) if method.criterion != "random"]
-    rows = rows[(rows["k"] == sweep.k) & rows["method"].isin(asked)]
+    requested = [method.name for method in chosen_methods(config) if method.criterion != "random"]
+    rows = rows[(rows["k"] == sweep.k) & rows["method"].isin(requested)]
     return _best(sweep, rows[sweep.column].dropna())
 
 

@@ -35,7 +35,7 @@ class UnfitError(Exception):
 
 def run(
     request: dict[str, Any],
-    tell: Callable[[dict[str, Any]], object],
+    report: Callable[[dict[str, Any]], object],
     publish: "Callable[[ExperimentConfig, ArtifactPaths], object]",
     check: "Callable[[ExperimentConfig], object]",
 ) -> None:
@@ -45,7 +45,7 @@ def run(
         request: a dictionary with `sweep`, as `SweepConfig.to_dict` makes it, and `values` of the
             varied settings; or `experiments`, settings by seed, of which `values` names one. Also
             `output_dir`, the folder of the experiments, and `place`, the folder of the sweep.
-        tell: takes reports, dictionaries.
+        report: takes reports, dictionaries.
         publish: makes the pages, see `runner.run`.
         check: makes sure that the pages of a config can be made.
 
@@ -64,7 +64,7 @@ def run(
             "folder."
         )
     _redirect_output(place.log(config.experiment_id))  # type: ignore[arg-type]
-    tell({"experiment_id": config.experiment_id})
+    report({"experiment_id": config.experiment_id})
     paths = ArtifactPaths.of(config)
     for single in (paths, *(paths.seeds().values() if config.replicates > 1 else ())):
         lock.wait(single, PATIENCE_S)
@@ -75,12 +75,12 @@ def run(
         runner.run(config, publish)
     else:
         check(config)
-        runner.experiment(config, publish, objectives.watch(sweep, config, tell))
+        runner.experiment(config, publish, objectives.watch(sweep, config, report))
         if sweep.export:
             _export(config, sweep.max_accuracy_drop, publish)
         reached = objectives.reached(sweep, config)
         known = {} if reached is None else {"objective": reached}
-        tell({"epoch": config.epochs, "is_last": True, **known})
+        report({"epoch": config.epochs, "is_last": True, **known})
 
 
 def config_of(request: dict[str, Any], sweep: "SweepConfig | None") -> "ExperimentConfig":

@@ -199,7 +199,7 @@ _ASK_VERSION = "import network_pruning; print(network_pruning.__version__)"
 def check_nodes(marker: str, content: str, program: str, version: str) -> dict[str, str]:
     """The faults of machines of the cluster, by name; machines without a fault are left out."""
     arguments = marker, content, program, version
-    asked = [
+    pending = [
         (
             node["NodeManagerHostname"],
             _on(node, runtime_env=AS_TRIALS).remote(check_node, *arguments),
@@ -207,7 +207,7 @@ def check_nodes(marker: str, content: str, program: str, version: str) -> dict[s
         for node in alive_nodes()
     ]
     found, until = {}, time.monotonic() + START_S
-    for name, answer in asked:
+    for name, answer in pending:
         try:
             wrong = ray.get(answer, timeout=max(0.1, until - time.monotonic()))
         except ray.exceptions.GetTimeoutError:
