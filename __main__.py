@@ -1,9 +1,8 @@
 """One program with sub-commands, whatever this folder is called: `network-pruning train`,
 `python -m network-pruning train`, `python path/to/checkout train`; `train` may be left out.
 
-`python -m <folder>.train` goes as well, but `-m` cannot name a module in a folder with a dot in its
-name. However it is started, the program runs as the one package `network_pruning`, which is where
-plugins find it.
+`python -m <folder>.train` works too, unless the folder has a dot in its name. However it is
+started, the program runs as the package `network_pruning`, under which plugins import it.
 """
 
 import importlib
@@ -14,17 +13,17 @@ from types import ModuleType
 from typing import Any
 
 PACKAGE = "network_pruning"
-# What the overview says of each; "network-pruning <command> --help" lists its flags.
+# The commands in the overview; "network-pruning <command> --help" lists the flags of one.
 COMMANDS = {
-    "train": "train a network, prune it to every sparsity, test and picture the results",
-    "export": "make a very small file of a pruned network; measure its size and speed",
-    "predict": "say what images show, by a small file",
+    "train": "train a network, prune it to every sparsity, test and report the results",
+    "export": "quantize a pruned network into a very small file; measure it",
+    "predict": "classify images by an exported file",
     "report": "make the pages of all experiments again, or print them",
     "sweep": "run many experiments, on this machine or on a Ray cluster",
 }
 
 
-# What workers of a sweep start; people do not.
+# The command that workers of a sweep start.
 TRIAL = "trial"
 
 
@@ -41,10 +40,10 @@ def load_package() -> ModuleType:
 
 
 def run(command: str = "train") -> None:
-    """Runs a command of the package `network_pruning`, loaded from here if it is not there yet.
+    """Runs a command of the package `network_pruning`, which is loaded first if necessary.
 
     Args:
-        command: the module that has it, as `cli`.
+        command: the module whose function `cli` runs it.
     """
     if __package__ != PACKAGE:
         load_package()
@@ -52,7 +51,7 @@ def run(command: str = "train") -> None:
 
 
 def main() -> None:
-    """The command `network-pruning`: runs the sub-command that the command line names."""
+    """The command `network-pruning`: runs the sub-command of the command line."""
     first = sys.argv[1] if len(sys.argv) > 1 else ""
     if first in ("help", "--help", "-h") and len(sys.argv) == 2:
         print(overview())
@@ -60,7 +59,7 @@ def main() -> None:
         del sys.argv[1]
         run("cli.trial" if first == TRIAL else first)
     elif first and not first.startswith("-") and "=" not in first:
-        import difflib  # here, so that other starts do not pay for it
+        import difflib  # here, so that other starts do not import it
 
         alike = difflib.get_close_matches(first, COMMANDS, n=1)
         hint = f" Did you mean {alike[0]}?" if alike else f" There are {', '.join(COMMANDS)}."
@@ -71,15 +70,15 @@ def main() -> None:
 
 
 def overview() -> str:
-    """What `network-pruning --help` prints."""
+    """The text of `network-pruning --help`."""
     lines = [f"  {name:<9}{text}" for name, text in COMMANDS.items()]
     return "\n".join(
         (
             "Train a very large neural network, then make it very small.\n",
             "network-pruning <command> --flag=value …\n",
             *lines,
-            "\nWithout a command it is train, as in network-pruning --dataset=digits.",
-            "The flags of a command: network-pruning <command> --help",
+            "\nThe default command is train, as in network-pruning --dataset=digits.",
+            "For the flags of a command: network-pruning <command> --help",
         )
     )
 

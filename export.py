@@ -1,4 +1,4 @@
-"""Makes a very small file of a pruned network, and measures how small and how fast it is.
+"""Quantizes a pruned network into a very small file, and measures it.
 
 python -m network-pruning.export --experiment_id=digits-20-lr=0.001-l1=0.0-l2=0.0
 python -m network-pruning.export --model=my.keras --dataset=my.npz
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 if __name__ == "__main__" and __package__ != "network_pruning":
-    # As in train.py: the program runs under one name only; this does not return.
+    # As in train.py: the program runs under one name; this does not return.
     from .__main__ import run
 
     run("export")
@@ -25,12 +25,12 @@ from .settings.export import ExportConfig
 from .utils import UsageError, echo
 
 OUT_OF_MEMORY = "Close other programs, then run the same command again."
-INTERRUPTED = "Nothing half-written is left; the same command begins again."
+INTERRUPTED = "No incomplete files remain; the same command starts again."
 
 
 @plugins.explained()
 def main(config: ExportConfig) -> None:
-    """Exports what the flags describe."""
+    """Runs the export of the flags."""
     from .experiments.exports import export
     from .experiments.notes import notes_of_export
     from .pages import experiment_page, index_page
@@ -48,7 +48,7 @@ def main(config: ExportConfig) -> None:
 
 @plugins.explained()
 def parse(flag_values: "flags.FlagValues") -> ExportConfig:
-    """The `ExportConfig` of parsed flags; plugins are loaded, also those of the experiment."""
+    """The `ExportConfig` of parsed flags; loads plugins, including those of the experiment."""
     config = export_config_from_flags(flag_values)
     plugins.load(config.plugins)
     if config.experiment_id:

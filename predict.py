@@ -1,10 +1,10 @@
-"""Says what images show, by a model in an .npk file, without TensorFlow.
+"""Classifies images by a model in an .npk file, without TensorFlow.
 
 python -m network-pruning.predict model.npk image.png another.jpg
 """
 
 if __name__ == "__main__" and __package__ != "network_pruning":
-    # As in train.py: the program runs under one name only; this does not return.
+    # As in train.py: the program runs under one name; this does not return.
     from .__main__ import run
 
     run("predict")
@@ -19,7 +19,7 @@ from .utils import RunError, UsageError, echo, pluralize
 
 
 def main(config: PredictConfig) -> None:
-    """Says of every image which classes are the most likely."""
+    """Prints the most likely classes of every image."""
     from .data.pictures import prepared
 
     if config.plugins:
@@ -46,7 +46,7 @@ def main(config: PredictConfig) -> None:
 
 
 def _load_plugins(config):
-    """Modules of the user's that layers in the file come from."""
+    """Loads the user's modules that define layers of the model."""
     from .models import backend  # noqa: F401, I001 - before anything else imports Keras
     from .experiments import plugins
 
@@ -54,10 +54,10 @@ def _load_plugins(config):
 
 
 def _model(path):
-    """A function of examples that answers with probabilities, and the shape of an example.
+    """A function from examples to class probabilities, and the shape of an example.
 
     Raises:
-        RunError: if the file cannot be read, or holds no classifier of images.
+        RunError: if the file cannot be read, or is not a classifier of images.
     """
     import numpy as np
 
@@ -78,15 +78,15 @@ def _model(path):
     given = np.shape(answer(np.zeros((1, *shape), np.float32)))
     if len(given) != 2 or given[1] < 2:
         raise RunError(
-            f"{path} answers with arrays of shape {given}, but one number for each of two or more "
-            "classes is needed."
+            f"{path} has outputs of shape {given}, but one number for each of two or more classes "
+            "is needed."
         )
     return answer, shape
 
 
 def _keras_model(path):
-    """The same of a model that NumPy alone cannot run."""
-    echo(f"{path} holds more than simple layers: Keras is started.")
+    """The same for a model that the NumPy reader cannot run."""
+    echo(f"{path} has layers that NumPy alone cannot run: Keras is started.")
     from .models import backend  # noqa: F401, I001 - before anything else imports Keras
     from .compression import npk
 
@@ -96,17 +96,17 @@ def _keras_model(path):
     except (ValueError, AttributeError) as error:
         raise RunError(f"{error}{_plugins_hint(error)}") from error
     if len(outputs) != 1 or not all(isinstance(size, int) for size in taken[1:]):
-        raise RunError(f"{path} holds no classifier of images of one size.")
+        raise RunError(f"{path} is not a classifier of images of one size.")
     return lambda x: model.predict(x, verbose=0), tuple(taken[1:])
 
 
 def _plugins_hint(error):
     is_of_layers = "register_keras_serializable" in str(error)
-    return " Name the module that does so with --plugins." if is_of_layers else ""
+    return " Name the module that registers it with --plugins." if is_of_layers else ""
 
 
 def _image_shape(path, shape):
-    """The shape (height, width, channels) of images that become examples of this one."""
+    """The shape (height, width, channels) of images for examples of this shape."""
     from .models.architectures import image_shape
 
     try:
@@ -114,7 +114,7 @@ def _image_shape(path, shape):
     except UsageError:
         found = (0, 0, 0)
     if found[2] not in (1, 3):
-        raise RunError(f"{path} takes examples of shape {shape}, which are no images.")
+        raise RunError(f"{path} takes examples of shape {shape}, which are not images.")
     return found
 
 
@@ -123,12 +123,12 @@ def _described(answers, config):
     import numpy as np
 
     if not (np.isfinite(answers).all() and answers.min() >= 0 and abs(answers.sum() - 1) < 1e-2):
-        powers = np.exp(answers - answers.max())  # they were logits
+        powers = np.exp(answers - answers.max())  # the outputs are logits
         answers = powers / powers.sum()
     if config.classes and len(config.classes) != len(answers):
         raise UsageError(
-            f"--classes: {pluralize(len(config.classes), 'name')}, but {config.model} tells "
-            f"{len(answers)} classes apart."
+            f"--classes: {pluralize(len(config.classes), 'name')}, but {config.model} has "
+            f"{len(answers)} classes."
         )
     names = config.classes or [str(number) for number in range(len(answers))]
     likeliest = np.argsort(-answers, kind="stable")[: config.top]

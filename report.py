@@ -6,7 +6,7 @@ python -m network-pruning.report --show=digits-20-lr=0.001-l1=0.0-l2=0.0
 """
 
 if __name__ == "__main__" and __package__ != "network_pruning":
-    # As in train.py: the program runs under one name only; this does not return.
+    # As in train.py: the program runs under one name; this does not return.
     from .__main__ import run
 
     run("report")
@@ -23,7 +23,7 @@ from .settings.report import ReportConfig
 from .utils import RunError, UsageError, echo, one_line, pluralize
 
 OUT_OF_MEMORY = "Close other programs, then run the same command again."
-INTERRUPTED = "Pages that were finished are whole; the same command goes on."
+INTERRUPTED = "Finished pages are complete; run the same command again to continue."
 
 
 def main(config: ReportConfig) -> None:
@@ -52,7 +52,7 @@ def _write(root, config):
                 if experiment_page.write_report(paths, keep_richer=True):
                     written += 1
                 else:
-                    echo(f"Left as it is: {paths.report} shows what is not in its folder any more.")
+                    echo(f"Kept: {paths.report} has diagnostics that its folder lacks now.")
                 if config.tensorboard and paths.config.exists():
                     with lock.locked(paths):
                         write_tensorboard(paths)
@@ -89,22 +89,22 @@ def _show(root, name):
     from .pages import experiment_page
     from .visualization import console
 
-    # A seed lies in the folder of its experiment.
+    # A seed is in the folder of its experiment.
     within = root / name.rpartition("-seed=")[0] / "replicates" / name
     paths = ArtifactPaths(root / name if (root / name).is_dir() else within)
     if not paths.root.is_dir():
-        raise RunError(f"There is no experiment {root / name}; --list names all there are.")
+        raise RunError(f"There is no experiment {root / name}; --list shows all.")
     try:
         found = experiment_page.report_of(paths)
     except finished.FAILURES as error:
         if isinstance(error, RunError):
             raise
-        raise RunError(f"{paths.root} cannot be understood ({one_line(error, 200)}).") from error
+        raise RunError(f"{paths.root} cannot be read ({one_line(error, 200)}).") from error
     print(console.experiment(found, _width()))
 
 
 def _width():
-    """Of the terminal; in a file nobody cuts names for want of room."""
+    """The width of the terminal; wide enough for all names if the output is a file."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 400
 
 

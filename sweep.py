@@ -1,11 +1,12 @@
-"""Runs many experiments, here or on a Ray cluster: all combinations of flags, or a search.
+"""Runs many experiments, here or on a Ray cluster: a grid of flags, or a search.
 
 python -m network-pruning.sweep --dataset=digits,fashion --l1_reg=0,0.0001,0.001 --seed=0,1,2
 python -m network-pruning.sweep --search=optuna --samples=50 --l1_reg="loguniform(1e-6,1e-2)"
 
-Flags of train take several values here, separated by commas, but --k_vals, --methods and --plugins,
-which are lists of one experiment. With --search numbers are drawn: uniform(a,b), loguniform(a,b),
-randint(a,b), lograndint(a,b).
+Flags of train take several values here, separated by commas, except --k_vals,
+--methods and --plugins, which are lists of one experiment. With --search numbers
+are drawn from distributions: uniform(a,b), loguniform(a,b), randint(a,b),
+lograndint(a,b).
 """
 
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 if __name__ == "__main__" and __package__ != "network_pruning":
-    # As in train.py: the program runs under one name only; this does not return.
+    # As in train.py: the program runs under one name; this does not return.
     from .__main__ import run
 
     run("sweep")
@@ -30,17 +31,17 @@ from .cli.sweep_flags import define_sweep_flags, sweep_config_from_flags
 from .experiments import plugins
 
 OUT_OF_MEMORY = "Give each trial more cores (--cpus_per_trial), so that fewer run at once."
-INTERRUPTED = "Trials that were running keep their finished epochs; the same command goes on."
+INTERRUPTED = "Running trials keep their finished epochs; run the same command again to continue."
 
 
 @plugins.explained()
 def main(config: "SweepConfig") -> None:
-    """Runs the sweep, or says what it would run."""
+    """Runs the sweep, or prints its plan."""
     from .experiments.notes import notes_of
     from .sweeps import plan, runner
     from .utils import echo
 
-    # What differs among the trials differs between the first and the last of them.
+    # The first and the last trial differ in every varied setting.
     for note in dict.fromkeys((*notes_of(config.first), *notes_of(config.last))):
         echo(note)
     if config.dry_run:
@@ -57,7 +58,7 @@ def main(config: "SweepConfig") -> None:
 
 @plugins.explained()
 def parse(flag_values: "flags.FlagValues") -> "SweepConfig":
-    """The `SweepConfig` of parsed flags, of data sets, models and methods that exist."""
+    """The `SweepConfig` of parsed flags; checks that data sets, models and methods exist."""
     from .data import registry
     from .experiments.runner import checked
 
@@ -77,7 +78,7 @@ def parse(flag_values: "flags.FlagValues") -> "SweepConfig":
     return config
 
 
-# Settings that name something that must be there.
+# Settings that name something that must exist.
 NAMED = ("dataset", "model", "methods")
 
 

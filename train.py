@@ -1,4 +1,4 @@
-"""Trains a network, prunes it to every sparsity, and pictures the results.
+"""Trains a network, prunes it to every sparsity, tests and reports the results.
 
 python -m network-pruning.train --dataset=digits
 """
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 if __name__ == "__main__" and __package__ != "network_pruning":
-    # Started by its folder's name: plugins find the program as `network_pruning` only. Here, at the
-    # top, so that nothing is imported twice; it does not return.
+    # Started under the folder's name, but plugins import the program as `network_pruning`. Here at
+    # the top, so that nothing is imported twice; this does not return.
     from .__main__ import run
 
     run()
@@ -28,7 +28,7 @@ from .utils import limit_threads
 
 
 def main(config: "ExperimentConfig") -> None:
-    """Runs the experiment that the flags describe; writes the page over all experiments."""
+    """Runs the experiment of the flags; writes the page of all experiments."""
     from .experiments.runner import experiment
     from .pages.index_page import try_to_write_index
     from .pages.publish import check, publish
@@ -41,7 +41,7 @@ def main(config: "ExperimentConfig") -> None:
 
 @plugins.explained()
 def parse(flag_values: "flags.FlagValues") -> "ExperimentConfig":
-    """The `ExperimentConfig` of parsed flags, of a data set, a model and methods that exist."""
+    """The `ExperimentConfig` of parsed flags; checks that data set, model and methods exist."""
     limit_threads(flag_values.threads)  # before NumPy is imported
     from .data import registry
     from .experiments.runner import checked

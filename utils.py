@@ -1,4 +1,4 @@
-"""Atomic writes, and what is said on the screen."""
+"""Errors, atomic writes, digests, output on the screen."""
 
 import contextlib
 import json
@@ -28,8 +28,8 @@ _CHECKS = []
 
 @contextlib.contextmanager
 def writes_checked(check: Callable[[], None]) -> Iterator[None]:
-    """Calls `check` before `atomic_path` replaces a file within the block; it raises if that must
-    not be."""
+    """Within the block, `atomic_path` calls `check` before it replaces a file; `check` raises if
+    that is not allowed."""
     _CHECKS.append(check)
     try:
         yield
@@ -38,7 +38,7 @@ def writes_checked(check: Callable[[], None]) -> Iterator[None]:
 
 
 def check_writes() -> None:
-    """Raises where this process must not write any more: it has lost the lock of a folder."""
+    """Raises if this process must not write any more because it has lost the lock of a folder."""
     for check in _CHECKS:
         check()
 
@@ -47,14 +47,15 @@ def check_writes() -> None:
 def atomic_path(path: str | PathLike) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block ends without an error.
 
-    Readers see the old file or the whole new one, never a part; two writers do not mix. The
-    temporary name keeps the suffix, because writers choose the format by it.
+    Readers see the old file or the complete new one; two writers do not mix. The temporary name has
+    the same suffix, because writers choose the format by it.
 
     Args:
-        path: the file to appear. Its folder is made if need be.
+        path: of the file. Its folder is made if necessary.
 
     Raises:
-        RunError: if it cannot be written, because the disk is full, say; nothing is left behind.
+        RunError: if it cannot be written, for example because the disk is full; no temporary file
+            remains.
     """
     path, temporary = Path(path), None
     try:
@@ -63,7 +64,7 @@ def atomic_path(path: str | PathLike) -> Iterator[Path]:
         yield temporary
         _flush_to_disk(temporary)
         check_writes()
-        # mkstemp makes files that only the owner can read; results are for everybody.
+        # mkstemp makes files that only the owner can read; results have ordinary permissions.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
@@ -77,7 +78,8 @@ def atomic_path(path: str | PathLike) -> Iterator[Path]:
 
 
 def remove_temporary_files(folder: str | PathLike, older_than: float = 0.0) -> None:
-    """Removes what `atomic_path` left in `folder` when it was killed, `older_than` seconds ago."""
+    """Removes temporary files of killed runs in `folder` that are at least `older_than` seconds
+    old."""
     for file in Path(folder).glob(f"{_TEMPORARY_PREFIX}*"):
         with contextlib.suppress(FileNotFoundError):  # its writer has just finished
             if time.time() - file.stat().st_mtime >= older_than:
@@ -93,11 +95,11 @@ def _temporary_file(path):
 
 
 def _reason(error):
-    """What the system says, also where a library has wrapped it into an error of its own."""
+    """The system's reason, also if a library has wrapped it in an error of its own."""
     return error.strerror or (os.strerror(error.errno) if error.errno else str(error))
 
 
-# A sparsity this much below the one asked for is no rounding to whole items.
+# A sparsity this much below the target is more than rounding to whole items.
 CLEARLY_LESS = 0.005
 
 
@@ -107,22 +109,22 @@ def percent(fraction: float) -> str:
 
 
 def write_text(path: str | PathLike, text: str) -> None:
-    """Writes `text` to `path`, whole or not at all."""
+    """Writes `text` to `path`, completely or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
 def write_bytes(path: str | PathLike, content: bytes) -> None:
-    """Writes `content` to `path`, whole or not at all."""
+    """Writes `content` to `path`, completely or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
 
 
 def fingerprint(content: Any, length: int = 64) -> str:
-    """The first hexadecimal digits of a SHA-256: equal where the content is.
+    """The first hexadecimal digits of the SHA-256 of some content.
 
     Args:
-        content: bytes, a text, the `Path` of a file, or anything that JSON takes.
+        content: bytes, a text, the `Path` of a file, or JSON-ready values.
         length: how many digits.
 
     Raises:
@@ -141,7 +143,7 @@ def fingerprint(content: Any, length: int = 64) -> str:
 
 
 def file_sha256(path: str | PathLike) -> str:
-    """The whole fingerprint of a file."""
+    """The SHA-256 of a file."""
     return fingerprint(Path(path))
 
 
@@ -156,15 +158,15 @@ def _umask():
     return mask
 
 
-COLUMNS = 80  # of the narrowest terminal that what is said must fit
+COLUMNS = 80  # of the narrowest terminal that output must fit
 
 
 def echo(text: str = "") -> None:
-    """Prints text for the person who watches, above a progress bar if there is one.
+    """Prints text for the user, above a progress bar if there is one.
 
-    Lines longer than a terminal go on, indented, in the next; no word is broken.
+    Long lines are wrapped between words and indented.
     """
-    from tqdm import tqdm  # here, so that `--help` does not pay for it
+    from tqdm import tqdm  # here, so that `--help` does not import it
 
     tqdm.write("\n".join(map(_wrapped, text.split("\n"))), file=sys.stdout)
     sys.stdout.flush()
@@ -184,24 +186,24 @@ def pluralize(number: float, what: str) -> str:
 
 
 def warn_user(message: str) -> None:
-    """A `UserWarning` that points at the line of the user's that has led here: in the first file
-    that is neither of this package nor of Keras', which calls callbacks."""
-    ours = (__name__.partition(".")[0], "keras", "tensorflow")
+    """A `UserWarning` at the user's own line of code: in the first file up the stack that is
+    neither of this package nor of Keras, which calls callbacks."""
+    skipped = (__name__.partition(".")[0], "keras", "tensorflow")
     frame, level = sys._getframe(), 1
-    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in ours:
+    while frame and frame.f_globals.get("__name__", "").partition(".")[0] in skipped:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, stacklevel=level if frame else 1)
 
 
 def progress(**options: Any) -> Any:
-    """A progress bar on a terminal, silent elsewhere (callers then say one line each)."""
-    # `disable=None` is tqdm's way to ask for a bar on terminals only.
+    """A progress bar on a terminal, silent elsewhere (callers print a line each)."""
+    # `disable=None` means for tqdm: on terminals only.
     return _bar()(disable=None, leave=False, dynamic_ncols=True, file=sys.stdout, **options)
 
 
 @cache
 def _bar():
-    """tqdm's bar, with a description that leaves room for the numbers behind it."""
+    """tqdm's bar, with a description that leaves room for the numbers after it."""
     from tqdm import tqdm
 
     class Bar(tqdm):
@@ -214,26 +216,26 @@ def _bar():
     return Bar
 
 
-# What a meter needs beside it: ": 100%|#####| 4688/4688 [00:59<00:00, 79.46network/s]".
+# The width of the numbers: ": 100%|#####| 4688/4688 [00:59<00:00, 79.46network/s]".
 _METER_COLUMNS = 55
 
 
 def one_line(text: object, length: int) -> str:
-    """A text without its line breaks, cut off behind `length` characters."""
+    """A text without line breaks, cut off after `length` characters."""
     text = " ".join(str(text).split())
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def middle_cut(name: str, length: int) -> str:
-    """A name in at most so many letters; both ends tell names apart."""
+    """A name in at most so many letters, cut in the middle: its ends are the most distinctive."""
     half = (length - 1) // 2
     return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"
 
 
 def shortened(name: str, length: int) -> str:
-    """A method's name, and a sparsity behind it, in at most `length` characters.
+    """A method's name, with a sparsity after it, in at most `length` characters.
 
-    What does not fit is left out from the middle: "weight/…/finetune 0.9".
+    Parts in the middle are left out if necessary: "weight/…/finetune 0.9".
     """
     method, *sparsity = name.split(" ")
     first, *others = method.split("/")
@@ -247,7 +249,7 @@ def shortened(name: str, length: int) -> str:
     return next(fitting, f"{name[: max(length - 1, 0)]}…")
 
 
-# What NumPy's libraries and TensorFlow ask when they start.
+# Environment variables that NumPy's libraries and TensorFlow read when they start.
 THREAD_SETTINGS = (
     *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
     *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
@@ -255,9 +257,9 @@ THREAD_SETTINGS = (
 
 
 def limit_threads(number: int | None) -> None:
-    """At most so many threads in what computes; None for all that there are.
+    """Limits the number of threads; None for no limit.
 
-    Only libraries that are imported afterwards keep to it.
+    Only libraries that are imported afterwards obey it.
     """
     if number is not None:
         for setting in THREAD_SETTINGS:
@@ -266,23 +268,23 @@ def limit_threads(number: int | None) -> None:
 
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Holds back what native libraries print while they start; shows it if they fail.
+    """Hides standard error of native libraries within the block; shows it if the block fails.
 
-    TensorFlow logs a dozen lines from C++ before its own log level holds, so that only the file
+    TensorFlow logs a dozen lines from C++ before its own log level applies, so only the file
     descriptor can be silenced.
     """
     import tempfile
 
     sys.stderr.flush()
     saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    with tempfile.TemporaryFile() as hidden:
+        os.dup2(hidden.fileno(), 2)
         try:
             yield
         except BaseException:
             os.dup2(saved, 2)
-            held.seek(0)
-            os.write(2, held.read())
+            hidden.seek(0)
+            os.write(2, hidden.read())
             raise
         finally:
             os.dup2(saved, 2)

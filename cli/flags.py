@@ -1,4 +1,4 @@
-"""Flags of settings: one absl flag for each field, and settings of parsed flags."""
+"""Flags from settings, one absl flag for each field, and settings from parsed flags."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from ..settings.fields import flagged
 from ..utils import UsageError
 from .messages import with_flags
 
-# Each command imports its own settings, so that `--help` costs as little as can be.
+# Each command imports only its own settings, so that `--help` is fast.
 if TYPE_CHECKING:
     from ..settings.export import ExportConfig
     from ..settings.predict import PredictConfig
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _ListParser(flags.ListParser):
-    """Values between commas; a comma too many at the end is forgiven."""
+    """Values separated by commas; a trailing comma is allowed."""
 
     def parse(self, argument: str | list[str]) -> list[str]:
         """The values of a text, without the white space around them; a list is taken as it is."""
@@ -64,7 +64,7 @@ def define_flag(field: dataclasses.Field, **where: Any) -> None:
 
 
 def define_common(**where: Any) -> None:
-    """Defines the flags that every command has, beside those of its settings."""
+    """Defines the flags that every command has in addition to its settings."""
     flags.DEFINE_bool("version", False, "Print the version and stop.", **where)
     flags.DEFINE_bool("debug", False, "Show the traceback behind an error.", **where)
 
@@ -75,9 +75,9 @@ def define_flags(
     """Defines one absl flag per setting and the common ones, listed by `--help`.
 
     Args:
-        module_name: where the flags are listed.
-        flag_values: where they are defined.
-        kind: whose settings they are: `ExperimentConfig` or another.
+        module_name: under which the flags are listed.
+        flag_values: in which they are defined.
+        kind: the class of settings, `ExperimentConfig` or another.
     """
     where = {"flag_values": flag_values, "module_name": module_name}
     for field in flagged(kind):
@@ -89,7 +89,7 @@ def config_from_flags(flag_values: flags.FlagValues) -> ExperimentConfig:
     """An `ExperimentConfig` from parsed absl flags.
 
     Raises:
-        UsageError: if a value is out of range or `--k_vals` holds something else than numbers.
+        UsageError: if a value is out of range, or `--k_vals` has values that are not numbers.
     """
     values = _values(flag_values, ExperimentConfig)
     return config_of(values, {name for name in values if flag_values[name].present})

@@ -1,4 +1,4 @@
-"""What every command shares: flags in; signals, exit statuses and error sentences out.
+"""Shared by all commands: parsing flags, signals, exit statuses, errors in one sentence.
 
 Exit status: 0 done, 1 failed (the reason is on standard error), 2 bad usage, 130 interrupted, 143
 terminated.
@@ -24,18 +24,18 @@ from .messages import with_flags
 FAILED, BAD_USAGE = 1, 2
 # Python's own number is 700.
 OBJECTS_BEFORE_A_SEARCH = 10_000
-# Set by `--debug`, too, so that what this process starts does as it does.
+# Also set by `--debug`, for processes that this one starts.
 DEBUG_VARIABLE = "NETWORK_PRUNING_DEBUG"
 OUT_OF_MEMORY = "Try a smaller --batch_size, or close other programs. The same command resumes."
-INTERRUPTED = "The same command resumes after what has been finished."
+INTERRUPTED = "Run the same command again to resume."
 
 
 class PrintAndExit(Exception):  # noqa: N818 - nothing is wrong
-    """A flag asked for something to be printed, such as `--methods=help`: the message."""
+    """A flag such as `--methods=help` only prints something: the message."""
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a run as Ctrl-C does, with a status of its own."""
+    """SIGTERM, which ends a run like Ctrl-C, with another exit status."""
 
 
 def launch(
@@ -50,15 +50,15 @@ def launch(
     """Runs a command and exits.
 
     Args:
-        doc: what `--help` prints above the flags.
-        define_flags: defines the absl flags under the module name it is given, `version` and
-            `debug` too.
+        doc: the text of `--help` above the flags.
+        define_flags: defines the absl flags, including `version` and `debug`, under the given
+            module name.
         parse: makes a config of the parsed flags, and of a list of names if the command takes
             some; may raise a UsageError.
-        work: does what the config says; may raise a RunError or UsageError.
-        out_of_memory: what to do if there is no memory left for it.
-        interrupted: what becomes of work that is interrupted.
-        takes_names: whether there may be something on the command line that is no flag.
+        work: runs the config; may raise a RunError or UsageError.
+        out_of_memory: advice for runs that need more memory.
+        interrupted: a sentence on interrupted work.
+        takes_names: whether the command line may have words that are not flags.
     """
     # Looking for reference cycles, of which there are few, took a tenth of a rerun.
     gc.set_threshold(OBJECTS_BEFORE_A_SEARCH)
@@ -72,13 +72,13 @@ def launch(
     terminated = []
 
     def terminate(*_):
-        terminated.append(True)  # a library may make an interrupt of its own of it
+        terminated.append(True)  # a library may replace the exception by its own interrupt
         raise Terminated
 
     signal.signal(signal.SIGTERM, terminate)
 
     def run(config):
-        # absl's start sets it anew; Keras warns by it of HDF5, which a checkpoint is meant to be.
+        # absl resets the level at its start; Keras would warn of HDF5, which checkpoints use.
         logging.getLogger("absl").setLevel(logging.ERROR)
         if ignored:
             print(ignored, file=sys.stderr)
@@ -97,10 +97,10 @@ def launch(
 
 
 def use_tensorflow() -> str | None:
-    """Makes TensorFlow the backend of Keras, a quiet one, before a plugin imports it.
+    """Makes TensorFlow the backend of Keras, without its log, before a plugin imports Keras.
 
     Returns:
-        A sentence about another one that `KERAS_BACKEND` names, which is ignored; None if none is.
+        A note that another backend in `KERAS_BACKEND` is ignored; None if there is none.
     """
     named = os.environ.get("KERAS_BACKEND")
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -109,13 +109,13 @@ def use_tensorflow() -> str | None:
         return None
     return (
         f"network-pruning: Note: KERAS_BACKEND={named} is ignored: the commands run on TensorFlow; "
-        "on other backends there is the library (import network_pruning)."
+        "for other backends use the library (import network_pruning)."
     )
 
 
 @contextlib.contextmanager
 def readers_may_leave() -> Iterator[None]:
-    """Ends quietly where nobody reads standard output to its end, `head` for one."""
+    """Ends quietly if standard output is closed early, for example by `head`."""
     try:
         try:
             yield
@@ -123,7 +123,7 @@ def readers_may_leave() -> Iterator[None]:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except BrokenPipeError:
-        # What is still to be written when Python ends goes nowhere.
+        # Output that Python flushes at its end is discarded.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(FAILED)
 
@@ -155,7 +155,7 @@ def parsed(argv: Sequence[str], parse: Callable[..., Any], takes_names: bool = F
         print(with_flags(answer))
         sys.exit(0)
     except SystemExit:
-        # absl leaves with status 1 after `--help`, but nothing has failed.
+        # absl exits with status 1 after `--help`, although nothing has failed.
         sys.exit(0)
 
 
@@ -164,13 +164,13 @@ def _own_flags():
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """ " Did you mean --learning_rate?" for lr; "" where no flag is called like it.
+    """ " Did you mean --learning_rate?" for lr; "" if no flag has a similar name.
 
     Args:
-        name: what was given, without dashes in front.
+        name: the given name, without leading dashes.
         known: the names of all flags.
     """
-    import difflib  # here, so that `--help` does not pay for it
+    import difflib  # here, so that `--help` does not import it
 
     name = name.replace("-", "_").lower()
     initials = [flag for flag in known if _initials(flag) == name]
@@ -188,10 +188,10 @@ def _initials(flag):
 def status_of(
     work: Callable[[Any], object], config: Any, out_of_memory: str = OUT_OF_MEMORY
 ) -> int:
-    """Does the work; a failure ends in one sentence on standard error.
+    """Runs the work; a failure ends in one sentence on standard error.
 
     Returns:
-        The exit status. An interrupt is left to `launch`.
+        The exit status. Interrupts are handled by `launch`.
     """
     try:
         work(config)
@@ -201,7 +201,7 @@ def status_of(
         return fail(error, FAILED)
     except ImportError as error:
         return fail(_missing(error), FAILED)
-    except BrokenPipeError:  # nobody reads any more, `head` for one
+    except BrokenPipeError:  # standard output is closed, for example by `head`
         sys.stdout = None
         return FAILED
     except OSError as error:
@@ -216,9 +216,9 @@ def status_of(
 
 
 def fail(message: object, status: int) -> int:
-    """Says on standard error why the command ends, in terms of flags, and returns `status`.
+    """Prints on standard error why the command ends, in terms of flags, and returns `status`.
 
-    With `--debug` the traceback of the error that is handled comes before.
+    With `--debug` it prints the traceback of the current error first.
     """
     is_debugged = os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0")
     if is_debugged and isinstance(sys.exception(), Exception):
@@ -228,7 +228,7 @@ def fail(message: object, status: int) -> int:
 
 
 def _missing(error):
-    """What to do about a package that cannot be imported."""
+    """Advice on a package that cannot be imported."""
     return (
         f"{error}. The commands need more than the library: pip install "
         "'./network-pruning[runner]', or in a checkout pip install -r requirements.txt"

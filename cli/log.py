@@ -1,4 +1,4 @@
-"""The library's log on the screen: loaders and the like print nothing themselves."""
+"""Shows the library's log on the screen; the library itself prints nothing."""
 
 import logging
 
@@ -7,7 +7,7 @@ from .messages import with_flags
 
 
 class _Screen(logging.Handler):
-    """Prints what is logged as the commands print what they say."""
+    """Prints log messages in the same way as the output of commands."""
 
     def emit(self, record):
         """One message."""
@@ -15,7 +15,7 @@ class _Screen(logging.Handler):
 
 
 def show() -> None:
-    """Shows what the package logs on standard output, from INFO on."""
+    """Shows the package's log from INFO on, on standard output."""
     logger = logging.getLogger(__package__.partition(".")[0])
     logger.handlers = [_Screen()]
     logger.setLevel(logging.INFO)

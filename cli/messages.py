@@ -1,4 +1,4 @@
-"""What the command line calls a setting: messages and help texts name `seed`, users type --seed."""
+"""Names of settings on the command line: messages and help texts name `seed`, users type --seed."""
 
 import functools
 import importlib
@@ -12,13 +12,14 @@ NAMED = re.compile(r"`(\w+)(=[^`]*)?`")
 def with_flags(text: object) -> str:
     """A text with flags for the settings that it names in backticks: --seed=1 for `seed=1`.
 
-    Settings of all commands count: one may advise to run another. Other names stay as they are.
+    Settings of all commands are replaced, because messages may recommend another command. Other
+    names are not changed.
     """
     return NAMED.sub(_flag, str(text))
 
 
 def _flag(found: re.Match) -> str:
-    # Most are of `train`: the settings of the others are imported for what is none of its.
+    # Most are settings of `train`; those of other commands are imported only if necessary.
     is_setting = any(found[1] in _settings(*place) for place in PLACES)
     return f"--{found[1]}{found[2] or ''}" if is_setting else found[0]
 

@@ -1,4 +1,4 @@
-"""Flags of a sweep: its own, and those of `train` with several values, or with what draws them."""
+"""Flags of a sweep: its own, and those of `train` with several values or a distribution."""
 
 import re
 from typing import Any
@@ -13,7 +13,7 @@ from ..utils import UsageError
 from .flags import define_common, define_flag
 from .messages import with_flags
 
-# Those of `train`; where Ray runs is a sweep's own setting.
+# The settings of `train`; the address of Ray is a setting of the sweep.
 OF_TRIALS = [f for f in flagged(ExperimentConfig) if f.name != "ray_address"]
 
 
@@ -31,8 +31,8 @@ def define_sweep_flags(module_name: str, flag_values: flags.FlagValues = flags.F
 
 
 def _text_flag(f):
-    """A flag that takes any text: values are told apart when all flags are known."""
-    several = "" if f.name in SINGLE else " Several: separated by commas."
+    """A flag that takes any text: values are parsed when all flags are known."""
+    several = "" if f.name in SINGLE else " Several values are separated by commas."
     if f.default is not None and "(default:" not in f.metadata["help"]:
         several += f" (default: {f.default})"
     kind = _BoolTexts if f.type is bool else flags.Flag
@@ -78,12 +78,12 @@ def sweep_config_from_flags(flag_values: flags.FlagValues) -> SweepConfig:
 
 
 def _values(f, text):
-    """The values in a text, the same ones once; or a `Distribution`."""
+    """The values in a text without duplicates, or a `Distribution`."""
     is_text = str in _kinds(f)
-    looks_drawn = PATTERN.fullmatch(text.strip()) or (
+    is_distribution = PATTERN.fullmatch(text.strip()) or (
         not is_text and re.match(r"\s*[a-z]+\(", text)
     )
-    if f.name not in SINGLE and looks_drawn:
+    if f.name not in SINGLE and is_distribution:
         return distribution(f.name, text.strip(), f.type)
     if f.name in SINGLE and is_text:
         return (text,)  # a folder may have a comma in its name

@@ -1,7 +1,7 @@
-"""How a worker of a sweep starts a trial: `sweeps.trial` in a process of its own.
+"""The process of a trial, started by a worker of a sweep: runs `sweeps.trial`.
 
-What to do comes as a line of JSON on standard input, which stays open as long as the worker lives;
-what has been done goes back as lines of JSON.
+The request comes as a line of JSON on standard input, which is open as long as the worker lives;
+reports go back as lines of JSON.
 """
 
 import json
@@ -17,18 +17,18 @@ from ..pages import publish
 from ..sweeps.trial import UnfitError, run
 from . import launch, log
 
-# Told to the worker, which then lets another machine try.
+# The exit status after which the worker lets another machine try.
 UNFIT = 75
 
 
 def _end_with_worker():
-    """Ends this process as soon as its worker is gone: somebody else goes on with the trial."""
+    """Ends this process when its worker has ended: another one continues the trial."""
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def status_of(work: Callable[[Any], object], request: Any) -> int:
-    """As that of every command; where the machine is not fit one of its own."""
+    """The exit status, as of every command; another one if this machine cannot run trials."""
     try:
         return launch.status_of(work, request)
     except UnfitError as error:
@@ -36,22 +36,22 @@ def status_of(work: Callable[[Any], object], request: Any) -> int:
 
 
 def cli() -> None:
-    """Runs the trial that standard input describes; its exit status is that of `train`."""
+    """Runs the trial requested on standard input; its exit status is that of `train`."""
     launch.use_tensorflow()
     log.show()
     request = json.loads(sys.stdin.readline())
-    # A copy of its own: whatever else is said goes to standard error, or into the log.
+    # A copy of standard output for reports; all other output goes to standard error or the log.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     threading.Thread(target=_end_with_worker, daemon=True).start()
     signal.signal(signal.SIGTERM, _terminate)
 
-    def tell(what):
+    def report(what):
         print(json.dumps(what), file=answers, flush=True)
 
     def work(request):
         with plugins.explained():
-            run(request, tell, publish.publish, publish.check)
+            run(request, report, publish.publish, publish.check)
 
     try:
         status = status_of(work, request)

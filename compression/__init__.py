@@ -1,1 +1,1 @@
-"""Really small: weights on few levels, small files, and the runtimes that run them."""
+"""Compression: quantization, quantization-aware training, `.npk` files, and runtimes."""

@@ -1,4 +1,4 @@
-"""Keras models in very small files: `network_pruning.save` and `network_pruning.load`.
+"""Saves Keras models in very small files: `network_pruning.save` and `network_pruning.load`.
 
 docs/small.md specifies the format, `.npk`.
 """
@@ -42,36 +42,36 @@ def save(
 ) -> int:
     """Writes a Keras model to an `.npk` file, hundreds of times smaller if it is pruned.
 
-    What has no influence on the answers is left out as by `shrink`, behind unchanged inputs, and
-    units of a layer change their order. What is left is kept bit by bit, unless `bits` or
-    `max_accuracy_drop` say otherwise. Loss, optimizer and initializers are not kept. A model that
-    Keras has quantized keeps its layers and their integers as they are.
+    Dead units and weights are removed as by `shrink`, but inputs stay, and units of a layer are
+    reordered. All other weights are saved exactly, unless `bits` or `max_accuracy_drop` quantize
+    them. Loss, optimizer and initializers are not saved. A model that Keras has quantized keeps its
+    layers and their integers as they are.
 
     Args:
         model: any built Keras model.
-        path: of the file; one that is there is replaced when the new one is complete.
-        bits: 2 to 6: rounds the weights of each kernel and the biases to 2ᵇⁱᵗˢ levels, other
-            weights that are trained to 16 bits. Statistics, as of normalizations, stay as they are.
+        path: of the file; an existing one is replaced when the new one is complete.
+        bits: 2 to 6: quantizes the weights of each kernel and the biases to 2ᵇⁱᵗˢ levels, and
+            other trained weights to 16 bits. Statistics, as of normalizations, stay as they are.
         data: examples `(x, y)`, for `max_accuracy_drop`: x of shape (n, …), y as class numbers of
-            shape (n,), as one-hot rows, as labels of 0 and 1 of the answers' shape, or whatever
+            shape (n,), as one-hot rows, as labels of 0 and 1 of the outputs' shape, or whatever
             `metric` takes.
-        max_accuracy_drop: chooses the fewest bits with which no more than this share of `data`, in
-            [0, 1], is lost, as measured on what is saved; all bits are kept where none is good
-            enough. With `metric` it is in the units of that, 0 or more.
-        metric: how good answers are, of a model that is no classifier, say: a Keras metric, or a
-            function of `(y, answers)` that returns a number. Higher is better, unless Keras says
-            otherwise of its metric, or it is called like a loss: `quality.lower_is_better`.
+        max_accuracy_drop: chooses the fewest bits with at most this drop in accuracy on `data`, a
+            fraction in [0, 1], as measured on the saved model; if no number of bits is good enough,
+            the model is not quantized. With `metric`, the drop in its units, 0 or more.
+        metric: of quality, if it is not accuracy: a Keras metric, or a function of `(y, outputs)`
+            that returns a number. Higher is better, unless it is a metric that Keras minimizes, or
+            its name is that of a loss: `quality.lower_is_better`.
 
     Returns:
         The size of the file in bytes.
 
     Raises:
         UsageError: (a ValueError) if an argument makes no sense.
-        ValueError: if the model is not built or cannot be written, or not loaded again.
+        ValueError: if the model is not built, cannot be written, or could not be loaded again.
         RunError: if the file cannot be written.
 
-    Source: rounding and coding as in Deep Compression (Han et al., 2016, arXiv:1510.00149), with
-    adaptive models and a range coder.
+    Source: quantization and coding as in Deep Compression (Han et al., 2016, arXiv:1510.00149),
+    with adaptive models and a range coder.
     """
     check_built(model)
     path, bits = _checked_path(path), _checked_bits(bits)
@@ -92,16 +92,15 @@ def save(
 def load(path: str | os.PathLike) -> keras.Model:
     """The Keras model in an `.npk` file, on any backend, not compiled.
 
-    Nothing in the file is executed: it may name layers of Keras' that only compute, and nothing
-    else. A model with classes of your own needs them registered with
-    `keras.saving.register_keras_serializable`.
+    Loading runs no code of the file, which may only name Keras layers that compute. Your own
+    classes must be registered with `keras.saving.register_keras_serializable`.
 
     Args:
         path: of the file.
 
     Raises:
-        UsageError: (a ValueError) if `path` is none.
-        ValueError: if it is no such file, is damaged, or needs code that is not there.
+        UsageError: (a ValueError) if `path` is not a path.
+        ValueError: if it is not an `.npk` file, is damaged, or needs code that is not available.
         OSError: if it cannot be read.
     """
     path = _checked_path(path)
@@ -109,11 +108,11 @@ def load(path: str | os.PathLike) -> keras.Model:
 
 
 def from_bytes(content: bytes, path: str | PathLike) -> keras.Model:
-    """The same from the bytes of a file; `path` is what messages call it."""
+    """The same from the bytes of a file; `path` is for messages."""
     config = npk_file.read_config(content, path)
     with _explained(path):
         shapes = [tuple(variable.shape) for variable in npk_config.variables(config)]
-    # Before memory is taken for what the config claims; decoded is nothing that it does not have.
+    # Before memory is allocated for the config's model; only arrays of its shapes are decoded.
     arrays = npk_file.read_arrays(content, path, shapes)
     with _explained(path):
         return _filled(config, arrays)
@@ -121,17 +120,17 @@ def from_bytes(content: bytes, path: str | PathLike) -> keras.Model:
 
 @contextlib.contextmanager
 def _explained(path):
-    """Makes one sentence of what Keras, or a class of the user's, says of a config."""
+    """Makes one sentence of errors of Keras, or of the user's classes, in a config."""
     try:
         yield
     except Exception as error:  # anything
         raise ValueError(
-            f"{path} holds no model that can be built: {npk_file.reason(error)}."
+            f"{path} does not contain a model that can be built: {npk_file.reason(error)}."
         ) from error
 
 
 def _filled(config, arrays):
-    """The model that a config describes, with these weights."""
+    """The model of a config, with these weights."""
     model = npk_config.built(config)
     for variable, array in zip(model.weights, arrays, strict=True):
         variable.assign(array)
@@ -140,23 +139,23 @@ def _filled(config, arrays):
 
 
 def to_bytes(model: keras.Model) -> bytes:
-    """The bytes of a file with a model as it is, but for the order of its units.
+    """The bytes of a file with a model, whose units are reordered.
 
     Raises:
-        ValueError: if it has numbers of a type that the format does not know.
+        ValueError: if it has numbers of a type that the format does not support.
     """
     config = plain_config(model)
     return write(config, *_arrays(model, config))
 
 
 def estimated_bytes(model: keras.Model) -> int:
-    """About how many these are, see `npk_estimate`, in a hundredth of the time."""
+    """An estimate of the number of these bytes, in a hundredth of the time; see `npk_estimate`."""
     arrays = [_known_type(value_of(variable)) for variable in model.weights]
     return estimated_size(plain_config(model), arrays, _column_axes(model, model.weights))
 
 
 def _arrays(model, config):
-    """The weights of a model as they are written, and the axes of each that number columns."""
+    """The weights of a model as they are written, and for each the number of column axes."""
     if is_quantized(model):
         weights = in_order_of(npk_config.variables(config), model)
         arrays = [value_of(variable) for variable in weights]
@@ -166,13 +165,13 @@ def _arrays(model, config):
 
 
 def _column_axes(model, weights):
-    """How many of the last axes of each weight number the columns of a matrix."""
+    """For each weight, how many of its last axes are the columns of a matrix."""
     axes = {id(kernel.variable): len(kernel.units) for kernel in kernels.all_kernels(model)}
     return [axes.get(id(variable), 1) for variable in weights]
 
 
 def _known_type(array):
-    # NumPy knows no such type; the format finds out that 16 bits are enough.
+    # NumPy has no bfloat16; the format notices that 16 bits are enough.
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
 
 
@@ -180,7 +179,7 @@ def _checked_path(path):
     try:
         return Path(path)
     except TypeError as error:
-        raise UsageError(f"path: {path!r} is no path of a file.") from error
+        raise UsageError(f"path: {path!r} is not the path of a file.") from error
 
 
 def _checked_bits(bits):
@@ -192,21 +191,21 @@ def _checked_bits(bits):
 
 
 def remove_dead_units(model: keras.Model) -> keras.Model:
-    """The smaller model behind unchanged inputs; a subclassed one, and one that Keras has
-    quantized, as it is."""
+    """The model without dead units, with unchanged inputs; a subclassed model, or one that Keras
+    has quantized, as it is."""
     if function_of(model) is None or is_quantized(model):
         return model
     graph = Graph(model)
     liveness = LivenessAnalysis.of(graph)
     for channels in graph.inputs:
-        if channels:  # inputs that nothing reads cost next to nothing, to choose some would
+        if channels:  # unused inputs cost almost nothing, a layer that selects some would
             liveness.needed[graph.groups.find(channels.groups)] = True
     with knowing(model):
         return GraphRewriter(graph, liveness).build()
 
 
 def _with_fewest_bits(model, quality, before, drop):
-    """The model on the fewest bits with which it is good enough; as it is if none are."""
+    """The model quantized to the fewest bits with which it is good enough; as it is if none are."""
     for bits in BITS:
         candidate = quantized(model, bits)
         if quality.suffices(quality(_as_loaded(candidate)), before, drop):
@@ -215,6 +214,6 @@ def _with_fewest_bits(model, quality, before, drop):
 
 
 def _as_loaded(model):
-    """What `load` would make of a model that is written."""
+    """The model that `load` would return after `save`."""
     config = plain_config(model)
     return _filled(config, _arrays(model, config)[0])

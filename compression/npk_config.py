@@ -1,4 +1,4 @@
-"""Configs of Keras models in `.npk` files: as short as can be, and built again with care."""
+"""Configs of Keras models in `.npk` files: written without defaults, and built again safely."""
 
 import contextlib
 import copy
@@ -16,33 +16,33 @@ from .quantization import is_quantized
 
 
 def plain_config(model: keras.Model) -> dict[str, Any]:
-    """The config of a Keras model without what is so by default."""
+    """The config of a Keras model without default values."""
     with with_vocabularies(model):
         return _plain(keras.saving.serialize_keras_object(model))
 
 
 def built(config: dict[str, Any]) -> keras.Model:
-    """The Keras model that a config describes.
+    """The Keras model of a config.
 
     Raises:
-        ValueError: if it needs what is not allowed to, or describes no built model.
+        ValueError: if it needs classes that are not allowed, or is not of a built model.
     """
     check_sources(config)
-    config = copy.deepcopy(config)  # Keras takes it apart
+    config = copy.deepcopy(config)  # Keras changes it
     model = keras.saving.deserialize_keras_object(config, safe_mode=True)
     if not isinstance(model, keras.Model) or not model.built:
-        raise ValueError("it describes no built model")
+        raise ValueError("it is not of a built model")
     return model
 
 
 def variables(config: dict[str, Any]) -> list[keras.Variable]:
-    """The weights of a config's model without memory for them: a config may claim any number."""
+    """The weights of a config's model, without memory for them: a config may claim any size."""
     with _without_memory():
         return built(config).weights
 
 
 def check_loadable(model: keras.Model) -> None:
-    """Makes sure that what is written of a model can be read again.
+    """Makes sure that a model can be loaded again after it is saved.
 
     Raises:
         ValueError: if not; the message says why.
@@ -50,7 +50,7 @@ def check_loadable(model: keras.Model) -> None:
     try:
         config = plain_config(model)
         found = variables(config)
-    except Exception as error:  # of Keras and of the user's classes: anything
+    except Exception as error:  # Keras and the user's classes may raise anything
         raise ValueError(
             f"The model could not be loaded again: {npk_file.reason(error)}."
         ) from error
@@ -61,8 +61,8 @@ def check_loadable(model: keras.Model) -> None:
 
 @contextlib.contextmanager
 def _without_memory():
-    """While it lasts, models have no weights but shapes."""
-    waiting = "uninitialized_variables"  # for the end of a scope, which would give them memory
+    """A context in which models have shapes of weights but no weights."""
+    waiting = "uninitialized_variables"  # initialized at the end of a scope, in memory
     before = list(global_state.get_global_attribute(waiting) or [])
     try:
         with keras.StatelessScope(initialize_variables=False):
@@ -72,7 +72,7 @@ def _without_memory():
 
 
 def _plain(config):
-    """A config of Keras without what is so by default, and what a trained model needs no more."""
+    """A Keras config without default values, and without what only training needs."""
     if isinstance(config, (list, tuple)):
         return [_plain(each) for each in config]
     if not isinstance(config, dict):
@@ -88,8 +88,8 @@ def _plain(config):
 
 
 def _without_defaults(config):
-    """The arguments of a config's class without those at their defaults, and initializers; all of
-    them if the class cannot be made of fewer."""
+    """The arguments of a config's class without initializers and those at their defaults; all
+    arguments if the class cannot be made without these."""
     defaults = _defaults(config)
     fewer = {
         key: value
@@ -100,19 +100,19 @@ def _without_defaults(config):
 
 
 def _suffices(config, arguments):
-    """Whether a layer can be made of these arguments: some look up what others leave out."""
+    """Whether a layer can be made of these arguments: some classes require all of them."""
     kind = getattr(keras.layers, config["class_name"])
     if kind.from_config.__func__ is keras.Layer.from_config.__func__:
         return True  # which only calls the class
     try:
         kind.from_config(copy.deepcopy(arguments))
-    except Exception:  # of Keras, or of a class that it does not know: anything
+    except Exception:  # Keras and unknown classes may raise anything
         return False
     return True
 
 
 def _defaults(config):
-    """The default arguments of the class that a config is of; none of layers' without weights."""
+    """The default arguments of a config's class, if it is a Keras layer."""
     kind = getattr(keras.layers, config["class_name"], None)
     if kind is None or config["module"] != "keras.layers":
         return {}

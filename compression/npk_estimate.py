@@ -1,7 +1,7 @@
-"""Estimates the bytes of an `.npk` file, in a hundredth of the time that it takes to write it.
+"""Estimates the size of an `.npk` file, in a hundredth of the time that it takes to write it.
 
-Each part is taken to have its entropy, given what the format's adaptive models (docs/small.md) will
-know: that some rows have more weights than others, and what the neighbours in a picture are.
+Each part is estimated by its entropy, given what the format's adaptive models (docs/small.md) use:
+the weights of each row so far, and the neighbours in an image.
 """
 
 import math
@@ -19,20 +19,20 @@ from .npk_writer import (
 )
 
 HEAD = 16  # bytes before the config
-SAMPLE = 1 << 18  # bytes of a table that are deflated to see how much shorter all of it becomes
-# As in the format: what is assumed before anything has been seen.
+SAMPLE = 1 << 18  # bytes of a table that are deflated to estimate its compression
+# The priors of the format's models.
 FIRST_WEIGHT, FIRST_COUNT, MOST_CHANCE = 2, 8, 0.98
 
 
 def estimated_size(
     config: dict[str, Any], arrays: Sequence[np.ndarray], column_axes: Sequence[int]
 ) -> int:
-    """About how many bytes `npk_writer.write` returns for the same.
+    """The estimated number of bytes that `npk_writer.write` returns for the same arguments.
 
     Args:
-        config: what JSON takes.
+        config: JSON-ready values.
         arrays: NumPy arrays.
-        column_axes: for each, how many of its last axes number the columns of a matrix.
+        column_axes: for each, how many of its last axes are the columns of a matrix.
     """
     bits = sum(map(_array_bits, arrays, column_axes))
     return HEAD + len(config_bytes(config)) + math.ceil(bits / 8)
@@ -50,7 +50,7 @@ def _table_bits(table):
 
 
 def _matrix_bits(places, axes):
-    """Of a matrix of whole numbers: which are not zero, their signs and their magnitudes."""
+    """Bits of a matrix of whole numbers: positions of nonzeros, their signs and magnitudes."""
     matrix = places.reshape(-1, math.prod(places.shape[-axes:]))
     is_alive = matrix.any(axis=1)
     there, values = matrix[is_alive] != 0, matrix[matrix != 0]
@@ -66,13 +66,13 @@ def _matrix_bits(places, axes):
 
 
 def _entropy(values):
-    """Bits of values, if the share of each is known."""
+    """Bits of values by the entropy of their frequencies."""
     _, found = np.unique(values, return_counts=True)
     return -(found * np.log2(found / found.sum())).sum()
 
 
 def _choices(rows, counts):
-    """Bits that tell which of the rows are not zero, for columns with so many of them."""
+    """Bits that encode which rows are nonzero, for columns with so many nonzeros."""
     from scipy.special import gammaln
 
     choices = gammaln(rows + 1) - gammaln(counts + 1) - gammaln(rows - counts + 1)
@@ -80,7 +80,7 @@ def _choices(rows, counts):
 
 
 def _known_of_rows(there, counts):
-    """Bits saved because rows that had many nonzeros in earlier columns have more in the next."""
+    """Bits saved because rows with many nonzeros in earlier columns have more in the next."""
     columns, rows = np.nonzero(there.T)
     by_row = np.argsort(rows, kind="stable")
     ordered, earlier = rows[by_row], np.empty(len(rows))
@@ -91,8 +91,8 @@ def _known_of_rows(there, counts):
 
 
 def _known_of_neighbours(matrix, is_alive, counts, picture):
-    """Bits saved because nonzeros lie beside each other in a picture, and bits of their signs given
-    their neighbours' signs."""
+    """Bits saved because nonzeros of an image are neighbours, and bits of their signs given those
+    of their neighbours."""
     step, line = picture
     near, far = (step, line), (line + step, line - step, 2 * step, 2 * line)
     there, signs = (matrix != 0).astype(np.int8), np.sign(matrix).astype(np.int8)
@@ -107,7 +107,7 @@ def _known_of_neighbours(matrix, is_alive, counts, picture):
 
 
 def _neighbours(values, ways):
-    """The sums of the values so many rows earlier."""
+    """Sums of the values at these distances in earlier rows."""
     found = np.zeros_like(values)
     for way in ways:
         if 0 < way < len(values):
@@ -116,6 +116,7 @@ def _neighbours(values, ways):
 
 
 def _chances(there, counts):
-    """How likely each cell is not to be zero, by its row's earlier ones and its column's count."""
+    """The probability of each cell to be nonzero, by earlier ones of its row and its column's
+    count."""
     weights = FIRST_WEIGHT + np.cumsum(there, axis=1, dtype=np.float32) - there
     return np.minimum(weights * (counts / weights.sum(axis=0)), MOST_CHANCE)

@@ -1,4 +1,4 @@
-"""Reads `.npk` files that anybody may have made: what is wrong becomes a sentence. No Keras."""
+"""Reads untrusted `.npk` files, without Keras: every fault becomes one sentence."""
 
 import zlib
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-# Of what a reader may raise who believes a file.
+# What the reader may raise for a malformed file.
 ERRORS = (
     ValueError,
     LookupError,
@@ -29,21 +29,21 @@ def read(path: str | PathLike) -> "tuple[dict[str, Any], list[np.ndarray]]":
     """The config and the arrays of a file; see `npk_reader.read`.
 
     Raises:
-        ValueError: if it is no such file or is damaged.
+        ValueError: if it is not an `.npk` file or is damaged.
         OSError: if it cannot be read.
     """
     return _read(npk_reader.read, path, Path(path).read_bytes())
 
 
 def read_config(content: bytes, path: str | PathLike) -> dict[str, Any]:
-    """The config in the bytes of a file; `path` is what messages call it."""
+    """The config in the bytes of a file; `path` is for messages."""
     return _read(npk_reader.read_config, path, content)
 
 
 def read_arrays(
     content: bytes, path: str | PathLike, shapes: Sequence[tuple[int, ...]]
 ) -> "list[np.ndarray]":
-    """The arrays in the bytes of a file, which have to have these shapes."""
+    """The arrays in the bytes of a file, which must have these shapes."""
     return _read(npk_reader.read_arrays, path, content, shapes)
 
 
@@ -55,5 +55,5 @@ def _read(read_part, path, *arguments):
 
 
 def reason(error: BaseException) -> str:
-    """What an error says, in a few words."""
+    """An error's message in a few words."""
     return (one_line(error, 160) or type(error).__name__).rstrip(".")

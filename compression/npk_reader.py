@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-MAGIC, ROOM = b"NPK1", 1 << 9  # numbers for each byte: who claims more wants to fill the memory
+MAGIC, ROOM = b"NPK1", 1 << 9  # numbers per byte: files that claim more could exhaust the memory
 TYPES = "<f4", "<u2", "<f2", "<f8", "<i4", "<i8", "u1", "?", "i1"  # <u2: the upper half of a <f4
-OF_CONFIG, OF_PLAIN = 16, 64  # times as many bytes may be deflated to one
+OF_CONFIG, OF_PLAIN = 16, 64  # the largest compression ratios of deflated parts
 KINDS = "InputLayer Conv2D MaxPooling2D Dense Flatten ReLU Activation Dropout".split()
 WORDS = Path(__file__).with_name("npk_words.txt").read_bytes()  # that configs are made of
 
@@ -25,7 +25,7 @@ class BitReader:
         self.point = self.word() << 32 | self.word()
 
     def word(self) -> int:
-        """The next word; a file has as many as it needs, and they are for so many bits at most."""
+        """The next word; a valid file has enough of them, for a limited number of bits."""
         if (word := next(self.words, None)) is None or self.left < 0:
             raise ValueError("it is cut off or damaged")
         return word
@@ -42,20 +42,20 @@ class BitReader:
 
 
 class Model:
-    """What is known of the bits to come. Its coder reads them, or writes those that are given."""
+    """An adaptive model of bits. Its coder reads them, or writes given ones."""
 
     def __init__(self, coder: Any, room: float = 0) -> None:
         self.coder, self.room, self.seen = coder, room, {}
 
     def bit(self, key: Hashable, given: int | None = None) -> int:
-        """A bit of which the earlier ones with the same key tell."""
+        """A bit whose probability is estimated from earlier ones with the same key."""
         state = self.seen.setdefault(key, [0.5, 1.5])
         bit = self.coder.bit(min(max(state[0], 2**-12), 1 - 2**-12), given)
         state[:] = state[0] + (bit - state[0]) / state[1], min(state[1] + 1, 256)
         return bit
 
     def number(self, key: Hashable, given: int | None = None) -> int:
-        """A whole number from 0 on: how many digits it has after adding 1, then these."""
+        """A whole number, 0 or more: the number of binary digits of its successor, then these."""
         size, found, given = 0, 1, None if given is None else given + 1
         while self.bit((key, size), given and given >> size > 1) and size < 48:
             size += 1
@@ -66,8 +66,8 @@ class Model:
     def matrix(
         self, columns: int, rows: int, step: int, line: int, falling: int, given: Any = None
     ) -> Iterator[list[int]]:
-        """Columns of whole numbers, most of them 0 (`falling`: ever more); a row is as before, and
-        as its neighbours in a picture, `step` or `line` rows away (0: no picture). One by one."""
+        """Columns of whole numbers, mostly 0 (`falling`: more and more), one by one. Rows resemble
+        earlier columns, and neighbours in an image, `step` or `line` rows away (0: no image)."""
         ways = step, line, line + step, line - step, 2 * step, 2 * line
         alive, weight, hits = [0] * (rows + 1), [2] * rows, {}
         for row in range(rows):  # the last of `alive` lies outside
@@ -102,7 +102,7 @@ class Model:
             yield column
 
     def array(self, plain: BinaryIO, wanted: tuple[int, ...] | None = None) -> np.ndarray:
-        """An array, of the shape that is wanted, if any: numbers, or places in a table of them."""
+        """An array, of the `wanted` shape, if any: numbers, or places in a table of them."""
         rank, kind, type_, size = map(self.number, ("rank", "kind", "type", "table"))
         shape = tuple(self.number("shape") for _ in range(min(rank, 33)))
         self.room -= claim(shape, size, kind)
@@ -127,13 +127,13 @@ class Model:
 
 
 def claim(shape: tuple[int, ...], size: int, kind: int) -> int:
-    """How much room an array with a table of this size takes: columns take time of their own."""
+    """The room that an array with a table of this size takes, including time for its columns."""
     numbers, columns = (math.prod(max(n, 1) for n in part) for part in (shape, shape[-kind:]))
     return 64 + max(numbers + 16 * columns * (kind > 0), size)
 
 
 def inflated(part: bytes, times: int, known: bytes = b"") -> bytes:
-    """What has been deflated to a part of a file: not many times as much, or a megabyte."""
+    """A deflated part of a file, inflated to at most so many times its size plus a megabyte."""
     most = (1 << 20) + times * len(part)
     content = zlib.decompressobj(-15, known).decompress(part, most + 1)
     if len(content) > most:
@@ -142,7 +142,7 @@ def inflated(part: bytes, times: int, known: bytes = b"") -> bytes:
 
 
 def parts(content: bytes) -> tuple[bytes, bytes, bytes]:
-    """The three parts of a file: config and plain numbers, deflated, and the coder's words."""
+    """The three parts of a file: deflated config and plain numbers, and the coder's words."""
     if content[:8] != MAGIC + zlib.crc32(content[8:]).to_bytes(4, "little") or len(content) < 16:
         raise ValueError("it is not an .npk file of version 1, or is damaged")
     middle, end = (16 + np.cumsum(np.frombuffer(content, "<u4", 2, 8), dtype=np.int64)).tolist()
@@ -155,7 +155,7 @@ def read_config(content: bytes) -> dict[str, Any]:
 
 
 def read_arrays(content: bytes, shapes: Sequence | None = None) -> list[np.ndarray]:
-    """The arrays in a file's bytes, as in `model.weights`; of other `shapes` none is decoded."""
+    """The arrays in a file's bytes, as in `model.weights`; none of other `shapes` is decoded."""
     plain, words = parts(content)[1:]
     room, plain = ROOM * (1024 + len(content)), io.BytesIO(inflated(plain, OF_PLAIN))
     model = Model(BitReader(np.frombuffer(words, "<u4").tolist(), 4 * room), room)
@@ -171,10 +171,10 @@ def read(content: bytes) -> tuple[dict[str, Any], list[np.ndarray]]:
 
 
 def run(config: dict[str, Any], arrays: Sequence[np.ndarray], x: np.ndarray) -> np.ndarray:
-    """What a chain of layers answers to examples `x`, of shape (n, …)."""
+    """The outputs of a chain of layers for examples `x`, of shape (n, …)."""
     chain = [(layer["class_name"], layer["config"]) for layer in config["config"]["layers"]]
     if config["class_name"] != "Sequential" or len({c["name"] for _, c in chain}) < len(chain):
-        raise ValueError("it is no simple chain of layers")
+        raise ValueError("it is not a simple chain of layers")
     for kind, c in chain:
         known = kind in KINDS and c.get("activation", "linear") in ("linear", "relu", "softmax")
         odd = "padding groups dilation_rate max_value negative_slope threshold".split()

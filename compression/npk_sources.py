@@ -1,5 +1,5 @@
-"""What a config in an `.npk` file may be built of: layers of Keras' that compute with tensors and
-nothing else, and what the user has registered. Whoever wrote the file decides what is in it."""
+"""The classes that a config in an `.npk` file may name: Keras layers that only compute with
+tensors, and what the user has registered. Configs are untrusted."""
 
 import contextlib
 import functools
@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-# Where Keras defines what only computes. Outside are downloads, files, models of other programs.
+# The modules of Keras that only compute. Others download, read files, or load foreign models.
 SAFE = (
     "activations",
     "constraints",
@@ -24,25 +24,24 @@ SAFE = (
     "random.seed_generator",
     "regularizers",
 )
-# They run any function that they are given.
+# Classes that run any given function.
 UNSAFE = (keras.layers.Lambda,)
-# Where Keras looks for functions that it calls built in.
+# The modules where Keras looks up functions of "builtins".
 BUILT_IN = ("activations", "constraints", "initializers", "losses", "regularizers")
-# What Keras makes of `class_name`s that are no classes. Lambdas and types of TensorFlow's are not
-# among them.
+# Values of `class_name` that are not classes. Lambdas and TensorFlow's types are not allowed.
 VALUES = ("__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__slice__", "__ellipsis__")
 INTEGERS = "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64"
 NUMBERS = f"{INTEGERS} bfloat16 float16 float32 float64".split()
 
 
 def check_sources(config: Any) -> None:
-    """Makes sure that a config, with all that is nested in it, names nothing but safe parts of
-    Keras and what has been registered with `keras.saving.register_keras_serializable`.
+    """Makes sure that a config, with everything nested in it, names only safe parts of Keras and
+    what has been registered with `keras.saving.register_keras_serializable`.
 
     Raises:
-        ValueError: names what else it needs.
+        ValueError: if it names anything else.
     """
-    waiting = [config]  # no recursion: configs may be nested as deep as their author likes
+    waiting = [config]  # no recursion: configs may be nested arbitrarily deep
     while waiting:
         each = waiting.pop()
         if isinstance(each, dict):
@@ -58,14 +57,14 @@ def _check_source(config):
     if kind in VALUES:
         _check_value(kind, inner)
         return
-    # As Keras does: functions are called as in `config`.
+    # As in Keras: the name of a function is in `config`.
     name = inner if kind == "function" else kind
     registered = name if kind == "function" else config.get("registered_name", kind)
     if not isinstance(name, str) or name.startswith("__") or "module" not in config:
-        raise ValueError(f"it needs {name}, of which it does not say where it is from")
+        raise ValueError(f"it needs {name}, without naming its module")
     if isinstance(registered, str) and keras.saving.get_registered_object(registered) is not None:
         return
-    module = config["module"] or ""  # Keras names none of what a script or a notebook defines
+    module = config["module"] or ""  # empty for classes of scripts and notebooks
     if not isinstance(module, str) or module.partition(".")[0] not in ("keras", "builtins"):
         raise ValueError(
             f"it needs {registered or name}, which is not registered with "
@@ -73,24 +72,24 @@ def _check_source(config):
         )
     if not _is_safe(_found(kind, module, name)):
         raise ValueError(
-            f"it needs {module}.{name}, which is none of Keras' layers that only compute; register "
-            "what you trust with keras.saving.register_keras_serializable"
+            f"it needs {module}.{name}, which is not a Keras layer that only computes; register "
+            "classes that you trust with keras.saving.register_keras_serializable"
         )
     if isinstance(inner, dict) and isinstance(inner.get("vocabulary"), str):
         raise ValueError(f"{name} reads its vocabulary from a file, {inner['vocabulary']!r}")
 
 
 def _check_value(kind, inner):
-    """Arrays may hold numbers only: texts of a given length may claim any number of bytes."""
+    """Arrays may have numbers only: texts of a given length may claim any number of bytes."""
     dtype = inner.get("dtype") if isinstance(inner, dict) else None
     if kind in ("__tensor__", "__numpy__") and dtype not in NUMBERS:
         raise ValueError(f"it has an array of {dtype} in its config")
 
 
 def _found(kind, module, name):
-    """What Keras has under a name; None if there is nothing."""
+    """The object of Keras with this name; None if there is none."""
     paths = [module.split(".")[1:]]
-    if module == "builtins":  # which Keras says of its own functions
+    if module == "builtins":  # which Keras writes for its own functions
         paths = [[part] for part in BUILT_IN if kind == "function"]
     for path in paths:
         with contextlib.suppress(AttributeError):
@@ -99,7 +98,7 @@ def _found(kind, module, name):
 
 
 def _is_safe(found):
-    """Whether something is a class or function that only computes."""
+    """Whether an object is a class or function that only computes."""
     if not (inspect.isclass(found) or inspect.isfunction(found)):
         return False
     if inspect.isclass(found) and issubclass(found, UNSAFE):

@@ -22,18 +22,18 @@ from .npk_reader import (
     inflated,
 )
 
-MOST_LEVELS = 64  # of a table; arrays with more magnitudes keep their numbers as they are
-MOST_TRIED = 1 << 18  # cells of a matrix that are written to see which way is shorter
+MOST_LEVELS = 64  # of a table; arrays with more magnitudes are written without one
+MOST_TRIED = 1 << 18  # cells of a matrix that are written to find the shortest way
 
 
 class BitWriter:
     """Writes bits of given probabilities, as 32-bit words of constriction's range coder."""
 
     def __init__(self) -> None:
-        self._bits, self._chances = [], []  # coded all together, which takes a fifth of the time
+        self._bits, self._chances = [], []  # coded together, in a fifth of the time
 
     def bit(self, p: float, given: Any) -> int:
-        """Writes a bit, which was to be 1 with probability `p`, and returns it."""
+        """Writes a bit that is 1 with probability `p`, and returns it."""
         bit = int(given)
         self._bits.append(bit)
         self._chances.append(p)
@@ -41,17 +41,17 @@ class BitWriter:
 
     @property
     def number(self) -> int:
-        """How many bits."""
+        """The number of bits written."""
         return len(self._bits)
 
     @property
     def size(self) -> float:
-        """Bits so far, as many as an ideal coder writes."""
+        """The length of the code of an ideal coder, in bits."""
         bits, chances = np.array(self._bits), np.array(self._chances)
         return -np.log2(np.where(bits, chances, 1 - chances)).sum()
 
     def words(self) -> np.ndarray:
-        """All that was written."""
+        """The code of everything written, as 32-bit words."""
         coder = constriction.stream.queue.RangeEncoder()
         bernoulli = constriction.stream.model.Bernoulli(perfect=False)
         bits, chances = np.array(self._bits, np.int32), np.array(self._chances, np.float64)
@@ -65,12 +65,12 @@ def write(
     """The bytes of a file.
 
     Args:
-        config: what JSON takes.
+        config: JSON-ready values.
         arrays: NumPy arrays, none of them of texts or objects.
-        column_axes: for each, how many of its last axes number the columns of a matrix.
+        column_axes: for each, how many of its last axes are the columns of a matrix.
 
     Raises:
-        ValueError: if an array is of a type that the format does not know.
+        ValueError: if an array is of a type that the format does not support.
     """
     plain, model, claims = io.BytesIO(), Model(BitWriter()), 0
     model.number("all", len(arrays))
@@ -84,19 +84,19 @@ def write(
 
 
 def _padding(size, claims):
-    """Words of zeros, of which readers know already, for files that claim much for their size."""
+    """Zeros that readers ignore, for files that need more room than their size allows."""
     return bytes(4 * max(0, math.ceil((claims / ROOM - 1024 - size) / 4)))
 
 
 def config_bytes(config: dict[str, Any]) -> bytes:
-    """A config as it is written."""
+    """A config as bytes of a file."""
     text = json.dumps(config, separators=(",", ":"), sort_keys=True).encode()
     return deflated(text, OF_CONFIG, WORDS)
 
 
 def deflated(content: bytes, times: int = OF_PLAIN, known: bytes = b"") -> bytes:
-    """Bytes deflated, with a preset dictionary `known`; left as they are where readers would refuse
-    what inflates to more than so many `times` its size."""
+    """Deflated bytes, with a preset dictionary `known`; not compressed if readers would refuse them
+    because they inflate to more than so many `times` their size."""
     part = _deflate(content, 9, known)
     try:
         inflated(part, times, known)
@@ -112,7 +112,7 @@ def _deflate(content, level, known):
 
 
 def _write_array(model, plain, array, axes):
-    """Writes an array, and returns how much of a reader's room it takes."""
+    """Writes an array, and returns the room that it takes in a reader."""
     table, places, axes = table_and_places(array, axes)
     content, type_ = as_bytes(table)
     heads = {"rank": array.ndim, "kind": axes, "type": type_, "table": len(table)}
@@ -127,8 +127,8 @@ def _write_array(model, plain, array, axes):
 
 
 def table_and_places(array: np.ndarray, axes: int) -> tuple[np.ndarray, Any, int]:
-    """How an array is written: a table of numbers, the places in it, and how many of the last axes
-    number the columns of the matrix of places. If that is 0, the table is the array."""
+    """The parts of a written array: a table of numbers, places in it, and how many of the last axes
+    are the columns of the matrix of places. If that is 0, the table is the array."""
     magnitudes = _magnitudes(array)
     is_sparse = array.ndim and array.size and 4 * np.count_nonzero(array) <= 3 * array.size
     if magnitudes is not None:
@@ -142,7 +142,7 @@ def table_and_places(array: np.ndarray, axes: int) -> tuple[np.ndarray, Any, int
 
 
 def _magnitudes(array):
-    """The magnitudes of what is not zero, from the smallest; None if they are many or no floats."""
+    """The magnitudes of nonzeros, ascending; None if there are too many or they are not floats."""
     if array.dtype.kind != "f" or not array.ndim or not array.size or not np.isfinite(array).all():
         return None
     some = np.unique(np.abs(array.ravel()[: 16 * MOST_LEVELS]))
@@ -186,8 +186,8 @@ def _write_matrix(model, places, axes):
 
 
 def pictures_of(shape: tuple[int, ...]) -> list[tuple[int, int]]:
-    """How far apart neighbours may be among the rows of a matrix: of a kernel that looks at a
-    square picture of one or three channels, or of a convolution."""
+    """Possible distances of neighbouring pixels among the rows of a matrix, if it is the kernel of
+    a convolution, or may be that of a dense layer on square images of one or three channels."""
     if len(shape) == 4:
         height, width, channels, _ = shape
         return [(channels, width * channels)] if height * width > 1 else []

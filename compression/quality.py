@@ -1,4 +1,4 @@
-"""How good a model's answers to examples are: the share that is right, or what a metric says."""
+"""The quality of a model on examples: its accuracy, or the user's metric."""
 
 import functools
 import math
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..utils import UsageError, one_line
 
-# Metrics that are called like this are the better the lower they are.
+# Metrics with these words in their names are losses: lower is better.
 LOSSES = "loss error crossentropy entropy divergence distance hinge poisson perplexity".split()
 SHORT_LOSSES = "mse mae rmse mape msle bce cce nll kld brier".split()
 SIGMOIDS = ("sigmoid", "hard_sigmoid")
@@ -32,27 +32,27 @@ def check_drop(bits: int | None, data: Any, drop: Any, metric: Any) -> None:
     if bits is not None:
         raise UsageError("bits and max_accuracy_drop both choose the bits; give one of them.")
     if data is None:
-        raise UsageError("data: give examples as data=(x, y), by which accuracy is measured.")
+        raise UsageError("data: give examples as data=(x, y), on which accuracy is measured.")
     if metric is not None and not callable(metric):
         raise UsageError(
-            f"metric: {metric!r} is neither a Keras metric nor a function of (y, answers)."
+            f"metric: {metric!r} is neither a Keras metric nor a function of (y, outputs)."
         )
     is_number = isinstance(drop, numbers.Real) and not isinstance(drop, bool)
     if metric is None and not (is_number and 0 <= drop <= 1):
-        raise UsageError(f"max_accuracy_drop: {drop!r} is not a share in [0, 1].")
+        raise UsageError(f"max_accuracy_drop: {drop!r} is not a fraction in [0, 1].")
     if not (is_number and 0 <= drop < math.inf):
-        raise UsageError(f"max_accuracy_drop: {drop!r} is not a number from 0 on.")
+        raise UsageError(f"max_accuracy_drop: {drop!r} is not a finite number of 0 or more.")
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise UsageError("data: give examples as a pair data=(x, y).")
 
 
 class Quality:
-    """How good models of one kind are, as a function of the model.
+    """The quality of models of one kind, as a function of the model.
 
     Args:
-        model: a built Keras model, whose outputs and loss say which answers are right.
+        model: a built Keras model, whose outputs and loss determine how accuracy is computed.
         data: examples `(x, y)`.
-        metric: as for `save`; None for the share of answers that are right.
+        metric: as for `save`; None for accuracy.
 
     Raises:
         UsageError: (a ValueError) if that cannot be measured.
@@ -61,25 +61,25 @@ class Quality:
     def __init__(self, model: keras.Model, data: Any, metric: Any = None) -> None:
         self.x, self.y = _examples(model, *data)
         self.lower_is_better = metric is not None and lower_is_better(metric)
-        self._score = _share_of_right(model) if metric is None else _measured_by(metric)
+        self._score = _accuracy(model) if metric is None else _measured_by(metric)
 
     def __call__(self, model: keras.Model) -> float:
-        """A number."""
+        """Accuracy, or the value of the metric."""
         try:
             answers = model.predict(self.x, verbose=0)
-        except Exception as error:  # of Keras and the backend: anything
+        except Exception as error:  # Keras and the backend may raise anything
             raise UsageError(
-                f"data: the model cannot answer these examples ({one_line(error, 160)})."
+                f"data: the model cannot be run on these examples ({one_line(error, 160)})."
             ) from error
         return self._score(self.y, answers)
 
     def suffices(self, value: float, before: float, drop: float) -> bool:
-        """Whether a number is worse than the one before by no more than `drop`."""
+        """Whether a value is worse than the one before by no more than `drop`."""
         return value <= before + drop if self.lower_is_better else value >= before - drop
 
 
 def lower_is_better(metric: Any) -> bool:
-    """Whether a metric is a loss: if Keras says so of its own, or by its name.
+    """Whether a metric is a loss: by the direction that Keras defines, or by its name.
 
     Names of losses have "loss", "error", "crossentropy", "entropy", "divergence", "distance",
     "hinge", "poisson" or "perplexity" in them, or one of "mse", "mae", "rmse", "mape", "msle",
@@ -111,7 +111,7 @@ def _examples(model, x, y):
     """The examples as Keras takes them: lists of numbers as arrays.
 
     Raises:
-        UsageError: if there are none, or not as many of both.
+        UsageError: if there are none, or x and y differ in length.
     """
     if isinstance(x, tuple | list) and len(getattr(model, "inputs", None) or ()) < 2:
         x = np.asarray(x)
@@ -119,17 +119,17 @@ def _examples(model, x, y):
         y = np.asarray(y)
     counts = [_count(each) for each in (x, y)]
     if None in counts:
-        raise UsageError("data: give arrays of examples and of what is right, as data=(x, y).")
+        raise UsageError("data: give arrays of examples and of labels, as data=(x, y).")
     if counts[0] != counts[1] or not counts[0]:
         raise UsageError(
-            f"data: {counts[0]:,} examples and {counts[1]:,} classes; as many of both are needed, "
-            "and one at least."
+            f"data: {counts[0]:,} examples and {counts[1]:,} labels; give one label for each "
+            "example, and at least one example."
         )
     return x, y
 
 
 def _count(arrays):
-    """How many examples some arrays hold; None if they are none."""
+    """The number of examples in some arrays; None if they are not arrays."""
     if isinstance(arrays, dict):
         arrays = list(arrays.values())
     first = arrays[0] if isinstance(arrays, tuple | list) and len(arrays) else arrays
@@ -141,12 +141,12 @@ def _measured_by(metric):
     def score(y, answers):
         try:
             value = float(np.mean(keras.ops.convert_to_numpy(_called(metric, y, answers))))
-        except Exception as error:  # of the user's function: anything
+        except Exception as error:  # the user's function may raise anything
             raise UsageError(
-                f"metric: {_name(metric)} cannot measure these answers ({one_line(error, 160)})."
+                f"metric: {_name(metric)} fails on the model's outputs ({one_line(error, 160)})."
             ) from error
         if math.isnan(value):
-            raise UsageError(f"metric: {_name(metric)} of these answers is no number.")
+            raise UsageError(f"metric: {_name(metric)} of the model's outputs is NaN.")
         return value
 
     return score
@@ -162,8 +162,8 @@ def _called(metric, y, answers):
     return value
 
 
-def _share_of_right(model):
-    """A function of y and answers: which share is right."""
+def _accuracy(model):
+    """A function of y and outputs that returns the accuracy."""
     activation, loss = _last_activation(model), _loss(model)
 
     def score(y, answers):
@@ -172,10 +172,10 @@ def _share_of_right(model):
             right = _right(y, answers, activation, loss)
         if right is None:
             raise UsageError(
-                "max_accuracy_drop: which answers of this model are right cannot be told from its "
-                f"outputs ({activation or 'several or unknown'}), its loss ({loss or 'none'}) and "
-                "y; give metric=, a Keras metric or a function (y, answers) -> number, and the "
-                "drop in its units."
+                "max_accuracy_drop: the accuracy of this model cannot be derived from its outputs "
+                f"({activation or 'several or unknown'}), its loss ({loss or 'none'}) and y; give "
+                "metric=, a Keras metric or a function (y, outputs) -> number, and the drop in its "
+                "units."
             )
         return float(right.mean())
 
@@ -183,8 +183,8 @@ def _share_of_right(model):
 
 
 def _right(y, answers, activation, loss):
-    """Which answers are right: labels of 0 and 1 one by one, classes by the largest; None if that
-    cannot be told."""
+    """Which predictions are correct, by label for labels of 0 and 1, by the largest output for
+    classes; None if that is not clear."""
     classes = answers.shape[-1] if answers.ndim > 1 else 1
     if classes == 1 or _are_labels(y, answers, activation, loss):
         threshold = _threshold(activation, loss)
@@ -204,7 +204,7 @@ def _right(y, answers, activation, loss):
 
 
 def _are_labels(y, answers, activation, loss):
-    """Whether each output is a question of its own."""
+    """Whether each output is a binary label of its own."""
     if y.shape != answers.shape or activation == "softmax" or "categorical" in loss:
         return False
     is_binary = activation in SIGMOIDS or loss.startswith("binary")
@@ -212,7 +212,7 @@ def _are_labels(y, answers, activation, loss):
 
 
 def _threshold(activation, loss):
-    """From where on an output says yes; None if that cannot be told."""
+    """The threshold of a positive output; None if that is not clear."""
     if activation in SIGMOIDS:
         return 0.5
     if loss.startswith("binary"):
@@ -229,7 +229,7 @@ def _are_one_hot(y):
 
 
 def _loss(model):
-    """The name of a compiled model's loss, and whether it is of logits; "" if there is none."""
+    """The name of a compiled model's loss, with "of logits" if it is; "" if there is none."""
     loss = getattr(model, "loss", None) if model.compiled else None
     if loss is None or isinstance(loss, dict | list | tuple):
         return ""
@@ -239,7 +239,7 @@ def _loss(model):
 
 
 def _last_activation(model):
-    """The name of the activation that a model ends with; "" if it is not known."""
+    """The name of a model's last activation; "" if it is not known."""
     outputs = keras.tree.flatten(getattr(model, "outputs", None) or [])
     if len(outputs) != 1 or not hasattr(outputs[0], "_keras_history"):
         return ""

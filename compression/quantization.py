@@ -1,4 +1,4 @@
-"""Weights on few levels: which ones, and a model whose weights are rounded to them."""
+"""Post-training quantization: the levels of a kernel's weights, and rounding a model to them."""
 
 from collections.abc import Iterable
 
@@ -9,24 +9,24 @@ from ..models import kernels
 from ..models.copies import copy_of_model, refresh
 from ..models.kernels import value_of
 
-# Fewer numbers are cheaper as they are than places in a table, with the table.
+# Fewer numbers take less space unquantized than as indices with a table of levels.
 FEW = 64
 LEAST_BITS_OF_BIASES = 5
 STEPS = np.linspace(0.15, 1, 35)
-# Of so many values the width is chosen.
+# The step width is chosen on at most so many values.
 MOST_TRIED = 100_000
 
 
 def magnitudes_of(values: np.ndarray, number: int) -> np.ndarray:
-    """Magnitudes to which values are rounded: means of those in steps of one width, of which the
-    largest values may be beyond the last.
+    """The magnitudes of quantization levels: means of the values in steps of equal width, where the
+    last step also has all larger values.
 
-    The width is the one with the least squared error. Steps of one width need fewer bits than
-    levels that are equally frequent (Gish & Pierce, 1968).
+    The width is the one with the least squared error. After entropy coding, steps of equal width
+    need fewer bits than levels of equal frequency (Gish & Pierce, 1968).
 
     Args:
-        values: of any shape; zeros do not count.
-        number: how many.
+        values: of any shape; zeros are ignored.
+        number: the number of magnitudes.
 
     Returns:
         float32 numbers of 16 significant bits (bfloat16), of shape (up to number,), ascending.
@@ -51,18 +51,17 @@ def _means(sizes, width, number):
 
 
 def nearest(sizes: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Each number's nearest of some ascending levels."""
+    """The nearest of some ascending levels for each number."""
     return levels[np.searchsorted(middles(levels), sizes)]
 
 
 def middles(levels: np.ndarray) -> np.ndarray:
-    """The numbers between each two of some ascending levels that are as near to one as the
-    other."""
+    """The midpoints between neighbours of some ascending levels."""
     return (levels[1:] + levels[:-1]) / 2
 
 
 def rounded(values: np.ndarray, magnitudes: np.ndarray) -> np.ndarray:
-    """Values at the nearest of the magnitudes, with their signs; what is zero stays."""
+    """Values rounded to the nearest magnitudes, with their signs; zeros stay zero."""
     if not len(magnitudes):
         return np.zeros_like(values)
     return np.where(values == 0, 0, np.sign(values) * nearest(np.abs(values), magnitudes)).astype(
@@ -71,37 +70,37 @@ def rounded(values: np.ndarray, magnitudes: np.ndarray) -> np.ndarray:
 
 
 def in_16_bits(values: np.ndarray) -> np.ndarray:
-    """float32 numbers rounded to the nearest of which the lower 16 bits are zero."""
+    """float32 numbers rounded to the nearest ones whose lower 16 bits are zero (bfloat16)."""
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32).astype(np.uint64)
     bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
     return bits.astype(np.uint32).view(np.float32).reshape(np.shape(values))
 
 
 def quantized(model: keras.Model, bits: int) -> keras.Model:
-    """A copy of a Keras model with kernels and biases on 2ᵇⁱᵗˢ levels each, half of them below 0,
-    and all other floats that are trained in 16 bits. What is zero stays zero.
+    """A quantized copy of a Keras model: each kernel and bias has 2ᵇⁱᵗˢ levels, half of them below
+    0, and all other trained floats have 16 bits. Zeros stay zero.
 
     Args:
         model: any built Keras model.
-        bits: from 2 on.
+        bits: per weight, 2 or more.
     """
     copy = copy_of_model(model)
-    on_levels = numbers_of_magnitudes(copy, bits)
-    round_others(copy, on_levels)
-    for variable, number in on_levels:
+    numbers = numbers_of_magnitudes(copy, bits)
+    round_others(copy, numbers)
+    for variable, number in numbers:
         round_to_levels(variable, number)
     return copy
 
 
 def round_to_levels(variable: keras.Variable, number: int) -> None:
-    """Rounds a Keras variable, in place, to so many magnitudes; see `magnitudes_of`."""
+    """Quantizes a Keras variable, in place, to so many magnitudes; see `magnitudes_of`."""
     values = value_of(variable).astype(np.float32)
     variable.assign(rounded(values, magnitudes_of(values, number)))
 
 
 def numbers_of_magnitudes(model: keras.Model, bits: int) -> list[tuple[keras.Variable, int]]:
-    """The variables of a Keras model that live on levels, kernels and long biases, each with the
-    number of magnitudes that it is to have."""
+    """The variables of a Keras model to quantize, kernels and long biases, each with its number of
+    magnitudes."""
     found = kernels.all_kernels(model)
     biases = ((getattr(k.layer, "bias", None), max(bits, LEAST_BITS_OF_BIASES)) for k in found)
     wanted = {id(bias): (bias, 2 ** (own - 1)) for bias, own in biases if bias is not None}
@@ -114,13 +113,13 @@ def numbers_of_magnitudes(model: keras.Model, bits: int) -> list[tuple[keras.Var
     ]
 
 
-def round_others(model: keras.Model, on_levels: Iterable[tuple[keras.Variable, int]]) -> None:
-    """Rounds to 16 bits what of a model is trained and does not live on levels, in place.
+def round_others(model: keras.Model, quantized: Iterable[tuple[keras.Variable, int]]) -> None:
+    """Rounds the trained variables of a model that are not quantized to 16 bits, in place.
 
-    Not so statistics, of normalizations for example, and scales of integers: a mean of 2012.9 may
-    have a deviation of 1.
+    Statistics, such as those of normalizations, and scales of integers are not rounded: a mean of
+    2012.9 may have a deviation of 1.
     """
-    known = {id(variable) for variable, _ in on_levels} | _not_trained(model)
+    known = {id(variable) for variable, _ in quantized} | _not_trained(model)
     for variable in model.weights:
         if id(variable) not in known and keras.backend.is_float_dtype(variable.dtype):
             variable.assign(in_16_bits(value_of(variable).astype(np.float32)))
@@ -128,12 +127,12 @@ def round_others(model: keras.Model, on_levels: Iterable[tuple[keras.Variable, i
 
 
 def _not_trained(model):
-    """The ids of the variables that no training changes by gradients, frozen or not."""
+    """The ids of the variables that are never updated by gradients, whether frozen or not."""
     layers = [model, *model._flatten_layers(include_self=False)]
     return {id(variable) for layer in layers for variable in layer._non_trainable_variables}
 
 
 def is_quantized(model: keras.Model) -> bool:
-    """Whether Keras has quantized a layer of a model, as by `model.quantize("int8")`."""
+    """Whether Keras itself has quantized a layer of a model, as by `model.quantize("int8")`."""
     layers = model._flatten_layers(include_self=False)
     return any(getattr(layer, "quantization_mode", None) is not None for layer in layers)

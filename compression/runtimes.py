@@ -1,7 +1,7 @@
-"""How fast does a model answer with this or that runtime, on this machine?
+"""The latency of a model on several runtimes, on this machine.
 
 A runtime is a function of a Keras model. It returns a function of examples of shape (n, …) that
-returns answers of shape (n, classes); where it cannot run the model, it returns None or raises.
+returns outputs of shape (n, classes); if it cannot run the model, it returns None or raises.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from . import npk_reader
 from .npk import plain_config
 
 WARM_UPS, MOST_ROUNDS, SECONDS = 3, 500, 2.5
-# Runtimes compute in different orders; a larger difference is another answer.
+# Runtimes compute in different orders; a larger difference is an error.
 TOLERANCE = 1e-4
 
 
@@ -35,7 +35,7 @@ def keras_predict(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def keras_compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """A call that TensorFlow has compiled to a graph."""
+    """The model compiled to a TensorFlow graph."""
     call = tf.function(partial(model, training=False))
     return lambda x: call(tf.constant(x)).numpy()
 
@@ -46,7 +46,7 @@ def litert(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def numpy_dense(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """NumPy alone, as the reader of `.npk` files runs simple networks."""
+    """NumPy, by the reader of `.npk` files, for simple networks."""
     config = plain_config(model)
     arrays = [value_of(variable) for variable in model.weights]
     return partial(npk_reader.run, config, arrays)
@@ -108,18 +108,18 @@ def litert_bytes(model: keras.Model) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.tflite")
         try:
-            # What TensorFlow prints while it converts says nothing of the model.
+            # TensorFlow's output during conversion is not about the model.
             with quiet_stderr(), contextlib.redirect_stdout(io.StringIO()):
                 model.export(str(file), format="litert", verbose=False)
-        except Exception as error:  # of the converter: anything
+        except Exception as error:  # the converter may raise anything
             raise ValueError(one_line(error, 160)) from error
         return file.read_bytes()
 
 
 def interpreter(content: bytes) -> Callable[[np.ndarray], np.ndarray]:
-    """A function of examples that LiteRT answers, from the bytes of a LiteRT file."""
+    """A function of examples that runs the bytes of a LiteRT file."""
     with warnings.catch_warnings(), quiet_stderr():
-        warnings.simplefilter("ignore")  # of TensorFlow, that it will move to another package
+        warnings.simplefilter("ignore")  # TensorFlow's, that it will move to another package
         model = tf.lite.Interpreter(model_content=content, num_threads=1)
         model.allocate_tensors()
     (taken,), (given,) = model.get_input_details(), model.get_output_details()
@@ -139,8 +139,8 @@ def interpreter(content: bytes) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def started(model: keras.Model, x: np.ndarray) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
-    """The functions that answer for a model, by the name of the runtime, of those that can: that
-    answer some examples as Keras does, but for rounding.
+    """Functions that run a model, by the name of the runtime, of those that agree with Keras on
+    some examples up to rounding.
 
     Args:
         model: a Keras model.
@@ -153,12 +153,12 @@ def started(model: keras.Model, x: np.ndarray) -> dict[str, Callable[[np.ndarray
             if answer is not None and agree(answer(x), expected):
                 found[name] = answer
         except Exception:
-            continue  # somebody else's runtime may raise anything: it cannot run this model
+            continue  # a runtime that cannot run the model may raise anything
     return found
 
 
 def agree(answers: np.ndarray, expected: np.ndarray) -> bool:
-    """Whether answers are the same but for rounding, compared with how large they are."""
+    """Whether outputs are equal up to rounding, relative to their size."""
     if answers.shape != expected.shape:
         return False
     return bool(np.abs(answers - expected).max() <= TOLERANCE * max(1, np.abs(expected).max()))
@@ -169,15 +169,14 @@ def latencies(
     x: np.ndarray,
     seconds: float = SECONDS,
 ) -> dict[Any, float]:
-    """The median time of an answer, in seconds, by name.
+    """The median latency in seconds, by name.
 
-    All take turns, so that what else the machine does meets all of them, after a few calls that do
-    not count.
+    After a few warm-up calls all take turns, so that the machine's other work affects all of them.
 
     Args:
         answers: functions of examples, by name.
         x: the examples, of shape (n, …).
-        seconds: how long to go on, all together.
+        seconds: how long to measure, in total.
     """
     for answer in answers.values():
         for _ in range(WARM_UPS):

@@ -1,1 +1,1 @@
-"""Data sets by name, from verified bytes."""
+"""Data sets by name, from verified files, or from files of the user."""

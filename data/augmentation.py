@@ -1,4 +1,4 @@
-"""Images moved at random, so that a network sees others in every epoch."""
+"""Augmentation: images shifted at random, anew in every epoch."""
 
 import itertools
 import math
@@ -7,14 +7,14 @@ import numpy as np
 
 
 class RandomShift:
-    """Images, each moved by up to `limit` pixels in each direction; black moves in, or what is the
-    least in images that are no bytes.
+    """Shifts images at random by up to `limit` pixels in each direction. New pixels are black, or
+    the smallest number in images that are not bytes.
 
     Args:
-        pixels: of shape (n, height · width · channels), or of any other with as many numbers.
+        pixels: of shape (n, height · width · channels), or any other with as many numbers.
         shape: of an image, (height, width, channels).
         limit: the largest shift, in pixels.
-        seen: indices of the numbers that are looked at, of shape (inputs,); None for all.
+        seen: indices of the numbers that the network uses, of shape (inputs,); None for all.
     """
 
     def __init__(
@@ -28,11 +28,11 @@ class RandomShift:
         self.framed, self.limit = framed.reshape(len(framed), -1), limit
         seen = np.arange(math.prod(shape)) if seen is None else seen
         row, column, channel = np.unravel_index(seen, shape)
-        # In the framed image, moved to the upper left.
+        # In the padded image, shifted to the upper left.
         self.positions = row * self.strides[0] + column * self.strides[1] + channel
 
     def __call__(self, generator: np.random.Generator) -> np.ndarray:
-        """The pixels of all images, moved at random: in their shape, or of shape (n, seen)."""
+        """The pixels of all images, shifted at random: in their shape, or of shape (n, seen)."""
         down, right = generator.integers(2 * self.limit + 1, size=(2, len(self.framed)))
         moved = np.empty((len(self.framed), len(self.positions)), self.framed.dtype)
         for row, column in itertools.product(range(2 * self.limit + 1), repeat=2):

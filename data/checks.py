@@ -1,4 +1,4 @@
-"""Is a data set what the networks here can be trained on? Loaders may be anybody's."""
+"""Checks that a data set can be used for training; loaders may be the user's own."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,7 +11,7 @@ from .data_loaders.loader_utils import Dataset, Split
 
 
 def check_dataset(dataset: Any, name: str) -> Dataset:
-    """The data set that a loader has returned, its labels as int32.
+    """The data set that a loader has returned, with int32 labels.
 
     Args:
         dataset: should be a `Dataset` whose splits have uint8 or finite float32 pixels of shape
@@ -19,7 +19,7 @@ def check_dataset(dataset: Any, name: str) -> Dataset:
         name: of the data set, for the message.
 
     Raises:
-        RunError: if it is not; the message says what came and what is needed.
+        RunError: if it is not; the message says what was returned and what is needed.
     """
     if not isinstance(dataset, Dataset):
         _refuse(name, f"its loader returned {_kind(dataset)}, but a Dataset is needed")
@@ -73,7 +73,7 @@ def _is_array(value, dtype):
 
 
 def _kind(value):
-    """What somebody's value is, in a few words."""
+    """A description of a value in a few words."""
     if isinstance(value, np.ndarray):
         has_nan = np.issubdtype(value.dtype, np.floating) and np.isnan(value).any()
         return f"{value.dtype} of shape {value.shape}{' with NaN' if has_nan else ''}"

@@ -1,4 +1,4 @@
-"""Data sets of the user's own: `.npz` files as Keras ships them, for the setting `dataset`."""
+"""The user's own data sets: `.npz` files like those of Keras, for the setting `dataset`."""
 
 import logging
 import lzma
@@ -14,27 +14,27 @@ from .data_loaders.loader_utils import Dataset, Split, held_out
 
 logger = logging.getLogger(__name__)
 
-# NumPy is imported where it is needed: `--help` and flag errors come by here.
+# NumPy is imported where it is needed: `--help` and flag errors import this file.
 
 DAMAGES = (ValueError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
 DAMAGES += (lzma.LZMAError,)
 NUMBERING = "numpy.unique(labels, return_inverse=True)[1] numbers them"
 KEYS = ("x_train", "y_train", "x_test", "y_test")
-CLASS_NAMES = "class_names"  # may be there too
+CLASS_NAMES = "class_names"  # optional
 
 
 def load(path: str | PathLike, num_valid: int | None) -> Dataset:
-    """The `Dataset` of an `.npz` file with the arrays KEYS; says how its numbers are taken.
+    """The `Dataset` of an `.npz` file with the arrays KEYS; logs how its numbers are used.
 
     Args:
-        path: of the file. `x_…` are numbers of shape (n, …): uint8 stand for 0 to 1, all others
-            are taken as they are. `y_…` are integers of shape (n,), or one-hot rows.
-        num_valid: how many training examples to hold out, from the front; None for a sixth, but no
-            more than of the data sets here.
+        path: of the file. `x_…` are numbers of shape (n, …): uint8 is scaled to [0, 1], all others
+            are used as they are. `y_…` are integers of shape (n,), or one-hot rows.
+        num_valid: how many training examples to hold out, from the front; None for a sixth, but at
+            most as many as of the built-in data sets.
 
     Raises:
-        RunError: if it is no such file, or numbers in it are not finite.
-        UsageError: if no training example would be left.
+        RunError: if it is not such a file, or numbers in it are not finite.
+        UsageError: if no training example would remain.
     """
     arrays = _read(path)
     num_classes, (train_labels, test_labels) = _labels(path, arrays["y_train"], arrays["y_test"])
@@ -45,7 +45,7 @@ def load(path: str | PathLike, num_valid: int | None) -> Dataset:
             _refuse(path, f"{numbers}, but there must be a label for each")
     if train.shape[1:] != test.shape[1:] or train.dtype != test.dtype:
         kinds = " and ".join(f"{pixels.dtype} of shape {pixels.shape}" for pixels in (train, test))
-        _refuse(path, f"x_train and x_test are {kinds}, but examples must be of one kind")
+        _refuse(path, f"x_train and x_test are {kinds}, but must have one type and shape")
     if num_valid is None:
         num_valid = _default_num_valid(train_labels)
     to_train, valid = held_out(Split(train, train_labels), num_valid)
@@ -64,22 +64,22 @@ def load(path: str | PathLike, num_valid: int | None) -> Dataset:
 
 
 def check(path: str | PathLike) -> None:
-    """Makes sure that a file is there and has the arrays, without reading them.
+    """Makes sure that a file exists and has the arrays, without reading them.
 
     Raises:
-        UsageError: if it is not there.
-        RunError: if it is no such file.
+        UsageError: if it does not exist.
+        RunError: if it is not such a file.
     """
     with _opened(path):
         pass
 
 
 def default_num_valid(path: str | PathLike) -> int:
-    """How many training examples are held out if nobody says: a sixth, but no more than of the
-    data sets here.
+    """How many training examples are held out by default: a sixth, but at most as many as of the
+    built-in data sets.
 
     Raises:
-        RunError: if it is no such file.
+        RunError: if it is not such a file.
     """
     return _default_num_valid(_read(path, ("y_train",))["y_train"])
 
@@ -110,7 +110,7 @@ def _opened(path):
 
 
 def _class_names(path, num_classes):
-    """What the file calls its classes; nothing where it does not."""
+    """The names of the classes in the file; () if there are none."""
     with _opened(path) as file:
         if CLASS_NAMES not in file.files:
             return ()
@@ -130,7 +130,7 @@ def _read(path, keys=KEYS):
             return {key: file[key] for key in keys}
         except DAMAGES as error:
             if "pickle" in str(error) or "Object arrays" in str(error):
-                _refuse(path, "it holds Python objects, which are not read for safety's sake")
+                _refuse(path, "it contains Python objects, which are not read for safety")
             raise RunError(_advice(path, "it is damaged")) from error
 
 
@@ -189,7 +189,7 @@ def _as_integers(path, name, array):
     if not array.size:
         _refuse(path, f"{name} is empty, of shape {array.shape}")
     if array.dtype.kind in "SU":
-        _refuse(path, f"{name} holds texts, but numbers of classes are needed ({NUMBERING})")
+        _refuse(path, f"{name} contains texts, but class numbers are needed ({NUMBERING})")
     if array.dtype.kind not in "buif" or array.ndim not in (1, 2):
         _refuse(
             path,
@@ -205,17 +205,17 @@ def _as_integers(path, name, array):
     if not whole or labels.min() < 0 or labels.max() > 2**24:
         wrong = labels[(labels < 0) | (labels != np.floor(labels)) | (labels > 2**24)]
         such = f", such as {wrong[0]:g}" if len(wrong) else ""
-        _refuse(path, f"{name} holds something else than the classes 0, 1, 2 …{such}")
+        _refuse(path, f"{name} contains other values than the classes 0, 1, 2 …{such}")
     return labels
 
 
 def _how_taken(path, array):
-    how = "scaled by 1/255" if str(array.dtype) == "uint8" else "taken as they are"
+    how = "scaled by 1/255" if str(array.dtype) == "uint8" else "used as they are"
     return f"{Path(path).name}: examples are {array.dtype} of shape {array.shape[1:]}, {how}."
 
 
 def _warn_of_order(dataset):
-    """Says so if what is held out lacks classes: files are often sorted by class."""
+    """Warns if the held-out examples lack classes: files are often sorted by class."""
     import numpy as np
 
     if dataset.valid is None:
@@ -234,6 +234,6 @@ def _refuse(path, reason):
 
 def _advice(path, reason):
     return (
-        f"`dataset`: {path} cannot be used: {reason}. Needed are the arrays {', '.join(KEYS)}, as "
-        "numpy.savez writes them."
+        f"`dataset`: {path} cannot be used: {reason}. It must contain the arrays {', '.join(KEYS)},"
+        " as numpy.savez writes them."
     )

@@ -1,4 +1,4 @@
-"""Pictures of any size and colour as what a network for images takes: 0 to 1, light on dark."""
+"""Prepares image files of any size and colour for a network: numbers in [0, 1], light on dark."""
 
 from os import PathLike
 
@@ -7,49 +7,47 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ..utils import RunError
 
-# Larger ones are no pictures of a digit; Pillow warns of them and then refuses.
+# Pillow warns of larger images, and refuses even larger ones.
 MOST_PIXELS = 50_000_000
-# A pixel belongs to what is shown if it differs from the background by this share of the contrast.
+# A pixel is foreground if it differs from the background by this share of the contrast.
 VISIBLE = 0.2
-# Less than this between the darkest and the lightest is no picture of anything.
+# An image with less contrast than this is blank.
 BLANK = 0.02
 
 
 def prepared(
     path: str | PathLike, shape: tuple[int, ...], margin: float, invert: str = "auto"
 ) -> tuple[np.ndarray, list[str]]:
-    """A picture as an example, and what was done with it, a phrase each.
+    """An image file as an example, and descriptions of the changes.
 
     Args:
         path: of the file.
         shape: of an image, (height, width, channels) with 1 or 3 channels.
-        margin: share of the width that stays free on each side of what is shown.
-        invert: whether to turn light and dark round: "yes", "no" or "auto", where the border is
-            light and images are grey.
+        margin: the empty share of the width on each side of the foreground.
+        invert: whether to invert brightness: "yes", "no", or "auto", if the border is light and
+            images are greyscale.
 
     Returns:
         A float32 array of `shape` in [0, 1], and a list of phrases.
 
     Raises:
-        RunError: if it is no picture that can be read.
+        RunError: if it is not an image that can be read.
     """
     picture, done = _opened(path), []
     height, width, channels = shape
     try:
         picture = _in_channels(picture, channels, done)
     except (ValueError, OSError) as error:
-        raise RunError(
-            f"{path} has colours of a kind that is not known ({picture.mode})."
-        ) from error
+        raise RunError(f"{path} has an unknown colour mode ({picture.mode}).") from error
     pixels = np.asarray(picture, np.float32) / 255
     is_dark = channels == 1 and _background(pixels) > 0.5
     if invert == "yes" or (invert == "auto" and is_dark):
         pixels = 1 - pixels
-        done.append("dark on light: turned round" if is_dark else "turned round")
+        done.append("dark on light: inverted" if is_dark else "inverted")
     if np.ptp(pixels) < BLANK:
-        done.append("it shows nothing: all of it has one colour")
+        done.append("blank: all pixels have one colour")
     if pixels.shape[:2] != (height, width):
-        done.append(f"{picture.width}×{picture.height} pixels brought to {width}×{height}")
+        done.append(f"resized from {picture.width}×{picture.height} to {width}×{height} pixels")
         pixels = _fitted(pixels, height, width, margin)
     return pixels.reshape(shape), done
 
@@ -59,10 +57,10 @@ def _opened(path):
         with Image.open(path) as picture:
             if picture.width * picture.height > MOST_PIXELS:
                 raise RunError(f"{path} has more than {MOST_PIXELS:,} pixels; make it smaller.")
-            # As a camera was held, without its note of that.
+            # Rotated as the camera's EXIF data says.
             return ImageOps.exif_transpose(picture.copy())
     except UnidentifiedImageError as error:
-        raise RunError(f"{path} is no picture of a kind that is known, such as PNG.") from error
+        raise RunError(f"{path} is not an image of a known format, such as PNG.") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = getattr(error, "strerror", None) or "damaged or too large"
         raise RunError(f"{path} cannot be read ({reason}).") from error
@@ -73,7 +71,7 @@ def _in_channels(picture, channels, done):
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, "white")
         picture = Image.alpha_composite(white, picture)
-        done.append("transparent: put on white")
+        done.append("transparent: placed on white")
     if picture.mode.startswith(("I", "F")):  # more than 8 bits
         numbers = np.asarray(picture, np.float64)
         numbers = (numbers - numbers.min()) / max(np.ptp(numbers), 1e-9)
@@ -81,20 +79,20 @@ def _in_channels(picture, channels, done):
     wanted = "L" if channels == 1 else "RGB"
     if picture.mode != wanted:
         if wanted == "L" and picture.mode != "1":
-            done.append("in colour: made grey")
+            done.append("colour: converted to greyscale")
         picture = picture.convert(wanted)
     return picture
 
 
 def _background(pixels):
-    """The brightness of the border."""
+    """The brightness of the border, which is taken as the background."""
     grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
     return float(np.median(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])))
 
 
 def _fitted(pixels, height, width, margin):
-    """What is shown, as large as the margin allows, its centre of mass in the middle of a new
-    picture, as in MNIST (LeCun et al., 1998)."""
+    """The foreground, as large as the margin allows, with its centre of mass in the middle of a new
+    image, as in MNIST (LeCun et al., 1998)."""
     grey = pixels if pixels.ndim == 2 else pixels.mean(axis=2)
     ground = _background(pixels)
     contrast = np.abs(grey - ground)
@@ -117,6 +115,6 @@ def _fitted(pixels, height, width, margin):
 
 
 def _start(ink, length):
-    """Where something begins along an axis of this length, so that its centre is in the middle."""
+    """The start along an axis of this length that puts the centre of mass in the middle."""
     centre = (np.arange(len(ink)) + 0.5) @ ink / max(ink.sum(), 1e-9)
     return int(np.clip(round(length / 2 - centre), 0, length - len(ink)))

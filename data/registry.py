@@ -36,7 +36,7 @@ def check(name: str) -> None:
 
     Raises:
         UsageError: if there is none.
-        RunError: if the file is none of a data set.
+        RunError: if the file is not a data set.
     """
     if is_file(name):
         files.check(name)
@@ -50,7 +50,7 @@ def get_loader(name: str) -> "Callable[..., Dataset]":
     Raises:
         UsageError: if there is none; the message lists the valid names.
     """
-    names()  # imports ours
+    names()  # imports the built-in ones
     return LOADERS.get(name)
 
 
@@ -59,7 +59,7 @@ def load(name: str, data_dir: str | PathLike | None, num_valid: int | None) -> "
 
     Raises:
         UsageError: if there is none of this name, or `num_valid` does not fit it.
-        RunError: if it cannot be had, or is not what networks here can be trained on.
+        RunError: if it cannot be fetched or read, or cannot be used for training.
     """
     if is_file(name):
         return files.load(name, num_valid)

@@ -1,9 +1,9 @@
-"""Where verified bytes come from: the user's cache, a system package, mirrors, registries.
+"""Sources of data files: the user's cache, a system package, mirrors, package registries.
 
 A source is a small object with `fetch(wanted)`. It yields `(filename, content)` pairs, content
 being the uncompressed IDX file, for as many of the wanted files as it has, and raises `SourceError`
-with a reason when it cannot go on. What it yields is not trusted: `fetch_files` checks every file
-against its pinned SHA-256 and asks the next source for what is refused.
+with a reason when it fails. Its files are not trusted: `fetch_files` checks each one against its
+pinned SHA-256, and asks the next source for files that it refused.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ from typing import Protocol
 
 from ..utils import RunError, fingerprint, remove_temporary_files, write_bytes
 
-# The largest file, the training images, has 47,040,016 bytes: nothing bigger is ever unpacked.
+# The largest file, the training images, has 47,040,016 bytes: larger ones are never unpacked.
 MAX_FILE_BYTES = 64 * 2**20
 CONNECT_SECONDS, READ_SECONDS = 5, 30
 CLIENT_SECONDS = 300
@@ -34,18 +34,18 @@ logger = logging.getLogger(__name__)
 
 
 class Source(Protocol):
-    """Where files may come from."""
+    """A source of files."""
 
     def fetch(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
         """Yields the name and the content of files that are wanted.
 
         Raises:
-            SourceError: if it cannot go on.
+            SourceError: if it fails.
         """
 
 
 class SourceError(Exception):
-    """Why a source could not deliver."""
+    """The reason why a source failed."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Folder:
     def fetch(self, wanted: Collection[str]) -> Iterator[tuple[str, bytes]]:
         for filename in list(wanted):
             for candidate in (Path(self.path, filename), Path(self.path, f"{filename}.gz")):
-                # `wanted` shrinks as files are accepted; a refused one has a second candidate.
+                # `wanted` shrinks as files are accepted; a refused file may have another candidate.
                 if filename in wanted and candidate.is_file():
                     yield filename, _read(candidate)
         if wanted:
@@ -95,7 +95,7 @@ class HttpsMirror:
                 yield filename, _gunzip(self._download(f"{filename}.gz", folder))
 
     def _download(self, filename, folder):
-        import pooch  # here, because it takes long to import and is rarely needed
+        import pooch  # here, because its import is slow and rarely needed
         import requests
 
         pooch.get_logger().setLevel("WARNING")
@@ -104,7 +104,7 @@ class HttpsMirror:
         )
         url = f"{self.address}/{filename}"
         try:
-            # No hash here: ours is of the uncompressed content, checked for all sources alike.
+            # No hash here: the pinned one is of the uncompressed content, for all sources.
             path = pooch.retrieve(url, None, filename, folder, downloader=downloader)
         except (requests.RequestException, OSError, ValueError) as error:
             raise SourceError(_brief(error)) from error
@@ -155,7 +155,7 @@ class DebianPackage:
         try:
             _run([apt, "download", self.package], folder)
         except SourceError:
-            # A new machine has no package lists yet, and only root may update the system's.
+            # A new machine has no package lists, and only root may update the system's.
             lists = Path(folder, "apt")
             (lists / "lists" / "partial").mkdir(parents=True)
             own = ["-o", f"Dir::State={lists}", "-o", f"Dir::Cache={lists}"]
@@ -177,19 +177,19 @@ def fetch_files(
 
     Args:
         files: a `DatasetFiles`.
-        sources: asked in order for what is still missing, after the cache.
+        sources: asked in order for missing files, after the cache.
         data_dir: the cache; by default `default_data_dir()`.
 
     Returns:
         A dictionary from file name to the uncompressed bytes.
 
     Raises:
-        RunError: if a file cannot be had from any source; the message lists each source with its
-            reason and says how to place the files by hand.
+        RunError: if no source has a file; the message lists the reason of each source, and how to
+            place the files by hand.
     """
     data_dir = Path(data_dir or default_data_dir()).expanduser()
     cache = data_dir / files.name
-    # Users who place files by hand need not know about the subfolder.
+    # Files placed by hand need not be in the subfolder.
     cached = (Folder(cache), Folder(data_dir))
     wanted = dict(files.sha256)
     found, reasons = {}, []
@@ -217,14 +217,14 @@ def fetch_files(
 def _keep(content, path):
     try:
         write_bytes(path, content)
-        # Other runs may be writing here too; what is an hour old has no writer any more.
+        # Other runs may be writing here too, but not for an hour.
         remove_temporary_files(path.parent, older_than=3600)
     except RunError as error:
-        logger.warning("No copy of %s is kept, the next run fetches it again: %s", path.name, error)
+        logger.warning("%s is not cached, so the next run fetches it again: %s", path.name, error)
 
 
 def _advice(files, cache, reasons):
-    lines = [f"The {files.name} data could not be had from any source:"]
+    lines = [f"The {files.name} data could not be fetched from any source:"]
     lines += [f"  - {reason}" for reason in reasons]
     lines.append(
         f"Put {', '.join(files.sha256)} (raw or .gz) into {cache}, or name "
@@ -242,7 +242,7 @@ def _read(path):
 
 
 def _gunzip(content):
-    """The unpacked bytes; a broken archive yields nothing, so that its hash is refused."""
+    """The unpacked bytes; of a broken archive none, so that the hash is refused."""
     try:
         with gzip.open(io.BytesIO(content)) as file:
             return file.read(MAX_FILE_BYTES)
@@ -255,7 +255,7 @@ def _gzipped(wanted):
 
 
 def _members(archive, folder, wanted):
-    """The wanted files of a tar archive, read in memory: no path in it can lead anywhere."""
+    """The wanted files of a tar archive, read in memory, so that its paths cannot do harm."""
     for filename in list(wanted):
         member = archive.extractfile(f"{folder}/{filename}")
         if member is None:

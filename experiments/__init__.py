@@ -1,1 +1,1 @@
-"""A folder of results: where its files are, what is remembered, what is made and drawn."""
+"""A folder of results: its files, its record and lock, its networks, tables and figures."""

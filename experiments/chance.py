@@ -1,4 +1,4 @@
-"""What may be chance: accuracies without looking at the examples, and of few of them."""
+"""Chance: the accuracy of a constant prediction, and the uncertainty from few test examples."""
 
 import math
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Chance:
-    """What is right without looking at the examples: always answering the commonest class.
+    """The accuracy of always predicting the most frequent class.
 
     Attributes:
-        share: its share of the test examples.
+        share: of that class among the test examples.
         num_test: the number of test examples.
     """
 
@@ -29,8 +29,8 @@ class Chance:
 
 
 def half_interval(accuracy: float, num_test: int) -> float:
-    """Half the 95 % interval of an accuracy on so many test examples (binomial); where all or none
-    are right, how far the truth may be away (the rule of three)."""
+    """Half the 95 % interval of an accuracy on so many test examples (binomial); for accuracies of
+    0 and 1 by the rule of three."""
     if accuracy in (0, 1):
         return min(3 / num_test, 1)
     return 1.96 * math.sqrt(accuracy * (1 - accuracy) / num_test)

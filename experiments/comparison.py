@@ -1,7 +1,7 @@
-"""Every method at every sparsity: pruned, trained where the method says so, tested, kept.
+"""Prunes, retrains and tests a network for every method and sparsity.
 
-`metrics.csv` is the memory: a network that has its row there is never pruned, trained or tested
-again, as long as all that it depends on is the same; rows of other settings stay beside it.
+`metrics.csv` stores the results: a network with a row there is not pruned, trained or tested again
+as long as everything that it depends on is the same. Rows of other settings are kept.
 """
 
 import dataclasses
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 def chosen_methods(
     config: "ExperimentConfig", reference: "Sequence[Method]" = methods.REFERENCE
 ) -> "list[Method]":
-    """The methods of a run: the reference first, as far as the network can be pruned by it, and
-    random pruning as a floor of every granularity."""
-    asked = [methods.parse(text) for text in config.methods]
-    others = [method for method in asked if method not in methods.REFERENCE]
+    """The methods of a run: the reference methods first, as far as the network can be pruned by
+    them, and random pruning of every granularity as a floor."""
+    requested = [methods.parse(text) for text in config.methods]
+    others = [method for method in requested if method not in methods.REFERENCE]
     floors = [methods.Method(method.granularity, "random") for method in (*reference, *others)]
     return list(dict.fromkeys((*reference, *others, *floors)))
 
@@ -45,10 +45,11 @@ def chosen_methods(
 def wanted_keys(
     config: "ExperimentConfig", reference: "Sequence[Method]", checkpoint: str
 ) -> "list[NetworkKey]":
-    """The `NetworkKey`s of all networks of a run, for each method and in it for each `k`.
+    """The `NetworkKey`s of all networks of a run, for each method and each `k`.
 
-    What pruned networks are compared with is among them, asked for or not: the untouched dense
-    network, called `baseline` where some method trains, and the control of each method that does.
+    They include the references of pruned networks, even if 0 is not among the requested sparsities:
+    the untouched dense network, called `baseline` if some method retrains, and the control of each
+    method that does.
     """
     chosen = chosen_methods(config, reference)
     trains = any(method.trains for method in chosen)
@@ -67,7 +68,8 @@ def is_known(
     checkpoint: str,
 ) -> bool:
     """Whether all networks of a run have been made and tested before."""
-    return not _left(wanted_keys(config, reference, checkpoint), MetricsStore(paths.metrics), paths)
+    wanted = wanted_keys(config, reference, checkpoint)
+    return not _missing(wanted, MetricsStore(paths.metrics), paths)
 
 
 def compare(
@@ -78,55 +80,55 @@ def compare(
     paths: "ArtifactPaths",
     checkpoint: str,
 ) -> pd.DataFrame:
-    """Prunes to every sparsity by every method, and tests every network that is not known yet.
+    """Prunes to every sparsity by every method, and tests every network that has no row yet.
 
     Args:
         config: the `ExperimentConfig`.
         networks: the `Networks` of the experiment.
         dense: the weights of the kept checkpoint.
         rankings: those of the reference methods, by `Method`.
-        paths: where the table and the networks are kept.
+        paths: of the table and the networks.
         checkpoint: SHA-256 of the kept checkpoint.
 
     Returns:
         The rows of `metrics.csv` that belong to this run, in the order of `wanted_keys`.
     """
-    memory = MetricsStore(paths.metrics)
+    store = MetricsStore(paths.metrics)
     wanted = wanted_keys(config, networks.reference, checkpoint)
-    left = _left(wanted, memory, paths)
-    if left:
-        _make_and_test(left, wanted, memory, config, networks, dense, rankings, paths)
-    echo(_done(len(left), len(wanted)))
-    rows = memory.rows(key.digest for key in wanted)
-    for text in [*remarks(rows), *_chance(config, rows, networks.dataset)]:
+    missing = _missing(wanted, store, paths)
+    if missing:
+        _make_and_test(missing, wanted, store, config, networks, dense, rankings, paths)
+    echo(_done(len(missing), len(wanted)))
+    rows = store.rows(key.digest for key in wanted)
+    for text in [*notes_on(rows), *_chance(config, rows, networks.dataset)]:
         echo(text)
     return rows
 
 
 def _chance(config, rows, dataset):
-    """What must be said of a model that was taken as it is and does not know the data."""
+    """A note on a saved model that is no better than chance on the data."""
     if config.epochs:
         return []
     accuracy = baseline_of(rows)["test_accuracy"]
     if not Chance.of(dataset.test.labels).explains(accuracy):
         return []
     return [
-        f"Note: the model as it is has {100 * accuracy:.2f} % right, no more than chance; are the "
-        "examples scaled, and the classes numbered, as when it was trained?"
+        f"Note: the model's test accuracy is {100 * accuracy:.2f} %, no better than chance; are "
+        "the examples scaled, and the classes numbered, as when it was trained?"
     ]
 
 
 def _done(made, wanted):
-    """What is said of the networks of a run, of which so many have been made and tested now."""
+    """A sentence on the numbers of networks that were made and tested, now and before."""
     if not made:
         return f"{pluralize(wanted, 'network')}, all tested before."
     before = f"; {wanted - made:,} more were tested before" if made < wanted else ""
     return f"Pruned and tested {pluralize(made, 'network')}{before}."
 
 
-def _make_and_test(left, wanted, memory, config, networks, dense, rankings, paths):
-    """Makes and tests the networks of the recipes in `left`; each is remembered at once."""
-    # Only here TensorFlow is needed: a rerun that only draws does without.
+def _make_and_test(missing, wanted, store, config, networks, dense, rankings, paths):
+    """Makes and tests the networks of the keys in `missing`; each is stored at once."""
+    # Only here TensorFlow is needed: a rerun that only draws does not import it.
     from .network_diagnostics import DiagnosticsWriter
     from .network_metrics import NetworkTests
     from .pruned_networks import PrunedNetworks
@@ -136,34 +138,34 @@ def _make_and_test(left, wanted, memory, config, networks, dense, rankings, path
     test = NetworkTests(networks, dense)
     digests = {key.method: key.digest for key in controls}
     page_data = DiagnosticsWriter(paths, networks, dense, test.of_dense[1], digests)
-    with progress(total=len(left), unit="network") as bar:
-        for key in left:
+    with progress(total=len(missing), unit="network") as bar:
+        for key in missing:
             bar.set_description(key.method.name, refresh=False)
             begun, kept = time.perf_counter(), made.is_kept(key)
             weights = made.pruned(key)
             measured, answers = test(weights)
-            # Before the row: what has one is not tested again.
+            # Before the row: a network with a row is not tested again.
             page_data.add(key, weights, answers)
-            # What was trained in another run took a time that nobody knows any more.
+            # The time of a network that was trained in an earlier run is not known.
             seconds = None if kept else time.perf_counter() - begun
-            memory.add(_row(config, key, measured, seconds))
+            store.add(_row(config, key, measured, seconds))
             if key.trains:
-                echo(_line(memory[key.digest]))
+                echo(_line(store[key.digest]))
             bar.update()
 
 
-def _left(wanted, memory, paths):
-    """The recipes whose networks have to be made or tested."""
-    return [key for key in wanted if not _is_done(key, memory, paths)]
+def _missing(wanted, store, paths):
+    """The keys of networks that have to be made or tested."""
+    return [key for key in wanted if not _is_done(key, store, paths)]
 
 
-def _is_done(key, memory, paths):
-    """Whether a network has been tested, and is still there if it was trained."""
-    return key.digest in memory and (not key.trains or paths.network(key).exists())
+def _is_done(key, store, paths):
+    """Whether a network has been tested and, if it was trained, its file exists."""
+    return key.digest in store and (not key.trains or paths.network(key).exists())
 
 
 def _row(config, key, measured, seconds):
-    """What is known of a network, and by what settings it was made."""
+    """The row of a network: its metrics, and the settings that it was made with."""
     return {
         "experiment": config.experiment_id,
         **{name: getattr(config, name) for name in training_settings()},
@@ -179,8 +181,8 @@ def _row(config, key, measured, seconds):
     }
 
 
-def remarks(rows: pd.DataFrame) -> list[str]:
-    """What readers of the table must know of its methods, a sentence each.
+def notes_on(rows: pd.DataFrame) -> list[str]:
+    """Notes on methods that miss their target sparsity or remove whole layers, a sentence each.
 
     Args:
         rows: a table of networks with `method`, `granularity`, `k`, `sparsity` and a column
@@ -194,35 +196,35 @@ def remarks(rows: pd.DataFrame) -> list[str]:
         if missed:
             most = max(row["sparsity"] for row in missed)
             found.append(f"Note: {shortfalls.of_pattern(method, [r['k'] for r in missed], most)}")
-        gone = [
+        emptied = [
             (row["k"], layer.removeprefix("sparsity_"), row["effective_sparsity"] == 1)
             for layer in layers
             for row in networks
             if row[layer] == 1 and row["k"] < 1
         ]
-        if gone:
-            k, layer, nothing_left = min(gone)
+        if emptied:
+            k, layer, nothing_left = min(emptied)
             sentence = shortfalls.of_layers(method, [layer], k, nothing_left)
             found.append(f"Warning: {sentence}")
     return found
 
 
 def _is_missed(row):
-    """Whether a pattern such as 2:4 allows less than was asked for."""
+    """Whether a pattern such as 2:4 allows less than the target sparsity."""
     return shortfalls.is_missed(row["granularity"], row["sparsity"], row["k"])
 
 
 def _line(row):
-    """What is said of a network that has been trained, in lines of at most 80 characters."""
-    asked = percent(row["k"])
-    reached = f"{100 * row['sparsity']:.2f} % instead of {asked}" if _is_missed(row) else asked
+    """The results of a network that has been trained, in lines of at most 80 characters."""
+    target = percent(row["k"])
+    reached = f"{100 * row['sparsity']:.2f} % instead of {target}" if _is_missed(row) else target
     head = f"{row['method']} at {reached}:" if row["k"] else f"control of {row['method']}:"
     validation = row["valid_accuracy"]
     parts = [f"validation {100 * validation:.2f} %"] if pd.notna(validation) else []
     ratio = row["compression_ratio"]
     parts.append(f"test {100 * row['test_accuracy']:.2f} %")
     if row["k"]:
-        parts.append("nothing left" if math.isinf(ratio) else f"{ratio:.0f}× smaller")
+        parts.append("nothing remains" if math.isinf(ratio) else f"{ratio:.0f}× smaller")
     if pd.notna(row["seconds"]):
         parts.append(f"{row['seconds']:.0f} s")
     body = "  ".join(parts)

@@ -1,4 +1,4 @@
-"""TensorBoard's files in an experiment's folder: what they are called, and how they are removed."""
+"""Names and removal of TensorBoard's files in an experiment's folder."""
 
 import contextlib
 from collections.abc import Collection
@@ -6,12 +6,12 @@ from pathlib import Path
 
 # TensorBoard reads whatever has "tfevents" in its name.
 FILE_NAME = "events.out.tfevents.network-pruning"
-# Where files lie until all are there; by their names TensorBoard overlooks them.
+# The folder of files until all are complete; TensorBoard ignores their names.
 UNFINISHED = ".unfinished"
 
 
 def remove_events(folder: Path, besides: Collection[str] = ()) -> None:
-    """Removes the runs that were written to a folder, but for some; other files stay."""
+    """Removes the runs that were written to a folder, except some; other files are kept."""
     for file in list(folder.glob(f"*/{FILE_NAME}")):
         if file.parent.name not in besides:
             _remove([file], file.parent)
@@ -19,14 +19,14 @@ def remove_events(folder: Path, besides: Collection[str] = ()) -> None:
 
 
 def tidy(folder: Path) -> None:
-    """Removes what was not finished, and the folder if nothing is in it."""
+    """Removes unfinished files, and the folder if it is empty."""
     unfinished = folder / UNFINISHED
     _remove(list(unfinished.glob("*")), unfinished)
     _remove([], folder)
 
 
 def _remove(files, folder):
-    """Removes files, and the folder they were in if nothing else is there."""
+    """Removes files, and their folder if it is empty then."""
     for file in files:
         file.unlink()
     with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""What an export chooses from: networks, what they are compared with, and their data."""
+"""The networks that an export chooses from, their references, and their data."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Reference:
     """A dense network that others are compared with.
 
     Attributes:
-        name: what messages call it.
+        name: for messages.
         valid_accuracy, test_accuracy: on the examples of these splits.
     """
 
@@ -29,10 +29,10 @@ class Network:
     """A network that may be exported.
 
     Attributes:
-        name: what messages and tables call it.
-        living: how many of its numbers are not zero and have an influence.
+        name: for messages and tables.
+        living: the number of its effective parameters.
         valid_accuracy: on the validation examples.
-        trained: whether it was trained since it was pruned, or is as it was trained.
+        trained: whether it has been trained since it was pruned, or was not pruned.
         model: a function that returns it as a compiled Keras model.
         control: the `Reference` with the same further training; None if it is not known.
     """
@@ -47,17 +47,17 @@ class Network:
 
 @dataclass(frozen=True)
 class Source:
-    """What an export needs to know.
+    """The input of an export.
 
     Attributes:
         name: of the experiment, or of the model.
         dataset: the `Dataset`, in the shape that the models take.
-        dense: the `Network` that is the baseline: the dense network or model as it is.
+        dense: the `Network` that is the baseline: the untouched dense network or model.
         networks: the `Network`s to choose from.
         batch_size, learning_rate: of training.
-        moving: the `RandomShift` of the training pixels; None to leave them where they are.
-        compiled: whether XLA is to compile a training step.
-        depends: what the networks and the data are, as JSON takes it: digests.
+        moving: the `RandomShift` of the training pixels; None for no augmentation.
+        compiled: whether XLA compiles a training step.
+        depends: digests of the networks and the data, as JSON-ready values.
     """
 
     name: str
@@ -74,11 +74,11 @@ class Source:
 def check_validation(dataset: Dataset) -> None:
     if dataset.valid is None:
         raise UsageError(
-            "An export is chosen by its accuracy on validation examples, but none are held out; "
-            "give --num_valid a number above 0 when you train (or here, with --model)."
+            "Exports are chosen by their accuracy on validation examples, but none are held out; "
+            "train with --num_valid above 0 (or give it here, with --model)."
         )
 
 
 def random_shift(dataset: Dataset, shape: Sequence[int], shift: int) -> RandomShift | None:
-    """What moves the training pixels; None for no shift."""
+    """The augmentation of the training pixels; None for no shift."""
     return RandomShift(dataset.train.pixels, image_shape(shape), shift) if shift else None

@@ -1,4 +1,4 @@
-"""Which networks an export chooses from: those of an experiment, or a model of the user's own."""
+"""The `Source` of an export: the networks of an experiment, or the user's own model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ def source_of(config: "ExportConfig", paths: ArtifactPaths) -> Source:
     """The `Source` of an `ExportConfig`.
 
     Raises:
-        UsageError: if nothing fits the settings.
+        UsageError: if no network matches the settings.
         RunError: if the experiment is not there, not finished, or damaged.
     """
     return _of_model(config) if config.model else FinishedExperiment(config, paths).source()
@@ -72,8 +72,8 @@ def _of_model(config):
 
 
 def paths_of(config: "ExportConfig") -> ArtifactPaths:
-    """Where an export is written: in the experiment, or in a folder that is called like the model
-    and the first digits of its file's digest.
+    """The paths of an export: in the experiment, or in a folder named after the model and the first
+    digits of its file's digest.
 
     Raises:
         UsageError: if the model's file cannot be read.

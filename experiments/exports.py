@@ -1,4 +1,4 @@
-"""The smallest network that is accurate enough, as files to take away: `exports/`."""
+"""Exports the smallest network that is accurate enough, as files in `exports/`."""
 
 import gzip
 import io
@@ -34,9 +34,9 @@ BATCHES = 1, 256
 
 
 def export(config: "ExportConfig") -> "tuple[dict[str, Any], ArtifactPaths]":
-    """Chooses a network, makes it small, and writes it with a record and a picture.
+    """Chooses a network, quantizes it, and writes it with a record and a figure.
 
-    What was exported before from the same networks with the same settings is not made again.
+    An export of the same networks with the same settings is not made again.
 
     Args:
         config: the `ExportConfig`.
@@ -45,7 +45,7 @@ def export(config: "ExportConfig") -> "tuple[dict[str, Any], ArtifactPaths]":
         The record, as in `export.json`, and the `ArtifactPaths`.
 
     Raises:
-        UsageError, RunError: if it cannot be done; the message says why and what to do.
+        UsageError, RunError: if that is impossible; the message says why and what to do.
     """
     paths = paths_of(config)
     with lock.locked(paths):
@@ -67,12 +67,12 @@ def export(config: "ExportConfig") -> "tuple[dict[str, Any], ArtifactPaths]":
                     raise
                 raise RunError(f"{source.name} cannot be exported: {error}") from error
         else:
-            echo("Nothing to do: this was exported before with the same settings.")
+            echo("Nothing to do: this has been exported with the same settings already.")
     return record, paths
 
 
 def _kept(paths, depends):
-    """The record of an earlier export of the same with all its files; None if there is none."""
+    """The record of the same export from before, if all its files exist; else None."""
     try:
         record = json.loads(paths.export_record.read_text(encoding="utf-8"))
         is_same = record["depends"] == depends and all(
@@ -92,18 +92,18 @@ def _made(config, source, paths, depends):
 
     dense = source.dense.model()
     before = {"npk": npk.to_bytes(dense)}
-    npk.check_loadable(dense)  # or it is not worth the search
+    npk.check_loadable(dense)  # before the search, which takes longer
     search = ModelSelection(source, config)
     for text in _begun(config, source, search):
         echo(text)
     chosen = search.chosen()
-    echo(f"Chosen: {chosen.network.name}, {chosen.how}.")
+    echo(f"Chosen: {chosen.network.name}, {'quantized to ' if chosen.bits else ''}{chosen.how}.")
     contents = {"npk": npk.to_bytes(chosen.model())}
     model = npk.from_bytes(contents["npk"], "The export")
     x = source.dataset.test.images
-    before |= _other_formats(dense, x, config.formats, said=False)
+    before |= _other_formats(dense, x, config.formats, is_reported=False)
     contents |= _other_formats(model, x, config.formats)
-    paths.export_record.unlink(missing_ok=True)  # from here on it would describe other files
+    paths.export_record.unlink(missing_ok=True)  # it would not match the files from here on
     files = {}
     for name in EXPORT_FORMATS:
         path = paths.export(name)
@@ -135,13 +135,13 @@ def _made(config, source, paths, depends):
     }
     save_png(sizes.size_accuracy(record), paths.size_accuracy)
     files[paths.size_accuracy.name] = _described_file(paths.size_accuracy)
-    # Last: what is here before it has been made in full.
+    # Last: a record means that all files are complete.
     write_text(paths.export_record, json.dumps({**record, "files": files}, indent=2) + "\n")
     return record
 
 
 def _begun(config, source, search):
-    """What is looked for, in sentences."""
+    """The reference accuracies of the search, and the heading of its table, as lines."""
     references = {search.reference(n).name: search.reference(n) for n in source.networks}
     examples = pluralize(len(source.dataset.valid), "validation example")
     yield f"Reference for --max_accuracy_drop={config.max_accuracy_drop:g} on {examples}:"
@@ -150,19 +150,19 @@ def _begun(config, source, search):
     unknown = [n.name for n in source.networks if n.control is None]
     if config.experiment_id and unknown:
         yield (
-            f"No control is known of {pluralize(len(unknown), 'network')}: an earlier version made "
-            "them; run the experiment again to train it."
+            f"{pluralize(len(unknown), 'network')} of an earlier version without a control; run "
+            "the experiment again to train it."
         )
-    yield "Validation accuracies, sizes with ~ estimated:"
+    yield "Bits per weight, file size (~ estimated), validation accuracy:"
 
 
 def _described_file(path):
     return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 
-def _other_formats(model, examples, formats, said=True):
-    """A model as the bytes of a Keras file and, if asked for, of a LiteRT file that answers the
-    same; if it cannot be had, that is said."""
+def _other_formats(model, examples, formats, is_reported=True):
+    """A model as the bytes of a Keras file and, if requested, of a LiteRT file with the same
+    outputs; a failed conversion is reported."""
     from ..compression import runtimes
 
     with tempfile.TemporaryDirectory() as place:
@@ -176,16 +176,16 @@ def _other_formats(model, examples, formats, said=True):
         content = runtimes.litert_bytes(model)
         expected = runtimes.keras_predict(model)(x)
         if not runtimes.agree(runtimes.interpreter(content)(x), expected):
-            raise ValueError("its answers differ")
+            raise ValueError("its outputs differ")
         found["litert"] = content
     except (ValueError, RuntimeError, MemoryError) as error:
-        if said:
+        if is_reported:
             echo(f"No LiteRT file: this model cannot be converted ({one_line(error, 120)}).")
     return found
 
 
 def _latency(dense, model, images):
-    """Median seconds of an answer: by number of examples, before and after, and runtime."""
+    """Median latencies in seconds, by batch size, before and after, and runtime."""
     from ..compression import runtimes
 
     few = images[:8]
@@ -205,7 +205,7 @@ def _fastest(times):
 
 
 def _described(model, contents, source, accuracies):
-    """What the table tells of a model, by name."""
+    """Sizes and accuracies of a model, by name."""
     from ..pruning.model_measures import size_of
 
     size = size_of(model, source.dataset.shape)

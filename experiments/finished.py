@@ -1,4 +1,4 @@
-"""What a finished experiment's tables answer; without TensorFlow."""
+"""Queries of a finished experiment's tables; without TensorFlow."""
 
 import contextlib
 import json
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from .paths import ArtifactPaths
 
 
-# What reading a folder may end in where somebody has changed something by hand.
+# Errors of reading a folder whose files have been edited by hand.
 FAILURES = (RunError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError)
 
 
 def networks_of_record(paths: "ArtifactPaths", record: dict[str, Any]) -> pd.DataFrame | None:
-    """The rows of `metrics.csv` of an experiment's dense network, the latest of each method and
-    sparsity, in their order; None if there are none, or no unpruned one."""
+    """The rows of `metrics.csv` that belong to an experiment's dense network, the latest of each
+    method and sparsity, in their order; None if there are none, or no unpruned one."""
     metrics = csv.read_metrics(paths.metrics)
     if metrics is None or "dataset" not in metrics:
         return None
@@ -34,11 +34,11 @@ def networks_of_record(paths: "ArtifactPaths", record: dict[str, Any]) -> pd.Dat
         & (metrics["seed"] == record["settings"].get("seed", 0))
     ]
     rows = rows.drop_duplicates(["method", "k"], keep="last").reset_index(drop=True)
-    rows = in_order(rows, asked_methods(record["settings"]))
+    rows = in_order(rows, requested_methods(record["settings"]))
     return rows if (rows["k"] == 0).any() else None
 
 
-def asked_methods(settings: Mapping[str, Any]) -> tuple[str, ...]:
+def requested_methods(settings: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of the methods of a run, in the order of its tables."""
     return (*(method.name for method in REFERENCE), *(settings.get("methods") or ()))
 
@@ -47,14 +47,14 @@ def summary_of(paths: "ArtifactPaths") -> pd.DataFrame | None:
     """The summary of several seeds; None if there is none, or none of the dense network.
 
     Raises:
-        RunError: if it cannot be understood.
+        RunError: if it cannot be read.
     """
     if not paths.summary.exists():
         return None
     try:
         summary = pd.read_csv(paths.summary, keep_default_na=False, na_values=[""])
         limits = [name for name in summary if name.endswith(("_low", "_high"))]
-        # Earlier versions wrote an interval of two seeds, too.
+        # Earlier versions wrote an interval of two seeds as well.
         summary[limits] = summary[limits].mask(summary["seeds"] < FEWEST_SEEDS)
         return summary if (summary["k"] == 0).any() else None
     except (OSError, ValueError, KeyError) as error:
@@ -73,12 +73,12 @@ def settings_of_seeds(paths: "ArtifactPaths") -> dict[str, Any]:
                 "experiment_id": paths.root.name,
                 "output_dir": str(paths.root.parent),
             }
-    raise RunError(f"{paths.replicates} holds no experiments any more.")
+    raise RunError(f"{paths.replicates} has no experiments any more.")
 
 
 def best_at(rows: pd.DataFrame, k: float) -> pd.Series | None:
-    """The network at a sparsity with the best validation accuracy, or, where nothing was held out,
-    test accuracy; None if none has removed as much: patterns such as 2:4 may allow less."""
+    """The network at a sparsity with the best validation accuracy (test accuracy if no examples
+    were held out); None if none reached it: patterns such as 2:4 may allow less."""
     rows = rows[(rows["k"] == k) & (rows["sparsity"] >= k - CLEARLY_LESS)]
     rows = rows[rows["test_accuracy"].notna()]
     column = "valid_accuracy" if rows["valid_accuracy"].notna().any() else "test_accuracy"

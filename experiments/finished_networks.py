@@ -1,4 +1,4 @@
-"""The networks of a finished experiment, for those who export them."""
+"""The networks of a finished experiment, for export."""
 
 from collections.abc import Iterable
 from functools import cached_property, partial
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class FinishedExperiment:
-    """A finished experiment, from which something is exported."""
+    """A finished experiment whose networks can be exported."""
 
     def __init__(self, config: "ExportConfig", paths: "ArtifactPaths") -> None:
         self.config, self.paths, self._ranked = config, paths, {}
@@ -40,7 +40,7 @@ class FinishedExperiment:
         changed = folder.changes(settings, dataset, self.record)
         if changed:
             raise RunError(
-                f"{self.paths.root} was trained with something else than what is here now: "
+                f"{self.paths.root} was trained with other data or code than there are now: "
                 f"{', '.join(changed)}."
             )
         check_validation(dataset)
@@ -83,26 +83,26 @@ class FinishedExperiment:
         )
 
     def _read_table(self):
-        """The rows of `metrics.csv` about networks of the kept checkpoint, the dense one too, with
-        `trained`, whether a network was trained further and thus has a file of its own."""
+        """The rows of `metrics.csv` on the kept checkpoint's networks, including the dense one,
+        with `trained`, whether a network was trained further and thus has a file of its own."""
         metrics = csv.read_metrics(self.paths.metrics)
         checkpoint, seed = self.record["checkpoint_sha256"], self.settings.seed
         if metrics is not None:
             metrics = metrics[(metrics["checkpoint"] == checkpoint) & (metrics["seed"] == seed)]
         if metrics is None or not (metrics["k"] == 0).any():
             raise RunError(
-                f"{self.paths.metrics} knows no network of this experiment; run the experiment to "
+                f"{self.paths.metrics} has no network of this experiment; run the experiment to "
                 "its end, then export."
             )
         return metrics.assign(trained=controls.is_trained(metrics))
 
     def _is_there(self, row):
-        """Whether a network can be had: one that was trained may have been removed."""
+        """Whether a network is available: the file of a trained one may have been removed."""
         return not row["trained"] or self._path(row).exists()
 
     def _with_control(self, rows):
-        """The rows of networks that were trained further and whose control is known, which is among
-        them: others would only have to be as good as the baseline, and would be chosen for that.
+        """The rows of networks that were trained further and whose control is known, including the
+        controls. Others would be compared with the baseline, which is easier to match.
 
         Raises:
             UsageError: if there is none.
@@ -117,7 +117,7 @@ class FinishedExperiment:
                 "the experiment again, which trains it, or leave --reference out."
             )
         raise UsageError(
-            "--reference=control: none of these networks was trained further, so that there is no "
+            "--reference=control: none of these networks was trained further, so there is no "
             "control; leave --reference out."
         )
 
@@ -165,8 +165,7 @@ class FinishedExperiment:
                 return self.networks.read(path)
             except RunError as error:
                 raise RunError(
-                    f"{path} is damaged; remove it and run the experiment again, which makes it "
-                    "anew."
+                    f"{path} is damaged; remove it and run the experiment again to make a new one."
                 ) from error
         if row["k"] == 0:
             return self._dense
@@ -184,31 +183,30 @@ class FinishedExperiment:
 
 
 def _is_control(row):
-    """Whether a row is of a control, which is exported where it is asked for, or as a reference."""
+    """Whether a row is of a control, which is exported only if it is chosen or the reference."""
     return row["k"] == 0 and row["trained"]
 
 
 def _name(row):
-    """What messages call the network of a row."""
+    """The name of a row's network in messages."""
     if row["k"] > 0:
         return f"{row['method']} at {percent(row['k'])}"
     return f"control of {row['method']}" if _is_control(row) else DENSE
 
 
-def known_rows(rows: Iterable[dict[str, Any]], asked: str | None) -> list[dict[str, Any]]:
-    """The rows of methods that are known here: others are of plugins that the last run of the
-    experiment was not given.
+def known_rows(rows: Iterable[dict[str, Any]], requested: str | None) -> list[dict[str, Any]]:
+    """The rows of methods that are known; others need plugins that are not loaded.
 
     Args:
         rows: of `metrics.csv`, as dictionaries.
-        asked: the method that is to be exported; None for any.
+        requested: the method to export; None for any.
 
     Raises:
-        UsageError: if it is one that is not known.
+        UsageError: if that method is not known.
     """
     unknown = [m for m in dict.fromkeys(row["method"] for row in rows) if not _is_known(m)]
-    if asked in unknown:
-        raise UsageError(f"--method: {asked} is of a plugin; name its module with --plugins.")
+    if requested in unknown:
+        raise UsageError(f"--method: {requested} is of a plugin; name its module with --plugins.")
     if unknown:
         echo(f"Left out, because they need --plugins: {', '.join(unknown)}.")
     return [row for row in rows if row["method"] not in unknown]
@@ -229,7 +227,7 @@ def _finished_record(paths, config):
     seeds = sorted(place.name for place in paths.replicates.glob("*/") if place.is_dir())
     if record is None and seeds:
         raise UsageError(
-            f"{paths.root} is of several seeds; choose one: --output_dir={paths.replicates} "
+            f"{paths.root} has several seeds; choose one: --output_dir={paths.replicates} "
             f"--experiment_id={seeds[0]}."
         )
     if record is None:
@@ -238,5 +236,5 @@ def _finished_record(paths, config):
             f"folder with --output_dir (now {config.output_dir})."
         )
     raise RunError(
-        f"{paths.root} is not trained to its end; run the experiment again, then export."
+        f"{paths.root} has not been trained to its end; run the experiment again, then export."
     )

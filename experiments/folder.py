@@ -1,13 +1,13 @@
-"""One experiment's folder: what it was made with, how it is replaced.
+"""One experiment's folder: its record, and its replacement.
 
-The rules that keep everything safe from crashes and other runs:
+Rules that protect it from crashes and other runs:
 
 - One process at a time works in a folder: `lock.locked`.
-- `config.json`, the record, is written first. A folder with content but without it is somebody
-  else's and is never written to.
-- `--force_train` works in a folder of its own inside, and only a complete experiment moves out of
-  it: `replace`. A move that was cut short is finished by the next run.
-- Only files that `ArtifactPaths` knows are ever removed, one by one.
+- `config.json`, the record, is written first. A folder with content but without a record is not an
+  experiment and is never written to.
+- `--force_train` works in a folder of its own inside, and only a complete experiment is moved out
+  of it: `replace`. The next run finishes a move that was interrupted.
+- Only files that `ArtifactPaths` lists are ever removed, one by one.
 """
 
 import json
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 
 def tidy(paths: "ArtifactPaths") -> None:
-    """Repairs what a killed run has left: removes half-written files, finishes a replacement.
+    """Repairs the folder after a killed run: removes half-written files, finishes a replacement.
 
     Raises:
-        RunError: if the folder holds files but no record, or links where its own folders belong:
-            it is somebody else's.
+        RunError: if the folder has files but no record, or links in place of its own folders: it is
+            not an experiment.
     """
     for folder in (paths.retraining, paths.retrained):
         if folder.root.is_symlink():
@@ -44,7 +44,7 @@ def tidy(paths: "ArtifactPaths") -> None:
     if paths.retrained.config.exists():
         _move_out(paths)
     paths.retrained.remove_files()
-    # The page may be of several seeds; filelock puts files beside a lock that it takes over.
+    # The page may be that of several seeds; filelock makes files beside a lock that it takes over.
     own = (paths.lock.name, paths.replicates.name, paths.report.name)
     names = [file.name.partition(f"{paths.lock.name}.")[0] for file in paths.root.iterdir()]
     if not paths.config.exists() and any(name and name not in own for name in names):
@@ -58,7 +58,7 @@ def read_record(paths: "ArtifactPaths") -> dict[str, Any] | None:
     """The record in `config.json`, or None if there is none yet.
 
     Raises:
-        RunError: if it cannot be understood.
+        RunError: if it cannot be read.
     """
     try:
         record = json.loads(paths.config.read_text(encoding="utf-8"))
@@ -68,14 +68,14 @@ def read_record(paths: "ArtifactPaths") -> dict[str, Any] | None:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(
-            f"{paths.config} is damaged, so nobody knows how this experiment was trained. Restore "
+            f"{paths.config} is damaged, so the settings of this experiment are not known. Restore "
             "it, or choose another --experiment_id."
         ) from error
     return record
 
 
 def write_record(paths: "ArtifactPaths", record: dict[str, Any]) -> None:
-    """Writes the record; `checkpoint_sha256` is in it once training has finished."""
+    """Writes the record; it has `checkpoint_sha256` once training has finished."""
     write_text(paths.config, json.dumps(record, indent=2) + "\n")
 
 
@@ -85,7 +85,7 @@ def is_finished(record: dict[str, Any]) -> bool:
 
 
 def changes(config: "ExperimentConfig", dataset: "Dataset", record: dict[str, Any]) -> list[str]:
-    """What would train differently now than when the record was written, as texts."""
+    """The differences in training between now and when the record was written, as texts."""
     now = {
         "dataset_sha256": dataset.digest,
         "model_sha256": model_sha256(config),
@@ -95,7 +95,7 @@ def changes(config: "ExperimentConfig", dataset: "Dataset", record: dict[str, An
 
 
 def code_of(config: "ExperimentConfig") -> dict[str, str]:
-    """Digests of the plugins' code that data set and model come from, by flag; none of ours."""
+    """Digests of the code of plugins that provide data set and model, by flag."""
     digests = {}
     if not is_file(config.dataset):
         digests["--dataset"] = plugins.source_digest(LOADERS.function(config.dataset))
@@ -107,7 +107,7 @@ def code_of(config: "ExperimentConfig") -> dict[str, str]:
 
 
 def model_sha256(config: "ExperimentConfig") -> str | None:
-    """The digest of the file that the model comes from; None where it comes from none.
+    """The digest of the model's file; None if the model is not a file.
 
     Raises:
         RunError: if it cannot be read.
@@ -121,11 +121,11 @@ def model_sha256(config: "ExperimentConfig") -> str | None:
 
 
 def other_sources(now: dict[str, Any], record: dict[str, Any]) -> list[str]:
-    """What has another content now than when the record was written, as texts.
+    """Data, model and plugins whose content differs from when the record was written, as texts.
 
     Args:
-        now: what a record would hold now, or another record.
-        record: of an experiment; those of versions that did not note the code say nothing of it.
+        now: a record's entries as of now, or another record.
+        record: of an experiment; records of early versions have no digests of code.
     """
     changed = []
     if record.get("dataset_sha256") != now["dataset_sha256"]:
@@ -142,10 +142,8 @@ def other_sources(now: dict[str, Any], record: dict[str, Any]) -> list[str]:
 def workplace(
     config: "ExperimentConfig", dataset: "Dataset", paths: "ArtifactPaths"
 ) -> "tuple[ArtifactPaths, dict[str, Any] | None]":
-    """The folder in which this run trains and reports, and its record (None where it is new).
-
-    That is the experiment itself, or the folder inside it where `--force_train` makes its
-    replacement.
+    """The folder that this run writes to, and its record (None if it is new): the experiment's, or
+    the folder inside it where `--force_train` makes the replacement.
 
     Raises:
         RunError: if the experiment was trained with other settings and may not be replaced.
@@ -165,7 +163,7 @@ def workplace(
 
 
 def _retraining_record(config, dataset, paths):
-    """The record of a replacement that was begun with the same settings; another is removed."""
+    """The record of an unfinished replacement with the same settings; another one is removed."""
     record = read_record(paths.retraining)
     if record and changes(config, dataset, record):
         paths.retraining.remove_files()
@@ -174,14 +172,14 @@ def _retraining_record(config, dataset, paths):
 
 
 def replace(paths: "ArtifactPaths") -> None:
-    """Puts the complete experiment in `retraining` in the place of the old one."""
+    """Replaces the old experiment by the complete one in `retraining`."""
     check_writes()
-    paths.retraining.root.rename(paths.retrained.root)  # from here on it will be finished
+    paths.retraining.root.rename(paths.retrained.root)  # later runs finish the move from here on
     _move_out(paths)
 
 
 def _move_out(paths):
-    """Moves the new files over the old ones; can be begun again after having been cut short."""
+    """Moves the new files over the old ones; can be repeated after an interruption."""
     new = paths.retrained
     settings, moved = read_record(new)["settings"], set()
     for file in new.files():
@@ -194,22 +192,21 @@ def _move_out(paths):
     check_writes()
     paths.training_state.unlink(missing_ok=True)
     paths.remove_stale_pictures(settings["k_vals"], settings["epochs"])
-    _remove_what_is_of_old_weights(paths, moved)
+    _remove_files_of_old_weights(paths, moved)
     paths.remove_exports()
     event_files.remove_events(paths.tensorboard)
-    # The record goes last: while it lies in `retrained`, the move is not complete.
+    # The record is moved last: as long as it is in `retrained`, the move is not complete.
     check_writes()
     new.config.replace(paths.config)
     new.remove_files()
 
 
-def _remove_what_is_of_old_weights(paths, new):
-    """Removes the trained networks that the new table does not know, and what pages show of such:
-    their dense one is gone.
+def _remove_files_of_old_weights(paths, new):
+    """Removes trained networks and diagnostics that do not belong to the new dense network.
 
     Args:
-        paths: where the experiment is.
-        new: files of the new one: a control of several rounds goes on from one without a row.
+        paths: of the experiment.
+        new: files of the new experiment: a control of several rounds continues one without a row.
     """
     metrics = csv.read_metrics(paths.metrics)
     if metrics is None:
@@ -230,7 +227,7 @@ def checkpoint_sha256(path: str | PathLike) -> str:
         return file_sha256(path)
     except OSError as error:
         raise RunError(
-            f"{path} cannot be read ({error.strerror}); restore it, or train anew with "
+            f"{path} cannot be read ({error.strerror}); restore it, or train again with "
             "--force_train."
         ) from error
 
@@ -244,5 +241,5 @@ def check_checkpoint(paths: "ArtifactPaths", record: dict[str, Any]) -> None:
     if checkpoint_sha256(paths.best_weights) != record["checkpoint_sha256"]:
         raise RunError(
             f"{paths.best_weights} is not the checkpoint that training ended with: it is damaged "
-            "or another file. Restore it, or train anew with --force_train."
+            "or another file. Restore it, or train again with --force_train."
         )

@@ -1,12 +1,12 @@
-"""Means of several seeds, with their intervals."""
+"""Means over several seeds, with confidence intervals."""
 
 from typing import Any
 
 import pandas as pd
 
-# Of two seeds the interval of Student's t is nine times as wide as they lie apart: it says nothing.
+# For two seeds the interval of Student's t is useless: nine times as wide as their difference.
 FEWEST_SEEDS = 3
-# Where a quantity must lie.
+# The ranges of quantities.
 BOUNDS = {
     "test_accuracy": (0, 1),
     "test_cross_entropy": (0, None),
@@ -20,8 +20,8 @@ BOUNDS = {
 
 def mean_and_interval(values: Any, bounds: tuple[float | None, float | None]) -> pd.DataFrame:
     """Columns `mean`, `sd`, `low` and `high` of grouped values: mean, sample standard deviation and
-    the limits of the 95 % interval of Student's t, cut off at the bounds; missing where a value is,
-    the limits also where there are fewer than three values.
+    the limits of the 95 % interval of Student's t, clipped to the bounds. They are missing if a
+    value is; the limits also if there are fewer than three values.
     """
     from scipy.stats import t
 

@@ -1,12 +1,12 @@
 """One process at a time works in a folder; a lock that is not renewed is taken over.
 
-The lock is a lease of filelock's: its holder touches the file every few seconds. Whoever has
-watched it for a minute without seeing that takes it over, whatever machine it names; a lock of a
-process of this machine that has died is taken over at once. Each process watches by its own clock,
-and the age of a lock is that by the clock of its file system: no machines need to agree on a time.
+The lock is a lease of filelock: its holder touches the file every few seconds. A process that has
+watched it for a minute without a renewal takes it over, whatever machine it is of; a lock of a dead
+process of this machine is taken over at once. Each process measures time by its own clock, and the
+age of a lock by the clock of its file system, so clocks of machines need not agree.
 
-A process that was stopped for so long, and then goes on, has lost its lock: before a file of its
-own would replace another it notices and raises, and its heartbeat ends it where it writes nothing.
+A process that is suspended for that long and then resumes has lost its lock. It raises before it
+would replace a file, and its heartbeat ends it if it writes nothing.
 """
 
 import contextlib
@@ -21,23 +21,23 @@ from typing import Any
 
 from ..utils import RunError, echo, writes_checked
 
-# When a lock that is not renewed counts as abandoned, and how often its holder renews it. All
-# processes that share a folder must agree on the first.
+# When a lock that is not renewed counts as abandoned, and how often its holder renews it. The first
+# must be the same for all processes that share a folder.
 LEASE_S, RENEWED_EVERY_S = 60.0, 5.0
 
 
 @contextlib.contextmanager
 def locked(paths: Any, flag: str = "--experiment_id", patience: float = 0.3) -> Iterator[None]:
-    """Holds a folder, made if need be, for this process alone.
+    """Locks a folder for this process, and makes it if necessary.
 
     Args:
         paths: with `root` and `lock`.
-        flag: what gives the folder another name.
+        flag: the flag that gives the folder another name.
         patience: how many seconds to wait for another process that renews its lock.
 
     Raises:
-        RunError: if another process holds it; the message names the host, the process and since
-            when. Within the block, from what would write a file after the lock has been lost.
+        RunError: if another process has locked it; the message names the host, the process and the
+            time. Within the block, if a file is to be written after the lock has been lost.
     """
     import filelock
 
@@ -68,17 +68,17 @@ def locked(paths: Any, flag: str = "--experiment_id", patience: float = 0.3) -> 
     finally:
         lease.release()
         with contextlib.suppress(OSError):
-            paths.root.rmdir()  # nothing was written: leave no empty folder behind
+            paths.root.rmdir()  # if nothing was written
 
 
 def wait(paths: Any, seconds: float) -> None:
-    """Waits until nobody works in the folder, at most so long."""
+    """Waits until no process works in the folder, at most so long."""
     with contextlib.suppress(RunError), locked(paths, patience=seconds):
         pass
 
 
 def is_held(paths: Any) -> bool:
-    """Whether another process works in the folder now, as far as can be seen from here."""
+    """Whether another process works in the folder now, as far as this machine can see."""
     import filelock
 
     try:
@@ -115,7 +115,7 @@ def _is_abandoned(lease, lock):
 
 
 def _note_time(lock):
-    """Writes since when the lock is held; filelock reads over it."""
+    """Writes the time of locking, which filelock ignores."""
     with contextlib.suppress(OSError), lock.open("a", encoding="utf-8") as record:
         record.write(f"since={time.time():.0f}\n")
 
@@ -126,13 +126,13 @@ def _check(lease, paths):
     except FileNotFoundError:
         is_ours = False
     except OSError:
-        return  # nobody can tell; the write will say what is wrong with the folder
+        return  # unknown; the write itself will fail if the folder is not writable
     if not is_ours:
         raise RunError(_lost(paths))
 
 
 def _end(paths):
-    """Ends this process from the thread that renews its lock, whatever it does now."""
+    """Ends this process from the thread that renews its lock."""
     print(f"network-pruning: {_lost(paths)}", file=sys.stderr, flush=True)
     os._exit(1)
 
@@ -141,28 +141,29 @@ def _lost(paths):
     return (
         f"The lock of {paths.root} is lost: it was not renewed for {LEASE_S:.0f} seconds, because "
         "this process was stopped or did not reach the folder, or it was removed. Another process "
-        "may work there now, so this one ends and writes nothing more; the same command goes on."
+        "may work there now, so this one ends without writing more; run the same command again to "
+        "continue."
     )
 
 
 def _holder(lock):
-    """The holder as text, from the lock's record: its process id, host and the time it came."""
+    """The holder as text, from the lock's record: its process id, host and time of locking."""
     try:
         record = _record(lock)
         since = float(record.get("since") or lock.stat().st_mtime)
         came = datetime.fromtimestamp(since).astimezone()
         return f"process {record['pid']} on {record['host']} since {came:%Y-%m-%d %H:%M:%S %z}"
     except (OSError, ValueError, KeyError):
-        return "another run"  # it has just ended, or has not yet written its name
+        return "another run"  # it has just ended, or not written its record yet
 
 
 def _of_earlier_versions(lock):
-    """Their locks are not renewed, so that only people know whether they are abandoned."""
-    return f" If that is another machine, and gone, remove {lock.name} there."
+    """Advice on locks of earlier versions: they are not renewed, so they may be abandoned."""
+    return f" If that run is on another machine and has ended, remove {lock.name} there."
 
 
 def _record(lock):
-    """What a lock says of its holder, by name; of earlier versions process and host."""
+    """A lock's record of its holder, by name; in earlier versions process and host."""
     lines = lock.read_text(encoding="utf-8").splitlines()
     named = dict(line.split("=", 1) for line in lines if "=" in line)
     return named or dict(zip(("pid", "host"), lines, strict=False))
@@ -176,7 +177,7 @@ def _age(file):
 
 
 def _is_alive(pid):
-    """Whether a process of this machine is there, by its number as a text."""
+    """Whether a process of this machine exists, by its id as a text."""
     try:
         os.kill(int(pid), 0)
     except PermissionError:

@@ -1,4 +1,4 @@
-"""`metrics.csv` as a memory: a network that has its row there is not made or tested again."""
+"""The stored results in `metrics.csv`: networks with a row are not made or tested again."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,10 +11,11 @@ from ..visualization import csv
 
 
 class MetricsStore:
-    """The rows of `metrics.csv` by the digest of their recipe; every new one is written at once.
+    """The rows of `metrics.csv` by the digest of their key, which the column `recipe` has; every
+    new row is written at once.
 
     Raises:
-        RunError: if there is a file that is not such a table.
+        RunError: if the file is not such a table.
     """
 
     def __init__(self, path: Path) -> None:
@@ -22,11 +23,11 @@ class MetricsStore:
         table = csv.read_metrics(path)
         self._rows = {}
         if table is not None and "dataset" not in table:
-            # Of a version that did not write the settings: it cannot be interpreted alone.
+            # Early versions did not write the settings, which are needed here.
             kept = path.with_name("metrics-of-earlier-version.csv")
             check_writes()
             path.replace(kept)
-            echo(f"{path.name} is of an earlier version: it is kept as {kept.name} and made anew.")
+            echo(f"{path.name} is of an earlier version: it is kept as {kept.name}, and replaced.")
         elif table is not None:
             self._rows = {row["recipe"]: row for row in table.to_dict("records")}
 
@@ -37,12 +38,12 @@ class MetricsStore:
         return self._rows[digest]
 
     def add(self, row: dict[str, Any]) -> None:
-        """Writes the table with this row, in the place of one of the same recipe."""
+        """Writes the table with this row, replacing one of the same key."""
         self._rows[row["recipe"]] = row
         csv.write_metrics(self.path, self._table(self._rows.values()))
 
     def rows(self, digests: Iterable[str]) -> pd.DataFrame:
-        """The rows of these recipes as a table."""
+        """The rows of keys with these digests, as a table."""
         return self._table(self._rows[digest] for digest in digests)
 
     @staticmethod

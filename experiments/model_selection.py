@@ -1,4 +1,4 @@
-"""The smallest network that is accurate enough: which, and with how many bits for each weight."""
+"""Chooses the smallest network that is accurate enough, and its number of bits per weight."""
 
 import math
 from collections.abc import Callable
@@ -28,25 +28,26 @@ if TYPE_CHECKING:
     from .export_networks import Reference, Source
 
 
-# How much worse than asked a network may be before it is quantized.
+# How far below the required accuracy a network may be before it is quantized.
 HOPEFUL_NETWORK = 0.01
-# What quantization-aware training reaches lies between the network's accuracy and that of rounding
-# it, much nearer to the first: by so much of the way, as seen on the reference networks.
+# The expected accuracy after quantization-aware training is between that of the network and that of
+# rounding it: this share of the difference below the network's, as measured on the reference
+# networks.
 OF_ROUNDING = 0.1
-# How much worse than asked that may be to try it.
+# How far below the required accuracy that expectation may be for a trial.
 HOPEFUL = 0.002
-# A network that was not trained since it was pruned gains much more when it is at last.
+# The same for a network that was pruned and not retrained, which gains much more from training.
 HOPEFUL_UNTRAINED = 0.05
-# How often it is tried: as often as so many multiply-adds allow, forwards.
+# The maximum of trials, and of multiply-adds of their forward passes.
 MOST_TRIALS, MOST_MULTIPLY_ADDS = 4, 1e12
-# With how many epochs, if nobody says; of models for which one trial would be too much with as few
-# as these multiply-adds allow to all trials, which take a minute on two cores.
+# The default number of epochs. Models for which one such trial would take too long get as many
+# epochs as these multiply-adds allow for all trials, about a minute on two cores.
 EPOCHS, FEW_MULTIPLY_ADDS = 15, 6e11
-# How many numbers of bits are looked at of a network that has to gain.
+# How many of the smallest numbers of bits are tried for a network that must gain accuracy.
 FEWEST = 2
 FINETUNED = "quantization-aware training"
-# Models are written to see how large they are, as long as this takes about a second: so many
-# parameters, of which those that are not zero count several times.
+# Models up to this size are written to count their bytes, which takes about a second at most: the
+# number of parameters, where nonzero ones count several times.
 EXACT, TIMES_OF_NONZERO = 300_000, 7
 
 
@@ -56,13 +57,13 @@ class Candidate:
 
     Attributes:
         network: the `Network`.
-        bits: for each weight; None for all.
+        bits: per weight; None if it is not quantized.
         finetuned: whether it had quantization-aware training.
         model: a function that returns the Keras model.
         bytes: of the whole `.npk` file.
-        exact: whether these are counted; those of large models are estimated, within five per cent,
-            because writing takes a microsecond and more for each weight.
-        multiply_adds: for one example, if nothing was zero.
+        exact: whether the bytes were counted; for large models they are estimated, within five per
+            cent, because writing takes a microsecond or more per weight.
+        multiply_adds: for one example, as if nothing were zero.
         valid_accuracy, test_accuracy: of the model.
     """
 
@@ -77,7 +78,7 @@ class Candidate:
     test_accuracy: float
 
     def row(self) -> dict[str, Any]:
-        """What is known of it, as JSON takes it."""
+        """A row of the record, as JSON-ready values."""
         return {
             "network": self.network.name,
             "bits": self.bits,
@@ -97,13 +98,13 @@ class Candidate:
 
     @property
     def how(self) -> str:
-        """How its weights are written."""
+        """Its quantization, as text."""
         bits = "not quantized" if self.bits is None else f"{self.bits} bits"
         return f"{bits}, {FINETUNED}" if self.finetuned else bits
 
 
 class ModelSelection:
-    """Looks for the smallest file that is accurate enough, compared with `--reference`. Only
+    """Searches for the smallest file that is accurate enough compared with `--reference`. Only
     validation accuracy decides.
 
     Args:
@@ -111,7 +112,7 @@ class ModelSelection:
         config: the `ExportConfig`.
 
     Attributes:
-        candidates: all that were made.
+        candidates: all `Candidate`s that were made.
     """
 
     def __init__(self, source: "Source", config: "ExportConfig") -> None:
@@ -119,41 +120,42 @@ class ModelSelection:
         self.candidates = []
 
     def chosen(self) -> Candidate:
-        """The smallest `Candidate` that was found to be accurate enough.
+        """The smallest `Candidate` that is accurate enough.
 
-        Of those that may become so when they are trained, one by bisection over the bytes.
+        Those that may become accurate enough by quantization-aware training are tried in a
+        bisection over their bytes.
 
         Raises:
-            RunError: if none of the networks is, which may be where they were named.
+            RunError: if no network is accurate enough, which is possible if the user chose some.
         """
         rounded = self._rounded()
         best = min(filter(self._is_good, rounded), key=attrgetter("bytes"), default=None)
-        left, work = self._hopeful(rounded, best), 0.0
+        untried, work = self._hopeful(rounded, best), 0.0
         for number in range(0 if self.config.finetune_epochs == 0 else MOST_TRIALS):
-            if not left:
+            if not untried:
                 break
-            # Larger files are mostly better ones: what is left is halved with every trial.
-            middle = len(left) // 2
-            work += self._work(left[middle])
+            # Larger files are mostly more accurate: each trial halves the candidates.
+            middle = len(untried) // 2
+            work += self._work(untried[middle])
             if number and work > MOST_MULTIPLY_ADDS:
                 echo(f"No more {FINETUNED}: it would take too long.")
                 break
-            tuned = self._tuned(left[middle])
+            tuned = self._tuned(untried[middle])
             is_good = self._is_good(tuned)
             if is_good and (best is None or tuned.bytes < best.bytes):
                 best = tuned
-            left = left[:middle] if is_good else left[middle + 1 :]
+            untried = untried[:middle] if is_good else untried[middle + 1 :]
         if best is None:
             raise RunError(self._none_is_good())
         return best
 
     def reference(self, network: Network) -> "Reference | Network":
-        """What a network is compared with: the `Reference` with its training, or the baseline."""
+        """The reference of a network: its control, or the baseline."""
         control: Any = network.control
         return control if self.config.reference == "control" else self.source.dense
 
     def least(self, network: Network) -> float:
-        """The validation accuracy that it has to have."""
+        """The validation accuracy that a network must have."""
         return self.reference(network).valid_accuracy - self.config.max_accuracy_drop
 
     def _none_is_good(self):
@@ -163,29 +165,28 @@ class ModelSelection:
         reference = self.reference(network)
         drop = math.ceil(1e4 * (reference.valid_accuracy - reached)) / 1e4
         return (
-            f"None of these networks has {percent(round(self.least(network), 6))} of the "
-            f"validation examples right, as --max_accuracy_drop={self.config.max_accuracy_drop:g} "
-            f"asks ({reference.name}: {percent(reference.valid_accuracy)}); the best has "
-            f"{percent(reached)}. Give --max_accuracy_drop={drop:g}, or name neither --method nor "
-            "--k."
+            f"No network reaches a validation accuracy of {percent(round(self.least(network), 6))},"
+            f" as --max_accuracy_drop={self.config.max_accuracy_drop:g} requires ({reference.name}:"
+            f" {percent(reference.valid_accuracy)}); the best has {percent(reached)}. Give "
+            f"--max_accuracy_drop={drop:g}, or leave out --method and --k."
         )
 
     def _hopeful(self, rounded, best):
-        """Rounded candidates that are smaller and may be good enough after quantization-aware
+        """Rounded candidates that are smaller and may be accurate enough after quantization-aware
         training, by size."""
         limit = math.inf if best is None else best.bytes
         smaller = sorted((c for c in rounded if c.bytes < limit), key=attrgetter("bytes"))
         return [c for c in smaller if c.bits and self._is_hopeful(c)]
 
     def _work(self, candidate):
-        """How many multiply-adds it takes to train it, forwards."""
+        """The multiply-adds of training a candidate, in forward passes."""
         return self._epochs(candidate) * self._work_of_epoch(candidate)
 
     def _work_of_epoch(self, candidate):
         return len(self.source.dataset.train) * candidate.multiply_adds
 
     def _epochs(self, candidate):
-        """With how many it is trained: fewer where not even a single trial would end in time."""
+        """The number of epochs for a candidate: fewer if even one trial would take too long."""
         if self.config.finetune_epochs is not None:
             return self.config.finetune_epochs
         work = self._work_of_epoch(candidate)
@@ -194,13 +195,13 @@ class ModelSelection:
         return max(1, int(FEW_MULTIPLY_ADDS / MOST_TRIALS / work))
 
     def _is_hopeful(self, candidate):
-        """Whether a rounded network may be good enough after quantization-aware training."""
+        """Whether a rounded network may be accurate enough after quantization-aware training."""
         before, rounded = candidate.network.valid_accuracy, candidate.valid_accuracy
         worse = HOPEFUL if candidate.network.trained else HOPEFUL_UNTRAINED
         return before + OF_ROUNDING * (rounded - before) >= self.least(candidate.network) - worse
 
     def tested(self, model: "keras.Model") -> list[float]:
-        """The accuracies of any model for these data, on validation and on test examples."""
+        """The validation and test accuracies of any model of these data."""
         return self._tester(model)(model)
 
     def _tester(self, model):
@@ -211,11 +212,11 @@ class ModelSelection:
         return models.answers_logits(self.source.dense.model())
 
     def _is_good(self, candidate):
-        return candidate.valid_accuracy >= self.least(candidate.network) - 1e-9  # of decimals
+        return candidate.valid_accuracy >= self.least(candidate.network) - 1e-9  # rounding errors
 
     def _rounded(self):
-        """Candidates of the networks that may do, rounded, from the smallest on; until one is good
-        enough and all of the next network that may become so are larger."""
+        """Rounded candidates of the shortlist, from the smallest network on, until one is accurate
+        enough and those of the next network that may become so are all larger."""
         found, best = [], math.inf
         for network in self._shortlist():
             own = self._of_network(network)
@@ -226,8 +227,8 @@ class ModelSelection:
         return found
 
     def _shortlist(self):
-        """Networks that may do, by size, none that is both larger and worse than another, compared
-        with what it has to have."""
+        """Networks that may be accurate enough, by size, without those that are larger than another
+        one and no better relative to their required accuracy."""
         best, found = -math.inf, []
         for network in sorted(self.source.networks, key=lambda n: (n.living, -self._surplus(n))):
             if self._surplus(network) > best:
@@ -236,31 +237,31 @@ class ModelSelection:
         return [n for n in found if self._may_do(n)]
 
     def _may_do(self, network):
-        """Whether it is good enough, or may become so by quantization-aware training."""
+        """Whether a network is accurate enough, or may become so by quantization-aware training."""
         gains = self.config.finetune_epochs != 0 and not network.trained
         worse = HOPEFUL_UNTRAINED if gains else HOPEFUL_NETWORK
         return self._surplus(network) >= -worse
 
     def _surplus(self, network):
-        """By how much a network is better than it has to be."""
+        """By how much a network's accuracy exceeds the required one."""
         return network.valid_accuracy - self.least(network)
 
     def _of_network(self, network):
-        """A network as it is, and rounded to every number of bits; where it has to gain first, only
-        to the fewest, which matter as little as what was removed."""
+        """Candidates of a network: as it is, and rounded to every number of bits; only to the
+        fewest if it must gain accuracy first, when rounding matters as little as pruning."""
         smaller = smaller_model(network)
         test, found = self._tester(smaller), []
         is_good = network.trained or self._surplus(network) >= 0
         every = (None, *self.config.bits) if is_good else self.config.bits[:FEWEST]
         for bits in every:
-            # Made again where it is needed: together they may be too large to keep.
+            # Made again when needed: all of them may be too large for memory.
             again = partial(_rounded_model, network, bits)
             model = quantized(smaller, bits) if bits else smaller
             found.append(self._add(network, bits, False, model, again, test))
         return found
 
     def _tuned(self, candidate):
-        """The same network with the same bits after quantization-aware training."""
+        """A candidate with the same network and bits after quantization-aware training."""
         model = smaller_model(candidate.network)
         training = QATTrainer(
             model,
@@ -296,7 +297,7 @@ class ModelSelection:
 
     @cached_property
     def _targets(self):
-        """What is learned: labels, and what the best network says."""
+        """The targets of training: labels mixed with the soft targets of the best network."""
         if not self.config.distillation:
             return None
         networks = [*self.source.networks, self.source.dense]
@@ -307,7 +308,7 @@ class ModelSelection:
 
 
 def smaller_model(network: Network) -> "keras.Model":
-    """A `Network` as a compiled Keras model without what is gone, behind unchanged inputs."""
+    """A `Network` as a compiled Keras model without dead units, with unchanged inputs."""
     return remove_dead_units(network.model())
 
 
@@ -317,7 +318,7 @@ def _rounded_model(network, bits):
 
 
 class _Tester:
-    """Tests models of one architecture: what is compiled serves all of them."""
+    """Tests models of one architecture, with one compiled function for all of them."""
 
     def __init__(self, model, dataset, logits):
         self.dataset, self.model = dataset, copy_of_model(model)

@@ -1,5 +1,5 @@
-"""What pages show of a network and no table holds: its answers, how its weights are distributed,
-what its first layer reads, and the examples that it answers otherwise. A small file for each."""
+"""Diagnostics of networks for pages, a small file each: predictions, distributions of weights,
+input weights of the first layer, and examples with changed predictions."""
 
 import contextlib
 import io
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
 
 
 BINS = 48
-# How many examples with another answer are kept for each network, and how large.
+# How many examples with a changed prediction are stored for each network, and their size.
 MOST_EXAMPLES, MOST_SIDE = 12, 64
 DAMAGES = (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError)
 
 
 @dataclass(frozen=True)
 class NetworkDiagnostics:
-    """How one network looks.
+    """The diagnostics of one network.
 
     Attributes:
-        answers: the class of every test example, integers of shape (n,).
+        answers: the predicted class of every test example, integers of shape (n,).
         layers: names of the hidden layers.
         sizes: weights or units in each of them.
-        low, high: of each layer's histogram, of shape (layers,): where the values of this network
-            and of the dense one lie.
+        low, high: the limits of each layer's histogram, of shape (layers,), which includes the
+            values of this network and of the dense one.
         counts: weights or norms of units that are not zero, of shape (layers, BINS).
         outline: those of the dense network in the same bins; None in files of earlier versions.
-        first_layer: the summed absolute weights of each input, of shape (height, width); None where
-            the first layer is not dense, or examples are no images.
-        changed: numbers of the first test examples that the network answers otherwise that this one
-            is compared with: the control of a method that trains, or the dense network as it is.
-        pixels: these, as bytes of shape (n, height, width) or (n, height, width, 3); None where
-            they are no images.
+        first_layer: the summed absolute weights of each input, of shape (height, width); None if
+            the first layer is not dense, or examples are not images.
+        changed: numbers of the first test examples whose prediction differs from that of the
+            reference: the control of a method that retrains, or the untouched dense network.
+        pixels: of these examples, as bytes of shape (n, height, width) or (n, height, width, 3);
+            None if they are not images.
     """
 
     answers: np.ndarray
@@ -62,14 +62,14 @@ class NetworkDiagnostics:
 
 
 class DiagnosticsWriter:
-    """Writes what pages show of the networks of one experiment.
+    """Writes the diagnostics of the networks of one experiment.
 
     Args:
         paths: the `ArtifactPaths`.
         networks: the `Networks` of the experiment.
         dense: the weights of the dense network.
-        answers: its answers to the test examples.
-        controls: digests of the controls' recipes, by `Method`.
+        answers: its predictions for the test examples.
+        controls: digests of the controls' keys, by `Method`.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class DiagnosticsWriter:
             self.image_shape = None
 
     def add(self, key: "NetworkKey", weights: "Weights", answers: np.ndarray) -> None:
-        """Writes how a network looks; where that cannot be written, it is said, once."""
+        """Writes the diagnostics of a network; a failure is only a warning, given once."""
         arrays = {
             "answers": _as_small(answers),
             **self._distributions(key.method.by_unit, weights),
@@ -104,7 +104,7 @@ class DiagnosticsWriter:
             write_bytes(self.paths.diagnostics(key.digest), _packed(arrays))
         except RunError as error:
             if not self.failed:
-                echo(f"Warning: pages will lack what is not in the tables: {error}")
+                echo(f"Warning: pages will have no diagnostics of networks: {error}")
             self.failed = True
 
     def _distributions(self, by_unit, weights):
@@ -128,8 +128,8 @@ class DiagnosticsWriter:
         return found
 
     def _bins(self, by_unit, name, kept):
-        """Bins for what a network has kept of a layer, as wide as the dense network's or wider, and
-        how many of the dense network's values lie in each."""
+        """Bins for the kept values of a layer, as wide as the dense network's or wider, and the
+        counts of the dense network's values in them."""
         if (by_unit, name) not in self._dense:
             dense = _values(by_unit, self.matrices[name])
             edges = (spanning_edges if by_unit else symmetric_edges)(dense, BINS)
@@ -142,7 +142,7 @@ class DiagnosticsWriter:
         return wider, _counts(dense[dense != 0], wider)
 
     def _before(self, key):
-        """What the network answers that this one is compared with: its control, or the baseline."""
+        """The predictions of a network's reference: its control, or the baseline."""
         digest = key.k and self.controls.get(key.method)
         control = read_diagnostics(self.paths.diagnostics(digest)) if digest else None
         return self.answers if control is None else control.answers
@@ -169,19 +169,19 @@ def read_diagnostics(path: str | PathLike) -> NetworkDiagnostics | None:
 
 
 def read_labels(path: str | PathLike) -> tuple[np.ndarray | None, list[str]]:
-    """The labels of the test examples, of shape (n,), and the names of the classes, as far as they
-    have some; None and none as for `read_diagnostics`."""
+    """The labels of the test examples, of shape (n,), and the names of the classes, if any; None
+    and [] if the file is missing or damaged."""
     with contextlib.suppress(*DAMAGES), np.load(path, allow_pickle=False) as file:
         return file["labels"], [str(name) for name in file["names"]]
     return None, []
 
 
 def pictures(pixels: np.ndarray) -> np.ndarray:
-    """Images as small ones of bytes, of shape (n, height, width), or with three channels.
+    """Images reduced to a small size, as bytes of shape (n, height, width), or with three channels.
 
     Args:
-        pixels: of shape (n, height, width, channels); numbers that are no bytes are spread over
-            the whole range.
+        pixels: of shape (n, height, width, channels); numbers that are not bytes are scaled to the
+            whole range.
     """
     if pixels.dtype != np.uint8 and pixels.size:
         low, high = pixels.min(), pixels.max()
@@ -192,12 +192,12 @@ def pictures(pixels: np.ndarray) -> np.ndarray:
 
 
 def _values(by_unit, matrix):
-    """What of a layer is distributed: the norms of its units, or its weights."""
+    """The values of a layer's histogram: the norms of its units, or its weights."""
     return np.linalg.norm(matrix, axis=0) if by_unit else matrix
 
 
 def _counts(values, edges):
-    """How many of the values lie in each bin."""
+    """The number of values in each bin."""
     return np.bincount(bins_of(values, edges), minlength=len(edges) - 1)
 
 

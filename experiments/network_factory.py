@@ -1,4 +1,4 @@
-"""Which kind of network an experiment is about: dense layers, or any Keras model."""
+"""Makes the `Networks` of an experiment: of dense layers, or of any Keras model."""
 
 import contextlib
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,8 @@ def networks_of(config: "ExperimentConfig", dataset: "Dataset") -> Networks:
         dataset: the `Dataset`.
 
     Raises:
-        UsageError: if the model cannot be had, or does not fit the data; or images are to be moved
-            and there are none.
+        UsageError: if the model does not exist or does not fit the data, or images are to be
+            shifted but examples are not images.
     """
     networks = (DenseNetworks if is_dense(config.model) else KerasNetworks)(config, dataset)
     if config.shift and any(parse(text).trains for text in config.methods):
@@ -34,8 +34,8 @@ def networks_of(config: "ExperimentConfig", dataset: "Dataset") -> Networks:
 
 
 def check_images(config: "ExperimentConfig", dataset: "Dataset", taken: Any) -> None:
-    """Makes sure that examples are images, as they came or as the model takes them: series and
-    tables would be moved as well, without any sense.
+    """Makes sure that examples are images, as loaded or as the model takes them: shifting series or
+    tables would be meaningless.
 
     Raises:
         UsageError: if they are not.
@@ -47,6 +47,6 @@ def check_images(config: "ExperimentConfig", dataset: "Dataset", taken: Any) -> 
             image_shape(shape)
             return
     raise UsageError(
-        f"--shift={config.shift} moves images, but examples of shape {dataset.shape} are none; "
-        "give --shift=0 (images are bytes, or of shape (height, width, channels))."
+        f"--shift={config.shift} shifts images, but examples of shape {dataset.shape} are not "
+        "images; give --shift=0 (images are bytes, or of shape (height, width, channels))."
     )

@@ -1,4 +1,4 @@
-"""What is measured of a pruned network: its size, and how good it is on both splits."""
+"""The metrics of a network: its size, and its accuracy and loss on both splits."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class NetworkTests:
-    """Everything that is measured of a network; the dense one is measured once.
+    """Measures and tests networks; the dense one only once.
 
     Args:
         networks: the `Networks` of the experiment.
@@ -22,7 +22,7 @@ class NetworkTests:
         self.networks, self.dense = networks, dense
 
     def __call__(self, weights: "Weights") -> "tuple[dict[str, Any], np.ndarray]":
-        """What tables hold, by column, and the answers to the test examples, of shape (n,)."""
+        """The metrics by column, and the predictions for the test examples, of shape (n,)."""
         return self.of_dense if weights is self.dense else self._measure(weights)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What of a command line is worth a sentence before any work: flags without effect and the like."""
+"""Notes on a command line before any work begins: flags without effect and the like."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def notes_of(config: "ExperimentConfig") -> list[str]:
-    """Sentences about an `ExperimentConfig` that can be run, but is perhaps not what was meant."""
+    """Sentences on settings of an `ExperimentConfig` that are valid, but may be a mistake."""
     found = []
     if unused := unused_settings(config):
         found.append(f"Not used by these methods: {', '.join(unused)}.")
@@ -23,9 +23,7 @@ def notes_of(config: "ExperimentConfig") -> list[str]:
     if config.data_dir is not None and not is_file(config.dataset):
         folder = Path(config.data_dir).expanduser()
         if not folder.is_dir():
-            found.append(
-                f"--data_dir: {folder} is not there; what is downloaded will be kept in it."
-            )
+            found.append(f"--data_dir: {folder} does not exist; downloads will be kept there.")
     return found
 
 
@@ -35,15 +33,15 @@ def notes_of_export(config: "ExportConfig") -> list[str]:
         return []
     names = ("finetune_learning_rate", "distillation", "shift")
     flags = _changed(config, names)
-    reason = "weights are only rounded (--finetune_epochs=0)"
+    reason = "there is no quantization-aware training (--finetune_epochs=0)"
     return [f"Without effect: {', '.join(flags)}, because {reason}."] if flags else []
 
 
 def _without_effect(config):
-    """Flags that are not at their defaults and change nothing, and why."""
+    """Flags that are not at their defaults but have no effect, and the reason."""
     trains = any(parse(text).trains for text in config.methods)
     if not trains and (flags := _changed(config, ["control_rounds"])):
-        yield flags, "no method trains, so that there is no control"
+        yield flags, "no method retrains, so there is no control"
     if config.data_dir is not None and is_file(config.dataset):
         yield ["--data_dir"], f"--dataset={config.dataset} is a file"
     if config.epochs == 0:

@@ -1,4 +1,4 @@
-"""Where one experiment keeps its files."""
+"""The paths of one experiment's files."""
 
 import contextlib
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ _HISTOGRAM_PREFIX = {"weight": "pruned_weights_l1", "unit": "pruned_units_l2"}
 
 
 def plain_name(method: str) -> str:
-    """The name of a method as that of a folder."""
+    """The name of a method's folder."""
     return method.replace("/", "-").replace(":", "of")
 
 
@@ -33,11 +33,11 @@ class Place:
 
 @dataclass(frozen=True)
 class ArtifactPaths:
-    """Where one experiment keeps its files: a table, and methods where one artifact has many."""
+    """The paths of one experiment's files: attributes for single ones, methods for several."""
 
     root: Path
 
-    config = Place("config.json")  # the record: settings, and what the weights depend on
+    config = Place("config.json")  # the record: settings and provenance
     lock = Place(".lock")
     best_weights = Place("checkpoints/weights.best.hdf5")
     training_state = Place("checkpoints/training_state.npz")  # of an unfinished training
@@ -47,19 +47,19 @@ class ArtifactPaths:
     pruned_curves = Place("pruned_loss_accuracy.png")
     metrics = Place("metrics.csv")
     method_comparison = Place("method_comparison.png")
-    networks = Place("networks")  # those that a method has trained
-    page_data = Place("page_data")  # what pages show of networks and no table holds
+    networks = Place("networks")  # those that a method has retrained
+    page_data = Place("page_data")  # diagnostics of networks
     labels = Place("page_data/labels.npz")  # of the test examples
     tensorboard = Place("tensorboard")  # event files
     report = Place("report.html")
-    exports = Place("exports")  # the smallest network, as files to take away
+    exports = Place("exports")  # the files of an export
     export_record = Place("exports/export.json")
     size_accuracy = Place("exports/size_accuracy.png")
     replicates = Place("replicates")  # the experiments of several seeds, and their summary
     all_metrics = Place("replicates/metrics.csv")
     summary = Place("replicates/summary.csv")
     summary_figure = Place("replicates/method_comparison.png")
-    forced_seeds = Place("replicates/.forced_seeds.json")  # trained anew by `force_train` so far
+    forced_seeds = Place("replicates/.forced_seeds.json")  # trained again by `force_train` so far
 
     @classmethod
     def of(cls, config: Any) -> "ArtifactPaths":
@@ -67,28 +67,28 @@ class ArtifactPaths:
 
     @property
     def retraining(self) -> "ArtifactPaths":
-        """Where `force_train` makes the replacement of a finished experiment."""
+        """The folder where `force_train` makes the replacement of a finished experiment."""
         return ArtifactPaths(self.root / ".retraining")
 
     @property
     def retrained(self) -> "ArtifactPaths":
-        """The complete replacement while its files move out."""
+        """The complete replacement while its files are moved out."""
         return ArtifactPaths(self.root / ".retrained")
 
     def network(self, key: "NetworkKey") -> Path:
-        """The network that was trained by this `NetworkKey`."""
+        """The trained network of this `NetworkKey`."""
         return self.network_of(key.method.name, key.k, key.digest)
 
     def network_of(self, method: str, k: float, digest: str) -> Path:
-        """The same by the cells of its row."""
+        """The same, by the cells of its row."""
         return self.networks / plain_name(method) / f"weights_k={k}-{digest}.hdf5"
 
     def diagnostics(self, digest: str) -> Path:
-        """How the network of a recipe looks."""
+        """The diagnostics of the network with this key's digest."""
         return self.page_data / f"{digest}.npz"
 
     def seeds(self) -> dict[int, "ArtifactPaths"]:
-        """The `ArtifactPaths` of the experiments of several seeds that are there, by seed."""
+        """The `ArtifactPaths` of the existing experiments of several seeds, by seed."""
         start, found = f"{self.root.name}-seed=", {}
         for place in self.replicates.glob("*/"):
             seed = place.name.removeprefix(start)
@@ -108,14 +108,14 @@ class ArtifactPaths:
         return self.exports / f"model.{suffix}"
 
     def remove_exports(self) -> None:
-        """Removes what was exported, and the folder if nothing else is in it."""
+        """Removes exported files, and their folder if it is empty then."""
         for file in (*map(self.export, EXPORT_FORMATS), self.export_record, self.size_accuracy):
             file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.exports.rmdir()
 
     def files(self) -> list[Path]:
-        """The files of this experiment that exist, all of them made by this program."""
+        """The existing files of this experiment that this program made."""
         single = (
             self.config,
             self.best_weights,
@@ -133,16 +133,16 @@ class ArtifactPaths:
         return existing + self._histograms() + self._networks() + self._diagnostics()
 
     def remove_files(self) -> None:
-        """Removes this experiment's files, and its folders if nothing else is in them."""
+        """Removes this experiment's files, and its folders if they are empty then."""
         for file in self.files():
             file.unlink()
         for folder in self._folders():
-            with contextlib.suppress(OSError):  # it is not there, or somebody else uses it
+            with contextlib.suppress(OSError):  # it does not exist, or has other files
                 folder.rmdir()
 
     def remove_stale_pictures(self, k_vals: Iterable[float], epochs: int) -> None:
-        """Removes the histograms of sparsities that are not among `k_vals` any more, and the curves
-        of a training where there was none."""
+        """Removes histograms of sparsities that are not among `k_vals`, and the training curves if
+        there was no training."""
         if not epochs:
             self.loss_accuracy.unlink(missing_ok=True)
         wanted = {self.histogram(g, float(k)) for g in _HISTOGRAM_PREFIX for k in k_vals}
@@ -150,7 +150,7 @@ class ArtifactPaths:
             picture.unlink()
 
     def remove_temporary_files(self) -> None:
-        """Removes what `atomic_path` could not remove because it was killed."""
+        """Removes temporary files of runs that were killed."""
         for folder in self._folders():
             remove_temporary_files(folder)
 
@@ -160,7 +160,7 @@ class ArtifactPaths:
             file.unlink()
 
     def _folders(self):
-        """The folders of this experiment's files, inner ones first."""
+        """The folders of this experiment's files, nested ones first."""
         return [
             *self.networks.glob("*/"),
             self.networks,
@@ -174,7 +174,7 @@ class ArtifactPaths:
         return list(self.networks.glob("*/weights_k=*.hdf5"))
 
     def remove_diagnostics_except(self, digests: Iterable[str]) -> None:
-        """Removes what pages show of networks that are not among these, by their recipes."""
+        """Removes the diagnostics of networks whose key's digest is not among these."""
         for file in set(self._diagnostics()) - {self.labels, *map(self.diagnostics, digests)}:
             file.unlink()
 

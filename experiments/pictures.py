@@ -1,4 +1,4 @@
-"""What an experiment's folder shows: curves, histograms, animations, the table of the reference.
+"""The figures of an experiment: curves, histograms, animations; and the table `results.csv`.
 
 Everything is drawn from arrays and tables; nothing here imports TensorFlow.
 """
@@ -21,16 +21,17 @@ from .finished import kept_epoch
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..models.weights import Weights
     from ..pruning.methods import Method
     from ..pruning.ranking import Ranking
     from ..settings.experiment import ExperimentConfig
-    from ..training.networks import Networks, NetworkWeights
+    from ..training.networks import Networks, Weights
     from .paths import ArtifactPaths
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """What a method leaves, as files: a PNG for every `k`, and the GIF of all."""
+    """The histograms of a method, as files: a PNG for every `k`, and the GIF of all."""
 
     frames: list[bytes]
     animation: bytes
@@ -39,11 +40,11 @@ class Drawing:
 def drawing(
     config: "ExperimentConfig",
     networks: "Networks",
-    dense: "NetworkWeights",
+    dense: "Weights",
     method: "Method",
     rankings: "Mapping[str, Ranking] | None" = None,
 ) -> Drawing:
-    """The `Drawing` of what a method leaves at every `k`; needs no test results.
+    """The `Drawing` of the weights or units that a method keeps at every `k`.
 
     Args:
         config: the `ExperimentConfig`.
@@ -67,12 +68,14 @@ def draw(
     drawings: "Mapping[Method, Callable[[], Drawing]]",
     paths: "ArtifactPaths",
 ) -> None:
-    """Writes the curves of the training, and pictures and animations of what is left at every `k`.
+    """Writes the training curves, and histograms and animations of the kept weights and units.
+
+    None of it needs test results, so it can be done while networks are evaluated.
 
     Args:
         config: the `ExperimentConfig`.
-        drawings: for each of the reference methods what returns its `Drawing`.
-        paths: where the experiment is.
+        drawings: for each of the reference methods a function that returns its `Drawing`.
+        paths: of the experiment.
     """
     if config.epochs:
         history = csv.read_history(paths.history)
@@ -87,14 +90,14 @@ def draw(
 
 
 def begun(work: "Callable[[], Drawing]") -> "Callable[[], Drawing]":
-    """Begins the work in another process if a copy of this one can do it; returns what waits for
-    its result, or what does the work."""
+    """Begins the work in another process if a copy of this one can do it; returns a function that
+    waits for its result, or that does the work."""
     return _in_another_process(work) if _may_fork() else work
 
 
 def _may_fork():
-    """Whether a copy of this process will do: it lacks other threads, TensorFlow's among them. The
-    one that renews the lock is no loss: the copy holds none."""
+    """Whether this process may be forked: it has no other threads, such as TensorFlow's. The one
+    that renews the lock does not count: the copy has no lock."""
     threads = [thread.name for thread in threading.enumerate()]
     others = [name for name in threads[1:] if not name.startswith("filelock-lease")]
     return not others and "tensorflow" not in sys.modules and sys.platform == "linux"
@@ -103,8 +106,8 @@ def _may_fork():
 def _in_another_process(work):
     """Begins the work in a copy of this process, and returns a function that waits for its result.
 
-    The copy writes no files: where this process is killed, nobody goes on writing, and the copy
-    ends with its work. Where the copy fails, the work is done here.
+    The copy writes no files: if this process is killed, nothing is written any more, and the copy
+    ends with its work. If the copy fails, the work is done here.
     """
     fork = multiprocessing.get_context("fork")
     receiver, sender = fork.Pipe(duplex=False)
@@ -120,8 +123,8 @@ def _in_another_process(work):
 
 
 def _send(work, sender, receiver):
-    receiver.close()  # of the copy's own: sending to nobody must fail, not wait
-    # Ctrl-C reaches both processes; the first one ends the other, and says so.
+    receiver.close()  # the copy's own end: sending must fail, not block, if the parent has died
+    # Ctrl-C reaches both processes; the parent ends the copy and reports it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with suppress(Exception):
@@ -129,21 +132,25 @@ def _send(work, sender, receiver):
 
 
 def report(config: "ExperimentConfig", rows: "pd.DataFrame", paths: "ArtifactPaths") -> None:
-    """Writes the results' curves and tables, and prints the table.
+    """Writes the figures and tables of the results, and prints the table.
 
     Args:
         config: the `ExperimentConfig`.
-        rows: of `metrics.csv`, those of this run.
-        paths: where the experiment is.
+        rows: of this run in `metrics.csv`.
+        paths: of the experiment.
     """
     title = config.experiment_id
     settings = run_key.settings_text(config, chosen_methods(config))
-    # The unpruned control may be in the table without being asked for.
-    asked = rows[rows["k"].isin(config.k_vals)]
-    weight, unit = (asked[asked["method"] == name] for name in ("weight", "unit"))
+    # The table may have an unpruned control although 0 is not among the requested sparsities.
+    requested = rows[rows["k"].isin(config.k_vals)]
+    weight, unit = (requested[requested["method"] == name] for name in ("weight", "unit"))
     figure = graph.pruned_loss_accuracy(weight, unit, title)
     figures.save_png(figure, paths.pruned_curves)
     figures.save_png(graph.method_comparison(rows, title, settings), paths.method_comparison)
     csv.write_results(paths.results, weight, unit)
     made_with = ", ".join(filter(None, (title, f"seed={config.seed}", settings)))
-    echo(console.results_table(controls.of_methods(asked), made_with, controls.compared_with(rows)))
+    echo(
+        console.results_table(
+            controls.of_methods(requested), made_with, controls.compared_with(rows)
+        )
+    )

@@ -1,4 +1,4 @@
-"""Modules of the user's that register criteria, data sets and the like: `--plugins`."""
+"""The user's own modules that register criteria, data sets and the like: `--plugins`."""
 
 import ast
 import contextlib
@@ -20,13 +20,13 @@ _LOADED = []
 
 
 def load(names: Iterable[str]) -> None:
-    """Imports modules by name, from the working directory too.
+    """Imports modules by name, also from the working directory.
 
-    They find this package as `network_pruning`, whatever its folder is called. Their sources are
-    read now: `source_digest` is of the code that runs, not of what is edited meanwhile.
+    They can import this package as `network_pruning`, whatever its folder is called. Their sources
+    are read now, so that `source_digest` is of the code that runs and not of later edits.
 
     Raises:
-        UsageError: if one cannot be imported, or registers what cannot be registered.
+        UsageError: if one cannot be imported, or registers something invalid.
     """
     here = str(Path.cwd())
     if names and here not in sys.path:
@@ -36,34 +36,34 @@ def load(names: Iterable[str]) -> None:
             importlib.import_module(name)
         except UsageError:
             raise
-        except (Exception, SystemExit) as error:  # somebody else's code: anything may happen
+        except (Exception, SystemExit) as error:  # the user's code may raise anything
             raise UsageError(_cannot_import(name, error)) from error
         _LOADED.append(name)
-        # What NumPy would warn of there, with lines of source, is checked when it is returned.
+        # No warnings of NumPy with lines of source: returned values are checked instead.
         warnings.filterwarnings("ignore", category=RuntimeWarning, module=f"{re.escape(name)}$")
     for module in _plugin_modules():
         _sources(module)
 
 
 def is_plugin(function: Callable) -> bool:
-    """Whether a registered function is somebody else's: defined or registered by a plugin."""
+    """Whether a registered function is defined or registered by a plugin."""
     return not all(map(is_own, _modules_of(function)))
 
 
 def source_digest(function: Callable) -> str:
-    """What a plugin's function may depend on, as 12 hexadecimal digits; "" for our own functions.
+    """A digest of the code of a plugin's function, 12 hexadecimal digits; "" for the package's own.
 
-    A digest of the source of the modules that define and register `function` (a function, a class,
-    a `functools.partial` or a callable object), and of all that they import from beside them, as it
-    was when the plugin was loaded.
+    It is of the source of the modules that define and register `function` (a function, a class, a
+    `functools.partial` or a callable object), and of all modules beside them that they import, as
+    of when the plugin was loaded.
     """
     modules = [name for name in _modules_of(function) if not is_own(name)]
     return _digest(map(_sources, modules)) if modules else ""
 
 
 def digest_of_layers() -> str:
-    """The same of all plugins that were loaded and bring what a saved model may be made of: classes
-    and functions that are registered with Keras."""
+    """The same for all loaded plugins that register classes and functions with Keras, which saved
+    models may need."""
     keras = sys.modules.get("keras")
     kinds = keras.saving.get_custom_objects().values() if keras else ()
     modules = {sys.modules.get(kind.__module__) for kind in kinds}
@@ -79,10 +79,10 @@ def _digest(sources):
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Makes a sentence of what goes wrong in a plugin; a decorator, too.
+    """Makes one sentence of errors in a plugin's code; can be used as a decorator.
 
     Raises:
-        RunError: instead of any exception but our own that went through a plugin's code.
+        RunError: instead of any exception that passed through a plugin's code, except a UsageError.
     """
     try:
         yield
@@ -99,11 +99,11 @@ def explained() -> Iterator[None]:
 
 
 def _cannot_import(name, error):
-    said = f"--plugins: {name!r} cannot be imported ({_line(error)})."
+    text = f"--plugins: {name!r} cannot be imported ({_line(error)})."
     is_missing = isinstance(error, ModuleNotFoundError) and name.startswith(error.name or name)
     if is_missing or not all(part.isidentifier() for part in name.split(".")):
-        said += " Give the name of a Python module in this folder or on PYTHONPATH, without .py."
-    return said
+        text += " Give the name of a Python module in this folder or on PYTHONPATH, without .py."
+    return text
 
 
 def _line(error):
@@ -112,7 +112,7 @@ def _line(error):
 
 
 def _plugin_modules():
-    """The modules that were loaded as plugins, and those that define or register their values."""
+    """The modules that were loaded as plugins, and those that define or register functions."""
     functions = [entry.function for registry in REGISTRIES for entry in registry.entries().values()]
     names = {name for function in functions for name in _modules_of(function)}
     return sorted(name for name in {*_LOADED, *names} if not is_own(name))
@@ -136,16 +136,16 @@ def _definition(function):
 
 @functools.cache
 def _sources(module):
-    """The source files of a module and of those that it imports from beside it, however far.
+    """The source files of a module and, recursively, of modules beside it that it imports.
 
     Returns:
-        By path, the path below the folder of the plugins and the bytes. Read once.
+        By path, the path relative to the folder of the plugins and the bytes. Read once.
     """
     path = Path(getattr(sys.modules.get(module), "__file__", None) or "")
     if not path.is_file():
         return {}
     root = path.parents[module.count(".") + (path.name == "__init__.py")]
-    # Beside an installed plugin are all other packages: only its own one counts.
+    # An installed plugin is beside all other packages: only its own one counts.
     only = module.partition(".")[0] if _is_installed(root) else None
     found, waiting = {}, [(module, path)]
     while waiting:
@@ -168,17 +168,17 @@ def _is_installed(folder):
 
 
 def _file_of(module, root):
-    """Where the source of a module in the folder `root` is; None if there is none."""
+    """The source file of a module in the folder `root`; None if there is none."""
     base = root.joinpath(*module.split("."))
     candidates = base / "__init__.py", base.with_name(f"{base.name}.py")
     return next((file for file in candidates if file.is_file()), None)
 
 
 def _imports(name, path, content):
-    """The modules that a source may import: all that could be one, and the packages they are in."""
+    """All names that a source may import as modules, and the packages that contain them."""
     try:
         tree = ast.parse(content if path.suffix == ".py" else b"")
-    except (SyntaxError, ValueError):  # so that it cannot have been imported
+    except (SyntaxError, ValueError):  # it cannot have been imported
         return set()
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     found = set()
@@ -186,7 +186,7 @@ def _imports(name, path, content):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            with contextlib.suppress(ImportError):  # it would lead out of its package
+            with contextlib.suppress(ImportError):  # a relative import beyond its package
                 base = "." * node.level + (node.module or "")
                 base = importlib.util.resolve_name(base, package)
                 found |= {base, *(f"{base}.{alias.name}" for alias in node.names)}

@@ -1,4 +1,4 @@
-"""What results may depend on besides settings: versions, machine, devices."""
+"""The provenance of results besides settings: versions, machine, devices."""
 
 import platform
 from importlib import import_module
@@ -10,7 +10,7 @@ VERSIONED_MODULES = ("tensorflow", "keras", "numpy", "pandas", "matplotlib", "PI
 
 
 def provenance() -> dict[str, Any]:
-    """The versions of what computes, the machine and its devices, for records."""
+    """The versions of packages, the machine and its devices, for records."""
     from ..models.backend import device_names
 
     return {

@@ -1,4 +1,4 @@
-"""Pruned networks: made by a method, or taken from where an earlier run has kept them."""
+"""Pruned networks: made by a method, or read from the files of an earlier run."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -27,8 +27,9 @@ class PrunedNetworks:
         networks: the `Networks` of the experiment.
         dense: the weights of the dense network.
         rankings: those already made, by `Method`.
-        paths: where networks that were trained are kept.
-        controls: the `NetworkKey`s of the run's controls; methods that train alike share one.
+        paths: of the networks that were trained.
+        controls: the `NetworkKey`s of the run's controls; methods with the same retraining share
+            one network.
     """
 
     def __init__(
@@ -44,16 +45,16 @@ class PrunedNetworks:
         self.rankings, self.controls = dict(rankings), controls
 
     def is_kept(self, key: "NetworkKey") -> bool:
-        """Whether an earlier run has trained and kept the network."""
+        """Whether the network is in a file of an earlier run."""
         return key.trains and self.paths.network(key).exists()
 
     def pruned(self, key: "NetworkKey") -> "Weights":
         """The weights of the network of a `NetworkKey`.
 
-        At `k` = 0 that is the dense network itself, or the control of a method that trains.
+        At `k` = 0 that is the dense network itself, or the control of a method that retrains.
 
         Raises:
-            RunError: if one that was kept cannot be read.
+            RunError: if a stored one cannot be read.
         """
         if key.trains:
             return self._read(key) if self.is_kept(key) else self._made(key)
@@ -65,15 +66,15 @@ class PrunedNetworks:
         return self.networks.pruned(method, self.dense, self.rankings[method], k)
 
     def _made(self, wanted):
-        """Trained, and kept."""
+        """A network that is trained, and stored in a file."""
         weights = self._control(wanted) if wanted.is_control else self._trained(wanted)
         weights.put_into(self._model)
-        # By Keras' first name: its number would tell what else this process has made.
+        # Keras' first name: later ones depend on what else this process has made.
         checkpoints.save(self._model, self.paths.network(wanted), "adam")
         return weights
 
     def _trained(self, wanted):
-        """Trained from the sparsity before, which has been done already."""
+        """A pruned network, trained from that of the previous sparsity, which exists already."""
         method, k = wanted.method, wanted.k
         previous, start = 0.0, self.dense
         if wanted.earlier_k:
@@ -83,7 +84,8 @@ class PrunedNetworks:
             return self._retrainer(method, start, previous, k, bar.update)
 
     def _control(self, wanted):
-        """That of another method which trains alike, or trained from the round before."""
+        """A control: that of another method with the same retraining, or trained from the control
+        with one round less."""
         for other in self.controls:
             if other.training == wanted.training and self.is_kept(other):
                 return self._read(other)
@@ -106,7 +108,7 @@ class PrunedNetworks:
             weights.put_into(self._model)
         except (RunError, KeyError, ValueError) as error:
             raise RunError(
-                f"{path} is damaged; remove it, and the same command makes it again."
+                f"{path} is damaged; remove it and run the same command to make it again."
             ) from error
         return weights
 
@@ -120,7 +122,7 @@ class PrunedNetworks:
 
     @cached_property
     def _early(self):
-        """The dense network after `--rewind_epoch` epochs, trained again: the seed fixes it."""
+        """The dense network after `--rewind_epoch` epochs, reproduced by training with its seed."""
         model = self.networks.new_model()
         self.networks.train(model, _ignore, _ignore, last_epoch=self.config.rewind_epoch)
         return self.networks.weights_of(model)

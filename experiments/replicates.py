@@ -1,4 +1,4 @@
-"""The same experiment with several seeds: each a resumable experiment of its own, and a summary."""
+"""One experiment with several seeds: a resumable experiment for each seed, and a summary."""
 
 import contextlib
 import dataclasses
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..settings.experiment import ExperimentConfig
 
 
-# Times depend on what else the machine does: an interval of theirs would say nothing.
+# Times depend on the machine's other work, so their intervals are meaningless.
 WITHOUT_INTERVAL = ("seconds",)
 IDENTITY = ("method", "granularity", "criterion", "scope", "schedule", "recovery", "k")
 
@@ -35,21 +35,21 @@ def run_all(
     publish: "Callable[[ExperimentConfig, ArtifactPaths], object]",
     on_ray: Callable[..., Any] | None = None,
 ) -> None:
-    """Runs `config` with the seeds `seed`, `seed + 1` …, and summarizes what came out.
+    """Runs `config` with the seeds `seed`, `seed + 1` …, and summarizes the results.
 
     Args:
         config: an `ExperimentConfig` with `replicates` greater than 1.
-        run: runs a single experiment, see `runner.run`, and returns by which reference methods.
+        run: runs a single experiment and returns its reference methods, see `runner.run`.
         publish: makes the pages, see `runner.run`.
-        on_ray: the same for all seeds beside each other: called with the config, its
-            `ArtifactPaths` and the seeds that `force_train` has trained anew.
+        on_ray: runs all seeds in parallel: called with the config, its `ArtifactPaths` and the
+            seeds that `force_train` has trained again.
     """
     paths = ArtifactPaths.of(config)
     forced = _Forced(config, paths)
     if not config.epochs:
         echo(
-            "All seeds begin with the same trained model (--epochs=0): they differ only in what is "
-            "random when it is pruned and retrained."
+            "All seeds begin with the same trained model (--epochs=0): they differ only in random "
+            "choices of pruning and retraining."
         )
     if config.ray_address is None:
         reference = _one_after_the_other(config, paths, forced, partial(run, publish=publish))
@@ -68,7 +68,7 @@ def _one_after_the_other(config, paths, forced, run):
         reference = run(forced.applied_to(single), show_model=number == 0)
         forced.finish(single.seed)
         if "keras" in sys.modules:
-            # The next seed's files are those of a run of its own, down to the names in them.
+            # So that the next seed's files are the same as those of a separate run.
             sys.modules["keras"].utils.clear_session()
     return reference
 
@@ -88,10 +88,13 @@ def replicate(config: "ExperimentConfig", paths: ArtifactPaths, seed: int) -> "E
 def report(
     config: "ExperimentConfig", reference: "Sequence[Method]", paths: ArtifactPaths
 ) -> list[int]:
-    """Summarizes all seeds that have been finished with these settings: tables, figure, screen;
-    returns the seeds."""
+    """Summarizes all finished seeds of these settings in tables, a figure and on the screen.
+
+    Returns:
+        The seeds.
+    """
     rows = finished_rows(config, reference, paths)
-    summary = summarize(rows)
+    summary = aggregate_seeds(rows)
     csv.write_metrics(paths.all_metrics, rows)
     csv.write_metrics(paths.summary, summary)
     settings = run_key.settings_text(config, chosen_methods(config))
@@ -99,21 +102,21 @@ def report(
     title = f"{config.experiment_id}, {len(seeds)} seeds"
     figure = graph.method_comparison(for_figure(summary), title, settings)
     figures.save_png(figure, paths.summary_figure)
-    # The unpruned control may be in the table without being asked for.
-    asked = summary[summary["k"].isin(config.k_vals)]
+    # The table may have an unpruned control although 0 is not among the requested sparsities.
+    requested = summary[summary["k"].isin(config.k_vals)]
     compared_with = controls.compared_with(csv.means_of(summary))
     made_with = ", ".join(filter(None, (title, settings)))
-    echo(console.summary_table(controls.of_methods(asked), made_with, compared_with))
+    echo(console.summary_table(controls.of_methods(requested), made_with, compared_with))
     others = set(seeds) - set(range(config.seed, config.seed + config.replicates))
     if others:
-        echo(f"Finished before with the same settings, and counted too: {_listed(others)}.")
+        echo(f"The summary includes earlier seeds with the same settings: {_listed(others)}.")
     return seeds
 
 
 def finished_rows(
     config: "ExperimentConfig", reference: "Sequence[Method]", paths: ArtifactPaths
 ) -> pd.DataFrame:
-    """The rows of all seeds that have every network of these settings, in one table."""
+    """The rows of all seeds that have every network of these settings, as one table."""
     found, first = {}, folder.read_record(ArtifactPaths.of(replicate(config, paths, config.seed)))
     for seed, place in paths.seeds().items():
         rows = _rows_of(replicate(config, paths, seed), reference, place, first)
@@ -123,8 +126,8 @@ def finished_rows(
 
 
 def _rows_of(config, reference, paths, first):
-    """The rows of one seed's experiment; None if it is not finished or was made otherwise than the
-    one with the record `first`."""
+    """The rows of one seed's experiment; None if it is not finished, or was made with other
+    settings or sources than the one with the record `first`."""
     record = folder.read_record(paths)
     if record is None or not folder.is_finished(record):
         return None
@@ -144,9 +147,9 @@ def _listed(seeds):
 
 
 class _Forced:
-    """Which seeds `--force_train` has trained anew, so that the same command goes on after a kill.
+    """The seeds that `--force_train` has trained again, so that the same command can continue.
 
-    The list lies beside the replicates until all of them are done, with the flag or without.
+    The list is stored beside the replicates until all of them are done, with or without the flag.
     """
 
     def __init__(self, config, paths):
@@ -157,7 +160,7 @@ class _Forced:
                 self.finished = list(kept["finished"])
 
     def applied_to(self, config):
-        """The config of one seed, which is not trained anew twice in the same way."""
+        """The config of one seed, without `force_train` if that has been done already."""
         done = config.seed in self.finished and _is_unchanged(config)
         return dataclasses.replace(config, force_train=config.force_train and not done)
 
@@ -171,7 +174,7 @@ class _Forced:
 
 
 def _is_unchanged(config):
-    """Whether settings, data and plugins would train what is there already."""
+    """Whether settings, data and plugins are those of the existing experiment."""
     record = folder.read_record(ArtifactPaths.of(config))
     if record is None:
         return False
@@ -179,11 +182,11 @@ def _is_unchanged(config):
     return not folder.changes(config, dataset, record)
 
 
-def summarize(rows: pd.DataFrame) -> pd.DataFrame:
+def aggregate_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     """One row for each method and sparsity, with mean, sample standard deviation and the limits of
-    the 95 % interval of Student's t; those are missing for a single seed.
+    the 95 % interval of Student's t, which are missing for fewer than three seeds.
 
-    Intervals are cut off where a quantity ends: an accuracy lies between 0 and 1.
+    Intervals are clipped to the range of a quantity, such as 0 to 1 for accuracies.
 
     Args:
         rows: a table of networks of any number of seeds.
@@ -194,7 +197,7 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
         summary = summary.join(mean_and_interval(groups[column], bounds).add_prefix(f"{column}_"))
     for column in WITHOUT_INTERVAL:
         values = groups[column]
-        # Of all seeds or of none: a mean of some would pass for that of all.
+        # Of all seeds or of none: a mean of some would look like that of all.
         complete = values.count() == summary["seeds"]
         summary[f"{column}_mean"] = values.mean().where(complete)
         summary[f"{column}_sd"] = values.std().where(complete)
@@ -204,7 +207,7 @@ def summarize(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def for_figure(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary under the names that `method_comparison` reads."""
+    """The summary with the column names of `method_comparison`."""
     return summary.rename(
         columns={
             "compression_ratio_mean": "compression_ratio",

@@ -1,4 +1,4 @@
-"""What a pruned network depends on, and nothing else: by it what has been done is remembered."""
+"""Network keys: everything that a network depends on, by which its results are stored."""
 
 import dataclasses
 import itertools
@@ -23,18 +23,18 @@ from . import plugins
 
 @dataclass(frozen=True)
 class NetworkKey:
-    """Everything that the network of a method at a sparsity is made from.
+    """Everything that the network of a method at a sparsity depends on.
 
     Attributes:
         method: the `Method`.
         k: the sparsity.
         checkpoint: SHA-256 of the dense network's checkpoint.
-        seed: of all that is random.
-        earlier_k: the sparsities that the network goes through, for schedules that go on from the
-            sparsity before.
+        seed: of random choices.
+        earlier_k: the sparsities that the network passes through, for schedules that continue from
+            the previous sparsity.
         settings: those that the method uses, by name.
         plugins: digests of the plugins' code that it uses, by value of an axis.
-        rounds: how many rounds of further training it has had; 0 where it has had none.
+        rounds: the number of rounds of retraining; 0 for none.
     """
 
     method: Method
@@ -48,17 +48,17 @@ class NetworkKey:
 
     @property
     def trains(self) -> bool:
-        """Whether the network is trained, and thus kept as a file."""
+        """Whether the network is retrained, and thus stored in a file."""
         return self.method.trains
 
     @property
     def is_control(self) -> bool:
-        """Whether it is the dense network with the further training of a method."""
+        """Whether it is a control: the dense network with the retraining of a method."""
         return self.trains and self.k == 0
 
     @property
     def training(self) -> "NetworkKey":
-        """What a control is made by: one network is that of all methods that train alike."""
+        """The key of a control's training: methods with the same retraining share one control."""
         schedule, recovery = self.method.schedule, self.method.recovery
         own = {value: code for value, code in self.plugins.items() if value in (schedule, recovery)}
         method = Method(schedule=schedule, recovery=recovery)
@@ -66,14 +66,14 @@ class NetworkKey:
 
     @property
     def digest(self) -> str:
-        """Twelve digits that stand for all of it."""
-        # What other networks went through follows from the rest.
+        """A fingerprint of twelve digits."""
+        # The rounds of other networks follow from the rest.
         names = [f.name for f in fields(self)[1:] if self.is_control or f.name != "rounds"]
         depends = [self.method.name, *(getattr(self, name) for name in names)]
         return fingerprint(depends, 12)
 
     def columns(self) -> dict[str, Any]:
-        """The same as cells of `metrics.csv`, those of other methods' settings empty."""
+        """The key as cells of `metrics.csv`, with empty cells for settings of other methods."""
         every = dict.fromkeys(retraining_settings())
         return {
             "k": self.k,
@@ -88,7 +88,7 @@ class NetworkKey:
 def network_key(config: ExperimentConfig, method: Method, k: float, checkpoint: str) -> NetworkKey:
     """The `NetworkKey` of the network that `method` makes at sparsity `k` under these settings.
 
-    At `k` = 0 that is the control of a method that trains, else the dense network itself.
+    At `k` = 0 that is the control of a method that retrains, else the dense network itself.
     """
     earlier_k, names, rounds = _way(config, method, k) if method.trains else ((), [], 0)
     return NetworkKey(
@@ -109,13 +109,13 @@ def network_key(config: ExperimentConfig, method: Method, k: float, checkpoint: 
 
 
 def baseline(config: ExperimentConfig, checkpoint: str) -> NetworkKey:
-    """The `NetworkKey` of the dense network as it is."""
+    """The `NetworkKey` of the untouched dense network."""
     return network_key(config, BASELINE, 0.0, checkpoint)
 
 
 def _way(config, method, k):
-    """The sparsities that a network goes through on its way to `k`, the settings it uses, and how
-    many rounds of training that are."""
+    """The sparsities that a network passes through on the way to `k`, the settings that it uses,
+    and the number of rounds of retraining."""
     earlier = tuple(value for value in config.k_vals if 0 < value < k)
     steps = [
         schedule_rounds(method, previous, following, config)
@@ -123,7 +123,7 @@ def _way(config, method, k):
     ]
     rounds = steps[-1] if k else [control_round(method, config)]
     used = set(settings_of(method))
-    # Those that training reads whether or not a plugin has declared them.
+    # Settings that training reads even if a plugin has not declared them.
     if any(part.ramp for part in rounds):
         used.add("prune_epochs")
     if recovery_of(method, config).rewinds:
@@ -131,21 +131,21 @@ def _way(config, method, k):
     names = [name for name in retraining_settings() if name in used]
     if not k:
         return (), names, config.control_rounds
-    # A schedule that begins anew does not depend on the sparsities before.
+    # A schedule that begins with the dense network does not depend on earlier sparsities.
     if rounds[0].from_dense:
         return (), names, len(rounds)
     return earlier, names, sum(map(len, steps))
 
 
 def settings_text(config: ExperimentConfig, methods: Iterable[Method]) -> str:
-    """The settings that these methods use, as text; empty if none trains."""
+    """The settings that these methods use, as text; empty if none retrains."""
     used = _used(methods)
     values = {name: getattr(config, name) for name in retraining_settings() if name in used}
     return ", ".join(f"{name}={value}" for name, value in values.items() if value is not None)
 
 
 def unused_settings(config: ExperimentConfig) -> list[str]:
-    """The settings that were changed from their defaults and that no method uses, as flags."""
+    """The settings that are not at their defaults but that no method uses, as flags."""
     used = _used(map(parse, config.methods))
     defaults = {f.name: f.default for f in fields(ExperimentConfig)}
     return [

@@ -35,9 +35,9 @@ def run(
 
     Args:
         config: the `ExperimentConfig`.
-        publish: called with the config and its `ArtifactPaths` when all tables are written; makes
-            the pages.
-        show_model: whether to print the network's summary, which replicates share.
+        publish: makes the pages; called with the config and its `ArtifactPaths` after all tables
+            are written.
+        show_model: whether to print the network's summary, which is the same for all replicates.
         watch: called with the networks, the dense model and the `Epoch` after each epoch of its
             training.
 
@@ -45,7 +45,7 @@ def run(
         The reference methods that the network can be pruned by.
 
     Raises:
-        RunError: if it cannot be done; the message says why and what to do.
+        RunError: if that is impossible; the message says why and what to do.
     """
     from ..data import registry
     from .network_factory import networks_of
@@ -70,7 +70,7 @@ def run(
 def updated_record(
     config: ExperimentConfig, dataset: "Dataset", record: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """What goes into `config.json`: the settings, and what the trained weights depend on."""
+    """The record for `config.json`: the settings, and what the trained weights depend on."""
     if record is None:
         record = {
             "dataset_sha256": dataset.digest,
@@ -90,14 +90,14 @@ def trained_weights(
     show_model: bool,
     watch: "Callable[[Networks, Any, Epoch], object] | None" = None,
 ) -> "tuple[Weights, str]":
-    """The weights of the kept checkpoint, of a finished training or trained now; its digest."""
+    """The weights of the kept checkpoint, trained now or before, and its digest."""
     from ..visualization import csv
 
     if folder.is_finished(record):
         folder.check_checkpoint(paths, record)
         if config.epochs:
-            csv.read_history(paths.history)  # the pictures need it: complain before the work
-        echo("Not trained again: this experiment is finished (--force_train retrains).")
+            csv.read_history(paths.history)  # figures need it: fail before the work
+        echo("Not trained again: this experiment is finished (--force_train trains it again).")
     else:
         from .training import train
 
@@ -115,11 +115,11 @@ def prune_and_picture(
     paths: ArtifactPaths,
     checkpoint: str,
 ) -> None:
-    """Prunes by every method to every `k`, tests the networks, and writes tables and pictures."""
+    """Prunes by every method to every `k`, tests the networks, and writes tables and figures."""
     from . import comparison, pictures
 
-    for remark in networks.remarks():
-        echo(remark)
+    for note in networks.remarks():
+        echo(note)
     drawing = partial(pictures.drawing, config, networks, dense)
     if comparison.is_known(config, networks.reference, paths, checkpoint):
         # Nothing is computed: other processes may draw while this one draws and writes the rest.
@@ -133,7 +133,7 @@ def prune_and_picture(
     rankings = {method: networks.rank(method, dense) for method in networks.reference}
     drawings = {method: partial(drawing, method, rankings[method]) for method in rankings}
     with ThreadPoolExecutor(1) as pool:
-        # Drawing is Python, evaluating is native code: side by side a tenth less time.
+        # Drawing is Python, evaluating is native code: in parallel they take a tenth less time.
         drawn = pool.submit(pictures.draw, config, drawings, paths)
         rows = comparison.compare(config, networks, dense, rankings, paths, checkpoint)
         drawn.result()
@@ -151,8 +151,8 @@ def experiment(
     Args:
         config: the `ExperimentConfig`.
         publish: as for `run`.
-        watch: as for `run`; several seeds are not watched.
-        on_ray: runs several seeds beside each other, as `replicates.run_all` asks for it.
+        watch: as for `run`; not used with several seeds.
+        on_ray: runs several seeds in parallel, see `replicates.run_all`.
     """
     from .notes import notes_of
 
@@ -167,7 +167,7 @@ def experiment(
 
 
 def checked(config: ExperimentConfig) -> ExperimentConfig:
-    """The config with what the data set decides, of a data set, a model and methods that exist.
+    """The config with defaults that depend on the data set; checks that model and methods exist.
 
     Raises:
         UsageError: if one does not; the message names the setting.
@@ -180,7 +180,7 @@ def checked(config: ExperimentConfig) -> ExperimentConfig:
     if not is_file(config.model):
         architecture_of(config.model)
     if config.plugins or config.methods != ExperimentConfig.methods:
-        from ..pruning import methods  # all five axes: what a plugin adds must not clash with any
+        from ..pruning import methods  # all five axes, so that a plugin's names cannot clash
 
         for text in config.methods:
             methods.parse(text)

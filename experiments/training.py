@@ -1,4 +1,4 @@
-"""The dense network of an experiment: trained with checkpoints, from the last finished epoch on."""
+"""Trains the dense network of an experiment with checkpoints, from the last finished epoch on."""
 
 import math
 import time
@@ -24,14 +24,14 @@ def train(
     show_model: bool,
     watch: "Callable[[Networks, Any, Epoch], object] | None" = None,
 ) -> None:
-    """Trains the network to the end, from the last finished epoch if a run was cut short.
+    """Trains the network to the end, from the last finished epoch if a run was interrupted.
 
-    Writes the kept checkpoint, the history, and after every epoch the state to go on from.
+    Writes the kept checkpoint, the history, and after every epoch the state to resume from.
 
     Args:
         config: the `ExperimentConfig`.
         networks: the `Networks` of the experiment.
-        paths: where the experiment is.
+        paths: of the experiment.
         show_model: whether to print the network's summary.
         watch: called with the networks, the model and the `Epoch` after every epoch.
     """
@@ -39,7 +39,7 @@ def train(
     if show_model:
         model.summary(line_length=COLUMNS, print_fn=echo)
     if not config.epochs:
-        echo("Not trained: --epochs=0 takes the model as it is.")
+        echo("Not trained: --epochs=0 uses the model as it is.")
         checkpoints.save(model, paths.best_weights)
         csv.write_history(paths.history, [])
         return
@@ -52,7 +52,7 @@ def train(
     history = []
     if paths.training_state.exists():
         history = checkpoints.load_state(model, paths.training_state)
-        echo(f"Resumed after epoch {len(history)}, where an earlier run was cut short.")
+        echo(f"Resumed after epoch {len(history)}, where an earlier run was interrupted.")
     started, num_steps = time.perf_counter(), math.ceil(len(dataset.train) / config.batch_size)
     bar = progress(total=num_steps, unit="step", desc=f"epoch {1 + len(history)}/{config.epochs}")
 
@@ -63,7 +63,7 @@ def train(
         keep = kept[-1] is epoch
         # In this order: a run that is killed in between repeats the epoch and writes the same.
         if keep:
-            # The same bytes, whatever was made before in this process.
+            # The same bytes, whatever this process has made before.
             name = checkpoints.optimizer_after(model, len(kept))
             checkpoints.save(model, paths.best_weights, name)
         if epoch.epoch < config.epochs:
@@ -96,7 +96,7 @@ def _device_name(devices):
 
 
 def epoch_line(epoch: "Epoch", epochs: int, seconds: float, kept: bool) -> str:
-    """What is said of an epoch: "epoch  3/20  loss 0.5000 (val 0.6000)  …"."""
+    """The line of an epoch: "epoch  3/20  loss 0.5000 (val 0.6000)  …"."""
     measured = [
         _training_and_validation("loss", epoch.loss, epoch.val_loss),
         _training_and_validation("acc", epoch.accuracy, epoch.val_accuracy),

@@ -12,9 +12,9 @@ from ..experiments import folder
 from ..experiments.chance import Chance
 from ..experiments.finished import (
     FAILURES,
-    asked_methods,
     kept_epoch,
     networks_of_record,
+    requested_methods,
     settings_of_seeds,
     summary_of,
 )
@@ -111,7 +111,9 @@ def report_of(paths: "ArtifactPaths") -> dict[str, Any]:
     if labels is not None:
         num_test, chance = len(labels), Chance.of(labels)
     published = published_curves(settings)
-    means = None if summary is None else in_order(csv.means_of(summary), asked_methods(settings))
+    means = (
+        None if summary is None else in_order(csv.means_of(summary), requested_methods(settings))
+    )
     shown: Any = means if rows is None else rows
     sentences, rule = findings.summarize(shown, chance)
     diagnostics, pixels, missing = (
@@ -149,7 +151,7 @@ def report_of(paths: "ArtifactPaths") -> dict[str, Any]:
         "pixels": pixels,
         "missing": missing,
         "layers": None if rows is None else layer_sparsities(rows),
-        "table": table(in_order(summary, asked_methods(settings)), SUMMARY_COLUMNS)
+        "table": table(in_order(summary, requested_methods(settings)), SUMMARY_COLUMNS)
         if rows is None
         else table(rows, TABLE_COLUMNS),
         "export": _export(paths),

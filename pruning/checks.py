@@ -192,7 +192,7 @@ def _fault_of_numbers(returned, numbers, shape):
 def _array(returned):
     try:
         return np.asarray(returned)
-    except (TypeError, ValueError):  # lists of different lengths, say
+    except (TypeError, ValueError):  # for example lists of different lengths
         return np.asarray(None)
 
 

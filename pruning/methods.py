@@ -136,7 +136,7 @@ def parse(text: str) -> Method:
 
 
 REFERENCE = (Method("weight"), Method("unit"))
-# The dense network as it is, in tables. Users cannot choose it as a method.
+# The untouched dense network, in tables. Users cannot choose it as a method.
 BASELINE = Method("baseline")
 
 

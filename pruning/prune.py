@@ -1,4 +1,4 @@
-"""Pruning any Keras model at once: `network_pruning.prune`."""
+"""Prunes any Keras model in one shot: `network_pruning.prune`."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

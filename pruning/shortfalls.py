@@ -13,8 +13,8 @@ def is_missed(granularity: str, sparsity: float, k: float) -> bool:
 def of_pattern(method: str, k_vals: Sequence[float], most: float) -> str:
     """A warning that a method's pattern allows a sparsity of `most` only, not these `k_vals`."""
     return (
-        f"{method} was asked for {_listed(k_vals)} but removes at most {100 * most:.2f} % of the "
-        "hidden weights: its pattern allows no more."
+        f"{method} cannot reach {_listed(k_vals)}: its pattern removes at most {100 * most:.2f} % "
+        "of the hidden weights."
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..utils import UsageError, fingerprint
 
 PACKAGE_DIR = Path(__file__).resolve().parent.parent
-# What names a file instead of something registered: data, and models that Keras has saved.
+# Suffixes of values that name a file instead of something registered: data, and saved models.
 DATA_FILES, MODEL_FILES = (".npz",), (".keras", ".h5", ".hdf5")
 FILES = (*DATA_FILES, *MODEL_FILES)
 
@@ -15,7 +15,7 @@ FILES = (*DATA_FILES, *MODEL_FILES)
 def default_output_dir(package_dir: Path) -> str:
     """`results/` of a checkout, which is not installed: its folder holds `pyproject.toml`.
 
-    An installed package lies among others that are not ours to write to: `results/` of the
+    An installed package is in a folder that must not be written to: `results/` of the
     working directory.
     """
     in_checkout = (package_dir / "pyproject.toml").is_file()
@@ -31,17 +31,17 @@ def is_file(value: str) -> bool:
 
 
 def are_files(*values: object) -> bool:
-    """Whether all name files: these are compared by their contents, wherever they are."""
+    """Whether all values name files, which are compared by their contents, not by their paths."""
     return all(isinstance(value, str) and is_file(value) for value in values)
 
 
 def short_name(value: str) -> str:
-    """What tables call a data set or model: a file goes without its folder."""
+    """The name of a data set or model in tables: of a file without its folder."""
     return Path(value).name if is_file(value) else value
 
 
 def called_by_content(setting: str, value: str) -> str:
-    """The name of a file, made plain, and the first digits of its content's digest.
+    """The plain name of a file, and the first digits of its content's digest.
 
     Raises:
         UsageError: if it cannot be read; the message names the setting.

@@ -55,7 +55,7 @@ def check_objective(
     try:
         k = float(text)
     except ValueError:
-        raise UsageError(f"`objective`: say at which sparsity, as in {column}@0.99.") from None
+        raise UsageError(f"`objective`: give a sparsity as well, as in {column}@0.99.") from None
     if k not in (0.0, *k_vals):
         raise UsageError(f"`objective`: {k:g} is not among `k_vals`; add it there.")
     if several_seeds and column not in GOALS_OF_SEEDS:

@@ -67,9 +67,9 @@ class Registry:
 
         Args:
             name: what `methods`, `model` and the like call it.
-            pattern: a regular expression whose groups are whole numbers; the name then stands for
-                every text that matches, and the function is called with these numbers: `2:4`
-                becomes `n_of_m(2, 4)`.
+            pattern: a regular expression whose groups are whole numbers; every text that matches
+                is a value then, and the function is called with these numbers: `2:4` becomes
+                `n_of_m(2, 4)`.
             settings: names of the settings that it reads of the config it is given; None for all.
 
         Raises:

@@ -1,1 +1,1 @@
-"""Many experiments beside each other: grids and searches on Ray."""
+"""Sweeps: many experiments in parallel on Ray, as a grid or a search."""

@@ -1,6 +1,6 @@
-"""Optuna's searcher for Ray Tune, which draws nothing twice.
+"""Optuna's searcher for Ray Tune, without duplicates.
 
-Ray may send it to a cluster that cannot import this file, by value: like `worker`, it imports
+Ray may send it by value to a cluster that cannot import this file: like `worker`, it imports
 nothing of the package.
 """
 
@@ -10,15 +10,15 @@ from typing import Any
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-# How often something new is drawn, before there seems to be nothing new.
+# After so many duplicates in a row the search ends.
 DRAWS = 200
 
 
 class DeduplicatingOptunaSearch(OptunaSearch):
-    """Optuna's searcher, which draws again where the same experiment would come out.
+    """Optuna's searcher, which draws again if it has drawn the same experiment before.
 
     Args:
-        digits: how many are kept of the settings that are numbers drawn, 0 for whole ones.
+        digits: the significant digits of drawn numbers by setting, 0 for whole numbers.
     """
 
     def __init__(self, *arguments: Any, digits: Mapping[str, int], **options: Any) -> None:
@@ -26,7 +26,7 @@ class DeduplicatingOptunaSearch(OptunaSearch):
         self._digits, self._seen = digits, set()
 
     def is_new(self, values: Mapping[str, Any]) -> bool:
-        """Whether an experiment with these settings is the first of its kind; now it is known."""
+        """Whether these settings have not been drawn before; they count as drawn from now on."""
         kept = []
         for name, value in values.items():
             digits = self._digits.get(name)
@@ -37,21 +37,20 @@ class DeduplicatingOptunaSearch(OptunaSearch):
         return not known
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """What a trial would reach after an epoch, if it is known."""
+        """Takes a trial's objective after an epoch, if it is known."""
         if result.get(self.metric) is not None:
             super().on_trial_result(trial_id, result)
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """What a trial has reached; of those that were ended early or failed it is not the
-        objective."""
+        """Takes the objective of a finished trial; trials that were stopped early or failed have
+        none."""
         is_finished = result is not None and result.get("state") == "finished"
         super().on_trial_complete(trial_id, result if is_finished else None, error)
 
     def suggest(self, trial_id: str) -> Any:
-        """Settings that were not drawn before; the end of the search where there seem to be no
-        others."""
+        """Settings that have not been drawn before; ends the search if there seem to be none."""
         from optuna.trial import TrialState
 
         for _ in range(DRAWS):

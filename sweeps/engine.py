@@ -20,28 +20,28 @@ from . import tune_search
 from .paths import SweepPaths
 from .ray_connection import connected, last_line
 
-# How often a trial whose machine or process died begins again.
+# How often a trial is restarted after its machine or process died.
 TRIES = 5
-# How long trials may wait for room before it is said that they do.
+# How long trials may wait for resources before that is reported.
 WAITING_S = 60
-# A share of a GPU is no use to who takes all its memory.
+# Trials that share a GPU must not allocate all of its memory.
 SHARED_GPU = {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 
 @dataclass(frozen=True)
 class Job:
-    """What the engine runs.
+    """The trials to run, and their resources.
 
     Attributes:
-        request: what every trial is told, see `trial.run`.
+        request: sent to every trial, see `trial.run`.
         place: the folder of the sweep, on a file system that all machines share.
-        output_dir: where the experiments are.
-        cpus, gpus: what a trial needs; None for all cores of a machine, and for one GPU where
-            there are some.
-        address: where Ray is.
-        trials: the values of the varied settings of each trial; None where they are searched.
+        output_dir: the folder of the experiments.
+        cpus, gpus: resources of a trial; None for all cores of a machine, and for one GPU if there
+            are any.
+        address: of Ray.
+        trials: the values of the varied settings of each trial; None for a search.
         search: a `tune_search.TuneSearch`, or None.
-        every_epoch: whether trials tell of each.
+        every_epoch: whether trials report every epoch.
     """
 
     request: dict
@@ -56,16 +56,16 @@ class Job:
 
 
 def run(job: Job, on_event: Callable[[dict[str, Any]], object]) -> None:
-    """Runs all trials of a job, beside each other as far as there is room for them.
+    """Runs all trials of a job, in parallel as far as resources allow.
 
     Args:
         job: the `Job`.
-        on_event: called with every event, a dictionary with `values` of a trial and what became of
-            it; from another thread, one at a time.
+        on_event: called with every event, a dictionary with the `values` of a trial and its state;
+            from another thread, one at a time.
 
     Raises:
-        UsageError: if a trial fits nowhere.
-        RunError: if a machine is not fit for trials.
+        UsageError: if no machine has the resources for a trial.
+        RunError: if a machine cannot run trials.
     """
     import ray
 
@@ -88,7 +88,7 @@ def run(job: Job, on_event: Callable[[dict[str, Any]], object]) -> None:
 
 
 def _fit(tuner):
-    """Runs the trials; of an interrupt nothing is said here."""
+    """Runs the trials; errors of Ray become a RunError."""
     import ray
 
     ended = None
@@ -106,13 +106,13 @@ def _fit(tuner):
         raise ended
     if ended is not None:
         raise RunError(
-            f"Ray cannot go on ({type(ended).__name__}: {last_line(ended)}); the same command "
-            "does, once what it says is mended."
+            f"Ray failed ({type(ended).__name__}: {last_line(ended)}); once that is fixed, run the "
+            "same command again to continue."
         ) from ended
 
 
 def _with_needs(job, rooms):
-    """The job with numbers for what a trial needs, where that is left to the machines."""
+    """The job with numbers for the resources that depend on the machines."""
     cpus, gpus = max(rooms, key=lambda room: (min(room[1], 1), room[0]))
     return dataclasses.replace(
         job,
@@ -122,7 +122,7 @@ def _with_needs(job, rooms):
 
 
 def _check_room(job, rooms):
-    """A trial that fits nowhere would wait for ever."""
+    """Makes sure that some machine has the resources for a trial, which would wait for ever."""
     if any(cpus >= job.cpus and gpus >= job.gpus for cpus, gpus in rooms):
         return
     cpus, gpus = (max(numbers) for numbers in zip(*rooms, strict=True))
@@ -136,11 +136,11 @@ def _check_room(job, rooms):
 
 
 def _check_machines(job, worker, logs):
-    """All machines must start workers, see the folder of the results, and have this program.
+    """Makes sure that all machines start workers, share the output folder, and have this program.
 
     Args:
         job: the `Job`.
-        worker: the module of that name, which machines are asked by.
+        worker: the module `worker`.
         logs: the folder of Ray's logs, of the same name on each machine.
     """
     marker, content = Path(job.output_dir) / f".shared-{secrets.token_hex(4)}", secrets.token_hex(8)
@@ -156,7 +156,7 @@ def _check_machines(job, worker, logs):
     if what == worker.NOT_STARTED:
         log = logs / "raylet.err"
         raise RunError(
-            f"Ray {what} on the machine {name}{more}{_said_in(log)}; its log there is {log}."
+            f"Ray {what} on the machine {name}{more}{_last_output(log)}; its log there is {log}."
         )
     raise RunError(
         f"The machine {name} {what}{more}; all must share --output_dir={job.output_dir} and "
@@ -164,22 +164,22 @@ def _check_machines(job, worker, logs):
     )
 
 
-def _said_in(log):
-    """What the shell or Python said last in a log of Ray's, in brackets; nothing where it said
-    nothing or the log is on another machine."""
+def _last_output(log):
+    """The last line of the shell or Python in one of Ray's logs, in brackets; "" if there is none,
+    or the log is on another machine."""
     with contextlib.suppress(OSError):
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         # Ray's own lines begin with their time.
-        if said := [line for line in lines if line.strip() and not line.startswith("[")]:
-            return f" ({last_line(said[-1])})"
+        if found := [line for line in lines if line.strip() and not line.startswith("[")]:
+            return f" ({last_line(found[-1])})"
     return ""
 
 
 @contextlib.contextmanager
 def _events(job, on_event):
-    """What events are posted to while trials run; a thread takes them out and hands them on."""
+    """A function that takes events while trials run; a thread passes them on."""
     if job.address.startswith("ray://"):
-        # Trials are scheduled on the cluster then, and events come from there.
+        # Then trials are scheduled on the cluster, which sends the events.
         from ray.util.queue import Empty, Queue
 
         events = Queue(actor_options={"num_cpus": 0})
@@ -197,14 +197,14 @@ def _events(job, on_event):
             except Empty:
                 if ended.is_set():
                     return
-                waiting.look()
+                waiting.report_if_due()
                 continue
-            except Exception:  # the connection is gone, and with it the trials
+            except Exception:  # the connection to the trials is lost
                 return
             waiting.end()
             try:
                 on_event(event)
-            except Exception as error:  # raised below, once the trials have ended
+            except Exception as error:  # raised below, after the trials have ended
                 failures.append(error)
 
     thread = threading.Thread(target=hand_on, daemon=True)
@@ -219,20 +219,20 @@ def _events(job, on_event):
 
 
 class _Waiting:
-    """Says what the trials wait for, once, if none has begun after `WAITING_S`."""
+    """Reports what the trials wait for, once, if none has begun after `WAITING_S`."""
 
     def __init__(self, job):
         self.job, self._until = job, time.monotonic() + WAITING_S
 
-    def look(self):
-        """Says it if it is time."""
+    def report_if_due(self):
+        """Reports it if the time has passed."""
         if self._until is None or time.monotonic() < self._until:
             return
         import ray
 
         self.end()
         free = {}
-        with contextlib.suppress(Exception):  # whatever happens to the connection
+        with contextlib.suppress(Exception):  # the connection may fail in any way
             free = ray.available_resources()
         job = self.job
         echo(
@@ -242,12 +242,12 @@ class _Waiting:
         )
 
     def end(self):
-        """Nothing is to be said any more."""
+        """A trial has begun: there is nothing to report."""
         self._until = None
 
 
 class _LocalQueue(queue.Queue):
-    """A queue of this process; Tune writes down what it is given, of which this is nothing."""
+    """A queue of this process, which is empty after pickling: Tune pickles its arguments."""
 
     def __reduce__(self):
         return _LocalQueue, ()

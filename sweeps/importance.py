@@ -1,4 +1,4 @@
-"""Which of the varied settings matter, by Optuna, and which value of each is the best."""
+"""The importance of varied settings, by Optuna, and the best value of each."""
 
 import functools
 import html
@@ -21,17 +21,17 @@ COLUMNS = (
     *("of", "k", "column", "setting", "values", "explained", "by_chance"),
     *("best", "best_mean", "trials"),
 )
-# Settings are compared by what the better trials have: a tenth, but at least so many, of few half.
+# The best trials, by which settings are compared: a tenth, at least so many, at most half.
 TOP_SHARE, TOP_TRIALS, MOST_SHARE = 0.1, 5, 0.5
-# How often results are dealt out at random to see what chance alone does.
+# How often results are shuffled to estimate importance by chance.
 SHUFFLES = 20
 
-# What Optuna draws is HTML to Plotly, so its names must be.
+# Plotly reads the names in Optuna's figures as HTML.
 plain = functools.partial(html.escape, quote=False)
 
 
 def is_available() -> bool:
-    """Whether Optuna is installed, without which nobody knows what matters."""
+    """Whether Optuna is installed, which computes the importance."""
     return util.find_spec("optuna") is not None
 
 
@@ -69,19 +69,19 @@ def study_of(record: dict[str, Any]) -> "optuna.Study":
 
 
 def importance(record: dict[str, Any], table: pd.DataFrame) -> pd.DataFrame:
-    """How much each varied setting matters, as a table.
+    """The importance of each varied setting, as a table.
 
     `explained` is the importance by PED-ANOVA (Watanabe et al., "PED-ANOVA: Efficiently Quantifying
-    Hyperparameter Importance in Arbitrary Subspaces", 2023): how much the values of the better
-    trials differ from those of all, as a share of the sum over all settings. Were results dealt out
-    at random, a setting would have `by_chance` on average.
+    Hyperparameter Importance in Arbitrary Subspaces", 2023): how much the distribution of values
+    among the best trials differs from that among all, as a share of the sum over all settings.
+    `by_chance` is the mean importance if results are shuffled.
 
     Args:
         record: of the sweep.
         table: its `summary`.
 
     Returns:
-        Rows for the objective, then for every method and sparsity. `explained` is missing where
+        Rows for the objective, then for every method and sparsity. `explained` is missing if
         nothing differs, fewer than two settings vary, or Optuna is not installed. Random pruning
         and seeds have no best value.
     """
@@ -109,11 +109,11 @@ def _rows(about, values, levels, shares, sign):
     """The rows of `importance` of one column.
 
     Args:
-        about: what the rows begin with.
+        about: the first cells of the rows.
         values: of the trials, by the names of their experiments.
-        levels: of all trials, as `levels_of` gives them.
+        levels: of all trials, as `levels_of` returns them.
         shares: the `_Shares`, or None.
-        sign: 1 where more is better, -1 where less is, 0 where nothing is.
+        sign: 1 if more is better, -1 if less is, 0 if there is no best value.
     """
     levels = levels.loc[values.index]
     explained, by_chance = {}, {}
@@ -123,7 +123,7 @@ def _rows(about, values, levels, shares, sign):
     found = []
     for setting, own in levels.items():
         means = values.groupby(own, observed=True).mean()
-        # Of seeds there is no best one, only a lucky one.
+        # There is no best seed, only a lucky one.
         best = (sign * means).idxmax() if sign and setting != SEED and len(means) else None
         found.append(
             {
@@ -141,7 +141,7 @@ def _rows(about, values, levels, shares, sign):
 
 
 class _Shares:
-    """Importance of the settings of a sweep for any numbers of its finished trials."""
+    """The importance of a sweep's settings for any numbers of its finished trials."""
 
     def __init__(self, record):
         self._study, self._known = study_of(record), {}
@@ -156,7 +156,7 @@ class _Shares:
 
         losses = (-values).to_dict()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that less is better, which is meant
+            warnings.simplefilter("ignore")  # that less is better, as intended
             return get_param_importances(
                 self._study,
                 evaluator=PedAnovaImportanceEvaluator(target_quantile=_top_share(values)),
@@ -164,19 +164,18 @@ class _Shares:
             )
 
     def by_chance(self, values):
-        """The same on average, if results were dealt out at random to these trials."""
+        """The mean of these shares if results are shuffled among the trials."""
         names = tuple(values.index)
         if names not in self._known:
             random = np.random.default_rng(0)
-            dealt = (random.permutation(len(names)).astype(float) for _ in range(SHUFFLES))
-            found = [self.of(pd.Series(numbers, index=names)) for numbers in dealt]
+            shuffled = (random.permutation(len(names)).astype(float) for _ in range(SHUFFLES))
+            found = [self.of(pd.Series(numbers, index=names)) for numbers in shuffled]
             self._known[names] = pd.DataFrame(found).mean().to_dict()
         return self._known[names]
 
 
 def _top_share(values):
-    """Which share of the trials are the better ones. Equal ones are not parted, and those that are
-    no better than any other are not among them."""
+    """The share of the best trials, without the worst ones. Equal trials are not separated."""
     number = len(values) * min(MOST_SHARE, max(TOP_SHARE, TOP_TRIALS / len(values)))
     least = values.sort_values(ascending=False).iloc[int(np.ceil(number)) - 1]
     chosen = values > values.min() if least == values.min() else values >= least

@@ -1,4 +1,4 @@
-"""The record of a sweep while it runs: what is left to do, what became of each trial."""
+"""The record of a sweep while it runs: the state of each trial."""
 
 import contextlib
 import dataclasses
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from .paths import SweepPaths
 
 
-# While trials run, the record is written at most so often; at the end of one at once, unless there
-# are very many.
+# While trials run, the record is written at most every so many seconds; at the end of a trial at
+# once, unless there are very many.
 EVERY_S, TRIALS_A_SECOND = 2, 500
-# How trials are called whose values do not go together.
+# The name of trials whose values are not valid together.
 NO_EXPERIMENT = "no-experiment-"
 
 
@@ -49,37 +49,39 @@ class Journal:
 
     Args:
         sweep: the `SweepConfig`.
-        paths: the `SweepPaths`; a record of an earlier run of the same sweep is gone on with.
-        command: how it was started.
+        paths: the `SweepPaths`; a record of an earlier run of the same sweep is continued.
+        command: the command line.
 
     Raises:
-        RunError: if there is a record that cannot be understood, or one of another sweep.
+        RunError: if there is a record that cannot be read, or one of another sweep.
     """
 
     def __init__(self, sweep: "SweepConfig", paths: "SweepPaths", command: str) -> None:
         self.sweep, self.paths, self.screen = sweep, paths, None
         self._began, self._written, self._lock = time.monotonic(), 0.0, threading.Lock()
-        self._told = self._began
-        self._is_told_early = objectives.is_told_early(sweep.first)
+        self._latest_event = self._began
+        self._has_early_objective = objectives.has_early_objective(sweep.first)
         earlier = self._earlier()
         self._spent = earlier.get("seconds") or 0.0
         self.record = self._begun(command, earlier)
         self._by_key = {_key(trial): trial for trial in self.trials}
         self._find_finished()
-        # Whether nothing is left; of a search somebody must have said so.
-        self.is_complete = earlier.get("ended", False) or not (sweep.search or self.left())
+        # Whether all trials are done; an earlier run must have recorded the end of a search.
+        self.is_complete = earlier.get("ended", False) or not (
+            sweep.search or self.waiting_trials()
+        )
         self._write()
 
     def _earlier(self):
-        """The record that is gone on with; an empty one if there is none."""
+        """The record to continue; an empty one if there is none."""
         earlier = read_record(self.paths) or {}
         if earlier and earlier.get("asked") != self.sweep.identity():
             raise RunError(
                 f"{self.paths.record} is of another sweep; give another --sweep_id, or the same "
                 "flags."
             )
-        begins_anew = self.sweep.settings.get("force_train") and earlier.get("ended")
-        return {} if begins_anew else earlier
+        starts_over = self.sweep.settings.get("force_train") and earlier.get("ended")
+        return {} if starts_over else earlier
 
     def _begun(self, command, earlier):
         sweep = self.sweep
@@ -112,12 +114,12 @@ class Journal:
     def trials(self) -> list[dict[str, Any]]:
         return self.record["trials"]
 
-    def left(self) -> list[dict[str, Any]]:
-        """The trials that are still to be run; of a search, those that were begun before."""
+    def waiting_trials(self) -> list[dict[str, Any]]:
+        """The trials that are still to be run; of a search, those that were begun earlier."""
         return [trial for trial in self.trials if trial["state"] == WAITING]
 
     def _find_finished(self):
-        """Experiments that are there already, whoever made them, are not run again."""
+        """Marks trials whose experiments exist already, from whatever run, as finished."""
         if self.sweep.settings.get("force_train"):
             return
         possible = [t for t in self.trials if not t["experiment_id"].startswith(NO_EXPERIMENT)]
@@ -142,7 +144,7 @@ class Journal:
     def take(self, event: dict[str, Any]) -> None:
         """Takes an event of the engine."""
         with self._lock:
-            self._told = time.monotonic()
+            self._latest_event = time.monotonic()
             trial = self._by_key.get(key_of(self.sweep.rounded(event["values"])))
             if trial is None:
                 trial = _new(self.sweep, event["values"])
@@ -153,12 +155,12 @@ class Journal:
             for name in ("objective", "seconds", "node", "note"):
                 if name in event:
                     trial[name] = event[name]
-            if trial["state"] != FINISHED and not self._is_told_early:
+            if trial["state"] != FINISHED and not self._has_early_objective:
                 trial["objective"] = None
             if event.get("epoch"):
                 trial["epochs"] = event["epoch"]
             ended = trial["state"] not in (RUNNING, WAITING)
-            # Thousands of trials end more often than their record can be written.
+            # Thousands of trials may end faster than their record can be written.
             patience = len(self.trials) // TRIALS_A_SECOND if ended else EVERY_S
             if time.monotonic() - self._written > patience:
                 self._write()
@@ -166,18 +168,18 @@ class Journal:
                 self.screen.show(trial, before, event.get("lost", False))
 
     def seconds_left(self) -> float | None:
-        """How long the rest may take, by what has been done; None where that is not known."""
+        """An estimate of the remaining time, from finished trials; None if it is not known."""
         done = [t["seconds"] for t in self.trials if t["state"] == FINISHED and t["seconds"]]
         running = sum(trial["state"] == RUNNING for trial in self.trials)
         if not done or not running:
             return None
         ended = sum(t["state"] in (FINISHED, STOPPED, FAILED) for t in self.trials)
         total = self.sweep.number
-        since = time.monotonic() - self._told
+        since = time.monotonic() - self._latest_event
         return max(0.0, sum(done) / len(done) * (total - ended) / running - since)
 
     def best(self) -> str | None:
-        """What is best by now, of each data set, as a text; none before a trial has finished."""
+        """The best settings so far for each data set, as text; "" before a trial has finished."""
         objective, lines = self.record["objective"], []
         for best in tables.best_of(self.record):
             seeds = len(best["trials"])
@@ -188,7 +190,7 @@ class Journal:
         return "\n".join(lines)
 
     def close(self) -> None:
-        """Writes what is known at the end, or when the sweep is cut short."""
+        """Writes the record at the end, or when the sweep is interrupted."""
         with self._lock:
             for trial in self.trials:
                 if trial["state"] == RUNNING:
@@ -207,7 +209,7 @@ class Journal:
 def _name_of(sweep, values):
     try:
         return sweep.trial(values).experiment_id
-    except UsageError:  # drawn values that do not go together: the trial will say so
+    except UsageError:  # drawn values that are not valid together: the trial will fail
         return f"{NO_EXPERIMENT}{key_of(values)}"
 
 
@@ -215,7 +217,7 @@ def _new(sweep, values):
     return {
         "experiment_id": _name_of(sweep, values),
         "settings": sweep.rounded(values),
-        # With all digits: a search goes on from it.
+        # With all digits: a search continues from it.
         "drawn": dict(values),
         "state": WAITING,
         "note": None,
@@ -235,16 +237,16 @@ def key_of(values: Mapping[str, Any]) -> str:
 
 
 def check_free(configs: "Iterable[ExperimentConfig]") -> None:
-    """Makes sure that no experiment of another kind lies where these belong.
+    """Makes sure that the folders of these experiments have no other ones.
 
     Raises:
-        RunError: if some do; the message names the first, and what differs.
+        RunError: if some have; the message names the first, and the differences.
     """
     for config in configs:
         if config.replicates > 1:
             continue
         paths = ArtifactPaths.of(config)
-        with contextlib.suppress(RunError):  # a damaged one is its own trial's to tell of
+        with contextlib.suppress(RunError):  # the trial itself reports a damaged one
             record = folder.read_record(paths) or {"settings": {}}
             differ = differences(config, record["settings"]) if record["settings"] else []
             if differ:
@@ -253,13 +255,13 @@ def check_free(configs: "Iterable[ExperimentConfig]") -> None:
         return
     raise RunError(
         f"{paths.root} was made with other settings: {', '.join(differ)}. Choose another "
-        "--output_dir, or --experiment_id, with which the names of all trials begin; --force_train "
+        "--output_dir, or an --experiment_id, which all names of trials begin with; --force_train "
         "replaces them."
     )
 
 
 def is_done(sweep: "SweepConfig", config: "ExperimentConfig", load: dict[Any, Any]) -> bool:
-    """Whether an experiment has everything that the single command would write."""
+    """Whether an experiment is complete, as the single command would make it."""
     paths = ArtifactPaths.of(config)
     if not (paths.results.exists() and paths.report.exists()):
         return False
@@ -272,7 +274,7 @@ def is_done(sweep: "SweepConfig", config: "ExperimentConfig", load: dict[Any, An
         data = config.dataset, config.data_dir, config.num_valid
         if data not in load:
             load[data] = registry.load(*data)
-        # Not every model has units that can be removed: its table tells.
+        # Not every model has units that can be removed; its table shows it.
         metrics: Any = csv.read_metrics(paths.metrics)
         tested = set(metrics["method"])
         reference = [method for method in REFERENCE if method.name in tested]

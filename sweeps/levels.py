@@ -1,4 +1,4 @@
-"""What the varied settings were in every trial of a sweep, as few levels of each."""
+"""The varied settings in every trial of a sweep, as a few levels each."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pandas as pd
 from ..settings.files import short_name
 from ..utils import one_line
 
-# Drawn numbers of which there are more are put into quarters.
+# More drawn numbers than this are grouped into quarters.
 MOST_VALUES = 5
 NONE = "none"
 
@@ -15,8 +15,8 @@ NONE = "none"
 def levels_of(record: dict[str, Any]) -> pd.DataFrame:
     """The level of every varied setting in every trial of a sweep.
 
-    Levels are the values of a setting; those of numbers that were drawn from a distribution, where
-    there are more than `MOST_VALUES`, are quarters with as many trials each.
+    Levels are the values of a setting; of more than `MOST_VALUES` numbers drawn from a distribution
+    they are quarters with equal numbers of trials.
 
     Args:
         record: of the sweep.
@@ -52,7 +52,7 @@ def _levels(values, among):
 
 
 def _quarters(values):
-    """Equal numbers are never parted: there may be fewer than four."""
+    """Equal numbers are never separated, so there may be fewer than four quarters."""
     numbers = pd.Series(values)
     codes, _ = pd.factorize(pd.qcut(numbers, 4, labels=False, duplicates="drop"), sort=True)
     spans = numbers.groupby(codes).agg(["min", "max"]).map(setting_text)
@@ -61,13 +61,13 @@ def _quarters(values):
 
 
 def _short(texts):
-    """Texts for people: files without their folders, as long as that tells them apart."""
+    """Short texts: files without their folders, unless that makes some of them equal."""
     short = [one_line(short_name(text), 40) for text in texts]
     return short if len(set(short)) == len(short) else texts
 
 
 def value_text(value: Any) -> str:
-    """A value of a setting as its flag takes it."""
+    """A value of a setting as text for its flag."""
     if value is None:
         return NONE
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -1,4 +1,4 @@
-"""What a sweep looks for: how good an experiment is, after each epoch and at its end."""
+"""The objective of an experiment in a sweep, after each epoch and at the end."""
 
 import math
 from collections.abc import Callable
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
 
 
 def watch(
-    sweep: "SweepConfig", config: "ExperimentConfig", tell: Callable[[dict[str, Any]], object]
+    sweep: "SweepConfig", config: "ExperimentConfig", report: Callable[[dict[str, Any]], object]
 ) -> Callable[..., None]:
-    """What is called after each epoch of training, and tells of it.
+    """A function to call after each epoch of training, which reports it.
 
-    Where hopeless trials end early, that is what the objective would be if the network were pruned
-    as it is, at once, by the reference methods; where networks are trained after they have been
-    pruned, they make up for that, so that it is the value of the dense network instead.
+    If unpromising trials are stopped early, it reports the objective of the current network, pruned
+    in one shot by the reference methods; if networks are retrained, which regains accuracy, that of
+    the dense network instead.
 
     Args:
         sweep: the `SweepConfig`.
         config: the `ExperimentConfig`.
-        tell: takes a dictionary.
+        report: takes the report, a dictionary.
     """
 
-    def told(networks, model, epoch):
-        # The last one is followed by the objective itself: nothing is hopeless any more.
+    def on_epoch(networks, model, epoch):
+        # The last epoch is followed by the objective itself.
         if epoch.epoch < config.epochs:
-            tell({"epoch": epoch.epoch, **_so_far(sweep, config, networks, model)})
+            report({"epoch": epoch.epoch, **_so_far(sweep, config, networks, model)})
 
-    return told
+    return on_epoch
 
 
-def is_told_early(config: "ExperimentConfig") -> bool:
-    """Whether what is told after an epoch is the objective, though of an unfinished training."""
+def has_early_objective(config: "ExperimentConfig") -> bool:
+    """Whether the value after an epoch is the objective, of an unfinished training."""
     return not any(parse(text).trains for text in config.methods)
 
 
@@ -49,7 +49,7 @@ def _so_far(sweep, config, networks, model):
         return {}
     dense = networks.weights_of(model)
     metric = sweep.column.removeprefix("valid_")
-    if not is_told_early(config):
+    if not has_early_objective(config):
         found = [dense]
     else:
         found = (
@@ -62,7 +62,8 @@ def _so_far(sweep, config, networks, model):
 
 
 def reached(sweep: "SweepConfig", config: "ExperimentConfig") -> float | None:
-    """The objective of a finished experiment, of its best method but chance; None without one.
+    """The objective of a finished experiment: that of its best method other than random pruning;
+    None if there is none.
 
     Args:
         sweep: the `SweepConfig`.
@@ -77,8 +78,8 @@ def reached(sweep: "SweepConfig", config: "ExperimentConfig") -> float | None:
     else:
         record: Any = folder.read_record(paths)
         rows = finished.networks_of_record(paths, record)
-    asked = [method.name for method in chosen_methods(config) if method.criterion != "random"]
-    rows = rows[(rows["k"] == sweep.k) & rows["method"].isin(asked)]
+    requested = [method.name for method in chosen_methods(config) if method.criterion != "random"]
+    rows = rows[(rows["k"] == sweep.k) & rows["method"].isin(requested)]
     return _best(sweep, rows[sweep.column].dropna())
 
 

@@ -1,4 +1,4 @@
-"""Where one sweep keeps its files, and its record of trials: `sweeps/<sweep_id>/` of the output
+"""The paths of one sweep's files, and its record of trials: `sweeps/<sweep_id>/` of the output
 folder. The trials themselves are ordinary experiments beside `sweeps/`."""
 
 import json
@@ -10,24 +10,24 @@ from typing import Any
 from ..experiments.paths import Place
 from ..utils import RunError, write_text
 
-# What may become of a trial.
+# The states of a trial.
 WAITING, RUNNING, FINISHED, STOPPED, FAILED = "waiting", "running", "finished", "stopped", "failed"
 
 
 @dataclass(frozen=True)
 class SweepPaths:
-    """Where one sweep keeps its files: a table, and methods for what each trial has."""
+    """The paths of one sweep's files: attributes for single ones, a method for logs of trials."""
 
     root: Path
 
-    record = Place("sweep.json")  # the settings of the sweep, and what became of each trial
+    record = Place("sweep.json")  # the settings of the sweep, and the state of each trial
     lock = Place(".lock")
     summary = Place("summary.csv")  # every trial and sparsity, a row each
-    importance = Place("importance.csv")  # how much each setting explains
+    importance = Place("importance.csv")  # of each setting
     settings_figure = Place("settings.png")
     curves_figure = Place("curves.png")
     report = Place("report.html")
-    engine = Place(".engine")  # what Ray Tune writes
+    engine = Place(".engine")  # Ray Tune's own files
 
     @classmethod
     def of(cls, output_dir: str | PathLike, sweep_id: str) -> "SweepPaths":
@@ -35,7 +35,7 @@ class SweepPaths:
 
     @property
     def output_dir(self) -> Path:
-        """Where the experiments are."""
+        """The folder of the experiments."""
         return self.root.parent.parent
 
     def log(self, experiment_id: str) -> Path:
@@ -47,7 +47,7 @@ def read_record(paths: SweepPaths) -> dict[str, Any] | None:
     """The record of a sweep, or None if there is none yet.
 
     Raises:
-        RunError: if it cannot be understood.
+        RunError: if it cannot be read.
     """
     try:
         record = json.loads(paths.record.read_text(encoding="utf-8"))
@@ -58,7 +58,7 @@ def read_record(paths: SweepPaths) -> dict[str, Any] | None:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(
-            f"{paths.record} is damaged, so nobody knows what became of the trials. Remove it: "
+            f"{paths.record} is damaged, so the states of the trials are not known. Remove it: "
             "finished experiments are kept, and the same command finds them."
         ) from error
 

@@ -1,4 +1,4 @@
-"""What a sweep would run: `--dry_run`."""
+"""The plan of a sweep: `--dry_run`."""
 
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def plan(sweep: "SweepConfig") -> str:
-    """What would run, as a text: every trial, or what a search draws from.
+    """The trials that would run, as text, or the distributions of a search.
 
     Args:
         sweep: the `SweepConfig`.
 
     Raises:
-        RunError: if experiments of another kind lie where the trials belong.
+        RunError: if folders of the trials have other experiments.
     """
     return "\n".join((_search if sweep.search else _grid)(sweep))
 
@@ -31,7 +31,7 @@ def _search(sweep):
 
 
 def _done(sweep):
-    """How many trials of a search have been done before."""
+    """How many trials of a search are done already."""
     record = read_record(SweepPaths.of(sweep.output_dir, sweep.sweep_id))
     if record is None or record.get("asked") != sweep.identity():
         return 0
@@ -47,10 +47,10 @@ def _grid(sweep):
     is_forced = sweep.settings.get("force_train")
     if not is_forced:
         check_free(configs)
-    load, num_left = {}, 0
+    load, num_waiting = {}, 0
     yield f"{pluralize(sweep.number, 'experiment')}:"
     for config in configs:
         is_finished = config.replicates == 1 and not is_forced and is_done(sweep, config, load)
-        num_left += not is_finished
+        num_waiting += not is_finished
         yield f"  {config.experiment_id}{'  is finished' if is_finished else ''}"
-    yield f"{num_left} to run." if num_left else "All are finished."
+    yield f"{num_waiting} to run." if num_waiting else "All are finished."

@@ -1,4 +1,4 @@
-"""Ray: whether it is installed, how it is started or joined, and where it logs."""
+"""Ray: checks that it is installed, starts or joins it, finds its logs."""
 
 import contextlib
 import os
@@ -16,57 +16,57 @@ INSTALL = (
     "Sweeps need Ray: pip install './network-pruning[sweep]' from the folder above the checkout "
     "(or 'ray[tune,client]' optuna)."
 )
-# How long a machine may take to answer at all.
+# The timeout of a first connection.
 ANSWER_S = 10
-# Quiet, nothing sent home, no files but those of the trials.
+# Quiet, no usage statistics, no files but those of the trials.
 RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    # An interrupt is ours to deal with: Tune would wait for trials.
+    # The program handles interrupts itself: Tune would wait for trials.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
 }
 _TOKEN = Path("~/.ray/auth_token").expanduser()
-# Of Ray's memory for objects: trials send numbers only.
+# Ray's memory for objects: trials send numbers only.
 OBJECT_BYTES = 100 * 2**20
-# Where a machine logs, unless Ray says otherwise.
+# The default folder of Ray's logs.
 LOGS = Path("/tmp/ray/session_latest/logs")
 
 
 def check_installed(search: Any = None, address: str = "local") -> None:
-    """Makes sure that there is what trials are run by, before any work.
+    """Makes sure, before any work, that the packages of sweeps are installed.
 
     Args:
-        search: whether, or by what, values are searched.
-        address: where Ray is.
+        search: the kind of search, if any.
+        address: of Ray.
 
     Raises:
-        RunError: if it is not installed.
+        RunError: if a package is missing.
     """
     from importlib.util import find_spec
 
     os.environ.update({name: os.environ.get(name, value) for name, value in RAY_SETTINGS.items()})
     if address.startswith("ray://") and _TOKEN.is_file():
-        # Ray's client, unlike the rest of it, does not look for the token by itself.
+        # Ray's client, unlike the rest of Ray, does not find the token by itself.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     needed = ("ray", *(("optuna",) if search else ()))
     if any(find_spec(name) is None for name in needed):
         raise RunError(INSTALL)
     try:
-        import ray.tune  # noqa: F401 - whether all of it is there
+        import ray.tune  # noqa: F401 - checks that it is complete
     except ImportError as error:
         raise RunError(f"{INSTALL} ({error})") from error
 
 
 @contextlib.contextmanager
 def connected(address: str) -> Iterator[Path]:
-    """Ray at an address, while the block lasts; the folder of its logs, as `Path`.
+    """A context connected to Ray at an address; yields the folder of its logs.
 
     Raises:
-        RunError: if there is none.
+        RunError: if the connection fails.
     """
     import ray
 
@@ -76,7 +76,7 @@ def connected(address: str) -> Iterator[Path]:
         try:
             if failure is None:
                 about = ray.init(**_options(address))
-        except Exception as error:  # whatever Ray raises, and gRPC behind it
+        except Exception as error:  # Ray and gRPC may raise anything
             failure = error
     if failure is not None:
         where = "on this machine" if address == "local" else f"at --ray_address={address}"
@@ -85,7 +85,7 @@ def connected(address: str) -> Iterator[Path]:
             "docs/cluster.md says how to start it."
         ) from failure
     with contextlib.suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGTERM, terminate)  # Ray has put one of its own there
+        signal.signal(signal.SIGTERM, terminate)  # Ray has set its own
     try:
         yield _logs(about)
     finally:
@@ -94,7 +94,7 @@ def connected(address: str) -> Iterator[Path]:
 
 
 def _options(address):
-    """How `ray.init` is called."""
+    """The arguments of `ray.init`."""
     about = {"address": address, "logging_level": "ERROR", "log_to_driver": False}
     if address == "local":
         about |= {
@@ -108,20 +108,21 @@ def _options(address):
 
 
 def _interpreter(python):
-    """Ray starts Python through a shell, by a path that it does not quote: one with a space would
-    be two words. Other paths are left to Ray, as other machines may have others."""
+    """Options that quote the path of Python if necessary: Ray starts it through a shell without
+    quotes, so a path with a space would fail. Other paths are left to Ray, because other machines
+    may have others."""
     quoted = shlex.quote(python)
     return {} if quoted == python else {"runtime_env": {"py_executable": quoted}}
 
 
 def _logs(about):
-    """The folder of the logs, of what `ray.init` has returned."""
-    session = getattr(about, "address_info", {}).get("session_dir")  # a client is not told
+    """The folder of the logs, from the result of `ray.init`."""
+    session = getattr(about, "address_info", {}).get("session_dir")  # missing for clients
     return Path(session) / "logs" if session else LOGS
 
 
 def no_answer(address: str) -> Exception | None:
-    """Why nothing can be reached at an address; None if something can. Ray itself would try for
+    """The error of connecting to an address; None if it succeeds. Ray itself would try for
     minutes."""
     if address in ("local", "auto"):
         return None
@@ -134,7 +135,7 @@ def no_answer(address: str) -> Exception | None:
 
 
 def cores() -> int:
-    """How many processor cores this process may use."""
+    """The number of processor cores that this process may use."""
     number = os.cpu_count() or 1
     with contextlib.suppress(AttributeError):  # not on every system
         number = len(os.sched_getaffinity(0))
@@ -145,6 +146,6 @@ def cores() -> int:
 
 
 def last_line(error: BaseException) -> str:
-    """What an exception says; of a traceback in it the end."""
+    """The last line of an exception's message, which may contain a traceback."""
     lines = str(error).strip().splitlines()
     return lines[-1].strip()[:200] if lines else "no reason given"

@@ -1,4 +1,4 @@
-"""The seeds of an experiment beside each other on Ray."""
+"""Runs the seeds of an experiment in parallel on Ray."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 def run_on_ray(
     config: "ExperimentConfig", paths: "ArtifactPaths", forced: Any
 ) -> "Sequence[Method]":
-    """Runs the seeds on Ray, each with as many threads as it would have here.
+    """Runs the seeds on Ray, each with the threads of the config.
 
     Raises:
-        RunError: if one cannot be done, after all others.
+        RunError: if one fails, after all others.
     """
     from ..experiments.network_factory import networks_of
     from . import engine, ray_connection
@@ -31,7 +31,7 @@ def run_on_ray(
         str(seed): forced.applied_to(replicate(config, paths, seed)).to_dict() for seed in seeds
     }
     failed = {}
-    echo(f"{config.replicates} seeds beside each other on Ray:")
+    echo(f"{config.replicates} seeds in parallel on Ray:")
 
     def take(event):
         seed = event["values"]["seed"]
@@ -40,7 +40,7 @@ def run_on_ray(
         if event["state"] in ("finished", "failed"):
             echo(f"Seed {seed} {event['state']} on {event.get('node', 'its machine')}")
         elif event.get("lost"):
-            echo(f"Seed {seed} was lost and goes on elsewhere")
+            echo(f"Seed {seed} was lost and continues elsewhere")
         if event["state"] == "finished":
             forced.finish(seed)
         elif event["state"] == "failed":
@@ -61,7 +61,7 @@ def run_on_ray(
         take,
     )
     if failed:
-        told = "; ".join(f"seed {seed}: {note}" for seed, note in sorted(failed.items()))
-        raise RunError(f"{told} What each seed said is in {place / 'logs'}.")
+        reasons = "; ".join(f"seed {seed}: {note}" for seed, note in sorted(failed.items()))
+        raise RunError(f"{reasons} The output of each seed is in {place / 'logs'}.")
     dataset = registry.load(config.dataset, config.data_dir, config.num_valid)
     return networks_of(config, dataset).reference

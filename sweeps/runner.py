@@ -19,23 +19,23 @@ def run(
     write_results: Callable[[SweepPaths, dict[str, Any]], object],
     write_index: Callable[[str], object],
 ) -> None:
-    """Runs what is left of a sweep, and writes tables, figures and pages of all of it.
+    """Runs the waiting trials of a sweep, and writes tables, figures and pages of all trials.
 
     Args:
         sweep: the `SweepConfig`.
-        command: how it was started, as a text.
+        command: the command line.
         write_results: makes tables, figures and the page, of the `SweepPaths` and the record.
-        write_index: makes the page over all experiments in an output folder.
+        write_index: makes the page of all experiments in an output folder.
 
     Raises:
-        RunError: if trials failed, after all others have been done; or if none can be run.
+        RunError: if trials failed, after all others are done, or if no trial can be run.
     """
     ray_connection.check_installed(sweep.search, sweep.ray_address)
     paths = SweepPaths.of(sweep.output_dir, sweep.sweep_id)  # type: ignore[arg-type]
     with lock.locked(paths, "--sweep_id"):
         journal = Journal(sweep, paths, command)
         try:
-            if journal.left() or not journal.is_complete:
+            if journal.waiting_trials() or not journal.is_complete:
                 _run_trials(sweep, paths, journal)
                 journal.is_complete = True
             else:
@@ -43,7 +43,7 @@ def run(
         except KeyboardInterrupt:
             echo(
                 f"{screen.beginning(journal.record)}. python -m network-pruning.report makes "
-                f"the pages of what is finished in {paths.output_dir}"
+                f"the pages of the finished trials in {paths.output_dir}"
             )
             raise
         finally:
@@ -52,16 +52,17 @@ def run(
     write_index(sweep.output_dir)
     echo(screen.result(journal.record, journal.best()))
     echo(f"Tables, figures and a page are in {paths.root}")
-    left = [trial for trial in journal.trials if trial["state"] == WAITING]
-    if left:
+    waiting = [trial for trial in journal.trials if trial["state"] == WAITING]
+    if waiting:
         raise RunError(
-            f"{pluralize(len(left), 'trial')} could not be run; the same command goes on."
+            f"{pluralize(len(waiting), 'trial')} could not be run; run the same command again to "
+            "continue."
         )
     failed = [trial for trial in journal.trials if trial["state"] == FAILED]
     if failed:
         raise RunError(
-            f"{pluralize(len(failed), 'trial')} of {len(journal.trials)} failed; the same command "
-            "tries them again."
+            f"{pluralize(len(failed), 'trial')} of {len(journal.trials)} failed; run the same "
+            "command to try them again."
         )
 
 
@@ -74,9 +75,9 @@ def _run_trials(sweep, paths, journal):
         cpus=sweep.cpus_per_trial,
         gpus=sweep.gpus_per_trial,
         address=sweep.ray_address,
-        trials=None if search else [trial["drawn"] for trial in journal.left()],
+        trials=None if search else [trial["drawn"] for trial in journal.waiting_trials()],
         search=search,
-        # Optuna wants an objective with everything it is told.
+        # Optuna needs an objective with every report.
         every_epoch=search is None or sweep.ends_early,
     )
     echo(f"Sweep {sweep.sweep_id}: {screen.beginning(journal.record)}")
@@ -95,7 +96,7 @@ def _search(sweep, journal):
         seed=sweep.first.seed,
         goal=sweep.goal,
         finished=[(t["drawn"], t["objective"] if t["state"] == FINISHED else None) for t in done],
-        unfinished=[t["drawn"] for t in journal.left()],
+        unfinished=[t["drawn"] for t in journal.waiting_trials()],
         number=sweep.samples - len(done),
         epochs=_most_epochs(sweep) if sweep.ends_early else None,
     )

@@ -1,4 +1,4 @@
-"""What a sweep shows while it runs: a table that moves on a terminal, elsewhere a line an event."""
+"""The progress of a sweep: a live table on a terminal, elsewhere a line for each event."""
 
 import contextlib
 import sys
@@ -10,17 +10,17 @@ from ..settings.objective import parsed
 from ..utils import middle_cut, pluralize
 
 STATES = ("finished", "stopped", "failed", "running", "waiting")
-# Lines of the table: what runs and what has ended last.
+# Lines of the table: running trials and those that ended last.
 SHOWN = 12
 
 
 class Screen:
-    """Shows how far a sweep is; a context manager.
+    """Shows the progress of a sweep; a context manager.
 
     Args:
-        record: of the sweep, which somebody else keeps up to date.
-        seconds_left: tells how long the rest may take; None where that is not known.
-        best: tells what is best so far, as a text.
+        record: of the sweep, kept up to date by the caller.
+        seconds_left: returns an estimate of the remaining time; None if it is not known.
+        best: returns the best settings so far, as text.
     """
 
     def __init__(
@@ -50,27 +50,27 @@ class Screen:
 
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
-            with contextlib.suppress(ValueError):  # nobody looks any more
+            with contextlib.suppress(ValueError):  # the output has been closed
                 self._live.stop()
 
     def show(self, trial: dict[str, Any], before: str, lost: bool = False) -> None:
-        """Shows what has become of a trial.
+        """Shows the new state of a trial.
 
         Args:
             trial: its entry in the record.
-            before: its state until now.
-            lost: whether the machine or process that it ran on has died.
+            before: its previous state.
+            lost: whether its machine or process has died.
         """
         if trial in self._latest:
             self._latest.remove(trial)
         self._latest.append(trial)
         del self._latest[:-SHOWN]
         if self._live is None and (trial["state"] != before or lost):
-            print(self._line(trial, lost), flush=True)  # a line each, however long
+            print(self._line(trial, lost), flush=True)  # one line each, not wrapped
 
     def _line(self, trial, lost):
         if lost:
-            return f"lost      {trial['experiment_id']}  goes on elsewhere"
+            return f"lost      {trial['experiment_id']}  continues elsewhere"
         parts = [f"{trial['state']:9} {trial['experiment_id']}"]
         if trial["state"] in ("finished", "stopped"):
             parts.append(_reached(self.record, trial))
@@ -80,10 +80,10 @@ class Screen:
             parts.append(trial["note"])
         ended = [t for t in self.record["trials"] if t["state"] not in ("running", "waiting")]
         if trial in ended:
-            parts.append(f"({len(ended)} of {_number(self.record)}{self._left()})")
+            parts.append(f"({len(ended)} of {_number(self.record)}{self._remaining()})")
         return "  ".join(filter(None, parts))
 
-    def _left(self):
+    def _remaining(self):
         seconds = self.seconds_left()
         return "" if seconds is None else f", {duration(seconds)} left"
 
@@ -95,7 +95,7 @@ class Screen:
         spent = duration(time.monotonic() - self._began)
         table = Table(
             title=f"{record['sweep_id']}: {beginning(record)}",
-            caption="\n".join(filter(None, (self.best(), f"{spent}{self._left()}"))),
+            caption="\n".join(filter(None, (self.best(), f"{spent}{self._remaining()}"))),
             box=None,
             pad_edge=False,
         )
@@ -107,7 +107,7 @@ class Screen:
             table.add_column(name, justify="right", no_wrap=True, min_width=least)
         for trial in [*self._latest]:  # another thread adds to it
             table.add_row(
-                Text(told(trial["settings"], room)),
+                Text(settings_line(trial["settings"], room)),
                 trial["state"],
                 str(trial["epochs"] or ""),
                 value(record["objective"], trial["objective"]) if record["objective"] else "",
@@ -123,13 +123,12 @@ def _number(record):
 def beginning(record: dict[str, Any]) -> str:
     """ "18 trials: 2 finished, 16 waiting"."""
     counts = [(state, sum(t["state"] == state for t in record["trials"])) for state in STATES]
-    told_of = ", ".join(f"{number} {state}" for state, number in counts if number)
-    return f"{pluralize(_number(record), 'trial')}{f': {told_of}' if told_of else ''}"
+    listed = ", ".join(f"{number} {state}" for state, number in counts if number)
+    return f"{pluralize(_number(record), 'trial')}{f': {listed}' if listed else ''}"
 
 
-def told(settings: Mapping[str, Any], room: int) -> str:
-    """The varied settings of a trial in one line; where there is no room for their names, the
-    values alone."""
+def settings_line(settings: Mapping[str, Any], room: int) -> str:
+    """The varied settings of a trial in one line; only their values if names do not fit."""
     named = " ".join(f"{name}={value}" for name, value in settings.items())
     return named if len(named) <= room else middle_cut(" ".join(map(str, settings.values())), room)
 
@@ -141,7 +140,7 @@ def _reached(record, trial):
 
 
 def value(objective: str, number: float | None) -> str:
-    """A value of the objective as a text."""
+    """A value of the objective as text."""
     column = parsed(objective)[0]
     if number is None:
         return "–"
@@ -155,7 +154,7 @@ def value(objective: str, number: float | None) -> str:
 
 
 def result(record: dict[str, Any], best: str | None) -> str:
-    """What is said at the end: counts, the best, and what failed and why."""
+    """The lines at the end of a sweep: counts, the best settings, and failures with reasons."""
     lines = [beginning(record), *([best] if best else [])]
     failed = [trial for trial in record["trials"] if trial["state"] == "failed"]
     lines += [f"Failed: {trial['experiment_id']}: {trial['note']}" for trial in failed]

@@ -1,4 +1,4 @@
-"""The summary of a sweep: every network of its trials, and the best of them; read from the trials'
+"""The summary of a sweep: every network of its trials, and the best settings; read from the trials'
 folders, without TensorFlow and Ray."""
 
 import json
@@ -27,22 +27,22 @@ MEASURED = (
     *("sparsity", "compression_ratio", "speedup", "valid_accuracy", "test_accuracy"),
     *("test_cross_entropy", "nonzero", "living", "multiply_adds"),
 )
-# What has an interval over seeds.
+# Columns with an interval over seeds.
 OVER_SEEDS = ("valid_accuracy", "test_accuracy")
 OBJECTIVE = "objective"
 SEED = "seed"
-# Where networks are compared if the objective does not say it.
+# The sparsity at which networks are compared if the objective has none.
 USUAL_K = 0.99
 
 
 @dataclass
 class Collected:
-    """What the folders of finished trials hold.
+    """The contents of the folders of finished trials.
 
     Attributes:
         rows: tables of networks, by name of the experiment.
         sizes: bytes of exported files, by name of the experiment.
-        broken: why the others cannot be read, by name of the experiment.
+        broken: reasons why the others cannot be read, by name of the experiment.
     """
 
     rows: dict = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Collected:
 
 
 def collect(paths: "SweepPaths", record: dict[str, Any]) -> Collected:
-    """Reads what the folders of finished trials hold; what is broken costs its own rows only."""
+    """Reads the folders of finished trials; broken ones only lack rows."""
     found = Collected()
     for trial in finished_trials(record):
         name = trial["experiment_id"]
@@ -72,7 +72,7 @@ def _networks(paths):
         record = folder.read_record(paths)
         rows = None if record is None else finished.networks_of_record(paths, record)
     if rows is None:
-        raise RunError(f"{paths.root} holds no tested networks.")
+        raise RunError(f"{paths.root} has no tested networks.")
     columns = [name for name in (*IDENTITY, *MEASURED) if name in rows]
     rows[list(IDENTITY)], rows[list(OVER_SEEDS)].astype(float)
     return rows[columns]
@@ -85,12 +85,12 @@ def finished_trials(record: dict[str, Any]) -> list[dict[str, Any]]:
 def table_of(record: dict[str, Any], found: Collected) -> pd.DataFrame:
     """Every network of the finished trials, a row each, as a table.
 
-    Where seeds are varied, the rows of the same settings with other seeds belong together: each row
-    tells how many `seeds` there are, and their means with 95 % intervals.
+    If seeds are varied, rows that differ only in the seed belong together: each row has the number
+    of `seeds`, and their means with 95 % intervals.
 
     Args:
         record: of the sweep, as `paths.read_record` reads it.
-        found: what `collect` has read of its trials.
+        found: the result of `collect`.
     """
     settings = list(record["varied"])
     columns = [
@@ -127,7 +127,7 @@ def _with_seeds(table, settings):
     names = [f"{name}_{what}" for name in OVER_SEEDS for what in ("mean", "sd", "low", "high")]
     if table.empty:
         return table.reindex(columns=[*table.columns, "seeds", *names])
-    # Settings may be missing, and then are a value like others.
+    # A missing setting is a value like others.
     groups = table.astype(dict.fromkeys(OVER_SEEDS, float)).groupby(by, dropna=False, sort=False)
     numbers = groups.ngroup()
     means = groups[SEED].nunique().rename("seeds").to_frame()
@@ -138,13 +138,13 @@ def _with_seeds(table, settings):
 
 
 def deciding_column(rows: pd.DataFrame) -> str:
-    """The column that decides: of validation data, or where nothing was held out, of test data."""
+    """The column that decides: validation accuracy, or test accuracy without validation data."""
     return "valid_accuracy" if rows["valid_accuracy"].notna().any() else "test_accuracy"
 
 
 def chosen_method(record: dict[str, Any], table: pd.DataFrame) -> tuple[str | None, float | None]:
-    """The method whose mean is the best at the objective's sparsity, on validation data where there
-    is any, and that sparsity, or the largest that was tried instead; chance left out.
+    """The method other than random pruning with the best mean at the objective's sparsity, on
+    validation data if possible; and that sparsity, or else the largest that was tried.
 
     Returns:
         None twice if there is none.
@@ -158,16 +158,16 @@ def chosen_method(record: dict[str, Any], table: pd.DataFrame) -> tuple[str | No
     pruned = pruned[pruned["k"] == k]
     pruned = pruned[pruned["sparsity"] >= k - CLEARLY_LESS]
     groups = pruned.groupby("method", sort=False)[deciding_column(pruned)]
-    # A method of few trials may have had the easy ones.
+    # The few trials of another method may have been easy ones.
     means = groups.mean()[groups.count() == groups.count().max()].dropna()
     return (None, None) if means.empty else (means.idxmax(), k)
 
 
 def best_of(record: dict[str, Any]) -> list[dict[str, Any]]:
-    """The best settings by the objective, for each data set where several were tried.
+    """The best settings by the objective, for each data set if there are several.
 
-    Seeds are chance: of trials that differ in nothing else it is their mean that counts, of as many
-    seeds as any settings have.
+    Settings are compared by their means over seeds, and only if they have as many seeds as any
+    others.
 
     Returns:
         Dictionaries of `settings`, the `trials` that have them, and the `mean` of the objective.
@@ -193,6 +193,6 @@ def best_of(record: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def described(settings: Mapping[str, Any], before: str = "") -> str:
-    """ "dataset=digits, l1_reg=0.001" behind another text; nothing where only seeds were varied."""
+    """ "dataset=digits, l1_reg=0.001" after another text; "" if only seeds were varied."""
     text = ", ".join(f"{name}={setting_text(setting)}" for name, setting in settings.items())
     return f"{before}{text}" if text else ""

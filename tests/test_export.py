@@ -124,7 +124,7 @@ def test_a_second_time_nothing_is_made_again(own):
     before = {file: file.stat().st_mtime_ns for file in folder.iterdir()}
     done = export(*QUICK, f"--output_dir={own}")
     assert done.returncode == 0, done.stderr
-    assert "exported before with the same settings" in done.stdout
+    assert "exported with the same settings already" in done.stdout
     assert ".npk, bytes" in done.stdout
     assert {file: file.stat().st_mtime_ns for file in folder.iterdir()} == before
 
@@ -287,10 +287,10 @@ def broken(own, how):
     ("how", "flags", "message"),
     [
         ("checkpoint", (), "is not the checkpoint that training ended with"),
-        ("metrics", (), "knows no network of this experiment; run the experiment to its end"),
+        ("metrics", (), "has no network of this experiment; run the experiment to its end"),
         ("network", (), "is damaged; remove it and run the experiment again"),
-        ("unfinished", (), "is not trained to its end"),
-        ("seeds", (), "is of several seeds; choose one: --output_dir="),
+        ("unfinished", (), "has not been trained to its end"),
+        ("seeds", (), "has several seeds; choose one: --output_dir="),
         ("", ("--k=0.9", "--method=weight", "--finetune_epochs=0"), "the best has"),
         ("no control", ("--reference=control",), "run the experiment again, which trains it"),
         ("", ("--reference=control", "--method=weight"), "these networks was trained further"),
@@ -368,7 +368,7 @@ def test_predict_tells_digits_without_tensorflow(exported, drawn):
     lines = [line for line in done.stdout.splitlines() if ".png: " in line]
     said = [int(line.split(".png: ")[1].split(" ")[0]) for line in lines]
     assert sum(one == two for one, (_, two) in zip(said, drawn, strict=True)) >= 6
-    assert "dark on light: turned round" in done.stdout
+    assert "dark on light: inverted" in done.stdout
     done = predict(model, drawn[0][0], "--top=1", f"--classes={','.join('abcdefghij')}")
     assert f": {'abcdefghij'[said[0]]} (" in done.stdout
 
@@ -381,9 +381,9 @@ def test_a_bad_image_does_not_stop_the_others(exported, drawn, tmp_path):
     done = predict(exported[0] / "model.npk", *images)
     assert done.returncode == 1
     assert done.stdout.count(".png: ") == 2
-    assert "it shows nothing: all of it has one colour" in " ".join(done.stdout.split())
+    assert "blank: all pixels have one colour" in " ".join(done.stdout.split())
     said = " ".join(done.stderr.split())
-    assert "bad.png is no picture of a kind that is known" in said
+    assert "bad.png is not an image of a known format" in said
     assert "1 of 3 images could not be read." in said
     assert "Traceback" not in said
 
@@ -432,7 +432,7 @@ def test_what_cannot_be_predicted_ends_in_one_sentence(exported, drawn, tmp_path
         ((tmp_path / "nothing.npk", image), "nothing.npk cannot be read (No such file"),
         ((tmp_path / "bad.npk", image), "is not an .npk file of version 1, or is damaged"),
         ((image, image), "is not an .npk file of version 1, or is damaged"),
-        ((model, model), "is no picture of a kind that is known"),
+        ((model, model), "is not an image of a known format"),
         ((model, tmp_path / "no.png"), "no.png cannot be read (No such file"),
         ((model, image, "--top=0"), "--top must be at least 1"),
         ((model, image, "--margin=0.5"), "--margin must be at least 0 and below 0.5"),

@@ -158,7 +158,7 @@ def test_an_interrupt_ends_soon_with_a_line_that_says_how_to_resume(tmp_path, nu
     _, errors = process.communicate(timeout=30)
     assert time.monotonic() - begun < 5
     assert process.returncode == status
-    assert "Interrupted. The same command resumes after what has been finished." in errors
+    assert "Interrupted. Run the same command again to resume." in errors
     assert "Traceback" not in errors
     assert not (tmp_path / "x" / ".lock").exists()
 

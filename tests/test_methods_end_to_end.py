@@ -316,7 +316,10 @@ def test_every_kind_of_schedule_and_recovery(mine):
     assert float(last["sparsity"]) == pytest.approx(0.5, abs=0.001)
     assert "2:4/obd/lr_rewind at 75 %" not in done.stdout
     assert "2:4/obd/lr_rewind at 49.92 % instead of 75 %:" in done.stdout
-    assert "Note: 2:4/obd/lr_rewind was asked for 75 % but removes at most 49.92 %" in done.stdout
+    assert (
+        "Note: 2:4/obd/lr_rewind cannot reach 75 %: its pattern removes at most 49.92 %"
+        in done.stdout
+    )
     # One line for each network and each remark, none too long for a terminal.
     lines = [line for line in done.stdout.splitlines() if str(mine) not in line]
     assert max(map(len, lines)) <= 80
@@ -401,7 +404,7 @@ def test_another_range_of_seeds_joins_the_summary(two, tmp_path):
     done = fault_run("none", *flags, "--seed=6")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Not trained again") == 1
-    assert "Finished before with the same settings, and counted too: 5." in done.stdout
+    assert "The summary includes earlier seeds with the same settings: 5." in done.stdout
     assert "The summary of seeds 5, 6, 7 is in" in done.stdout
     summary = table_of(tmp_path / "two/replicates/summary.csv")
     assert set(summary["seeds"]) == {"3"}

@@ -185,7 +185,7 @@ def test_a_trained_model_is_pruned_as_it_is(cli, own, arrays, tmp_path):
     flags = (f"--model={tmp_path / 'trained.h5'}", f"--dataset={own / 'few.npz'}")
     process = cli(*flags, "--epochs=0", "--k_vals=0,0.5", f"--output_dir={tmp_path / 'results'}")
     assert process.returncode == 0, process.stderr
-    assert "takes the model as it is" in process.stdout
+    assert "uses the model as it is" in process.stdout
     folder = experiment_in(tmp_path / "results")
     rows = pd.read_csv(folder / "metrics.csv")
     assert rows["test_accuracy"][0] == pytest.approx(expected, abs=1 / TEST)
@@ -249,7 +249,7 @@ def test_dense_networks_fit_data_of_any_shape(cli, tmp_path):
         f"--output_dir={tmp_path}",
     )
     assert process.returncode == 0, process.stderr
-    assert "float32 of shape (3, 5), taken as they are" in process.stdout
+    assert "float32 of shape (3, 5), used as they are" in process.stdout
     (metrics,) = tmp_path.rglob("metrics.csv")
     rows = pd.read_csv(metrics)
     assert rows["test_accuracy"][0] > 0.7
@@ -408,7 +408,7 @@ def test_only_images_are_moved(tmp_path, shape, kind, takes, are_images):
     if are_images:
         network_factory.networks_of(config, data)
     else:
-        with pytest.raises(UsageError, match=r"--shift=1 moves images, .* give --shift=0"):
+        with pytest.raises(UsageError, match=r"--shift=1 shifts images, .* give --shift=0"):
             network_factory.networks_of(config, data)
     # Methods that do not train move nothing.
     network_factory.networks_of(dataclasses.replace(config, methods=("weight/lamp",)), data)
@@ -433,7 +433,7 @@ def test_a_model_without_units_is_pruned_by_weight(cli, own, tmp_path):
     said = " ".join(process.stdout.split())
     assert "Not pruned by unit: 'seer' has no units that could be removed" in said
     assert "All seeds begin with the same trained model" in said
-    assert "no more than chance" in said
+    assert "no better than chance" in said
     (replicates,) = (tmp_path / "results").glob("*/replicates")
     folder = replicates.parent
     single = next((folder / "replicates").glob("*-seed=1"))

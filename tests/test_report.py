@@ -85,7 +85,7 @@ def test_pages_are_made_again_without_tensorflow(report, copy):
 def test_an_old_experiment_gets_a_page_that_says_what_is_missing(report, copy):
     shutil.rmtree(copy / "small" / "page_data")
     richer = (copy / "small" / "report.html").read_bytes()
-    assert "Left as it is: " in " ".join(report().stdout.split())
+    assert "Kept: " in " ".join(report().stdout.split())
     assert (copy / "small" / "report.html").read_bytes() == richer
     (copy / "small" / "report.html").unlink()
     assert report().returncode == 0

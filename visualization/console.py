@@ -179,8 +179,8 @@ def _labels(cells):
 
 
 def _aligned(columns, numbers=False, first="right", width=COLUMNS):
-    """Columns of texts beside each other; the first on the right, all if they are numbers; with
-    `first` on the left, all others on the right."""
+    """Columns of texts as a table. The first column is aligned to the right, all columns if they
+    are numbers; with `first` at the left, all others are aligned to the right."""
     from rich.console import Console
     from rich.table import Table
 

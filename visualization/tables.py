@@ -66,15 +66,15 @@ def pair_of(means: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return means["test_accuracy"] - half, means["test_accuracy"] + half
 
 
-def in_order(rows: pd.DataFrame, asked: Sequence[str] = ()) -> pd.DataFrame:
+def in_order(rows: pd.DataFrame, requested: Sequence[str] = ()) -> pd.DataFrame:
     """The rows by method and, within it, by sparsity: the baseline, the requested methods in their
     order, others as they come, and random pruning last.
 
     Args:
         rows: a table of networks with `method` and `k`; `criterion` where it is known.
-        asked: names of the requested methods.
+        requested: names of the requested methods.
     """
-    methods = list(dict.fromkeys((BASELINE, *asked, *rows["method"])))
+    methods = list(dict.fromkeys((BASELINE, *requested, *rows["method"])))
     place = rows["method"].map(methods.index)
     if "criterion" in rows:
         place = place + len(methods) * (rows["criterion"] == "random")

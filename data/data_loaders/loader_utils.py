@@ -1,4 +1,4 @@
-"""What the loaders share: IDX files in, arrays out."""
+"""Shared by the loaders: data sets and splits as arrays, from IDX files."""
 
 import struct
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...utils import RunError, UsageError
 from ..sources import fetch_files
 
-# NumPy is imported where it is needed: `--help` and flag errors come by here.
+# NumPy is imported where it is needed: `--help` and flag errors import this file.
 if TYPE_CHECKING:
     import numpy as np
 
@@ -23,8 +23,8 @@ UNSIGNED_BYTE = 0x08
 class Split:
     """Examples: `pixels` of shape (n, …) and `labels` int32 of shape (n,).
 
-    Pixels are uint8, which stand for 0 to 1 and stay bytes until they are used: a quarter of the
-    memory. Numbers of any other kind are float32 and taken as they are.
+    Pixels are uint8, which are scaled to [0, 1] only when they are used, to save memory; or
+    float32, which are used as they are.
     """
 
     pixels: "np.ndarray"
@@ -32,7 +32,7 @@ class Split:
 
     @property
     def images(self) -> "np.ndarray":
-        """The pixels as the network sees them: float32, bytes in [0, 1]."""
+        """The network's input: the pixels as float32, bytes scaled to [0, 1]."""
         import numpy as np
 
         if self.pixels.dtype == np.float32:
@@ -40,7 +40,7 @@ class Split:
         return self.pixels / np.float32(255)
 
     def shaped(self, shape: tuple[int, ...]) -> "Split":
-        """The same examples with another shape of as many numbers each."""
+        """The same examples, each with another shape."""
         return Split(self.pixels.reshape(len(self), *shape), self.labels)
 
     def __getitem__(self, part: "slice | np.ndarray") -> "Split":
@@ -53,9 +53,9 @@ class Split:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set in three splits; `valid` is None where nothing is held out.
+    """A data set in three splits; `valid` is None if no examples are held out.
 
-    Its labels are 0 to `num_classes` - 1, which pages call by `class_names`, where there are some.
+    Labels are 0 to `num_classes` - 1; pages use `class_names`, if there are any.
     """
 
     name: str
@@ -68,11 +68,11 @@ class Dataset:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of an example."""
+        """The shape of an example."""
         return self.train.pixels.shape[1:]
 
     def shaped(self, shape: tuple[int, ...]) -> "Dataset":
-        """The same examples with another shape of as many numbers each."""
+        """The same examples, each with another shape."""
         return replace(
             self,
             train=self.train.shaped(shape),
@@ -92,7 +92,7 @@ def load_idx_dataset(
     Args:
         files: the `DatasetFiles`, in the order training images, training labels, test images,
             test labels.
-        sources: where to look after the cache, in order.
+        sources: asked in order, after the cache.
         data_dir: the cache folder, or None for the default one.
         num_valid: size of the validation split; 0 for none.
 
@@ -100,8 +100,8 @@ def load_idx_dataset(
         A `Dataset`.
 
     Raises:
-        RunError: if a file cannot be had.
-        UsageError: if no training example would be left.
+        RunError: if a file cannot be fetched.
+        UsageError: if no training example would remain.
     """
     content = fetch_files(files, sources, data_dir)
     train_images, train_labels, test_images, test_labels = (
@@ -113,10 +113,10 @@ def load_idx_dataset(
 
 
 def held_out(examples: Split, num_valid: int) -> tuple[Split, Split | None]:
-    """What is left to train on of a `Split`, and the first `num_valid` examples; None for 0.
+    """A `Split` without its first `num_valid` examples, and these for validation; None for 0.
 
     Raises:
-        UsageError: if no example would be left.
+        UsageError: if no training example would remain.
     """
     if not 0 <= num_valid < len(examples):
         raise UsageError(
@@ -149,7 +149,7 @@ def parse_idx(content: bytes) -> "np.ndarray":
     shape = struct.unpack(f">{rank}I", content[4:start])
     values = np.frombuffer(content, np.uint8, offset=start)
     if len(values) != np.prod(shape, dtype=np.int64):
-        raise RunError(f"This IDX file holds {len(values)} values, not those of shape {shape}.")
+        raise RunError(f"This IDX file has {len(values)} values, but its shape is {shape}.")
     return values.reshape(shape)
 
 

@@ -48,7 +48,7 @@ def check_neither_saved_nor_loaded(model, path, reason):
         npr.save(model, path)
     assert not path.exists()
     path.write_bytes(npk.to_bytes(model))
-    with pytest.raises(ValueError, match=f"holds no model that can be built: .*{reason}"):
+    with pytest.raises(ValueError, match=f"does not contain a model that can be built: .*{reason}"):
         npr.load(path)
 
 
@@ -70,11 +70,11 @@ def test_layers_of_ones_own_are_found_where_they_are_registered(tmp_path):
 @pytest.mark.parametrize(
     ("data", "drop", "message"),
     [
-        ((np.zeros((0, 4)), np.zeros(0)), 0.1, "0 examples and 0 classes"),
-        ((np.zeros((5, 4)), np.zeros(6)), 0.1, "5 examples and 6 classes"),
+        ((np.zeros((0, 4)), np.zeros(0)), 0.1, "0 examples and 0 labels"),
+        ((np.zeros((5, 4)), np.zeros(6)), 0.1, "5 examples and 6 labels"),
         (np.zeros((5, 4)), 0.1, "as a pair"),
-        ((np.zeros((5, 3)), np.zeros(5)), 0.1, "cannot answer these examples"),
-        ((np.zeros((5, 4)), np.zeros(5)), "a", "'a' is not a share"),
+        ((np.zeros((5, 3)), np.zeros(5)), 0.1, "cannot be run on these examples"),
+        ((np.zeros((5, 4)), np.zeros(5)), "a", "'a' is not a fraction"),
     ],
 )
 def test_examples_that_do_not_fit_are_a_sentence(tmp_path, data, drop, message):

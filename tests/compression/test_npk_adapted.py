@@ -199,7 +199,7 @@ def test_other_bits_are_a_sentence(tmp_path, bits):
 
 def test_paths_that_are_none_are_a_sentence():
     model = keras.Sequential([keras.Input((8,)), layers.Dense(3)])
-    with pytest.raises(ValueError, match=r"^path: 3 is no path of a file\.$"):
+    with pytest.raises(ValueError, match=r"^path: 3 is not the path of a file\.$"):
         npr.save(model, 3)
-    with pytest.raises(ValueError, match=r"^path: None is no path of a file\.$"):
+    with pytest.raises(ValueError, match=r"^path: None is not the path of a file\.$"):
         npr.load(None)

@@ -175,7 +175,7 @@ def test_numpy_alone_reads_and_runs(tmp_path, root, make):
 
 def test_numpy_alone_says_what_it_cannot_run(tmp_path):
     npr.save(randomized(branches()), tmp_path / "a.npk")
-    with pytest.raises(ValueError, match="no simple chain"):
+    with pytest.raises(ValueError, match="not a simple chain"):
         npk_reader.run(*npk_file.read(tmp_path / "a.npk"), np.ones((1, 5)))
 
 
@@ -183,7 +183,7 @@ BAD = [
     ({"bits": 1}, "bits: 1 is not a whole number from 2 to 6"),
     ({"bits": 4, "max_accuracy_drop": 0.1, "data": ()}, "give one of them"),
     ({"max_accuracy_drop": 0.1}, r"data: give examples as data=\(x, y\)"),
-    ({"max_accuracy_drop": 10, "data": ()}, "max_accuracy_drop: 10 is not a share"),
+    ({"max_accuracy_drop": 10, "data": ()}, "max_accuracy_drop: 10 is not a fraction"),
 ]
 
 
@@ -264,8 +264,8 @@ def forged(change, arrays=None):
         (lambda c: c["layers"][1]["config"].update(units=13), "its arrays are not those"),
         (lambda c: c["layers"].pop(), "its arrays are not those of its model"),
         (lambda c: c["layers"][1].update(module="os", class_name="system"), "needs system"),
-        (lambda c: c["layers"][1].update(class_name="Lambda"), "holds no model"),
-        (lambda c: c.update(layers="none"), "holds no model"),
+        (lambda c: c["layers"][1].update(class_name="Lambda"), "does not contain a model"),
+        (lambda c: c.update(layers="none"), "does not contain a model"),
     ],
 )
 def test_configs_that_lie_end_in_a_sentence(tmp_path, change, sentence):
@@ -296,7 +296,7 @@ def test_numpy_alone_refuses_what_it_would_answer_otherwise(tmp_path, last):
 def test_numpy_alone_refuses_layers_that_are_used_twice(tmp_path):
     inputs, twice = keras.Input((4,)), layers.Dense(4)
     npr.save(keras.Model(inputs, twice(twice(inputs))), tmp_path / "a.npk")
-    with pytest.raises(ValueError, match="no simple chain"):
+    with pytest.raises(ValueError, match="not a simple chain"):
         npk_reader.run(*npk_file.read(tmp_path / "a.npk"), np.ones((1, 4)))
 
 

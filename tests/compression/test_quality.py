@@ -152,17 +152,20 @@ BAD = [
     ({"metric": mean_squared_error}, "metric: give max_accuracy_drop too"),
     ({"data": (ONE, ONE)}, "data: give max_accuracy_drop too"),
     ({"metric": "mse", "max_accuracy_drop": 1, "data": (ONE, ONE)}, "metric: 'mse' is neither"),
-    ({"metric": brier_score, "max_accuracy_drop": -1, "data": (ONE, ONE)}, "not a number from 0"),
-    ({"max_accuracy_drop": True, "data": (ONE, ONE)}, "True is not a share"),
+    (
+        {"metric": brier_score, "max_accuracy_drop": -1, "data": (ONE, ONE)},
+        "not a finite number of 0",
+    ),
+    ({"max_accuracy_drop": True, "data": (ONE, ONE)}, "True is not a fraction"),
     ({"max_accuracy_drop": 0, "data": (ONE, None)}, "give arrays of examples"),
     ({"max_accuracy_drop": 0, "data": (3, ONE)}, "give arrays of examples"),
     (
         {"metric": gain, "max_accuracy_drop": 0, "data": (ONE, ONE)},
-        "metric: gain cannot measure these answers (division by zero)",
+        "metric: gain fails on the model's outputs (division by zero)",
     ),
     (
         {"metric": brier_score, "max_accuracy_drop": 0, "data": (ONE, ONE)},
-        "is no number",
+        "is NaN",
     ),
 ]
 

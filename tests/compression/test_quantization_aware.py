@@ -29,7 +29,7 @@ def test_weights_are_at_the_nearest_level_and_zeros_stay():
 def test_levels_move_to_the_mean_of_what_is_nearest():
     variable, levels = levels_of([0, 1, -1, 1, 3, -3, 0, 3], 2)
     levels.latent.assign([9, 0.5, -1, 1.5, 3, -4, 9, 5])
-    levels.move()
+    levels.update_levels()
     np.testing.assert_array_equal(levels.magnitudes, [1, 4])  # (0.5 + 1 + 1.5) / 3, (3 + 4 + 5) / 3
     np.testing.assert_array_equal(variable.numpy(), [0, 1, -1, 1, 4, -4, 0, 4])
 
@@ -37,7 +37,7 @@ def test_levels_move_to_the_mean_of_what_is_nearest():
 def test_a_level_without_weights_stays_where_it_is():
     _, levels = levels_of([1, 1, 3, 3], 2)
     levels.latent.assign([1, 1, 1.25, 1.25])
-    levels.move()
+    levels.update_levels()
     np.testing.assert_array_equal(levels.magnitudes, [1.125, 3])
 
 

@@ -50,7 +50,7 @@ def test_other_numbers_are_taken_as_they_are(saved, caplog, dtype):
     assert dataset.valid is None
     assert dataset.train.images.dtype == np.float32
     np.testing.assert_array_equal(dataset.train.images, x.astype(np.float32))
-    assert f"{dtype} of shape (7,), taken as they are" in caplog.text
+    assert f"{dtype} of shape (7,), used as they are" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -92,16 +92,16 @@ def nan(array):
         ({"x_test": np.full((12, 4, 5), np.inf)}, "x_test is not finite .* in 240 places"),
         ({"x_train": X[:50]}, "x_train has 50 examples, y_train 60"),
         ({"x_test": X[:12, :3]}, r"uint8 of shape \(60, 4, 5\) and uint8 of shape \(12, 3, 5\)"),
-        ({"x_test": X[:12] / 255}, "examples must be of one kind"),
+        ({"x_test": X[:12] / 255}, "must have one type and shape"),
         ({"x_train": X[:, 0, 0]}, r"x_train is of shape \(60,\)"),
         ({"x_train": X[:0], "y_train": Y[:0]}, r"y_train is empty, of shape \(0,\)"),
         ({"x_test": X[:0]}, "x_test is empty"),
-        ({"y_test": Y[:12].astype(str)}, "y_test holds texts, .*numpy.unique"),
+        ({"y_test": Y[:12].astype(str)}, "y_test contains texts, .*numpy.unique"),
         ({"y_test": Y[:12] + 70}, "its labels go up to 72, more classes than there are training"),
         ({"x_train": X.astype(str)}, "x_train is of type <U3, but numbers are needed"),
-        ({"y_train": Y - 1}, "y_train holds something else than the classes"),
-        ({"y_train": Y + 0.5}, "y_train holds something else than the classes 0, 1, 2 …, such as"),
-        ({"y_train": nan(Y.astype(float))}, "y_train holds something else than the classes"),
+        ({"y_train": Y - 1}, "y_train contains other values than the classes"),
+        ({"y_train": Y + 0.5}, "y_train contains other values than the classes 0, 1, 2 …, such as"),
+        ({"y_train": nan(Y.astype(float))}, "y_train contains other values than the classes"),
         ({"y_train": np.eye(3)[Y] / 2}, "not one-hot"),
         ({"y_train": np.ones((60, 3))}, "not one-hot"),
         ({"y_train": 0 * Y, "y_test": 0 * Y[:12]}, "two or more classes"),

@@ -32,7 +32,7 @@ def test_one_of_just_that_size_is_taken_as_it_is(tmp_path):
 def test_dark_on_light_is_turned_round(tmp_path):
     image, done = prepared(saved(tmp_path / "a.png", 255 - digit()), GREY, 0.1)
     np.testing.assert_allclose(image[..., 0], digit() / 255, atol=1e-6)
-    assert done == ["dark on light: turned round"]
+    assert done == ["dark on light: inverted"]
 
 
 def test_one_may_say_whether_to_turn_it_round(tmp_path):
@@ -42,7 +42,7 @@ def test_one_may_say_whether_to_turn_it_round(tmp_path):
     assert done == []
     image, done = prepared(saved(tmp_path / "b.png", digit()), GREY, 0.1, "yes")
     np.testing.assert_allclose(image[..., 0], 1 - digit() / 255, atol=1e-6)
-    assert done == ["turned round"]
+    assert done == ["inverted"]
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "1", "I;16", "LA", "CMYK"])
@@ -60,8 +60,8 @@ def test_large_ones_in_any_mode_are_cut_out_and_made_small(tmp_path, mode):
     image, done = prepared(file, GREY, 4 / 28)
     # The bar is 20 pixels tall again, 8 wide, and in the middle.
     np.testing.assert_array_equal(image[..., 0] > 0.5, digit() > 0)
-    assert "dark on light: turned round" in done
-    assert f"{picture.width}×{picture.height} pixels brought to 28×28" in done
+    assert "dark on light: inverted" in done
+    assert f"resized from {picture.width}×{picture.height} to 28×28 pixels" in done
 
 
 def test_the_centre_of_mass_comes_to_the_middle_as_in_mnist(tmp_path):
@@ -93,8 +93,8 @@ def test_one_that_shows_nothing_is_no_reason_to_fail(tmp_path):
     ("content", "message"),
     [
         (None, r"a.png cannot be read \(No such file or directory\)"),
-        (b"", "is no picture of a kind that is known, such as PNG"),
-        (b"GIF89a\1", "is no picture of a kind that is known|cannot be read"),
+        (b"", "is not an image of a known format, such as PNG"),
+        (b"GIF89a\1", "is not an image of a known format|cannot be read"),
     ],
 )
 def test_what_cannot_be_read_is_a_sentence(tmp_path, content, message):

@@ -34,5 +34,5 @@ def test_a_plugin_of_the_experiment_that_is_not_found_is_named_as_such(cli, tmp_
 
 def test_predict_says_how_layers_of_ones_own_are_registered():
     said = "it needs a>b, which is not registered with keras.saving.register_keras_serializable"
-    assert _plugins_hint(ValueError(said)) == " Name the module that does so with --plugins."
+    assert _plugins_hint(ValueError(said)) == " Name the module that registers it with --plugins."
     assert _plugins_hint(ValueError("it is damaged")) == ""

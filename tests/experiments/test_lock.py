@@ -125,7 +125,7 @@ def test_a_lock_of_another_machine_that_is_renewed_is_respected(paths, monkeypat
 def test_so_is_one_of_an_earlier_version(paths):
     paths.lock.write_text("1234\nnode-17\n")
     os.utime(paths.lock, (0, 0))
-    with pytest.raises(RunError, match=r"1234 on node-17 since .* gone, remove \.lock there"):
+    with pytest.raises(RunError, match=r"1234 on node-17 since .* has ended, remove \.lock there"):
         lock.locked(paths).__enter__()
 
 

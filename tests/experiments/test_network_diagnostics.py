@@ -167,4 +167,4 @@ def test_what_cannot_be_written_is_said_once(paths, capsys):
     for digest in "ab":
         data.add(SimpleNamespace(method=parse("weight"), digest=digest, k=0.5), DENSE, ANSWERS)
     said = capsys.readouterr().out
-    assert said.count("Warning: pages will lack what is not in the tables") == 1
+    assert said.count("Warning: pages will have no diagnostics of networks") == 1

@@ -20,10 +20,10 @@ def files(tmp_path, monkeypatch):
     [
         ({}, []),
         ({"data_dir": "."}, []),
-        ({"data_dir": "none"}, ["--data_dir: none is not there; what is downloaded will be kept"]),
+        ({"data_dir": "none"}, ["--data_dir: none does not exist; downloads will be kept"]),
         ({"finetune_epochs": 3}, ["Not used by these methods: --finetune_epochs."]),
         ({"methods": ("weight/finetune",), "finetune_epochs": 3}, []),
-        ({"control_rounds": 2}, ["Without effect: --control_rounds, because no method trains"]),
+        ({"control_rounds": 2}, ["Without effect: --control_rounds, because no method retrains"]),
         ({"methods": ("weight/finetune",), "control_rounds": 2}, []),
         (
             {"dataset": "data.npz", "data_dir": "none"},
@@ -53,7 +53,8 @@ def test_flags_without_effect_are_named_with_the_reason(settings, notes):
 def test_flags_of_an_export_that_only_rounds_change_nothing():
     said = notes_of_export(ExportConfig(experiment_id="x", finetune_epochs=0, shift=1))
     assert said == [
-        "Without effect: --shift, because weights are only rounded (--finetune_epochs=0)."
+        "Without effect: --shift, because there is no quantization-aware training "
+        "(--finetune_epochs=0)."
     ]
     assert notes_of_export(ExportConfig(experiment_id="x", finetune_epochs=0)) == []
     assert notes_of_export(ExportConfig(experiment_id="x", shift=1)) == []

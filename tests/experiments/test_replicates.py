@@ -7,7 +7,12 @@ import pytest
 from network_pruning.data import registry
 from network_pruning.experiments import folder, replicates
 from network_pruning.experiments.paths import ArtifactPaths
-from network_pruning.experiments.replicates import BOUNDS, IDENTITY, WITHOUT_INTERVAL, summarize
+from network_pruning.experiments.replicates import (
+    BOUNDS,
+    IDENTITY,
+    WITHOUT_INTERVAL,
+    aggregate_seeds,
+)
 from network_pruning.settings.experiment import ExperimentConfig
 
 
@@ -18,7 +23,7 @@ def table(*rows):
 
 
 def test_the_interval_by_hand():
-    (row,) = summarize(table((0.5, 0.4), (0.5, 0.5), (0.5, 0.6))).to_dict("records")
+    (row,) = aggregate_seeds(table((0.5, 0.4), (0.5, 0.5), (0.5, 0.6))).to_dict("records")
     assert row["seeds"] == 3
     assert row["test_accuracy_mean"] == pytest.approx(0.5)
     assert row["test_accuracy_sd"] == pytest.approx(0.1)
@@ -30,13 +35,13 @@ def test_the_interval_by_hand():
 
 def test_intervals_end_where_the_quantity_does():
     """Three seeds far apart: the plain interval would go from -0.59 to 1.65."""
-    (row,) = summarize(table((0.5, 0.1), (0.5, 0.5), (0.5, 1.0))).to_dict("records")
+    (row,) = aggregate_seeds(table((0.5, 0.1), (0.5, 0.5), (0.5, 1.0))).to_dict("records")
     assert (row["test_accuracy_low"], row["test_accuracy_high"]) == (0, 1)
     assert row["compression_ratio_low"] == 1
 
 
 def test_two_seeds_have_no_interval():
-    (row,) = summarize(table((0.5, 0.8), (0.5, 0.9))).to_dict("records")
+    (row,) = aggregate_seeds(table((0.5, 0.8), (0.5, 0.9))).to_dict("records")
     assert (row["seeds"], row["test_accuracy_mean"]) == (2, pytest.approx(0.85))
     assert row["test_accuracy_sd"] == pytest.approx(0.05 * 2**0.5)
     assert math.isnan(row["test_accuracy_low"])
@@ -44,19 +49,19 @@ def test_two_seeds_have_no_interval():
 
 
 def test_times_have_no_interval():
-    summary = summarize(table((0.5, 0.8), (0.5, 1.0)))
+    summary = aggregate_seeds(table((0.5, 0.8), (0.5, 1.0)))
     assert {"seconds_mean", "seconds_sd"} <= set(summary)
     assert not {"seconds_low", "seconds_high"} & set(summary)
 
 
 def test_a_single_seed_has_a_mean_only():
-    (row,) = summarize(table((0.5, 0.8))).to_dict("records")
+    (row,) = aggregate_seeds(table((0.5, 0.8))).to_dict("records")
     assert row["test_accuracy_mean"] == 0.8
     assert all(pd.isna(row[f"test_accuracy_{what}"]) for what in ("sd", "low", "high"))
 
 
 def test_rows_of_one_method_and_sparsity_belong_together():
-    summary = summarize(table((0.5, 0.8), (0.9, 0.1), (0.5, 0.9), (0.9, 0.3)))
+    summary = aggregate_seeds(table((0.5, 0.8), (0.9, 0.1), (0.5, 0.9), (0.9, 0.3)))
     assert list(summary["k"]) == [0.5, 0.9]
     assert list(summary["seeds"]) == [2, 2]
     assert summary["test_accuracy_mean"].to_list() == pytest.approx([0.85, 0.2])
@@ -67,7 +72,7 @@ def test_rows_of_one_method_and_sparsity_belong_together():
 def test_a_value_that_one_seed_lacks_has_no_mean(column):
     rows = table((0.5, 0.8), (0.5, 0.9), (0.9, 0.5), (0.9, 0.6))
     rows.loc[0, column] = None
-    summary = summarize(rows)
+    summary = aggregate_seeds(rows)
     assert pd.isna(summary[f"{column}_mean"][0])
     assert summary[f"{column}_mean"][1] == 1
 

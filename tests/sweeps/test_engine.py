@@ -131,7 +131,7 @@ def test_what_trials_wait_for_is_said_once_if_none_begins(engine, capsys, monkey
     begun.end()
     time.sleep(0.02)
     for some in (waiting, waiting, begun):
-        some.look()
+        some.report_if_due()
     said = " ".join(capsys.readouterr().out.split())
     assert said.count("No trial has begun yet: each needs 4 cores and 0 GPUs of one machine") == 1
     assert "all machines have 1 and 0 free. They begin when there is room." in said

@@ -57,7 +57,7 @@ def test_a_grid_waits_runs_and_ends(journal):
     first, second = written(mine)["trials"]
     assert (first["state"], first["objective"], first["epochs"]) == ("finished", 0.9, 3)
     assert (second["state"], second["note"], second["objective"]) == ("failed", "Why.", None)
-    assert mine.left() == []
+    assert mine.waiting_trials() == []
     assert mine.best() == "Best valid_accuracy@0.9: 90.00 %"
     mine.is_complete = True
     mine.close()
@@ -82,10 +82,10 @@ def test_what_was_cut_short_waits_again_and_what_stood_still_counts(journal, mod
     assert [trial["state"] for trial in written(mine)["trials"]] == ["finished", "waiting"]
     monkeypatch.setattr(module, "is_done", lambda _sweep, config, _load: config.seed == 0)
     again = journal()
-    assert [trial["settings"] for trial in again.left()] == [SECOND]
+    assert [trial["settings"] for trial in again.waiting_trials()] == [SECOND]
     # A folder that is gone is made again.
     monkeypatch.setattr(module, "is_done", lambda *_: False)
-    assert len(journal().left()) == 2
+    assert len(journal().waiting_trials()) == 2
 
 
 def test_trials_have_the_names_of_today(journal):
@@ -105,12 +105,12 @@ def test_who_is_asked_to_train_anew_does_so_once(journal):
     mine.take(event(FIRST, "finished", objective=0.9))
     mine.close()
     again = journal(forced)
-    assert [trial["settings"] for trial in again.left()] == [SECOND]
+    assert [trial["settings"] for trial in again.waiting_trials()] == [SECOND]
     again.take(event(SECOND, "finished", objective=0.8))
     again.is_complete = True
     again.close()
     assert written(again)["ended"]
-    assert len(journal(forced).left()) == 2
+    assert len(journal(forced).waiting_trials()) == 2
 
 
 def test_another_sweep_of_this_name_is_refused(journal):
@@ -123,7 +123,7 @@ def test_another_sweep_of_this_name_is_refused(journal):
 def test_a_damaged_record_is_a_sentence(journal, text):
     mine = journal()
     mine.paths.record.write_text(text)
-    with pytest.raises(RunError, match="is damaged, so nobody knows what became of the trials"):
+    with pytest.raises(RunError, match="is damaged, so the states of the trials are not known"):
         journal()
 
 
@@ -133,7 +133,7 @@ DRAWN = {"learning_rate": Distribution("loguniform", 1e-4, 1e-2)}
 
 def test_a_search_adds_what_is_drawn(journal):
     mine = journal(varied=DRAWN, **SEARCH)
-    assert (mine.trials, mine.left(), mine.is_complete) == ([], [], False)
+    assert (mine.trials, mine.waiting_trials(), mine.is_complete) == ([], [], False)
     mine.take(event({"learning_rate": 0.00123456}, "running"))
     mine.take(event({"learning_rate": 0.00123456}, "stopped", objective=0.4, epoch=1))
     (trial,) = mine.trials
@@ -142,7 +142,7 @@ def test_a_search_adds_what_is_drawn(journal):
     assert (trial["state"], trial["objective"]) == ("stopped", 0.4)
     assert "lr=0.001235" in trial["experiment_id"]
     mine.close()
-    assert journal(varied=DRAWN, **SEARCH).left() == []  # it was hopeless before
+    assert journal(varied=DRAWN, **SEARCH).waiting_trials() == []  # it was hopeless before
 
 
 def test_what_is_no_objective_is_not_kept_as_one(journal):

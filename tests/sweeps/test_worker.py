@@ -22,7 +22,7 @@ def version():
 
 def test_a_machine_with_the_folder_and_the_program_is_fit(worker, version, tmp_path):
     (tmp_path / "marker").write_text("content")
-    assert worker.look_at(str(tmp_path / "marker"), "content", str(ROOT), version) is None
+    assert worker.check_node(str(tmp_path / "marker"), "content", str(ROOT), version) is None
     assert [file.name for file in tmp_path.iterdir()] == ["marker"]
 
 
@@ -30,13 +30,13 @@ def test_a_machine_with_the_folder_and_the_program_is_fit(worker, version, tmp_p
 def test_a_machine_that_does_not_see_the_folder_is_not(worker, version, tmp_path, content):
     if content:
         (tmp_path / "marker").write_text(content)
-    said = worker.look_at(str(tmp_path / "marker"), "content", str(ROOT), version)
+    said = worker.check_node(str(tmp_path / "marker"), "content", str(ROOT), version)
     assert said == "cannot read and write the output folder"
 
 
 def test_neither_is_one_with_another_version(worker, version, tmp_path):
     (tmp_path / "marker").write_text("content")
-    said = worker.look_at(str(tmp_path / "marker"), "content", str(ROOT), "0.0")
+    said = worker.check_node(str(tmp_path / "marker"), "content", str(ROOT), "0.0")
     assert said == f"has network-pruning {version}, not 0.0"
 
 

@@ -237,7 +237,10 @@ def test_few_prunings_are_warned_of():
 @pytest.mark.parametrize(
     ("method", "sentence"),
     [
-        ("2:4", r"2:4/gradual was asked for 90 % but removes at most 50.00 % of the hidden"),
+        (
+            "2:4",
+            r"2:4/gradual cannot reach 90 %: its pattern removes at most 50.00 % of the hidden",
+        ),
         ("global/oneshot", r"weight/global removes the whole layer dense\w* at 90 %"),
     ],
 )
