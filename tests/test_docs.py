@@ -226,7 +226,7 @@ def test_cases_are_counted(root, promise, cases):
 
 
 def test_the_readme_is_no_book(root):
-    assert len(read(root, "README.md").splitlines()) <= 300
+    assert len(read(root, "README.md").splitlines()) <= 200
 
 
 def test_the_changelog_begins_with_this_version(root):
