@@ -1,13 +1,12 @@
-"""How Sphinx builds these pages: `make docs`. The sources are the repository's pages, README first."""
+"""How Sphinx builds these pages, README first: `make docs`."""
 
 import os
 import runpy
 import shutil
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+os.environ["KERAS_BACKEND"] = "numpy"  # nothing is computed, and TensorFlow takes its seconds
 # As `network_pruning`, whatever the checkout is called.
 package = runpy.run_path(str(ROOT / "__main__.py"))["load_package"]()
 

@@ -17,7 +17,7 @@ import test_faults
 from commands import ROOT
 
 PAGES = ("README.md", *sorted(f"docs/{p.name}" for p in ROOT.glob("docs/*.md")))
-PAGES += ("references/README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+PAGES += ("examples/README.md", "references/README.md", "CONTRIBUTING.md", "CHANGELOG.md")
 FENCED = re.compile(r"^```\w*\n(.*?)^```$", re.M | re.S)
 # An indented line, or what stands between backticks, which may go on in the next line.
 CODE = re.compile(r"^ {4}(.*)$|`([^`]+)`", re.M)
