@@ -18,8 +18,8 @@ def spread(layer):
 
 
 # %% [markdown]
-# By magnitude, the default, the largest weights are kept, whichever unit they belong to. By `spread`,
-# units whose weights vary little lose theirs first.
+# By magnitude, the default, the largest weights are kept, whichever unit they belong to. By
+# `spread`, units whose weights vary little lose theirs first.
 
 # %%
 keras.utils.set_random_seed(0)
