@@ -24,8 +24,9 @@ model = keras.Sequential(
     ]
 )
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-pruning = npr.Pruning(0.9, "weight/gradual", begin=0.2, end=0.7, every=20)
-history = model.fit(train.images, train.labels, epochs=10, verbose=0, callbacks=[pruning])
+pruning = npr.Pruning(0.9, "weight/gradual", begin=0.2, end=0.7, every=10)
+options = {"batch_size": 100, "epochs": 10, "verbose": 0, "callbacks": [pruning]}
+history = model.fit(train.images, train.labels, **options)
 
 # %% [markdown]
 # Epochs end with `logs["sparsity"]`, the share of the prunable weights that are zero.

@@ -27,7 +27,7 @@ model = keras.Sequential(
     ]
 )
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-model.fit(x, y, epochs=5, verbose=0)
+model.fit(x, y, batch_size=100, epochs=5, verbose=0)
 
 # %% [markdown]
 # `prune` returns a copy with zeros, `KeepPruned` keeps them while the copy is fine-tuned, and
@@ -35,7 +35,7 @@ model.fit(x, y, epochs=5, verbose=0)
 
 # %%
 pruned = npr.prune(model, 0.5, "unit")
-pruned.fit(x, y, epochs=3, verbose=0, callbacks=[npr.KeepPruned()])
+pruned.fit(x, y, batch_size=100, epochs=3, verbose=0, callbacks=[npr.KeepPruned()])
 small = npr.shrink(pruned)
 
 # %%
