@@ -203,6 +203,13 @@ def test_names_of_the_library_exist(root, page):
     assert all(hasattr(library, name) for name in used)
 
 
+def test_the_reference_has_every_name_of_the_library(root):
+    listed = re.findall(
+        r"\bnetwork_pruning\.(\w+)(?:\(.*)?$", read(root, "docs/reference.rst"), re.M
+    )
+    assert {*importlib.import_module("network_pruning").__all__} <= {*listed}
+
+
 @pytest.mark.parametrize("target", SCRIPTS)
 def test_arguments_of_scripts_exist(root, commands, target):
     script, pattern = SCRIPTS[target]
