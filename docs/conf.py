@@ -65,7 +65,14 @@ def open_with_readme(app, error):
         shutil.copy(Path(app.outdir, f"{root_doc}.html"), Path(app.outdir, "index.html"))
 
 
+def keep_colons(_app, what, _name, _object, _options, lines):
+    """Puts an empty text first: Napoleon takes a property's first line up to a colon for its type."""
+    if what == "property":
+        lines.insert(0, "\\ ")
+
+
 def setup(app):
-    """Registers both with Sphinx."""
+    """Registers them with Sphinx."""
     app.connect("source-read", add_chapters)
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)
     app.connect("build-finished", open_with_readme)
