@@ -66,7 +66,7 @@ def open_with_readme(app, error):
 
 
 def keep_colons(_app, what, _name, _object, _options, lines):
-    """Puts an empty text first: Napoleon takes a property's first line up to a colon for its type."""
+    """Begins with an empty text: Napoleon takes what comes before a colon for a property's type."""
     if what == "property":
         lines.insert(0, "\\ ")
 
