@@ -2,6 +2,7 @@
 # make test   the tests
 # make lint   ruff and mypy
 # make floors  the library's tests with the oldest versions that requirements/*.txt admit
+# make docs   these pages and a reference of the library, into docs/_build/
 # make bench  speed against the limit and other programs; three quarters of an hour, alone
 # make references   the published runs of references/ again
 # All set up what they need in .venv first, and reinstall only when a requirement changes.
@@ -14,7 +15,7 @@ here = here="$$PWD" && venv="$$PWD/.venv/bin"
 # `-m` cannot name a folder with a dot in it; such a folder is run as a whole.
 package = cd .. && case "$${here\#\#*/}" in *.*) run="$$here";; *) run="-m$${here\#\#*/}.train";; esac
 
-.PHONY: run test lint floors references bench
+.PHONY: run test lint floors docs references bench
 .DEFAULT_GOAL := run
 
 run: .venv/installed
@@ -32,6 +33,11 @@ lint: .venv/installed-dev
 
 floors: .venv-floors/installed
 	@$(here) && exec "$$PWD/.venv-floors/bin/pytest" -m "backends or floors" $(ARGS)
+
+# Warnings, such as those of links that lead nowhere, are errors.
+docs: .venv/installed-docs
+	@$(here) && "$$venv/python" -m sphinx -qEW --keep-going -c docs . docs/_build $(ARGS) && \
+		echo "docs/_build/index.html"
 
 references: .venv/installed
 	@$(here) && exec "$$venv/python" references/make_references.py $(ARGS)
@@ -57,6 +63,11 @@ bench: .venv/installed-dev
 		{ command -v apt-get >/dev/null && test "$$(id -u)" = 0 && timeout 120 apt-get update -qq && \
 		DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -y -qq --no-install-recommends chromium; } \
 		>/dev/null 2>&1 || echo "No Chromium: tests of the pages will be skipped."
+	@touch $@
+
+.venv/installed-docs: .venv/installed pyproject.toml
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --group docs
 	@touch $@
 
 # The first version that each requirement names, for the oldest Python: few have files for newer ones.

@@ -1,8 +1,9 @@
-"""A model that Keras has saved, and data in an .npz file, through the command line.
+# %% [markdown]
+# # The experiment with a model and data of your own
+#
+# A model that Keras has saved, and data in an `.npz` file, through the command line.
 
-python examples/own_model_and_data.py
-"""
-
+# %%
 import subprocess
 import sys
 from pathlib import Path
@@ -11,21 +12,28 @@ import keras
 import network_pruning as npr
 import numpy as np
 from keras import layers
+from network_pruning.data.registry import load
 
 keras.utils.set_random_seed(0)
-x = np.random.default_rng(0).integers(256, size=(900, 12, 12), dtype="uint8")
-y = (x[:, :6].mean(axis=(1, 2)) > x[:, 6:].mean(axis=(1, 2))).astype("uint8")
-np.savez("my_data.npz", x_train=x[:600], y_train=y[:600], x_test=x[600:], y_test=y[600:])
+digits = load("digits", data_dir=None, num_valid=10_000).shaped((28, 28))
+train, test = digits.train[:2000], digits.test[:1000]
+arrays = {"x_train": train.pixels, "y_train": train.labels}
+np.savez("my_data.npz", **arrays, x_test=test.pixels, y_test=test.labels)
 
-convolution = layers.Conv2D(8, 3, activation="relu")
+# %%
+convolution = layers.Conv2D(8, 5, strides=2, activation="relu")
 dense = layers.Dense(32, activation="relu")
-output = layers.Dense(2, activation="softmax")
-model = keras.Sequential([keras.Input((12, 12, 1)), convolution, layers.Flatten(), dense, output])
+output = layers.Dense(10, activation="softmax")
+model = keras.Sequential([keras.Input((28, 28, 1)), convolution, layers.Flatten(), dense, output])
 model.compile("adam", "sparse_categorical_crossentropy")
-model.fit(x[:600, ..., None] / 255, y[:600], epochs=10, verbose=0)
+model.fit(train.images[..., None], train.labels, epochs=5, verbose=0)
 model.save("my_model.keras")
 
-# Where the package is installed: network-pruning --model=my_model.keras …
+# %% [markdown]
+# Where the package is installed, this is `network-pruning --model=my_model.keras …`. `--epochs=0`
+# prunes the model as it is.
+
+# %%
 program = [sys.executable, Path(npr.__file__).parent]
 files = ["--model=my_model.keras", "--dataset=my_data.npz", "--output_dir=results"]
 subprocess.run([*program, *files, "--epochs=0", "--k_vals=0,0.5,0.9"], check=True)
