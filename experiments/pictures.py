@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..pruning.methods import Method
     from ..pruning.ranking import Ranking
     from ..settings.experiment import ExperimentConfig
-    from ..training.networks import Networks, Weights
+    from ..training.networks import Networks
     from .paths import ArtifactPaths
 
 
