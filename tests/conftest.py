@@ -22,6 +22,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
+# `make test BACKEND=jax` tests the library on another backend of Keras.
+BACKEND = os.environ.get("KERAS_BACKEND") or "tensorflow"
+if BACKEND == "jax":
+    # Most of the time on JAX goes into optimizing what is run once.
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+    )
+
 # Keras may import JAX, which would choose a level that shows more in all commands started here.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -69,6 +78,14 @@ def pytest_configure(config):
         folder = tempfile.TemporaryDirectory(prefix="network-pruning-tests-")
         os.environ[SHARED] = folder.name
         config.add_cleanup(folder.cleanup)
+
+
+def pytest_ignore_collect(collection_path):
+    """On another backend than TensorFlow, which the commands need, only tests of the library are
+    imported: files marked `backends` as a whole."""
+    if BACKEND == "tensorflow" or not collection_path.is_file():
+        return None
+    return "\npytestmark = pytest.mark.backends\n" not in collection_path.read_text() or None
 
 
 @contextlib.contextmanager
