@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import commands
 import hypothesis
 import pytest
 from commands import ROOT, run_command
@@ -37,13 +38,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # The checkout becomes `network_pruning`, whatever its folder is called.
 runpy.run_path(str(ROOT / "__main__.py"))["load_package"]()
 
-# Raises where it is first imported, in this process or in a library.
+# Raises where one of these is first imported, by the program or by a library.
 HOOK = """
 import sys
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("tensorflow", "keras", "jax", "torch"):
+        if name.split(".")[0] in ("tensorflow", "keras", "jax", "torch", "ray"):
             raise RuntimeError(f"{name} was imported")
 
 sys.meta_path.insert(0, Refuse())
@@ -68,7 +69,7 @@ def root():
 
 @pytest.fixture(scope="session")
 def cli():
-    """The command line: `cli("--epochs=2", …)` returns the finished process."""
+    """The command line: `cli("--epochs=2", …)` returns the finished process; see `commands`."""
     return run_command
 
 
@@ -172,8 +173,6 @@ def digits():
 
 
 @pytest.fixture
-def without_tensorflow(tmp_path, monkeypatch):
-    """Commands of this test cannot import TensorFlow or Keras."""
-    (tmp_path / "hook").mkdir()
-    (tmp_path / "hook" / "sitecustomize.py").write_text(HOOK)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"), prepend=os.pathsep)
+def without_tensorflow(monkeypatch):
+    """Commands of this test cannot import TensorFlow, Keras or Ray."""
+    monkeypatch.setattr(commands, "hook", HOOK)
