@@ -90,25 +90,10 @@ def pytest_ignore_collect(collection_path):
 
 
 @contextlib.contextmanager
-def locked(path, kind=fcntl.LOCK_EX):
+def locked(path):
     with Path(path).open("w") as file:
-        fcntl.flock(file, kind)
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item):
-    """Tests run beside each other, but those marked `alone`, which race or time something.
-
-    Whoever goes into the room does so before any fixture is set up, and leaves it after the last.
-    """
-    folder = Path(os.environ[SHARED])
-    kind = fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH
-    with contextlib.ExitStack() as held:
-        # Who waits to be alone keeps the others from going in.
-        with locked(folder / "door"):
-            held.enter_context(locked(folder / "room", kind))
-        return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
