@@ -1,5 +1,5 @@
 # make run    train, prune, picture; pass flags as ARGS="--epochs=2 --dataset=fashion"
-# make test   the tests
+# make test   the tests; those of the library on another backend of Keras with BACKEND=jax or torch
 # make lint   ruff and mypy
 # make floors  the library's tests with the oldest versions that requirements/*.txt admit
 # make docs   these pages and a reference of the library, into docs/_build/
@@ -9,6 +9,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+BACKEND ?= tensorflow
 
 # Shell words, not make variables: the path of this folder may hold spaces.
 here = here="$$PWD" && venv="$$PWD/.venv/bin"
@@ -22,7 +23,7 @@ run: .venv/installed
 	@$(here) && $(package) && exec "$$venv/python" "$$run" --dataset=digits $(ARGS)
 
 test: .venv/installed-dev
-	@$(here) && exec "$$venv/pytest" $(ARGS)
+	@$(here) && KERAS_BACKEND="$(BACKEND)" exec "$$venv/pytest" $(ARGS)
 
 lint: .venv/installed-dev
 	@$(here) && "$$venv/ruff" check . && "$$venv/ruff" format --check .

@@ -1,8 +1,11 @@
 """Running the program as its users do."""
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
+
+import forks
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -13,13 +16,41 @@ def experiment_in(output):
     return folder
 
 
-def run_command(*arguments, command=(sys.executable, str(ROOT)), timeout=1200, **options):
-    """Runs the program in a subprocess and returns it, finished, with its output as text."""
+# `python path/to/checkout`: a start of its own, which imports what it needs.
+COLD = (sys.executable, str(ROOT))
+# Source that forked commands run before anything else, in a process without TensorFlow; a fixture
+# sets it.
+hook = None
+
+
+def run_command(*arguments, command=None, timeout=1200, **options):
+    """Runs the program, and returns it, finished, with its output as text.
+
+    Args:
+        *arguments: of the program, the name of a command first unless it is `train`.
+        command: how it is started; by default it is forked from a server that has imported the
+            program already.
+        timeout: in seconds.
+        **options: `cwd` and `env`.
+    """
+    arguments = [*map(str, arguments)]
+    if command is None:
+        server = "all" if hook is None else "light"
+        function = "commands:run_program"
+        return forks.run(function, hook, arguments, server=server, timeout=timeout, **options)
     return subprocess.run(
-        [*command, *map(str, arguments)],
+        [*command, *arguments],
         capture_output=True,
         text=True,
         timeout=timeout,
         stdin=subprocess.DEVNULL,
         **options,
     )
+
+
+def run_program(first, arguments):
+    """In a fork: what `python path/to/checkout` does there; `first` is source to run before."""
+    if first is not None:
+        exec(first, {})
+    sys.argv = [str(ROOT), *arguments]
+    importlib.import_module("network_pruning.__main__").main()

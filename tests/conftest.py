@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import commands
 import hypothesis
 import pytest
 from commands import ROOT, run_command
@@ -22,19 +23,28 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
+# `make test BACKEND=jax` tests the library on another backend of Keras.
+BACKEND = os.environ.get("KERAS_BACKEND") or "tensorflow"
+if BACKEND == "jax":
+    # Most of the time on JAX goes into optimizing what is run once.
+    os.environ.setdefault(
+        "XLA_FLAGS",
+        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+    )
+
 # Keras may import JAX, which would choose a level that shows more in all commands started here.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # The checkout becomes `network_pruning`, whatever its folder is called.
 runpy.run_path(str(ROOT / "__main__.py"))["load_package"]()
 
-# Raises where it is first imported, in this process or in a library.
+# Raises where one of these is first imported, by the program or by a library.
 HOOK = """
 import sys
 
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("tensorflow", "keras", "jax", "torch"):
+        if name.split(".")[0] in ("tensorflow", "keras", "jax", "torch", "ray"):
             raise RuntimeError(f"{name} was imported")
 
 sys.meta_path.insert(0, Refuse())
@@ -59,7 +69,7 @@ def root():
 
 @pytest.fixture(scope="session")
 def cli():
-    """The command line: `cli("--epochs=2", …)` returns the finished process."""
+    """The command line: `cli("--epochs=2", …)` returns the finished process; see `commands`."""
     return run_command
 
 
@@ -71,26 +81,19 @@ def pytest_configure(config):
         config.add_cleanup(folder.cleanup)
 
 
+def pytest_ignore_collect(collection_path):
+    """On another backend than TensorFlow, which the commands need, only tests of the library are
+    imported: files marked `backends` as a whole."""
+    if BACKEND == "tensorflow" or not collection_path.is_file():
+        return None
+    return "\npytestmark = pytest.mark.backends\n" not in collection_path.read_text() or None
+
+
 @contextlib.contextmanager
-def locked(path, kind=fcntl.LOCK_EX):
+def locked(path):
     with Path(path).open("w") as file:
-        fcntl.flock(file, kind)
+        fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item):
-    """Tests run beside each other, but those marked `alone`, which race or time something.
-
-    Whoever goes into the room does so before any fixture is set up, and leaves it after the last.
-    """
-    folder = Path(os.environ[SHARED])
-    kind = fcntl.LOCK_EX if item.get_closest_marker("alone") else fcntl.LOCK_SH
-    with contextlib.ExitStack() as held:
-        # Who waits to be alone keeps the others from going in.
-        with locked(folder / "door"):
-            held.enter_context(locked(folder / "room", kind))
-        return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -155,8 +158,6 @@ def digits():
 
 
 @pytest.fixture
-def without_tensorflow(tmp_path, monkeypatch):
-    """Commands of this test cannot import TensorFlow or Keras."""
-    (tmp_path / "hook").mkdir()
-    (tmp_path / "hook" / "sitecustomize.py").write_text(HOOK)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "hook"), prepend=os.pathsep)
+def without_tensorflow(monkeypatch):
+    """Commands of this test cannot import TensorFlow, Keras or Ray."""
+    monkeypatch.setattr(commands, "hook", HOOK)

@@ -1,17 +1,10 @@
-"""Runs with a fault, forked from a server that has imported everything once.
+"""Runs with a fault, each in a process that is forked. What the faults are: `faults.py`."""
 
-Starting TensorFlow takes longer than such a run. What the faults are: `faults.py`.
-"""
-
-import functools
-import multiprocessing
 import os
 import tempfile
 from dataclasses import dataclass
-from multiprocessing import forkserver
-from pathlib import Path
 
-import pytest
+import forks
 
 
 @dataclass(frozen=True)
@@ -24,43 +17,24 @@ class Outcome:
     events: int
 
 
-def fault_run(fault, *flags):
-    """Runs the program with a fault, and returns the `Outcome`."""
-    context = _server()
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = (fault, [str(flag) for flag in flags], folder)
-        process = context.Process(target=_in_child, args=arguments)
-        process.start()
-        process.join(1200)
-        return Outcome(
-            process.exitcode,
-            Path(folder, "1").read_text(),
-            Path(folder, "2").read_text(),
-            int(Path(folder, "events").read_text() or -1),
-        )
+def fault_run(fault, *flags, fake=False):
+    """Runs the program with a fault, and returns the `Outcome`.
+
+    Args:
+        fault: as `faults.py` has them.
+        *flags: of the program.
+        fake: whether the network is none, see `fake_networks.py`; what is tested of it is what is
+            written when, and resumed, not numbers.
+    """
+    with tempfile.NamedTemporaryFile("r") as events:
+        words = [*map(str, flags)]
+        done = forks.run("faults:run_and_count", fault, words, fake, events.name)
+        count = int(events.read() or -1)
+    return Outcome(done.returncode, done.stdout, done.stderr, count)
 
 
-@functools.cache
-def _server():
-    """The multiprocessing context of a server that has imported `faults`."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["faults"])
-    # The server imports before it learns of pytest's path, and would ignore what it cannot find.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
-        forkserver.ensure_running()
-    return context
-
-
-def _in_child(fault_text, flags, folder):
-    import faults  # imported in the server already
-
-    for number in (1, 2):
-        os.dup2(os.open(Path(folder, str(number)), os.O_CREAT | os.O_WRONLY), number)
-    fault = faults.Fault(fault_text)
-    events = Path(folder, "events")
-    events.touch()
-    try:
-        faults.run(fault, flags)
-    finally:
-        events.write_text(str(fault.events))
+def start(*flags, stdout, stderr):
+    """Begins a run of a real network without a fault, as `forks.start` does."""
+    words = [*map(str, flags)]
+    function = "faults:run_and_count"
+    return forks.start(function, "none", words, False, os.devnull, stdout=stdout, stderr=stderr)

@@ -1,12 +1,12 @@
-"""Runs the program with a small network, on a subset of the real digits, and with one fault.
+"""Runs the program with a small or a fake network, on some of the real digits, with one fault.
 
 A fault is `none`, `kill:N` (SIGKILL at the N-th event), `full:N` (the N-th write finds the disk
 full), or `oom` (no memory left for training). Events are the steps between which a run can be cut
 short: a file is begun, written, renamed or removed, an epoch begins, a group of training steps or
 an evaluation begins or ends, a frame is drawn.
 
-Importing this module imports the whole program, so that a process forked afterwards need not.
-`python tests/faults.py FAULT [flags]` is one run in a process of its own.
+Importing this module imports the whole program, so that a process forked afterwards need not; see
+`fault_run.py`.
 """
 
 import errno
@@ -21,6 +21,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 from PIL import Image
 
@@ -76,7 +77,8 @@ def load_program():
     runpy.run_path(str(root / "__main__.py"))["load_package"]()
     names = ("train", "data.registry", "training.checkpoints", "training.evaluation")
     names += ("visualization.figures", "visualization.histogram_frames", "visualization.gifs")
-    names += ("visualization.console",)
+    names += ("visualization.console", "experiments.network_factory", "experiments.pictures")
+    names += ("pages.rendering", "pages.index_page")
     program = {name: importlib.import_module(f"network_pruning.{name}") for name in names}
     program["data"] = small_data(program["data.registry"])
     return program
@@ -114,19 +116,39 @@ def prepare(program, fault):
     fault.count(program["visualization.histogram_frames"].HistogramFrames, "draw")
 
 
+def prepare_fake(program, fault):
+    """Lets a fake take the place of the networks, and blank images that of pictures."""
+    pictures = program["experiments.pictures"]
+    pictures.graph = mock.Mock()
+    pictures._frames = lambda config, *_: [Image.new("P", (8, 8)) for _ in config.k_vals]
+    program["training.checkpoints"].clone = lambda model, _name: model
+    program["experiments.network_factory"].networks_of = FakeNetworks
+    fault.count(FakeNetworks, "test")
+
+
 def load(digits, original, name, *arguments):
     """Stands in for `data.registry.load`; a data set of a plugin's is loaded as ever."""
     return digits if name == "digits" else original(name, *arguments)
 
 
-def run(fault, flags):
+def run(fault, flags, fake):
     """Runs the program; returns only by `SystemExit` or not at all."""
     prepare(PROGRAM, fault)
+    if fake:
+        prepare_fake(PROGRAM, fault)
     sys.argv = ["network-pruning", *flags]
     PROGRAM["train"].cli()
 
 
-PROGRAM = load_program()
+def run_and_count(fault_text, flags, fake, events):
+    """The same in a fork; the number of events is written to a file."""
+    fault = Fault(fault_text)
+    try:
+        run(fault, flags, fake)
+    finally:
+        Path(events).write_text(str(fault.events))
 
-if __name__ == "__main__":
-    run(Fault(sys.argv[1]), sys.argv[2:])
+
+PROGRAM = load_program()
+# After the program has its name.
+FakeNetworks = importlib.import_module("fake_networks").FakeNetworks

@@ -24,7 +24,7 @@ TIMES = ("report.html",)
 
 
 def sweep(*flags, **options):
-    return run_command(*flags, command=SWEEP, **options)
+    return run_command("sweep", *flags, **options)
 
 
 def python_in_a_path_with_a_space(tmp_path):

@@ -124,8 +124,7 @@ def test_commands_are_understood(root, cli, tmp_path, commands, program):
     found = flags_of(commands, program)
     assert len(found) >= {"train": 4}.get(program, 2)
     for flags in found:
-        start = (sys.executable, str(ROOT), program)
-        done = cli(*flags, wrong, cwd=tmp_path, command=start)
+        done = cli(program, *flags, wrong, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, ""), flags
         assert sentence in done.stderr, flags
 

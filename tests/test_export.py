@@ -30,11 +30,11 @@ def command(name):
 
 
 def export(*flags, **options):
-    return run_command(*flags, command=command("export"), **options)
+    return run_command("export", *flags, **options)
 
 
 def predict(*flags, **options):
-    return run_command(*flags, command=command("predict"), **options)
+    return run_command("predict", *flags, **options)
 
 
 @pytest.fixture(scope="module")

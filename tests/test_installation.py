@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import COLD
 
 
 @pytest.fixture
@@ -131,8 +132,8 @@ def bare(tmp_path, monkeypatch):
 )
 def test_without_the_runners_packages_commands_say_what_is_missing(cli, tmp_path, words):
     command, *flags = words
-    assert cli(command, "--help").returncode == 0
-    done = cli(command, *flags, cwd=tmp_path)
+    assert cli(command, "--help", command=COLD).returncode == 0
+    done = cli(command, *flags, command=COLD, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("network-pruning: No module named '")
     assert "pip install './network-pruning[runner]'" in done.stderr

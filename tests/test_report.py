@@ -4,24 +4,20 @@ import json
 import re
 import shlex
 import shutil
-import sys
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import pandas as pd
 import pytest
-from commands import ROOT
 from network_pruning.experiments.paths import ArtifactPaths
 from network_pruning.pages import experiment_page
 from sweep_folders import write_sweep
-
-REPORT = (sys.executable, str(ROOT), "report")
 
 
 @pytest.fixture
 def report(cli, copy):
     """Runs the command: `report("--list")`."""
-    return lambda *flags: cli(f"--output_dir={copy}", *flags, command=REPORT)
+    return lambda *flags: cli("report", f"--output_dir={copy}", *flags)
 
 
 class Page(HTMLParser):

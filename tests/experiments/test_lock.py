@@ -93,13 +93,12 @@ def test_a_folder_without_anything_is_removed(tmp_path):
 
 
 @pytest.mark.usefixtures("short")
-def test_a_lock_of_a_dead_process_is_taken_over_at_once(paths):
+def test_a_lock_of_a_dead_process_is_taken_over_without_waiting(paths, capsys):
     with holder(paths, DIE) as process:
         assert process.wait() == -signal.SIGKILL
     assert paths.lock.exists()
-    began = time.monotonic()
     with lock.locked(paths):
-        assert time.monotonic() - began < 0.9 * LEASE_S
+        assert "has not renewed its lock" not in capsys.readouterr().out
     assert not paths.lock.exists()
 
 
@@ -136,7 +135,7 @@ def test_one_that_is_not_renewed_is_taken_over(paths, capsys, host):
     write_lock(paths, host, os.getppid(), age=2 * LEASE_S)
     began = time.monotonic()
     with lock.locked(paths):
-        assert LEASE_S < time.monotonic() - began < 3 * LEASE_S
+        assert time.monotonic() - began > LEASE_S  # somebody may renew it until then
     assert "has not renewed its lock for 1 seconds" in " ".join(capsys.readouterr().out.split())
 
 
@@ -183,7 +182,7 @@ def test_a_stopped_process_whose_lock_was_taken_over_ends_and_writes_nothing(pat
             token = lock._record(paths.lock)["token"]
             write_text(paths.root / "table", "of the second")
             process.send_signal(signal.SIGCONT)
-            said = process.communicate(timeout=20)[1]
+            said = process.communicate(timeout=300)[1]
             assert process.returncode == 1
             assert f"The lock of {paths.root} is lost" in said
             assert (paths.root / "table").read_text() == "of the second"
@@ -201,7 +200,7 @@ def test_a_stopped_process_whose_lock_nobody_took_goes_on(paths):
         p.send_signal(signal.SIGSTOP)
         time.sleep(1.5 * LEASE_S)
         p.send_signal(signal.SIGCONT)
-        said = p.communicate(timeout=20)[1]
+        said = p.communicate(timeout=300)[1]
         assert (p.returncode, said) == (0, "")
 
 
@@ -210,7 +209,7 @@ def test_of_several_that_take_over_one_is_in_the_folder_at_a_time(paths):
     write_lock(paths, age=2 * LEASE_S)
     with contextlib.ExitStack() as started:
         takers = [started.enter_context(holder(paths, ENTER)) for _ in range(3)]
-        said = [process.communicate(timeout=30) for process in takers]
+        said = [process.communicate(timeout=300) for process in takers]
         assert [process.returncode for process in takers] == [0, 0, 0], said
     assert {file.name for file in paths.root.iterdir()} == {"file"}
 

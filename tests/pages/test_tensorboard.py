@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import HOOK
 from network_pruning.experiments.paths import ArtifactPaths
 from network_pruning.pages import events
 from network_pruning.pages.tensorboard import write_tensorboard
@@ -295,9 +296,8 @@ def test_without_tensorboardx_it_is_said_how_to_get_it(paths, monkeypatch):
     assert not (paths.root / "tensorboard").exists()
 
 
-@pytest.mark.usefixtures("without_tensorflow")
 def test_it_needs_no_tensorflow_or_pytorch_and_another_process_writes_the_same(cli, paths, root):
-    code = f"""
+    code = f"""{HOOK}
 import pathlib, runpy
 runpy.run_path({str(root / "__main__.py")!r})["load_package"]()
 from network_pruning.experiments import paths

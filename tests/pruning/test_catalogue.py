@@ -1,5 +1,6 @@
 import os
 
+from commands import COLD
 from network_pruning.pruning.catalogue import catalogue
 from network_pruning.pruning.methods import AXES, Method
 
@@ -46,6 +47,6 @@ def test_help_shows_values_of_plugins_and_writes_nothing(cli, tmp_path):
 
 def test_help_is_readable_where_there_is_only_ascii(cli):
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    done = cli("--methods=help", env=environment)
+    done = cli("--methods=help", command=COLD, env=environment)
     assert done.returncode == 0, done.stderr
     assert "granularity:" in done.stdout
