@@ -57,7 +57,7 @@ def drawing(
     values, labels = networks.values(method, dense, rankings), networks.labels(method)
     frames = gifs.in_few_colors(
         histogram_frames.frames_of(
-            method.granularity, values, rankings, config.k_vals, config.experiment_id, labels
+            method.granularity, values, rankings, config.k_vals, str(config.experiment_id), labels
         )
     )
     return Drawing([figures.png_of(frame) for frame in frames], gifs.gif_of(frames))
