@@ -5,7 +5,6 @@ terminated.
 """
 
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -22,8 +21,6 @@ from . import log
 from .messages import with_flags
 
 FAILED, BAD_USAGE = 1, 2
-# Python's own number is 700.
-OBJECTS_BEFORE_A_SEARCH = 10_000
 # Set by `--debug`, too, so that what this process starts does as it does.
 DEBUG_VARIABLE = "NETWORK_PRUNING_DEBUG"
 OUT_OF_MEMORY = "Try a smaller --batch_size, or close other programs. The same command resumes."
@@ -60,8 +57,6 @@ def launch(
         interrupted: what becomes of work that is interrupted.
         takes_names: whether there may be something on the command line that is no flag.
     """
-    # Looking for reference cycles, of which there are few, took a tenth of a rerun.
-    gc.set_threshold(OBJECTS_BEFORE_A_SEARCH)
     streams: Any = sys.stdout, sys.stderr
     for stream in streams:
         stream.reconfigure(errors="replace")  # the model summary draws lines that ASCII lacks

@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 import math
 import re
 from collections import Counter
@@ -263,6 +262,8 @@ class SweepConfig(Settings):
 
     def identity(self) -> dict[str, Any]:
         """What makes a sweep the same one, as JSON has it."""
+        import json  # here, so that `--help` does not pay for it
+
         every = self.to_dict()
         own = {name: value for name, value in every.items() if name not in NON_IDENTITY}
         settings = {n: v for n, v in every["settings"].items() if n not in NON_IDENTITY}

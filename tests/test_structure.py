@@ -248,7 +248,7 @@ atexit.register(write)
 """
 PACKAGES = {*bare.RUNNERS, "absl", "constriction", "h5py", "keras", "numpy", "rich", "scipy"}
 # Of ours and of Python's own, what takes time and is not always needed.
-PACKAGES |= {"network_pruning.pages.sweep_page", "hashlib"}
+PACKAGES |= {"network_pruning.pages.sweep_page", "hashlib", "json"}
 
 
 @pytest.fixture
@@ -285,7 +285,7 @@ def test_a_rerun_that_only_draws_imports_what_it_draws_with(imported_by, copy, s
         file.unlink()
     drawn_with = {"matplotlib", "PIL", "jinja2", "rich"}
     tables = {"numpy", "pandas", "h5py"}
-    helpers = {"absl", "filelock", "hashlib", "platformdirs", "tqdm"}
+    helpers = {"absl", "filelock", "hashlib", "json", "platformdirs", "tqdm"}
     assert imported_by(*small) == helpers | tables | drawn_with
 
 
