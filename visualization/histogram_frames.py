@@ -14,7 +14,7 @@ from matplotlib.lines import TICKLEFT, Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from ..utils import middle_cut, percent
-from .figures import DOTS_PER_INCH, TITLE_ROW, image_of, set_in_lines
+from .figures import DOTS_PER_INCH, TITLE_ROW, image_of, set_in_lines, write_text_on
 from .histograms import layer_histogram, spanning_edges, symmetric_edges
 from .palette import BLUE, GREY, VERMILION
 
@@ -178,8 +178,8 @@ class HistogramFrames:
         self.panels = panels
         self._show(0)
         # Axes, ticks and outlines are drawn once, for a tenth of the time; then only what moves.
-        self.moving = [self.heading, *self.bars, *(axes.title for axes in panels)]
-        for artist in self.moving:
+        self.texts = [self.heading, *(axes.title for axes in panels)]
+        for artist in (*self.bars, *self.texts):
             artist.set_animated(True)
         self.canvas.draw()
         self.background = self.canvas.copy_from_bbox(self.figure.bbox)
@@ -191,9 +191,12 @@ class HistogramFrames:
         """The image at the `index`-th sparsity."""
         self._show(index)
         self.canvas.restore_region(self.background)
-        for artist in self.moving:
-            self.figure.draw_artist(artist)
-        return image_of(self.canvas)
+        for bars in self.bars:
+            self.figure.draw_artist(bars)
+        image = image_of(self.canvas)
+        for text in self.texts:
+            write_text_on(image, text)
+        return image
 
     def _set_heading(self, k):
         """Returns the number of its lines."""
