@@ -67,7 +67,7 @@ def image_of(canvas: FigureCanvasAgg) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
-def write_text_on(image: Image.Image, text: "Text") -> None:
+def write_text_on(image: Image.Image, text: Any) -> None:
     """Puts a centred text of a figure on its image, in a tenth of matplotlib's time.
 
     Args:

@@ -10,7 +10,8 @@ import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.lines import TICKLEFT, Line2D
+from matplotlib.lines import Line2D
+from matplotlib.markers import TICKLEFT
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from ..utils import middle_cut, percent
@@ -227,24 +228,20 @@ def _set_count_ticks(axes, with_marks):
     axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: _power_of_ten(count)))
     if with_marks:
         decades = 10.0 ** np.arange(math.ceil(math.log10(highest)))
-        marks = np.outer(decades, range(2, 10)).ravel()
-        marks = marks[marks <= highest]
-        style: Any = {
-            "marker": TICKLEFT,
-            "markersize": matplotlib.rcParams["ytick.minor.size"],
-            "markeredgewidth": matplotlib.rcParams["ytick.minor.width"],
-        }
-        at_the_axis = axes.get_yaxis_transform()
-        axes.add_artist(
-            Line2D(
-                *(np.zeros(len(marks)), marks),
-                **style,
-                color="black",
-                linestyle="",
-                transform=at_the_axis,
-                clip_on=False,
-            )
+        counts = np.outer(decades, range(2, 10)).ravel()
+        counts = counts[counts <= highest]
+        marks = Line2D(
+            np.zeros(len(counts)),
+            counts,
+            color="black",
+            linestyle="",
+            marker=TICKLEFT,
+            markersize=matplotlib.rcParams["ytick.minor.size"],
+            markeredgewidth=matplotlib.rcParams["ytick.minor.width"],
+            transform=axes.get_yaxis_transform(),
+            clip_on=False,
         )
+        axes.add_artist(marks)
 
 
 def _power_of_ten(count):
