@@ -1,7 +1,6 @@
 """Errors, atomic writes, digests, output on the screen."""
 
 import contextlib
-import json
 import os
 import sys
 import textwrap
@@ -130,7 +129,8 @@ def fingerprint(content: Any, length: int = 64) -> str:
     Raises:
         OSError: if the file cannot be read.
     """
-    import hashlib  # here, so that `--help` does not pay for it
+    import hashlib  # these here, so that `--help` does not pay for them
+    import json
 
     if isinstance(content, Path):
         with content.open("rb") as file:

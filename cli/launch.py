@@ -5,7 +5,6 @@ terminated.
 """
 
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -22,8 +21,6 @@ from . import log
 from .messages import with_flags
 
 FAILED, BAD_USAGE = 1, 2
-# Python's own number is 700.
-OBJECTS_BEFORE_A_SEARCH = 10_000
 # Also set by `--debug`, for processes that this one starts.
 DEBUG_VARIABLE = "NETWORK_PRUNING_DEBUG"
 OUT_OF_MEMORY = "Try a smaller --batch_size, or close other programs. The same command resumes."
@@ -60,8 +57,6 @@ def launch(
         interrupted: a sentence on interrupted work.
         takes_names: whether the command line may have words that are not flags.
     """
-    # Looking for reference cycles, of which there are few, took a tenth of a rerun.
-    gc.set_threshold(OBJECTS_BEFORE_A_SEARCH)
     streams: Any = sys.stdout, sys.stderr
     for stream in streams:
         stream.reconfigure(errors="replace")  # the model summary draws lines that ASCII lacks

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import re
+import sys
 
 from ..settings.fields import flagged
 
@@ -19,9 +20,14 @@ def with_flags(text: object) -> str:
 
 
 def _flag(found: re.Match) -> str:
-    # Most are settings of `train`; those of other commands are imported only if necessary.
-    is_setting = any(found[1] in _settings(*place) for place in PLACES)
+    # Most are of this command; the settings of others are imported only if necessary.
+    places = sorted(PLACES, key=lambda place: _module(place[0]) not in sys.modules)
+    is_setting = any(found[1] in _settings(*place) for place in places)
     return f"--{found[1]}{found[2] or ''}" if is_setting else found[0]
+
+
+def _module(name):
+    return f"{flagged.__module__.rpartition('.')[0]}.{name}"
 
 
 PLACES = (
@@ -36,5 +42,5 @@ PLACES = (
 @functools.cache
 def _settings(module: str, kind: str) -> set[str]:
     """The names of the settings of one kind."""
-    found = importlib.import_module(f"..settings.{module}", __package__)
+    found = importlib.import_module(_module(module))
     return {field.name for field in flagged(getattr(found, kind))}

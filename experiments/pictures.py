@@ -54,10 +54,11 @@ def drawing(
         rankings: its `Ranking`s by layer name; made if not given.
     """
     rankings = networks.rank(method, dense) if rankings is None else rankings
+    title = str(config.experiment_id)
     values, labels = networks.values(method, dense, rankings), networks.labels(method)
     frames = gifs.in_few_colors(
         histogram_frames.frames_of(
-            method.granularity, values, rankings, config.k_vals, str(config.experiment_id), labels
+            method.granularity, values, rankings, config.k_vals, title, labels
         )
     )
     return Drawing([figures.png_of(frame) for frame in frames], gifs.gif_of(frames))

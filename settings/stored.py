@@ -1,6 +1,5 @@
 """The settings of experiments on disk, compared with requested ones."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,6 +45,8 @@ def stored_settings(config: Any, name: str) -> dict[str, Any] | None:
     Returns:
         A dictionary, empty if the record is damaged; None if there is none.
     """
+    import json  # here, so that `--help` does not pay for it
+
     place = Path(config.output_dir).expanduser() / name
     if config.replicates > 1:
         place = min((place / "replicates").glob("*-seed=*/"), default=place / "replicates")

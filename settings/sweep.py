@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import json
 import math
 import re
 from collections import Counter
@@ -266,6 +265,8 @@ class SweepConfig(Settings):
 
     def identity(self) -> dict[str, Any]:
         """The settings that identify a sweep, as JSON-ready values."""
+        import json  # here: `--help` does not need it
+
         every = self.to_dict()
         own = {name: value for name, value in every.items() if name not in NON_IDENTITY}
         settings = {n: v for n, v in every["settings"].items() if n not in NON_IDENTITY}

@@ -249,7 +249,7 @@ atexit.register(write)
 """
 PACKAGES = {*bare.RUNNERS, "absl", "constriction", "h5py", "keras", "numpy", "rich", "scipy"}
 # Of ours and of Python's own, what takes time and is not always needed.
-PACKAGES |= {"network_pruning.pages.sweep_page", "hashlib"}
+PACKAGES |= {"network_pruning.pages.sweep_page", "hashlib", "json"}
 
 
 @pytest.fixture
@@ -281,12 +281,20 @@ def test_help_imports_little_of_ours(cli, root):
         assert f"network_pruning.{needless}" not in ours
 
 
+def test_the_help_of_a_command_imports_the_settings_of_no_other(cli, root):
+    done = cli("sweep", "--help", command=(sys.executable, "-X", "importtime", str(root)))
+    ours = {line.split("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "network_pruning.settings.sweep" in ours
+    for other in ("export", "predict", "report"):
+        assert f"network_pruning.settings.{other}" not in ours
+
+
 def test_a_rerun_that_only_draws_imports_what_it_draws_with(imported_by, copy, small):
     for file in (copy / "small").glob("*.png"):
         file.unlink()
     drawn_with = {"matplotlib", "PIL", "jinja2", "rich"}
     tables = {"numpy", "pandas", "h5py"}
-    helpers = {"absl", "filelock", "hashlib", "platformdirs", "tqdm"}
+    helpers = {"absl", "filelock", "hashlib", "json", "platformdirs", "tqdm"}
     assert imported_by(*small) == helpers | tables | drawn_with
 
 

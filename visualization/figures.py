@@ -4,6 +4,7 @@ import io
 import math
 import textwrap
 from collections.abc import Sequence
+from functools import cache
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
 from matplotlib.transforms import ScaledTranslation
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ..utils import write_bytes
 
@@ -63,6 +65,28 @@ def _render(figure):
 
 def image_of(canvas: FigureCanvasAgg) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def write_text_on(image: Image.Image, text: Any) -> None:
+    """Puts a centred text of a figure on its image, in a tenth of matplotlib's time.
+
+    Args:
+        image: of the figure without this text.
+        text: of matplotlib, whose position is at its top or at its baseline.
+    """
+    pixels = text.get_fontsize() * DOTS_PER_INCH / 72
+    x, y = text.get_transform().transform(text.get_position())
+    ImageDraw.Draw(image).multiline_text(
+        (x, image.height - y),
+        text.get_text(),
+        fill=text.get_color(),
+        font=_font(findfont(text.get_fontproperties()), pixels),
+        anchor="ma" if text.get_verticalalignment() == "top" else "ms",
+        align="center",
+    )
+
+
+_font = cache(ImageFont.truetype)
 
 
 def two_panels(title: str, settings: str = "") -> tuple[Figure, Any]:
