@@ -1,1 +1,1 @@
-"""What every command shares: how it starts, flags made of settings, how it ends."""
+"""Shared by all commands: their start and end, flags from settings, messages."""

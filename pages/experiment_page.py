@@ -87,7 +87,7 @@ def _is_rich(report):
 
 
 def try_to_write_report(paths: "ArtifactPaths") -> None:
-    """The same after a run, whose results do not need the page: a failure is only a warning."""
+    """Writes `report.html` after a run; a failure is only a warning, because the results exist."""
     try:
         write_report(paths)
     except FAILURES as error:
