@@ -126,7 +126,7 @@ def report_of(paths: "ArtifactPaths") -> dict[str, Any]:
         "has_index": True,
         "sentences": sentences,
         "rule": rule,
-        "trust": findings.caveats(
+        "caveats": findings.caveats(
             shown,
             num_test,
             summary,
