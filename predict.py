@@ -85,7 +85,7 @@ def _model(path):
 
 
 def _keras_model(path):
-    """The same for a model that the NumPy reader cannot run."""
+    """The function and the shape as `_model`, by Keras, for models that NumPy alone cannot run."""
     echo(f"{path} has layers that NumPy alone cannot run: Keras is started.")
     from .models import backend  # noqa: F401, I001 - before anything else imports Keras
     from .compression import npk

@@ -1,7 +1,7 @@
-"""What every command shares: how it starts, flags made of settings, how it ends."""
+"""Shared by all commands: their start and end, flags from settings, messages."""
 
 import gc
 
 # Looking for reference cycles, of which there are few, takes a tenth of a rerun and of `--help`:
-# not after every 700 new objects, as is Python's custom.
+# not after every 700 new objects, which is Python's default.
 gc.set_threshold(10_000)

@@ -108,7 +108,7 @@ def load(path: str | os.PathLike) -> keras.Model:
 
 
 def from_bytes(content: bytes, path: str | PathLike) -> keras.Model:
-    """The same from the bytes of a file; `path` is for messages."""
+    """The Keras model in the bytes of an `.npk` file; `path` is for messages. See `load`."""
     config = npk_file.read_config(content, path)
     with _explained(path):
         shapes = [tuple(variable.shape) for variable in npk_config.variables(config)]

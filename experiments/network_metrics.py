@@ -27,7 +27,7 @@ class NetworkTests:
 
     @cached_property
     def of_dense(self) -> "tuple[dict[str, Any], np.ndarray]":
-        """The same of the dense network."""
+        """The metrics and predictions of the dense network."""
         return self._measure(self.dense)
 
     def _measure(self, weights):

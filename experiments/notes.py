@@ -28,7 +28,7 @@ def notes_of(config: "ExperimentConfig") -> list[str]:
 
 
 def notes_of_export(config: "ExportConfig") -> list[str]:
-    """The same of an `ExportConfig`."""
+    """Sentences on settings of an `ExportConfig` that have no effect."""
     if config.finetune_epochs != 0:
         return []
     names = ("finetune_learning_rate", "distillation", "shift")

@@ -80,7 +80,7 @@ class ArtifactPaths:
         return self.network_of(key.method.name, key.k, key.digest)
 
     def network_of(self, method: str, k: float, digest: str) -> Path:
-        """The same, by the cells of its row."""
+        """The trained network of a row of `metrics.csv`."""
         return self.networks / plain_name(method) / f"weights_k={k}-{digest}.hdf5"
 
     def diagnostics(self, digest: str) -> Path:

@@ -62,8 +62,8 @@ def source_digest(function: Callable) -> str:
 
 
 def digest_of_layers() -> str:
-    """The same for all loaded plugins that register classes and functions with Keras, which saved
-    models may need."""
+    """A digest as `source_digest`, of all loaded plugins that register classes and functions with
+    Keras, which saved models may need."""
     keras = sys.modules.get("keras")
     kinds = keras.saving.get_custom_objects().values() if keras else ()
     modules = {sys.modules.get(kind.__module__) for kind in kinds}

@@ -65,44 +65,44 @@ class PrunedNetworks:
             self.rankings[method] = self.networks.rank(method, self.dense)
         return self.networks.pruned(method, self.dense, self.rankings[method], k)
 
-    def _made(self, wanted):
+    def _made(self, key):
         """A network that is trained, and stored in a file."""
-        weights = self._control(wanted) if wanted.is_control else self._trained(wanted)
+        weights = self._control(key) if key.is_control else self._trained(key)
         weights.put_into(self._model)
         # Keras' first name: later ones depend on what else this process has made.
-        checkpoints.save(self._model, self.paths.network(wanted), "adam")
+        checkpoints.save(self._model, self.paths.network(key), "adam")
         return weights
 
-    def _trained(self, wanted):
+    def _trained(self, key):
         """A pruned network, trained from that of the previous sparsity, which exists already."""
-        method, k = wanted.method, wanted.k
+        method, k = key.method, key.k
         previous, start = 0.0, self.dense
-        if wanted.earlier_k:
-            previous = wanted.earlier_k[-1]
-            start = self._read(network_key(self.config, method, previous, wanted.checkpoint))
-        with self._progress(wanted, previous) as bar:
+        if key.earlier_k:
+            previous = key.earlier_k[-1]
+            start = self._read(network_key(self.config, method, previous, key.checkpoint))
+        with self._progress(key, previous) as bar:
             return self._retrainer(method, start, previous, k, bar.update)
 
-    def _control(self, wanted):
+    def _control(self, key):
         """A control: that of another method with the same retraining, or trained from the control
         with one round less."""
         for other in self.controls:
-            if other.training == wanted.training and self.is_kept(other):
+            if other.training == key.training and self.is_kept(other):
                 return self._read(other)
-        before, start = dataclasses.replace(wanted, rounds=wanted.rounds - 1), self.dense
+        before, start = dataclasses.replace(key, rounds=key.rounds - 1), self.dense
         if before.rounds:
             start = self.pruned(before)
-        with self._progress(wanted, 0.0) as bar:
-            method = wanted.training.method
-            return self._retrainer.control(method, start, wanted.rounds, bar.update)
+        with self._progress(key, 0.0) as bar:
+            method = key.training.method
+            return self._retrainer.control(method, start, key.rounds, bar.update)
 
-    def _progress(self, wanted, previous):
-        name = f"{wanted.method.name} {wanted.k or 'control'}"
-        steps = self._retrainer.num_steps(wanted.method, previous, wanted.k)
+    def _progress(self, key, previous):
+        name = f"{key.method.name} {key.k or 'control'}"
+        steps = self._retrainer.num_steps(key.method, previous, key.k)
         return progress(total=steps, unit="step", desc=name)
 
-    def _read(self, wanted):
-        path = self.paths.network(wanted)
+    def _read(self, key):
+        path = self.paths.network(key)
         try:
             weights = self.networks.read(path)
             weights.put_into(self._model)

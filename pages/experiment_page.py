@@ -87,7 +87,7 @@ def _is_rich(report):
 
 
 def try_to_write_report(paths: "ArtifactPaths") -> None:
-    """The same after a run, whose results do not need the page: a failure is only a warning."""
+    """Writes `report.html` after a run; a failure is only a warning, because the results exist."""
     try:
         write_report(paths)
     except FAILURES as error:
@@ -126,7 +126,7 @@ def report_of(paths: "ArtifactPaths") -> dict[str, Any]:
         "has_index": True,
         "sentences": sentences,
         "rule": rule,
-        "trust": findings.caveats(
+        "caveats": findings.caveats(
             shown,
             num_test,
             summary,

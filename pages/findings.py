@@ -154,7 +154,7 @@ def caveats(
             (
                 half <= LITTLE,
                 f"With {pluralize(num_test, 'test example')}, the dense accuracy is uncertain by "
-                f"±{points(100 * half)} (95 % interval, binomial).",
+                f"±{points(100 * half)} (95 %, binomial).",
             )
         )
     if published is not None:

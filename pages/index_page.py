@@ -68,7 +68,7 @@ def _writing(root):
 
 
 def try_to_write_index(output_dir: str | PathLike) -> None:
-    """The same after a run, whose results do not need the page: a failure is only a warning."""
+    """Writes `index.html` after a run; a failure is only a warning, because the results exist."""
     try:
         echo(f"Pages to browse: {write_index(output_dir)}")
     except FAILURES as error:

@@ -86,7 +86,7 @@ def _thumbnail(curves):
 
 
 def _across(sparsity):
-    """Where a sparsity is, from 0 to 100: logarithmic in what remains, up to 99.9 %."""
+    """The position of a sparsity, from 0 to 100: a log scale of the remaining share, to 99.9 %."""
     return 100 * min(1.0, -math.log10(1 - sparsity) / 3)
 
 

@@ -56,7 +56,7 @@ EXPLANATION = (
     "Importance (PED-ANOVA, by Optuna) measures how much the distribution of a setting's values "
     "among the best trials (a tenth of all and at least five, or half of a few) differs from that "
     "among all trials, as a share of the sum over all settings. With few trials for each value it "
-    "is partly chance: the next column has the mean importance if results are shuffled at random."
+    'is partly chance: "by chance" is the mean importance if results are shuffled at random.'
 )
 WITHOUT_OPTUNA = (
     "The importance of settings is missing, because Optuna is not installed: pip install "

@@ -46,8 +46,8 @@ def write_results(paths: "SweepPaths", record: dict[str, Any]) -> None:
 
 
 def try_to_write_results(paths: "SweepPaths", record: dict[str, Any]) -> None:
-    """The same while and after trials run, which do not need the files: a failure is only a
-    warning."""
+    """Writes the results while trials run and at the end; a failure is only a warning, because the
+    trials do not need these files."""
     try:
         write_results(paths, record)
     except finished.FAILURES as error:

@@ -32,7 +32,7 @@ class LossGradients:
         return self._arrays(self._mean, examples)
 
     def squares(self, *examples: Any) -> list[np.ndarray]:
-        """The same of every single example, squared and summed."""
+        """The gradients of single examples' losses, squared and summed, as `mean` returns them."""
         return self._arrays(self._squares, examples)
 
     def _arrays(self, function, examples):

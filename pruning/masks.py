@@ -1,4 +1,4 @@
-"""Which weights to remove: from a method and a network to masks.
+"""Masks of the weights to keep, from a method and a network.
 
 A mask is a boolean array of its kernel's shape, True where the weight is kept. Criterion,
 granularity and scope are three independent choices; none of them knows the others.

@@ -64,7 +64,10 @@ def measure(
 
 
 def size_of(model: keras.Model, input_shape: Any = None) -> ModelSize:
-    """The same without a warning; `input_shape` is used only where sizes are open."""
+    """The `ModelSize` of a model, as `measure` returns it, but without checks and warnings.
+
+    `input_shape` is used only where sizes are open.
+    """
     found = kernels.all_kernels(model)
     prunable = {kernel.name for kernel in hidden_kernels(model)}
     liveness, positions = LivenessAnalysis.of_model(model), _positions(model, found, input_shape)

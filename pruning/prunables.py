@@ -1,4 +1,4 @@
-"""What can be pruned in a Keras model: single kernels, or dependency groups of units.
+"""The prunable parts of a Keras model: single kernels, or dependency groups of units.
 
 Either way criteria, granularities and scopes get a matrix of shape (inputs, units), and a mask of
 that matrix becomes masks of the model's variables.

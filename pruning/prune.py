@@ -117,13 +117,13 @@ def checked_method(text: str, oneshot: bool) -> methods.Method:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TargetSparsities:
     """The target sparsity of each dependency group; those with the same target compete."""
 
     by_share: dict[float, tuple[str, ...]]
 
     @classmethod
-    def of(cls, sparsity: float | Mapping[str, float], prunables: Prunables) -> "Wanted":
+    def of(cls, sparsity: float | Mapping[str, float], prunables: Prunables) -> "TargetSparsities":
         """Of a fraction, or a dictionary of them by layer name.
 
         Raises:
@@ -204,7 +204,7 @@ class Pruner:
         self.model, self.method = model, method
         self.examples, self.seed = Examples.of(data), checked_seed(seed)
         self.prunables = Prunables.of(model, method.by_unit, exclude)
-        self.wanted = Wanted.of(sparsity, self.prunables)
+        self.targets = TargetSparsities.of(sparsity, self.prunables)
 
     def warn(self) -> None:
         """Warns of layers with weights that cannot be pruned."""
@@ -219,7 +219,7 @@ class Pruner:
 
     def _shortfalls(self, masks):
         found, method = [], self.method
-        for share, names in self.wanted.by_share.items():
+        for share, names in self.targets.by_share.items():
             competing = {name: masks[name] for name in names}
             reached = self.sparsity(competing)
             if shortfalls.is_missed(method.granularity, reached, share):
@@ -263,7 +263,7 @@ class Pruner:
         """
         rankings = self.rankings(previous)
         found = {name: np.ones(layer.shape, bool) for name, layer in self.prunables.layers.items()}
-        for share, names in self.wanted.by_share.items():
+        for share, names in self.targets.by_share.items():
             found |= self.masks_at({name: rankings[name] for name in names}, asked(share))
         return found
 
@@ -292,7 +292,7 @@ class Pruner:
                 previous and previous[name],
                 live and live[name],
             )
-            for names in self.wanted.by_share.values()
+            for names in self.targets.by_share.values()
             for name in names
         }
 

@@ -139,8 +139,8 @@ class ExperimentConfig(Settings):
     )
     control_rounds: int = setting(
         1,
-        "Rounds of retraining for the control, the dense network that retrained networks are "
-        "compared with. Each is trained as a round of the method is.",
+        "Rounds of further training for the control, the dense network that retrained networks are "
+        "compared with; every round trains like a round of the method.",
         bounds=at_least(1),
     )
     rewind_epoch: int = setting(

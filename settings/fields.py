@@ -44,7 +44,7 @@ def setting(
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What all groups of settings have in common."""
+    """The base class of all groups of settings."""
 
     def __post_init__(self) -> None:
         """Checks every setting against its bounds.

@@ -90,7 +90,7 @@ def _values_in_name(config):
 
 
 def _changed(config):
-    """The same values, of those that are not at their defaults."""
+    """The values of the default name that are not at their defaults."""
     defaults = {f.name: f.default for f in flagged(config)}
     if not is_file(config.dataset):
         defaults["num_valid"] = DEFAULT_NUM_VALID

@@ -25,7 +25,7 @@ class Entry:
 
 
 def named(axis: str, text: str) -> str:
-    """What messages call a value: criterion 'mine' of p; the package's own without a module."""
+    """A value's name in messages: criterion 'mine' of p; the package's own without a module."""
     found = next((registry.entry(text) for registry in REGISTRIES if registry.axis == axis), None)
     place = f" of {found.module}" if found and not is_own(found.module) else ""
     return f"{axis} {text!r}{place}"
@@ -120,7 +120,7 @@ class Registry:
         return self.entry(text).settings
 
     def function(self, text: str) -> Callable:
-        """What was registered for `text`, as it was written: not called, for a pattern."""
+        """The function registered for `text`; for a pattern, not called with its numbers."""
         return self.entry(text).function
 
     def knows(self, text: str) -> bool:
@@ -128,7 +128,8 @@ class Registry:
         return self.entry(text) is not None
 
     def get(self, text: str) -> Callable:
-        """The function registered as `text`; for a pattern, what it makes of the numbers.
+        """The function registered as `text`; for a pattern, the result of calling it with the
+        numbers.
 
         Raises:
             UsageError: if there is none; the message lists the valid names.

@@ -9,7 +9,7 @@ from .files import OUTPUT_DIR
 
 @dataclass(frozen=True)
 class ReportConfig(Settings):
-    """Which pages to make, or what to print of experiments, validated when made.
+    """Settings of a report: pages to write or experiments to print, validated when made.
 
     Raises:
         UsageError: if something is out of range.

@@ -219,7 +219,7 @@ class SweepConfig(Settings):
 
     @property
     def output_dir(self) -> str:
-        """Where experiments and sweeps are written."""
+        """The folder of experiments and sweeps."""
         return self.settings.get("output_dir", ExperimentConfig.output_dir)
 
     def _combinations(self) -> int:

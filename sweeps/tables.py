@@ -122,7 +122,7 @@ def _cell(value):
 
 
 def _with_seeds(table, settings):
-    """The same with the mean and the interval over the seeds in every row."""
+    """The table with means and intervals over the seeds in every row."""
     by = [*(name for name in settings if name != SEED), *IDENTITY]
     names = [f"{name}_{what}" for name in OVER_SEEDS for what in ("mean", "sd", "low", "high")]
     if table.empty:

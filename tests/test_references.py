@@ -103,7 +103,7 @@ def test_the_kept_page_is_of_the_published_run_and_names_no_machine(tables):
     for column, method in ((1, "weight"), (2, "unit")):
         rows = metrics[metrics["method"] == method].sort_values("k")
         assert rows["test_accuracy"].tolist() == pytest.approx([row[column] for row in results])
-    assert '"looks": {"weight"' in page
+    assert '"diagnostics": {"weight"' in page
     settings = json.loads((kept / "config.json").read_text())["settings"]
     assert (settings["output_dir"], settings["data_dir"]) == ("results", None)
     assert str(tables.ROOT) not in page

@@ -112,7 +112,7 @@ class Pruning(MaskCallback):
 
     def _warn_of_nothing_to_do(self):
         """A new training may begin with a model that was pruned as far before."""
-        groups = self._pruner.wanted.by_share
+        groups = self._pruner.targets.by_share
         if not self._is_first or self._epoch or not self.sparsity:
             return
         if any(self._pruner.sparsity(self._of(groups[k])) < k - ROUNDING for k in groups):

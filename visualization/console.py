@@ -251,7 +251,7 @@ def experiment(report: dict[str, Any], width: int = COLUMNS) -> str:
         report: as `experiment_page.report_of` collects it.
         width: of the terminal.
     """
-    caveats = [f"{'+' if good else '!'} {text}" for good, text in report["trust"]]
+    caveats = [f"{'+' if good else '!'} {text}" for good, text in report["caveats"]]
     wrapped = [
         textwrap.fill(text, min(width, WIDEST_TEXT), subsequent_indent="  ")
         for text in (*report["sentences"], report["rule"], *caveats)

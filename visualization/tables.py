@@ -21,7 +21,7 @@ def json_number(value: Any) -> float | None:
 
 
 def json_numbers(values: Iterable[Any]) -> list[float | None]:
-    """The same of several, as a list."""
+    """A list of JSON-ready numbers, see `json_number`."""
     return [json_number(value) for value in values]
 
 

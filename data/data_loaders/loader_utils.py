@@ -40,7 +40,7 @@ class Split:
         return self.pixels / np.float32(255)
 
     def shaped(self, shape: tuple[int, ...]) -> "Split":
-        """The same examples, each with another shape."""
+        """The examples, each reshaped to this shape."""
         return Split(self.pixels.reshape(len(self), *shape), self.labels)
 
     def __getitem__(self, part: "slice | np.ndarray") -> "Split":
@@ -72,7 +72,7 @@ class Dataset:
         return self.train.pixels.shape[1:]
 
     def shaped(self, shape: tuple[int, ...]) -> "Dataset":
-        """The same examples, each with another shape."""
+        """The examples, each reshaped to this shape."""
         return replace(
             self,
             train=self.train.shaped(shape),

@@ -126,7 +126,7 @@ def shown_report(method):
     texts |= {"sparsity": "99.90 %", "compression_ratio": "1,000×", "valid_accuracy": "96.00 %"}
     table = {"columns": list(texts), "rows": [[{"text": text} for text in texts.values()]]}
     return {
-        **{"id": "toy", "sentences": ["A sentence."], "rule": "", "trust": [(True, "Good.")]},
+        **{"id": "toy", "sentences": ["A sentence."], "rule": "", "caveats": [(True, "Good.")]},
         **{"table": table, "notes": ["< a note"], "command": "python"},
     }
 
