@@ -23,21 +23,22 @@ COLD = (sys.executable, str(ROOT))
 hook = None
 
 
-def run_command(*arguments, command=None, timeout=1200, **options):
+def run_command(*arguments, command=None, first=None, timeout=1200, **options):
     """Runs the program, and returns it, finished, with its output as text.
 
     Args:
         *arguments: of the program, the name of a command first unless it is `train`.
         command: how it is started; by default it is forked from a server that has imported the
             program already.
+        first: source that a fork runs before the program.
         timeout: in seconds.
         **options: `cwd` and `env`.
     """
     arguments = [*map(str, arguments)]
     if command is None:
-        server = "all" if hook is None else "light"
-        function = "commands:run_program"
-        return forks.run(function, hook, arguments, server=server, timeout=timeout, **options)
+        address = forks.address_of("all" if hook is None else "light")
+        options |= {"address": address, "timeout": timeout}
+        return forks.run("commands:run_program", hook or first, arguments, **options)
     return subprocess.run(
         [*command, *arguments],
         capture_output=True,
@@ -46,6 +47,11 @@ def run_command(*arguments, command=None, timeout=1200, **options):
         stdin=subprocess.DEVNULL,
         **options,
     )
+
+
+def start_command(*arguments, first=None, **streams):
+    """Forks the program, as `run_command` does, and returns the `forks.Forked`."""
+    return forks.start("commands:run_program", first, [*map(str, arguments)], **streams)
 
 
 def run_program(first, arguments):

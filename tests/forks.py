@@ -7,6 +7,7 @@ Tests of exactly that start the program cold, see `commands.py`.
 """
 
 import atexit
+import contextlib
 import functools
 import importlib
 import json
@@ -34,7 +35,7 @@ class Forked:
     """
 
     def __init__(self, connection):
-        self._answers = connection.makefile()
+        self._answers = connection.makefile("rb", buffering=0)  # reads a line, and no more
         self._connection = connection
         self.pid = int(self._answers.readline())
         self.returncode = None
@@ -59,17 +60,18 @@ class Forked:
         os.kill(self.pid, number)
 
     def kill(self):
-        self.send_signal(signal.SIGKILL)
+        if self.is_running():
+            self.send_signal(signal.SIGKILL)
 
 
-def start(function, *arguments, server="all", cwd=None, env=None, stdout, stderr):
+def start(function, *arguments, address=None, cwd=None, env=None, stdin=None, stdout, stderr):
     """Forks a process that calls a function of a module: "module:function".
 
     Args:
         *arguments: texts, numbers and the like.
-        server: a name in SERVERS.
+        address: of the server; one of `address_of`, by default the one that has imported all.
         cwd, env: as for `subprocess.Popen`.
-        stdout, stderr: open files.
+        stdin, stdout, stderr: open files; standard input is empty where none is given.
     """
     request = {
         "function": function,
@@ -78,9 +80,9 @@ def start(function, *arguments, server="all", cwd=None, env=None, stdout, stderr
         "env": dict(os.environ if env is None else env),
     }
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(_address(server))
+    connection.connect(address or address_of("all"))
     with Path(os.devnull).open() as nothing:
-        streams = [stream.fileno() for stream in (nothing, stdout, stderr)]
+        streams = [stream.fileno() for stream in (stdin or nothing, stdout, stderr)]
         socket.send_fds(connection, [b"\n"], streams)
     connection.sendall(json.dumps(request).encode() + b"\n")
     return Forked(connection)
@@ -99,13 +101,15 @@ def run(function, *arguments, timeout=600, **options):
 
 
 @functools.cache
-def _address(server):
-    """The socket of a server of this process's, started now; it ends with this process."""
+def address_of(server):
+    """The socket of a server of this process's, started if it is not yet; it ends with this
+    process. The names are those in SERVERS."""
     folder = tempfile.TemporaryDirectory(prefix="network-pruning-forks-")
     atexit.register(folder.cleanup)
     address = str(Path(folder.name, "socket"))
     process = subprocess.Popen(
         [sys.executable, __file__, address, *SERVERS[server]],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # as trials of sweeps have
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -131,7 +135,8 @@ def serve(address, modules):
 
 
 def _answer(connection):
-    """Forks once more, tells the number of that process, and how it ended."""
+    """Forks once more, tells the number of that process, and how it ended; ends it where nobody
+    waits for it any more."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     _, streams, _, _ = socket.recv_fds(connection, 1, 3)
     request = json.loads(connection.makefile().readline())
@@ -142,8 +147,12 @@ def _answer(connection):
     for stream in streams:
         os.close(stream)  # or who reads would not see the end
     connection.sendall(b"%d\n" % pid)
+    ended = os.pidfd_open(pid)
+    if ended not in select.select([ended, connection], [], [])[0]:
+        os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
-    connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
+    with contextlib.suppress(OSError):
+        connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
     os._exit(0)
 
 
@@ -157,6 +166,8 @@ def _become(request, streams):
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
+    # Optimizing a step of training takes longer than the few that a small network is trained.
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
     path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:0] = [place for place in path if place and place not in sys.path]
     # Also where the tests run in the background of a shell, which has Ctrl-C ignored.
@@ -183,10 +194,8 @@ def _end(status):
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
-            try:
+            with contextlib.suppress(OSError):
                 stream.flush()
-            except OSError:
-                status = status or 120
     os._exit(status)
 
 

@@ -1,18 +1,19 @@
 """Sweeps in tests: small trials, a cluster of two nodes, and what is compared."""
 
+import atexit
 import csv
+import functools
 import io
 import json
-import subprocess
-import sys
 import sysconfig
+import tempfile
 import time
 import venv
 from pathlib import Path
 
-from commands import ROOT, run_command
+import forks
+from commands import ROOT, run_command, start_command
 
-SWEEP = (sys.executable, str(ROOT), "sweep")
 # Nothing but starting TensorFlow takes time.
 FLAGS = (
     *("--dataset=few_digits", "--plugins=few_digits", "--num_valid=500", "--model=tiny"),
@@ -23,8 +24,67 @@ NAME = "few_digits-{epochs}-lr={rate}-l1={l1}-l2=0.0-tiny-num_valid=500"
 TIMES = ("report.html",)
 
 
+# Stands for the program where workers start a trial: it asks a server of the tests to fork one.
+# Else it is the program itself.
+FORKED_TRIAL = """
+import os, runpy, signal, sys
+
+if sys.argv[1] != "trial":
+    sys.argv[0] = {root!r}
+    runpy.run_path({root!r}, run_name="__main__")
+    sys.exit()
+sys.path[0] = {tests!r}
+import forks
+
+streams = dict(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr)
+program, words = "commands:run_program", ["trial"]
+process = forks.start(program, None, words, address={address!r}, **streams)
+signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
+status = process.wait()
+if status < 0:
+    os.kill(os.getpid(), -status)
+sys.exit(status)
+"""
+# What a forked sweep does first: its trials are started so.
+START_FORKED = """
+import network_pruning.sweeps.engine
+network_pruning.sweeps.engine.PACKAGE_DIR = {folder!r}
+"""
+
+
+@functools.cache
+def forked_trials():
+    """Source that a command runs first, so that its trials are forked, as the command itself is:
+    all of the trial is real but the start of Python and TensorFlow."""
+    folder = tempfile.TemporaryDirectory(prefix="network-pruning-trials-")
+    atexit.register(folder.cleanup)
+    paths = {"root": str(ROOT), "tests": str(Path(__file__).parent)}
+    program = FORKED_TRIAL.format(address=forks.address_of("all"), **paths)
+    Path(folder.name, "__main__.py").write_text(program)
+    Path(folder.name, "cli").mkdir()
+    Path(folder.name, "cli", "trial.py").touch()  # what a worker looks for
+    return START_FORKED.format(folder=folder.name)
+
+
 def sweep(*flags, **options):
-    return run_command("sweep", *flags, **options)
+    """A sweep with forked trials, finished."""
+    return run_command("sweep", *flags, first=forked_trials(), **options)
+
+
+def start(output, *flags):
+    """The same in the background, see `said_by`."""
+    words = ("sweep", *flags, f"--output_dir={output}")
+    with _log(output).open("w") as log:
+        return start_command(*words, first=forked_trials(), stdout=log, stderr=log)
+
+
+def said_by(output):
+    """What a sweep in the background has said, with white space as between words."""
+    return " ".join(_log(output).read_text().split())
+
+
+def _log(output):
+    return Path(f"{output}.log")
 
 
 def python_in_a_path_with_a_space(tmp_path):
@@ -78,18 +138,6 @@ def states(output):
     return {trial["experiment_id"]: trial["state"] for trial in record(output)["trials"]}
 
 
-def start(*flags, **options):
-    """A sweep in the background; both its streams in one."""
-    return subprocess.Popen(
-        [*SWEEP, *map(str, flags)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        **options,
-    )
-
-
 def epochs_done(output, name):
     """How many epochs of an experiment are finished."""
     try:
@@ -98,11 +146,9 @@ def epochs_done(output, name):
         return 0
 
 
-def wait_until(condition, seconds=180):
-    """Waits for something to become true, and returns it."""
-    until = time.monotonic() + seconds
+def wait_until(condition):
+    """Waits for something to become true, and returns it; every test has a timeout."""
     while not (found := condition()):
-        assert time.monotonic() < until, "it took too long"
         time.sleep(0.1)
     return found
 
@@ -112,10 +158,9 @@ def processes_in(output):
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            words = (place / "cmdline").read_bytes().split(b"\0")
             log = str((place / "fd" / "1").readlink())
         except OSError:
             continue
-        if b"trial" in words and log.startswith(str(output)):
+        if log.startswith(f"{output}/"):
             found.append(int(place.name))
     return found

@@ -1,8 +1,7 @@
 """Grids and searches that cannot be run end in a sentence, before Ray or anything is started."""
 
 import pytest
-
-from sweeps import sweep
+from commands import run_command
 
 BAD = [
     (["--seed=0"], "Nothing varies"),
@@ -62,7 +61,7 @@ BAD = [
 @pytest.mark.parametrize(("flags", "sentence"), BAD, ids=[" ".join(flags)[:40] for flags, _ in BAD])
 def test_bad_grids_are_refused_in_a_sentence_before_ray_is_asked(tmp_path, flags, sentence):
     # The last one counts, where a case has one of its own.
-    done = sweep(f"--output_dir={tmp_path}", *flags, cwd=tmp_path)
+    done = run_command("sweep", f"--output_dir={tmp_path}", *flags, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     said = " ".join(done.stderr.split())
     assert sentence in said
@@ -73,7 +72,7 @@ def test_bad_grids_are_refused_in_a_sentence_before_ray_is_asked(tmp_path, flags
 
 @pytest.mark.usefixtures("without_tensorflow")
 def test_help_is_there_without_ray(tmp_path):
-    done = sweep("--help", cwd=tmp_path)
+    done = run_command("sweep", "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert "--[no]dry_run" in done.stdout
     assert "--learning_rate" in done.stdout

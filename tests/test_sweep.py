@@ -6,6 +6,7 @@ from sweeps import (
     FLAGS,
     contents,
     epochs_done,
+    forked_trials,
     python_in_a_path_with_a_space,
     record,
     single,
@@ -109,11 +110,10 @@ def test_a_search_draws_what_it_is_asked_for_and_ends_hopeless_trials(tmp_path):
 
 
 def test_seeds_on_ray_give_the_same_bytes_as_one_after_the_other(tmp_path):
-    """In a path with a space, too."""
     flags = ("train", *FLAGS, "--threads=1", "--replicates=2", "--experiment_id=seeds")
-    start = (python_in_a_path_with_a_space(tmp_path), str(ROOT))
     for name, more in (("alone", ()), ("ray", ("--ray_address=local",))):
-        done = run_command(*flags, *more, f"--output_dir={tmp_path / name}", command=start)
+        words = (*flags, *more, f"--output_dir={tmp_path / name}")
+        done = run_command(*words, first=forked_trials())
         assert done.returncode == 0, done.stderr
     alone, on_ray = (contents(tmp_path / name / "seeds") for name in ("alone", "ray"))
     logs = [name for name in on_ray if ".ray/" in name]
