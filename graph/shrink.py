@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import keras
 import numpy as np
 
-from ..models.copies import check_built, copy_of_layer, knowing, refresh
+from ..models.copies import check_built, copy_of_layer, custom_objects_of, refresh
 from ..models.kernels import own_variable, value_of
 from ..models.own_classes import class_for, warn_of_lost_methods
 from ..utils import warn_user
@@ -48,7 +48,7 @@ def shrink(model: keras.Model) -> keras.Model:
     liveness = LivenessAnalysis.of(graph)
     for sentence in liveness.caveats():
         warn_user(sentence)
-    with knowing(model):
+    with custom_objects_of(model):
         smaller = GraphRewriter(graph, liveness, class_for).build()
     warn_of_lost_methods(model, smaller)
     return smaller

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..models.own_classes import ANSWERING, own_methods
+from ..models.own_classes import CALL_METHODS, own_methods
 from .channels import ChannelGroups
 from .rule_base import UnsupportedRule, keep, new_channels
 from .rules import rule_for
@@ -176,7 +176,7 @@ class Graph:
 def _reason_without_graph(model):
     """Why a model has no usable graph, as a sentence."""
     kind = f"{model.name!r} ({type(model).__name__})"
-    own = own_methods(model, ANSWERING)
+    own = own_methods(model, CALL_METHODS)
     if own and layers_of(model) is not None:
         return (
             f"{kind} overrides `{own[0]}`, so that its outputs may differ from those of its graph; "
@@ -191,7 +191,7 @@ def _reason_without_graph(model):
 def function_of(model: keras.Model) -> Any:
     """The graph of a functional or sequential model; None for all others, and if the user's class
     overrides `call`, which may do more than the graph."""
-    return None if own_methods(model, ANSWERING) else layers_of(model)
+    return None if own_methods(model, CALL_METHODS) else layers_of(model)
 
 
 def layers_of(model: keras.Model) -> Any:

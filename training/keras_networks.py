@@ -222,7 +222,7 @@ class KerasNetworks(Networks):
         weights.put_into(self.model)
         models.keras.utils.set_random_seed(self.config.seed)  # of dropout and the like
         part = Subnetwork.of_live_units(self.model)
-        logits = models.answers_logits(self.model)
+        logits = models.outputs_logits(self.model)
         models.compile_model(part.model, self.config.learning_rate, logits)
         return part
 
@@ -288,7 +288,7 @@ class KerasNetworks(Networks):
                 f"Note: the model tells {outputs} classes apart, but the data has only {classes}; "
                 f"answers above class {classes - 1} are never right."
             )
-        if models.answers_logits(self.model):
+        if models.outputs_logits(self.model):
             found.append("The model's answers are taken for logits: they are no probabilities.")
         if self._scales_itself(models.keras.layers):
             found.append(

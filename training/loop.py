@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..models.backend import keras, tf
-from ..models.model import answers_logits
+from ..models.model import outputs_logits
 from ..utils import RunError
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def _loss(model, images, targets, probabilities):
     if targets.dtype.is_integer:
         return model.compute_loss(images, targets, probabilities)
     cross_entropy = keras.losses.categorical_crossentropy(
-        targets, probabilities, from_logits=answers_logits(model)
+        targets, probabilities, from_logits=outputs_logits(model)
     )
     return tf.reduce_mean(cross_entropy) + sum(model.losses)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..models.backend import keras, tf
-from ..models.model import answers_logits
+from ..models.model import outputs_logits
 from ..utils import RunError
 from .evaluation import Metrics
 
@@ -55,7 +55,7 @@ class ModelEvaluator:
         """What the model answers, of shape (n, classes), as float32."""
         parts = [self._answer(part.images, part.labels) for part in _parts(split)]
         answers = np.concatenate([answers for answers, _, _ in parts])
-        if answers_logits(self.model):
+        if outputs_logits(self.model):
             answers = tf.nn.softmax(answers).numpy()
         return answers.astype(np.float32)
 
@@ -70,7 +70,7 @@ def _answered(model, images, labels):
     """
     answers = model(images, training=False)
     losses = keras.losses.sparse_categorical_crossentropy(
-        labels, answers, from_logits=answers_logits(model)
+        labels, answers, from_logits=outputs_logits(model)
     )
     own = tf.add_n(model.losses) if model.losses else tf.constant(0.0)
     return answers, tf.reduce_sum(losses), own
