@@ -269,7 +269,7 @@ class ModelSelection:
             self.source.dataset.train,
             self.source,
             self._targets,
-            self.source.moving,
+            self.source.augmentation,
             self.source.compiled,
         )
         epochs = self._epochs(candidate)

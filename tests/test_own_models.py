@@ -468,9 +468,9 @@ def test_what_is_said_of_models_of_which_one_cannot_be_sure(digits, tmp_path):
     x = layers.Conv2D(4, 3, name="conv")(layers.Rescaling(1 / 255)(inputs))
     keras.Model(inputs, layers.Dense(12)(layers.Flatten()(x))).save(tmp_path / "scaling.keras")
     config = ExperimentConfig(model=str(tmp_path / "scaling.keras"), epochs=0)
-    classes, logits, scaling = KerasNetworks(config, digits).remarks()
-    assert "tells 12 classes apart, but the data has only 10; answers above class 9" in classes
-    assert "taken for logits" in logits
+    classes, logits, scaling = KerasNetworks(config, digits).notes()
+    assert "has 12 outputs, but the data has only 10 classes; predictions above class 9" in classes
+    assert "used as logits" in logits
     assert "the model scales its inputs itself" in scaling
 
 
