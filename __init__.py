@@ -4,15 +4,15 @@ The library, for any Keras 3 model on any backend (docs/library.md):
 
     import network_pruning as npr
 
-    pruned = npr.prune(model, 0.9)                           # zeros
-    model.fit(x, y, callbacks=[npr.Pruning(0.9)])            # zeros while it trains
-    pruned.fit(x, y, callbacks=[npr.KeepPruned()])           # that stay zero
-    print(npr.measure(pruned))                               # how small is it?
+    pruned = npr.prune(model, 0.9)                           # 90 % of the weights set to zero
+    model.fit(x, y, callbacks=[npr.Pruning(0.9)])            # or pruned gradually during training
+    pruned.fit(x, y, callbacks=[npr.KeepPruned()])           # fine-tuned; pruned weights stay zero
+    print(npr.measure(pruned))                               # sparsity, size, multiply-adds
     small = npr.shrink(npr.prune(model, 0.5, "unit"))        # an ordinary, smaller model
     npr.save(pruned, "model.npk", bits=4)                    # a file, hundreds of times smaller
     model = npr.load("model.npk")
 
-Plugins register values of their own with the other functions; see "Extend it" in docs/methods.md.
+Plugins register methods, models and data with the other functions: "Extend it", docs/methods.md.
 """
 
 import importlib
@@ -57,7 +57,7 @@ __all__ = [
     "shrink",
 ]
 
-# Found when they are asked for, so that importing the package costs nothing.
+# Imported when they are first used, so that importing the package is fast.
 _PLACES = {
     "prune": ".pruning.prune",
     "Pruning": ".training.callbacks",

@@ -52,7 +52,7 @@ class LinearRule(UnsupportedRule):
 
     def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         kernel, foldable = self.kernel(call.op), self.foldable(call, values[0])
-        call.reads = (kernel != 0).any(axis=0)  # which units each channel goes into
+        call.reads = (kernel != 0).any(axis=0)  # which units read each channel
         unknown = call.reads[~foldable].any(axis=0)
         known = np.nan_to_num(np.where(foldable, values[0], 0)) @ kernel.sum(axis=0, dtype=float)
         found = activated(call.op, known + bias_of(call.op, len(known)))
