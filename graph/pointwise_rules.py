@@ -84,7 +84,7 @@ class PassThroughRule(ElementwiseRule):
 
     def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
         channels, (tensor,) = call.inputs[0], call.tensors_out
-        if len(call.inputs) > 1:  # a mask, say
+        if len(call.inputs) > 1:  # such as a mask
             return None
         if channels is None or channels.axis != channel_axis(call.op, call.tensors_in[0]):
             return None

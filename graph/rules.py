@@ -42,7 +42,7 @@ _RULES = {
     layers.BatchNormalization: PerChannelRule("gamma", "beta", "moving_mean", "moving_variance"),
     layers.PReLU: PerChannelRule("alpha"),
 }
-# Operations of `keras.ops` and operators in functional models, by name: they are no layers.
+# Operations of `keras.ops` and operators in functional models, by name.
 _OPERATIONS = frozenset(
     "Relu Relu6 Sigmoid Softplus Softsign Silu LogSigmoid LeakyRelu HardSigmoid HardSilu Elu Selu "
     "Gelu Celu HardTanh Tanh Abs Absolute Exp Square Negative Add Subtract Multiply Maximum "

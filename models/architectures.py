@@ -54,7 +54,7 @@ def lenet_300_100() -> Architecture:
 @register_model("lenet_5")
 def lenet_5() -> "Callable[..., keras.Model]":
     """The convolutional network of the pruning literature, LeNet-5 as in Caffe, 20-50-500-10 with
-    biases: 431,080 of them and weights on 28×28 images (LeCun et al., 1998). With ReLU after every
+    biases: 431,080 weights and biases for 28×28 images (LeCun et al., 1998). ReLU follows every
     layer but the last."""
     return _lenet_5
 
