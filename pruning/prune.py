@@ -235,7 +235,7 @@ class Pruner:
             zero(variable, mask)
 
     def present(self) -> dict[str, np.ndarray]:
-        """Masks that keep the weights that are not zero now."""
+        """Masks of what is not zero now."""
         return present(self.prunables.matrices(), self.method.by_unit)
 
     def live_masks(self) -> dict[str, np.ndarray] | None:
@@ -253,18 +253,18 @@ class Pruner:
         return 1 - sum(int(np.count_nonzero(mask)) for mask in masks.values()) / size
 
     def masks(
-        self, current: Callable[[float], float] = lambda share: share, previous: Masks | None = None
+        self, asked: Callable[[float], float] = lambda share: share, previous: Masks | None = None
     ) -> dict[str, np.ndarray]:
         """The masks of all dependency groups by name, of their matrices' shapes.
 
         Args:
-            current: a function of the target sparsity that returns the current one.
-            previous: earlier masks; what they prune stays pruned. None for the first time.
+            asked: a function of the target sparsity that returns the current one.
+            previous: earlier masks; what they remove stays removed. None for the first time.
         """
         rankings = self.rankings(previous)
         found = {name: np.ones(layer.shape, bool) for name, layer in self.prunables.layers.items()}
         for share, names in self.wanted.by_share.items():
-            found |= self.masks_at({name: rankings[name] for name in names}, current(share))
+            found |= self.masks_at({name: rankings[name] for name in names}, asked(share))
         return found
 
     def masks_at(self, rankings: Mapping[str, Ranking], k: float) -> dict[str, np.ndarray]:
@@ -278,7 +278,7 @@ class Pruner:
         """The `Ranking` of each dependency group with a target sparsity, by name.
 
         Args:
-            previous: earlier masks; what they prune stays pruned. None for the first time.
+            previous: earlier masks; what they remove stays removed. None for the first time.
             live: masks of live weights, all others are removed first; None for those that are not
                 zero, if nothing has been pruned before.
         """
