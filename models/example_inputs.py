@@ -61,7 +61,7 @@ def _by_input(tensors, shapes):
         for name in shapes:
             if name not in names:
                 listed = ", ".join(names)
-                raise UsageError(f"input_shape: the model has no input {name!r}, but {listed}.")
+                raise UsageError(f"input_shape: no input is called {name!r}, but {listed}.")
         return [shapes.get(name) for name in names]
     found = list(shapes) if _are_several(shapes) else [shapes]
     if len(found) != len(tensors):

@@ -61,7 +61,7 @@ def train(
         validate: returns the `Metrics` of the model on validation data; None without.
         on_steps: called with the number of steps just done, as an epoch goes on.
         on_epoch: called with the `Epoch` at its end.
-        first_epoch: the first one to train; after 1, the model has been trained before.
+        first_epoch: the first one to train, after 1 if the model has been trained up to it.
         last_epoch: the last one to train; by default `config.epochs`.
         penalty, compiled: as for `compile_steps`.
 

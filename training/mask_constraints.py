@@ -27,7 +27,7 @@ class MaskConstraints:
     Args:
         model: a compiled Keras model.
         masks: pairs of a Keras variable and an array of booleans, False for entries that are kept
-            at exactly 0.0. Variables that are not trained are masked only once.
+            at exactly 0.0. Variables that are not trained are masked in `set` only.
         training: identifies a training: masks attached with another object are detached.
     """
 

@@ -30,7 +30,7 @@ class Networks(Protocol):
         config: the settings of training, pruning and recovery.
         dataset: the examples, in the shape that the model takes.
         shape: of an example as an image, even if the model takes flat ones.
-        reference: those of the methods that every experiment runs by which the model can be pruned.
+        reference: the methods that every experiment runs, without those that do not fit the model.
     """
 
     config: "ExperimentConfig"
@@ -69,7 +69,7 @@ class Networks(Protocol):
             model: of `new_model`.
             on_steps: called with the number of steps just done, as an epoch goes on.
             on_epoch: called with the `Epoch` at its end.
-            first_epoch: the first one to train; after 1, the model has been trained before.
+            first_epoch: the first one to train, after 1 if the model has been trained up to it.
             last_epoch: the last one to train; by default `config.epochs`.
 
         Raises:

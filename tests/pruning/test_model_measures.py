@@ -264,7 +264,7 @@ def test_several_open_inputs(shape):
     [
         ((5, 6, 2), "for 1 input, but the model has 2; give a list"),
         ([(5, 6, 2), (4,)], r"\(4,\) does not fit the model's input 'numbers' of \(3,\)"),
-        ({"image": (5, 6, 2)}, "the model has no input 'image', but images, numbers"),
+        ({"image": (5, 6, 2)}, "no input is called 'image', but images, numbers"),
         ([(5, 6, 2), "three"], "'three' is not the shape of an example"),
         ([(1, 1, 2), (3,)], "takes no examples of .* give another `input_shape`"),
     ],
