@@ -4,15 +4,15 @@ The library, for any Keras 3 model on any backend (docs/library.md):
 
     import network_pruning as npr
 
-    pruned = npr.prune(model, 0.9)                           # 90 % of the weights are zero
-    model.fit(x, y, callbacks=[npr.Pruning(0.9)])            # or gradually, while training
-    pruned.fit(x, y, callbacks=[npr.KeepPruned()])           # fine-tuning; zeros stay zero
-    print(npr.measure(pruned))                               # sparsity, parameters, multiply-adds
+    pruned = npr.prune(model, 0.9)                           # 90 % of the weights set to zero
+    model.fit(x, y, callbacks=[npr.Pruning(0.9)])            # or pruned gradually during training
+    pruned.fit(x, y, callbacks=[npr.KeepPruned()])           # fine-tuned; pruned weights stay zero
+    print(npr.measure(pruned))                               # sparsity, size, multiply-adds
     small = npr.shrink(npr.prune(model, 0.5, "unit"))        # an ordinary, smaller model
     npr.save(pruned, "model.npk", bits=4)                    # quantized, hundreds of times smaller
     model = npr.load("model.npk")
 
-Plugins register their own values with the other functions; see "Extend it" in docs/methods.md.
+Plugins register methods, models and data with the other functions: "Extend it", docs/methods.md.
 """
 
 import importlib

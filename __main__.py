@@ -1,5 +1,5 @@
-"""One program with sub-commands, whatever this folder is called: `network-pruning train`,
-`python -m network-pruning train`, `python path/to/checkout train`; `train` may be left out.
+"""One program with sub-commands, independent of this folder's name: `network-pruning train`,
+`python -m network-pruning train`, `python path/to/checkout train`; `train` is the default.
 
 `python -m <folder>.train` works too, unless the folder has a dot in its name. However it is
 started, the program runs as the package `network_pruning`, under which plugins import it.

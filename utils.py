@@ -14,7 +14,7 @@ from typing import Any
 
 
 class UsageError(ValueError):
-    """A setting that cannot be used; the message is one sentence that says what to do."""
+    """An invalid setting or argument; the message is one sentence that says what to do."""
 
 
 class RunError(Exception):
@@ -37,7 +37,7 @@ def writes_checked(check: Callable[[], None]) -> Iterator[None]:
 
 
 def check_writes() -> None:
-    """Raises if this process must not write any more because it has lost the lock of a folder."""
+    """Raises if this process must not write because it has lost the lock of a folder."""
     for check in _CHECKS:
         check()
 
@@ -47,7 +47,7 @@ def atomic_path(path: str | PathLike) -> Iterator[Path]:
     """A temporary path beside `path` that replaces it when the block ends without an error.
 
     Readers see the old file or the complete new one; two writers do not mix. The temporary name has
-    the same suffix, because writers choose the format by it.
+    the same suffix, because writers infer the format from it.
 
     Args:
         path: of the file. Its folder is made if necessary.
@@ -63,7 +63,7 @@ def atomic_path(path: str | PathLike) -> Iterator[Path]:
         yield temporary
         _flush_to_disk(temporary)
         check_writes()
-        # mkstemp makes files that only the owner can read; results have ordinary permissions.
+        # mkstemp makes files that only the owner can read; results get default permissions.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
@@ -94,7 +94,7 @@ def _temporary_file(path):
 
 
 def _reason(error):
-    """The system's reason, also if a library has wrapped it in an error of its own."""
+    """The system's reason, also if a library has wrapped the error."""
     return error.strerror or (os.strerror(error.errno) if error.errno else str(error))
 
 
@@ -227,7 +227,7 @@ def one_line(text: object, length: int) -> str:
 
 
 def middle_cut(name: str, length: int) -> str:
-    """A name in at most so many letters, cut in the middle: its ends are the most distinctive."""
+    """A name of at most `length` characters, cut in the middle: its ends are most distinctive."""
     half = (length - 1) // 2
     return name if len(name) <= length else f"{name[:half]}…{name[-half:]}"
 
@@ -259,7 +259,7 @@ THREAD_SETTINGS = (
 def limit_threads(number: int | None) -> None:
     """Limits the number of threads; None for no limit.
 
-    Only libraries that are imported afterwards obey it.
+    It has an effect on libraries that are imported afterwards only.
     """
     if number is not None:
         for setting in THREAD_SETTINGS:

@@ -19,7 +19,7 @@ from ..graph.shrink import GraphRewriter
 from ..graph.tracing import Graph, function_of
 from ..graph.unit_order import reorder_units
 from ..models import kernels
-from ..models.copies import check_built, in_order_of, knowing, refresh
+from ..models.copies import check_built, custom_objects_of, in_order_of, refresh
 from ..models.kernels import value_of
 from ..settings.export import BITS
 from ..utils import UsageError, atomic_path
@@ -200,7 +200,7 @@ def remove_dead_units(model: keras.Model) -> keras.Model:
     for channels in graph.inputs:
         if channels:  # unused inputs cost almost nothing, a layer that selects some would
             liveness.needed[graph.groups.find(channels.groups)] = True
-    with knowing(model):
+    with custom_objects_of(model):
         return GraphRewriter(graph, liveness).build()
 
 

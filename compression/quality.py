@@ -66,12 +66,12 @@ class Quality:
     def __call__(self, model: keras.Model) -> float:
         """Accuracy, or the value of the metric."""
         try:
-            answers = model.predict(self.x, verbose=0)
+            outputs = model.predict(self.x, verbose=0)
         except Exception as error:  # Keras and the backend may raise anything
             raise UsageError(
                 f"data: the model cannot be run on these examples ({one_line(error, 160)})."
             ) from error
-        return self._score(self.y, answers)
+        return self._score(self.y, outputs)
 
     def suffices(self, value: float, before: float, drop: float) -> bool:
         """Whether a value is worse than the one before by no more than `drop`."""
@@ -138,9 +138,9 @@ def _count(arrays):
 
 
 def _measured_by(metric):
-    def score(y, answers):
+    def score(y, outputs):
         try:
-            value = float(np.mean(keras.ops.convert_to_numpy(_called(metric, y, answers))))
+            value = float(np.mean(keras.ops.convert_to_numpy(_called(metric, y, outputs))))
         except Exception as error:  # the user's function may raise anything
             raise UsageError(
                 f"metric: {_name(metric)} fails on the model's outputs ({one_line(error, 160)})."
@@ -152,11 +152,11 @@ def _measured_by(metric):
     return score
 
 
-def _called(metric, y, answers):
+def _called(metric, y, outputs):
     if not isinstance(metric, keras.Metric):
-        return metric(y, answers)
+        return metric(y, outputs)
     metric.reset_state()
-    metric.update_state(y, answers)
+    metric.update_state(y, outputs)
     value = metric.result()
     metric.reset_state()
     return value
@@ -166,46 +166,46 @@ def _accuracy(model):
     """A function of y and outputs that returns the accuracy."""
     activation, loss = _last_activation(model), _loss(model)
 
-    def score(y, answers):
-        right = None
-        if isinstance(answers, np.ndarray) and isinstance(y, np.ndarray):
-            right = _right(y, answers, activation, loss)
-        if right is None:
+    def score(y, outputs):
+        correct = None
+        if isinstance(outputs, np.ndarray) and isinstance(y, np.ndarray):
+            correct = _correct(y, outputs, activation, loss)
+        if correct is None:
             raise UsageError(
                 "max_accuracy_drop: the accuracy of this model cannot be derived from its outputs "
                 f"({activation or 'several or unknown'}), its loss ({loss or 'none'}) and y; give "
                 "metric=, a Keras metric or a function (y, outputs) -> number, and the drop in its "
                 "units."
             )
-        return float(right.mean())
+        return float(correct.mean())
 
     return score
 
 
-def _right(y, answers, activation, loss):
+def _correct(y, outputs, activation, loss):
     """Which predictions are correct, by label for labels of 0 and 1, by the largest output for
     classes; None if that is not clear."""
-    classes = answers.shape[-1] if answers.ndim > 1 else 1
-    if classes == 1 or _are_labels(y, answers, activation, loss):
+    classes = outputs.shape[-1] if outputs.ndim > 1 else 1
+    if classes == 1 or _are_labels(y, outputs, activation, loss):
         threshold = _threshold(activation, loss)
-        if threshold is None or y.size != answers.size or not _are_binary(y):
+        if threshold is None or y.size != outputs.size or not _are_binary(y):
             return None
-        return (answers > threshold) == (y.reshape(answers.shape) > 0)
-    if y.shape == answers.shape:
+        return (outputs > threshold) == (y.reshape(outputs.shape) > 0)
+    if y.shape == outputs.shape:
         is_classifier = activation == "softmax" or "categorical" in loss
         y = y.argmax(axis=-1) if is_classifier or _are_one_hot(y) else None
-    elif y.size * classes == answers.size:
-        y = y.reshape(answers.shape[:-1])
+    elif y.size * classes == outputs.size:
+        y = y.reshape(outputs.shape[:-1])
         are_numbers = y.dtype.kind in "biuf" and np.array_equal(y, np.floor(y))
         y = y if are_numbers and y.min() >= 0 and y.max() < classes else None
     else:
         y = None
-    return y if y is None else answers.argmax(axis=-1) == y
+    return y if y is None else outputs.argmax(axis=-1) == y
 
 
-def _are_labels(y, answers, activation, loss):
+def _are_labels(y, outputs, activation, loss):
     """Whether each output is a binary label of its own."""
-    if y.shape != answers.shape or activation == "softmax" or "categorical" in loss:
+    if y.shape != outputs.shape or activation == "softmax" or "categorical" in loss:
         return False
     is_binary = activation in SIGMOIDS or loss.startswith("binary")
     return _are_binary(y) and (is_binary or not _are_one_hot(y))

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from ..models.backend import tf
-from ..models.model import answers_logits, compile_model
+from ..models.model import compile_model, outputs_logits
 from ..training.loop import STEPS_AT_ONCE, check_finite, compile_steps
 from ..training.masked_trainer import MaskedTrainer
 from .quantization import (
@@ -102,7 +102,7 @@ class QATTrainer(MaskedTrainer):
         split: the training examples.
         config: with `batch_size`.
         targets: as for `compile_steps`.
-        moving: the `RandomShift` of the split's pixels; None for no augmentation.
+        augmentation: the `RandomShift` of the split's pixels; None for no augmentation.
         compiled: as for `compile_steps`.
     """
 
@@ -113,12 +113,12 @@ class QATTrainer(MaskedTrainer):
         split: "Split",
         config: Any,
         targets: np.ndarray | None,
-        moving: "RandomShift | None" = None,
+        augmentation: "RandomShift | None" = None,
         compiled: bool = True,
     ) -> None:
-        compile_model(model, 0.001, answers_logits(model))  # with a fresh optimizer
+        compile_model(model, 0.001, outputs_logits(model))  # with a fresh optimizer
         self.model, self.config, self.size = model, config, len(split)
-        self.moving, self.pixels = moving, tf.Variable(split.pixels, trainable=False)
+        self.augmentation, self.pixels = augmentation, tf.Variable(split.pixels, trainable=False)
         self._numbers = numbers_of_magnitudes(model, bits)
         # Other variables are only rounded at the end.
         self.quantizers = [

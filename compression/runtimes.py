@@ -70,13 +70,13 @@ def scipy_sparse(model: keras.Model) -> Callable[[np.ndarray], np.ndarray] | Non
         for layer in dense
     ]
 
-    def answer(x):
+    def run(x):
         columns = x.reshape(len(x), -1).T
         for kernel, bias, activation in steps:
             columns = activation(kernel @ columns + bias)
         return columns.T
 
-    return answer
+    return run
 
 
 def _softmax(columns):
@@ -125,7 +125,7 @@ def interpreter(content: bytes) -> Callable[[np.ndarray], np.ndarray]:
     (taken,), (given,) = model.get_input_details(), model.get_output_details()
     shape = None
 
-    def answer(x):
+    def run(x):
         nonlocal shape
         if x.shape != shape:
             model.resize_tensor_input(taken["index"], x.shape)
@@ -135,7 +135,7 @@ def interpreter(content: bytes) -> Callable[[np.ndarray], np.ndarray]:
         model.invoke()
         return model.get_tensor(given["index"])
 
-    return answer
+    return run
 
 
 def started(model: keras.Model, x: np.ndarray) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
@@ -149,23 +149,23 @@ def started(model: keras.Model, x: np.ndarray) -> dict[str, Callable[[np.ndarray
     expected, found = keras_predict(model)(x), {}
     for name, start in RUNTIMES.items():
         try:
-            answer = start(model)
-            if answer is not None and agree(answer(x), expected):
-                found[name] = answer
+            run = start(model)
+            if run is not None and agree(run(x), expected):
+                found[name] = run
         except Exception:
             continue  # a runtime that cannot run the model may raise anything
     return found
 
 
-def agree(answers: np.ndarray, expected: np.ndarray) -> bool:
+def agree(outputs: np.ndarray, expected: np.ndarray) -> bool:
     """Whether outputs are equal up to rounding, relative to their size."""
-    if answers.shape != expected.shape:
+    if outputs.shape != expected.shape:
         return False
-    return bool(np.abs(answers - expected).max() <= TOLERANCE * max(1, np.abs(expected).max()))
+    return bool(np.abs(outputs - expected).max() <= TOLERANCE * max(1, np.abs(expected).max()))
 
 
 def latencies(
-    answers: Mapping[Any, Callable[[np.ndarray], np.ndarray]],
+    functions: Mapping[Any, Callable[[np.ndarray], np.ndarray]],
     x: np.ndarray,
     seconds: float = SECONDS,
 ) -> dict[Any, float]:
@@ -174,19 +174,19 @@ def latencies(
     After a few warm-up calls all take turns, so that the machine's other work affects all of them.
 
     Args:
-        answers: functions of examples, by name.
+        functions: take examples, by name.
         x: the examples, of shape (n, …).
         seconds: how long to measure, in total.
     """
-    for answer in answers.values():
+    for run in functions.values():
         for _ in range(WARM_UPS):
-            answer(x)
-    found = {name: [] for name in answers}
+            run(x)
+    found = {name: [] for name in functions}
     end = time.perf_counter() + seconds
     for _ in range(MOST_ROUNDS):
-        for name, answer in answers.items():
+        for name, run in functions.items():
             begun = time.perf_counter()
-            answer(x)
+            run(x)
             found[name].append(time.perf_counter() - begun)
         if time.perf_counter() > end:
             break

@@ -49,7 +49,7 @@ def load(path: str | PathLike, num_valid: int | None) -> Dataset:
     if num_valid is None:
         num_valid = _default_num_valid(train_labels)
     to_train, valid = held_out(Split(train, train_labels), num_valid)
-    logger.info(_how_taken(path, arrays["x_train"]))
+    logger.info(_how_used(path, arrays["x_train"]))
     dataset = Dataset(
         name=Path(path).name,
         digest=file_sha256(Path(path).expanduser()),
@@ -209,7 +209,7 @@ def _as_integers(path, name, array):
     return labels
 
 
-def _how_taken(path, array):
+def _how_used(path, array):
     how = "scaled by 1/255" if str(array.dtype) == "uint8" else "used as they are"
     return f"{Path(path).name}: examples are {array.dtype} of shape {array.shape[1:]}, {how}."
 

@@ -3,7 +3,7 @@
 A source is a small object with `fetch(wanted)`. It yields `(filename, content)` pairs, content
 being the uncompressed IDX file, for as many of the wanted files as it has, and raises `SourceError`
 with a reason when it fails. Its files are not trusted: `fetch_files` checks each one against its
-pinned SHA-256, and asks the next source for files that it refused.
+pinned SHA-256, and tries the next source for files that it refuses.
 """
 
 import contextlib
@@ -177,7 +177,7 @@ def fetch_files(
 
     Args:
         files: a `DatasetFiles`.
-        sources: asked in order for missing files, after the cache.
+        sources: tried in order for missing files, after the cache.
         data_dir: the cache; by default `default_data_dir()`.
 
     Returns:

@@ -55,7 +55,7 @@ class Source:
         dense: the `Network` that is the baseline: the untouched dense network or model.
         networks: the `Network`s to choose from.
         batch_size, learning_rate: of training.
-        moving: the `RandomShift` of the training pixels; None for no augmentation.
+        augmentation: the `RandomShift` of the training pixels; None for no augmentation.
         compiled: whether XLA compiles a training step.
         depends: digests of the networks and the data, as JSON-ready values.
     """
@@ -66,7 +66,7 @@ class Source:
     networks: list[Network]
     batch_size: int
     learning_rate: float
-    moving: RandomShift | None
+    augmentation: RandomShift | None
     compiled: bool
     depends: dict
 

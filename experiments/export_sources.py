@@ -62,7 +62,7 @@ def _of_model(config):
         networks=[network],
         batch_size=128,
         learning_rate=learning_rate,
-        moving=random_shift(taken, max(dataset.shape, taken.shape, key=len), config.shift),
+        augmentation=random_shift(taken, max(dataset.shape, taken.shape, key=len), config.shift),
         compiled=False,
         depends={
             "model_sha256": file_sha256(Path(config.model).expanduser()),

@@ -73,7 +73,7 @@ class FinishedExperiment:
             networks=[self._network(row) for row in chosen],
             batch_size=settings.batch_size,
             learning_rate=config.finetune_learning_rate or settings.learning_rate,
-            moving=random_shift(taken, max(dataset.shape, taken.shape, key=len), shift),
+            augmentation=random_shift(taken, max(dataset.shape, taken.shape, key=len), shift),
             compiled=is_dense(settings.model),
             depends={
                 "checkpoint_sha256": self.record["checkpoint_sha256"],

@@ -209,7 +209,7 @@ class ModelSelection:
 
     @cached_property
     def _are_logits(self):
-        return models.answers_logits(self.source.dense.model())
+        return models.outputs_logits(self.source.dense.model())
 
     def _is_good(self, candidate):
         return candidate.valid_accuracy >= self.least(candidate.network) - 1e-9  # rounding errors
@@ -269,7 +269,7 @@ class ModelSelection:
             self.source.dataset.train,
             self.source,
             self._targets,
-            self.source.moving,
+            self.source.augmentation,
             self.source.compiled,
         )
         epochs = self._epochs(candidate)

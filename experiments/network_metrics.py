@@ -43,4 +43,4 @@ class NetworkTests:
             "test_cross_entropy": test.cross_entropy,
             "test_loss": test.loss,
         }
-        return row, test.answers
+        return row, test.predictions

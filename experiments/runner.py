@@ -118,7 +118,7 @@ def prune_and_picture(
     """Prunes by every method to every `k`, tests the networks, and writes tables and figures."""
     from . import comparison, pictures
 
-    for note in networks.remarks():
+    for note in networks.notes():
         echo(note)
     drawing = partial(pictures.drawing, config, networks, dense)
     if comparison.is_known(config, networks.reference, paths, checkpoint):

@@ -1,1 +1,1 @@
-"""How the layers of a model are connected: channel groups, what is dead, and how it is removed."""
+"""How the layers of a model are connected: channel groups, dead channels and their removal."""

@@ -1,4 +1,4 @@
-"""Which activations and layers look at each number on its own."""
+"""Which activations and layers work elementwise."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ _ELEMENTWISE_ACTIVATIONS = (
 
 
 def is_elementwise(activation: Any) -> bool:
-    """Whether an activation looks at each number on its own, as far as is known."""
+    """Whether an activation is known to work elementwise."""
     if activation is None:
         return True
     if isinstance(activation, keras.layers.Layer):
@@ -37,17 +37,16 @@ def has_own_weights(activation: Any) -> bool:
 
 
 def activation_name(activation: Any) -> str:
-    """What an activation is called, if Keras knows it; otherwise some text."""
+    """The name of an activation of Keras; of any other one "own" and its name."""
     name = getattr(activation, "__name__", type(activation).__name__)
     known = getattr(keras.activations, name, None)
     return name if known is activation else f"own {name}"
 
 
 def is_pointwise(layer: Any) -> bool:
-    """Whether a layer looks at each number on its own, by exactly its class: a subclass may do
-    anything."""
+    """Whether a layer works elementwise. Only exact classes count: a subclass may do anything."""
     kind = type(layer)
-    if kind is layers.Dropout:  # its noise may count on so many channels
+    if kind is layers.Dropout:  # its noise shape may fix the number of channels
         return all(size in (None, 1) for size in layer.noise_shape or ())
     if kind is layers.Activation:
         return is_elementwise(layer.activation)

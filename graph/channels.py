@@ -1,9 +1,9 @@
-"""The channels of a Keras model: which of them are one and the same thing, from layer to layer.
+"""The channels of a Keras model, in groups that can only be removed together.
 
 A channel is a position along one axis of a tensor: a neuron, a feature map. Layers pass channels
-on, join them (a residual addition makes the channels of both sides one), or read all of them to
-make new ones. What is one and the same has one number here, its *group*; what is removed is removed
-as whole groups (inspired by the groups of DepGraph; Fang et al., 2023, arXiv:2301.12900).
+on, join them (a residual addition joins those of both sides), or read all of them to make new ones.
+Channels that depend on each other have the same number, their *group*; pruning removes whole groups
+(inspired by DepGraph; Fang et al., 2023, arXiv:2301.12900).
 """
 
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ class Channels:
     """The channels of a tensor.
 
     Attributes:
-        axis: of the tensor that numbers them, from 0; the batch is axis 0.
-        groups: the group of each, of shape (channels,).
+        axis: the tensor's channel axis; the batch is axis 0.
+        groups: the group of each channel, of shape (channels,).
     """
 
     axis: int
@@ -28,11 +28,11 @@ class Channels:
 
 
 class ChannelGroups:
-    """Numbers for channels, some of which turn out to be the same (union-find).
+    """Numbers of channel groups, which can be joined (union-find).
 
     Attributes:
-        kept: why groups may not be removed, as texts by group.
-        io_groups: groups of the model's inputs and outputs, whose number is given.
+        kept: why groups must not be removed, as texts by group.
+        io_groups: groups of the model's inputs and outputs, which are fixed.
     """
 
     def __init__(self) -> None:
@@ -40,13 +40,13 @@ class ChannelGroups:
         self._kept, self._io = {}, set()
 
     def new(self, number: int) -> np.ndarray:
-        """The numbers of so many new groups."""
+        """Makes new groups and returns their numbers, of shape (number,)."""
         first = len(self._parent)
         self._parent = np.append(self._parent, np.arange(first, first + number))
         return self._parent[first:].copy()
 
     def find(self, groups: np.ndarray) -> np.ndarray:
-        """The number by which each group goes now."""
+        """The current number of each group, after all joins."""
         groups = np.asarray(groups)
         while True:
             parents = self._parent[groups]
@@ -56,7 +56,7 @@ class ChannelGroups:
             groups = parents
 
     def join(self, first: np.ndarray, *others: np.ndarray) -> np.ndarray:
-        """Makes the groups of arrays of one shape the same, place by place."""
+        """Joins the groups of arrays of one shape, element by element."""
         for other in others:
             for one, two in zip(self.find(first).tolist(), other.tolist(), strict=True):
                 one, two = self._root(one), self._root(two)
@@ -64,17 +64,17 @@ class ChannelGroups:
         return first
 
     def keep(self, groups: np.ndarray, reason: str) -> None:
-        """Notes that these groups may not be removed, and why."""
+        """Marks groups that must not be removed, with the reason."""
         for group in np.asarray(groups).tolist():
             self._kept.setdefault(group, reason)
 
     def keep_io(self, groups: np.ndarray) -> None:
-        """Notes that these groups are of the model's inputs or outputs."""
+        """Marks groups of the model's inputs or outputs."""
         self._io.update(np.asarray(groups).tolist())
 
     @property
     def kept(self) -> dict[int, str]:
-        """Why groups may not be removed, by the numbers by which they go now."""
+        """Why groups must not be removed, by their current numbers."""
         found = {}
         for group, reason in self._kept.items():
             found.setdefault(self._root(group), reason)
@@ -82,7 +82,7 @@ class ChannelGroups:
 
     @property
     def io_groups(self) -> set[int]:
-        """The groups of inputs and outputs, by the numbers by which they go now."""
+        """The current numbers of the groups of inputs and outputs."""
         return {self._root(group) for group in self._io}
 
     def __len__(self) -> int:

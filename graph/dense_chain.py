@@ -1,4 +1,4 @@
-"""What of a chain of dense layers has an influence: as `LivenessAnalysis` and `Subnetwork`, but as
+"""Live units and weights of a chain of dense layers: as `LivenessAnalysis` and `Subnetwork`, but on
 arrays, without Keras, and four times as fast."""
 
 import itertools
@@ -12,34 +12,34 @@ from ..models.weights import Weights
 def live_units(
     kernels: Sequence[np.ndarray], biases: Sequence[np.ndarray | None] = ()
 ) -> list[np.ndarray]:
-    """Which inputs and units have an influence: booleans for the inputs and for every layer.
+    """Which inputs and units are live: booleans for the inputs and for every layer.
 
-    A unit is alive that has weights on a path from the inputs to the outputs. All outputs count as
-    alive, and inputs that feed nothing do not. A unit that no input reaches answers the same to all
-    of them, which may become a part of the biases behind it.
+    A unit is live if it lies on a path of nonzero weights from an input to an output. Outputs are
+    always live; inputs without outgoing weights are not. The output of a unit that no input reaches
+    is constant, and can be folded into the next layer's biases.
 
     Args:
         kernels: arrays of shape (inputs, units), from the first layer to the output; zeros are
             pruned weights.
-        biases: of shape (units,), of each layer, where nothing is to become a part of others: a
-            unit with a bias above zero answers something then, whatever reaches it.
+        biases: of each layer, of shape (units,) or None, if constants are not to be folded: then a
+            unit with a bias above zero is live even if no input reaches it.
     """
     present = [kernel != 0 for kernel in kernels]
-    reached = [np.ones(len(present[0]), bool)]
+    reachable = [np.ones(len(present[0]), bool)]
     for layer, bias in itertools.zip_longest(present, biases):
-        fed = layer[reached[-1]].any(axis=0)
-        reached.append(fed if bias is None else fed | (bias > 0))
+        has_input = layer[reachable[-1]].any(axis=0)
+        reachable.append(has_input if bias is None else has_input | (bias > 0))
     needed = [np.ones(present[-1].shape[1], bool)]
     for layer in reversed(present):
         needed.insert(0, layer[:, needed[0]].any(axis=1))
-    *inner, _ = (before & ahead for before, ahead in zip(reached, needed, strict=True))
+    *inner, _ = map(np.logical_and, reachable, needed)
     return [*inner, needed[-1]]
 
 
 def live_weights(weights: Weights) -> dict[str, np.ndarray]:
-    """Which hidden weights lie on a path that has an influence: booleans by layer name.
+    """Which hidden weights lie on a path from an input to an output: booleans by layer name.
 
-    The rest may be removed; where that changes an answer, it does so by a constant.
+    Removing the others changes the outputs by a constant at most.
     """
     levels = itertools.pairwise(live_units(list(weights.kernels.values()))[:-1])
     return {
@@ -49,20 +49,20 @@ def live_weights(weights: Weights) -> dict[str, np.ndarray]:
 
 
 def kept_units(weights: Weights) -> list[np.ndarray]:
-    """Indices of the inputs with an influence, then of the units of every layer; of a dead layer
-    one unit stays, and biases stay where they are."""
-    alive = live_units(list(weights.kernels.values()), list(weights.biases.values()))
-    for level in alive:
+    """Indices of the live inputs, then of the live units of every layer. A dead layer keeps one
+    unit; biases are not folded."""
+    live = live_units(list(weights.kernels.values()), list(weights.biases.values()))
+    for level in live:
         level[0] |= not level.any()
-    return [np.flatnonzero(level) for level in alive]
+    return [np.flatnonzero(level) for level in live]
 
 
 def sources(weights: Weights, kept: Sequence[np.ndarray]) -> list[tuple[int, np.ndarray]]:
-    """Where the weights of the network of the kept units are from, as `Subnetwork` has it.
+    """The `sources` of the `Subnetwork` of the kept units.
 
     Args:
         weights: of the whole network.
-        kept: of `kept_units`.
+        kept: indices from `kept_units`.
     """
     layers = dict(zip(weights.kernels, itertools.pairwise(kept), strict=True))
     found = []

@@ -1,7 +1,7 @@
-"""The units of a Keras model: what has to be removed together, with all that goes with it.
+"""Dependency groups of a Keras model: units that can only be removed together.
 
-As the groups of DepGraph (Fang et al., 2023, arXiv:2301.12900): the graph of layers says which
-channels of which layers are one and the same.
+As in DepGraph (Fang et al., 2023, arXiv:2301.12900): the layer graph shows which channels of which
+layers depend on each other.
 """
 
 from collections import defaultdict
@@ -21,12 +21,12 @@ from .tracing import Graph, function_of
 
 @dataclass(frozen=True)
 class CoupledColumns:
-    """Columns of a kernel's matrix that belong to a prunable.
+    """Columns of a kernel's matrix that belong to a dependency group.
 
     Attributes:
         kernel: the `Kernel`.
-        columns: their numbers, of shape (rows, units): in a depthwise convolution with several
-            filters for each channel a unit has several of them.
+        columns: their indices, of shape (rows, units): in a depthwise convolution with several
+            filters per channel a unit has several columns.
     """
 
     kernel: Kernel
@@ -34,7 +34,7 @@ class CoupledColumns:
 
     @property
     def height(self) -> int:
-        """The number of rows of what `cut` returns."""
+        """The number of rows that `cut` returns."""
         return len(self.columns) * self.kernel.shape[0]
 
     def cut(self, matrix: np.ndarray) -> np.ndarray:
@@ -42,21 +42,21 @@ class CoupledColumns:
         return matrix[:, self.columns].reshape(-1, self.columns.shape[1])
 
     def put(self, matrix: np.ndarray, part: np.ndarray) -> None:
-        """Puts what `cut` returns back into a matrix of the kernel's shape."""
+        """Writes a result of `cut` back into a matrix of the kernel's shape."""
         matrix[:, self.columns] = np.reshape(part, (len(matrix), *self.columns.shape))
 
 
 @dataclass(frozen=True)
 class DependencyGroup:
-    """A layer, or several that lose their units together.
+    """One layer, or several layers whose units are removed together.
 
     Attributes:
         name: of its first kernel.
-        parts: of its matrix, one above the other.
-        consumers: kernels that read its units, with the inputs of each that belong to each unit, as
-            arrays of shape (rows, units).
-        coupled_variables: numbers that go with a unit, such as its bias: variables with the places
-            of each unit in them, of shape (times, units).
+        parts: the `CoupledColumns` whose rows, stacked, are its matrix.
+        consumers: kernels that read its units, with the indices of each unit's inputs, of shape
+            (rows, units).
+        coupled_variables: variables with entries of each unit, such as its bias, and the indices of
+            these entries, of shape (times, units).
     """
 
     name: str
@@ -66,25 +66,25 @@ class DependencyGroup:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Of its matrix."""
+        """Of its matrix: (rows, units)."""
         return sum(part.height for part in self.parts), self.parts[0].columns.shape[1]
 
     @property
     def label(self) -> str:
-        """What people call it: by one or two of its layers, or the first and how many more."""
+        """For people: the names of up to two layers, or the first and how many more."""
         first, *others = dict.fromkeys(part.kernel.name for part in self.parts)
         if len(others) > 1:
             return f"{first} + {len(others)} more"
         return " + ".join((first, *others))
 
     def stacked(self, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Its matrix, from those of the kernels, by their names."""
+        """Its matrix, from the matrices of all kernels by name."""
         cut = [part.cut(matrices[part.kernel.name]) for part in self.parts]
-        # Row by row, as kernels lie: sums along other axes would be rounded otherwise.
+        # In row-major order, as kernels are: sums would be rounded differently otherwise.
         return np.ascontiguousarray(np.concatenate(cut))
 
     def outgoing(self, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
-        """What reads its units, of shape (units, anything)."""
+        """The outgoing weights of its units, of shape (units, outgoing)."""
         found = [
             np.moveaxis(matrices[kernel.name][rows], 1, 0).reshape(rows.shape[1], -1)
             for kernel, rows in self.consumers
@@ -92,7 +92,7 @@ class DependencyGroup:
         return np.concatenate(found, axis=1) if found else np.ones((self.shape[1], 1))
 
     def split(self, mask: np.ndarray) -> list[np.ndarray]:
-        """The parts of a mask of its matrix, for each of its `parts`."""
+        """A mask of its matrix, split into one for each of its `parts`."""
         return np.split(mask, np.cumsum([part.height for part in self.parts])[:-1])
 
 
@@ -101,25 +101,24 @@ def find_units(
     found: Sequence[Kernel],
     is_excluded: Callable[[keras.Layer], bool] = lambda _layer: False,
 ) -> tuple[dict[str, DependencyGroup], list[str]]:
-    """The units of a model that can be removed.
+    """The dependency groups of a model whose units can be removed.
 
     Args:
         model: a built functional or sequential model.
         found: the `Kernel`s that may be pruned.
-        is_excluded: tells of a layer whether it has to stay as it is, and so the number of its
-            channels.
+        is_excluded: whether a layer, and so the number of its channels, must not change.
 
     Returns:
-        The `DependencyGroup`s by name, and the kernels without units that can be removed, a phrase
-        each.
+        The `DependencyGroup`s by name, and a phrase for each kernel without removable units.
 
     Raises:
         UsageError: if the model is not a graph of layers.
     """
     if function_of(model) is None:
         raise UsageError(
-            f"{model.name!r} is a subclassed model, so that nobody can see which units go "
-            "together; prune single weights (method='weight'), or build it as a functional model."
+            f"{model.name!r} is a subclassed model, whose units cannot be pruned because its layer "
+            "graph is unknown; prune single weights (method='weight'), or build it as a functional "
+            "model."
         )
     graph = Graph(model)
     members = _members(graph, {(id(k.layer), id(k.variable)): k for k in found})
@@ -129,26 +128,26 @@ def find_units(
     for kernel, groups in members:
         for column, group in enumerate(groups.tolist()):
             producers[group].setdefault(kernel.name, []).append(column)
-    together, reasons = defaultdict(list), {}
+    coupled, reasons = defaultdict(list), {}
     by_name = {kernel.name: kernel for kernel in found}
-    reading = {id(k.layer): k for k in kernels.all_kernels(model) if not k.is_depthwise}
+    readers = {id(k.layer): k for k in kernels.all_kernels(model) if not k.is_depthwise}
     for group, columns in producers.items():
         kind = tuple((name, len(numbers)) for name, numbers in columns.items())
         if group not in fixed and _has_own_filter(by_name, columns):
-            together[kind].append(group)
+            coupled[kind].append(group)
         else:
             reasons.setdefault(next(iter(columns)), fixed.get(group))
     layers = {}
-    for kind, groups in together.items():
-        layer = _grouped(graph, kind, groups, producers, by_name, reading)
+    for kind, groups in coupled.items():
+        layer = _grouped(graph, kind, groups, producers, by_name, readers)
         layers[_free(layer.name, layers)] = layer
-    done = {part.kernel.name for layer in layers.values() for part in layer.parts}
-    alone = [_reason(kernel, reasons) for kernel in found if kernel.name not in done]
-    return layers, alone
+    grouped = {part.kernel.name for layer in layers.values() for part in layer.parts}
+    ungrouped = [_reason(kernel, reasons) for kernel in found if kernel.name not in grouped]
+    return layers, ungrouped
 
 
 def _excluded(graph, is_excluded):
-    """The groups of layers that have to stay as they are, with the reason."""
+    """The groups of excluded layers, with the reason."""
     found = {}
     for call in graph.first_calls.values():
         layer = call.op
@@ -160,7 +159,7 @@ def _excluded(graph, is_excluded):
 
 
 def _has_own_filter(by_name, columns):
-    """Whether some layer makes these channels, and not only passes them on."""
+    """Whether some layer computes these channels rather than filters each on its own."""
     return any(not isinstance(by_name[name].layer, kernels.DEPTHWISE) for name in columns)
 
 
@@ -178,7 +177,7 @@ def _free(name, taken):
 
 
 def _members(graph, found):
-    """Kernels with the group of each of their matrix's columns."""
+    """Kernels with the group of each column of their matrix."""
     members = []
     for call in graph.first_calls.values():
         for name, side in _sides(call):
@@ -190,7 +189,7 @@ def _members(graph, found):
 
 
 def _sides(call):
-    """The kernels of a call by name, with the `Channels` that their columns are."""
+    """The kernels of a call by attribute, with the `Channels` of their columns."""
     if isinstance(call.rule, SeparableRule):
         return [("depthwise_kernel", call.inputs[0]), ("pointwise_kernel", call.outputs[0])]
     if isinstance(call.rule, LinearRule):
@@ -200,7 +199,7 @@ def _sides(call):
     return []
 
 
-def _grouped(graph, kind, groups, producers, by_name, reading):
+def _grouped(graph, kind, groups, producers, by_name, readers):
     parts = [
         CoupledColumns(by_name[name], np.array([producers[group][name] for group in groups]).T)
         for name, _ in kind
@@ -208,16 +207,16 @@ def _grouped(graph, kind, groups, producers, by_name, reading):
     own = [part for part in parts if not isinstance(part.kernel.layer, kernels.DEPTHWISE)]
     name = own[0].kernel.name
     place = {group: number for number, group in enumerate(groups)}
-    return DependencyGroup(name, parts, *_around(graph, place, reading))
+    return DependencyGroup(name, parts, *_consumers_and_variables(graph, place, readers))
 
 
-def _around(graph, place, reading):
-    """What reads the units of a group, and the numbers that go with them.
+def _consumers_and_variables(graph, place, readers):
+    """The `consumers` and `coupled_variables` of a `DependencyGroup`.
 
     Args:
         graph: the `Graph`.
-        place: the number of each unit by its group.
-        reading: the kernels that may read them, those of output layers too, by the id of the layer.
+        place: the index of each unit by its channel group.
+        readers: all kernels that may read units, output layers' too, by the layer's id.
     """
     consumers, coupled_variables = [], []
     for call in graph.first_calls.values():
@@ -225,9 +224,9 @@ def _around(graph, place, reading):
             places = _places(graph, channels, place)
             if places is not None:
                 coupled_variables.append((variable, places))
-        if type(call.rule) is LinearRule and id(call.op) in reading:
+        if type(call.rule) is LinearRule and id(call.op) in readers:
             rows = _places(graph, call.inputs[0], place)
-            kernel = reading[id(call.op)]
+            kernel = readers[id(call.op)]
             if rows is not None:
                 step = len(call.inputs[0])
                 starts = np.arange(0, kernel.shape[0], step)
@@ -238,8 +237,8 @@ def _around(graph, place, reading):
 
 
 def _places(graph, channels, place):
-    """Where the units are among some channels, of shape (times, units); None if they are not, or
-    not equally often."""
+    """The indices of the units among some channels, of shape (times, units); None if they do not
+    occur, or not equally often."""
     if not channels:
         return None
     found = [[] for _ in place]
@@ -251,8 +250,8 @@ def _places(graph, channels, place):
 
 
 def _vectors(call):
-    """The variables with a number for each channel that a call's output depends on: all of them
-    zero make it zero."""
+    """The variables of a call with an entry for each channel; a channel whose entries are all zero
+    outputs zero."""
     layer = call.op
     if isinstance(call.rule, (LinearRule, DepthwiseRule)):
         return [] if layer.bias is None else [(layer.bias, call.outputs[0])]

@@ -27,7 +27,7 @@ class LinearRule(UnsupportedRule):
     def kernel(self, layer: keras.Layer) -> np.ndarray:
         """The weights as an array of shape (positions, channels, units)."""
         kernel = value_of(own_variable(layer, "kernel"))
-        if _is_turned(layer):
+        if _units_come_first(layer):
             kernel = np.swapaxes(kernel, -1, -2)
         return kernel.reshape(-1, *kernel.shape[-2:])
 
@@ -41,18 +41,18 @@ class LinearRule(UnsupportedRule):
         made = groups.new(units)
         if not is_elementwise(layer.activation):
             name = activation_name(layer.activation)
-            groups.keep(made, f"{layer.name} ({name} looks at all units)")
+            groups.keep(made, f"{layer.name} ({name} reads all units)")
         return [Channels(channel_axis(layer, tensor), made)]
 
     def foldable(self, call: "Call", values: np.ndarray) -> np.ndarray:
-        """Which constant channels may become a part of the bias: zeros do anywhere, others only
-        where every position of the output sees the same."""
+        """Which constant channels can be folded into the bias: zeros always, others only if every
+        position of the output reads the same values."""
         uniform = uniform_everywhere(call.op) and not call.shared
         return ~np.isnan(values) if uniform else values == 0
 
     def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         kernel, foldable = self.kernel(call.op), self.foldable(call, values[0])
-        call.reads = (kernel != 0).any(axis=0)  # which units each channel goes into
+        call.reads = (kernel != 0).any(axis=0)  # which units read each channel
         unknown = call.reads[~foldable].any(axis=0)
         known = np.nan_to_num(np.where(foldable, values[0], 0)) @ kernel.sum(axis=0, dtype=float)
         found = activated(call.op, known + bias_of(call.op, len(known)))
@@ -64,9 +64,9 @@ class LinearRule(UnsupportedRule):
         reads = call.reads[:, needed[0]].any(axis=1)
         return [reads & ~self.foldable(call, values[0]), *super().needed(call, needed, values)[1:]]
 
-    def fold(self, call: "Call", gone: np.ndarray, value: np.ndarray) -> np.ndarray:
-        """What constant inputs that go add to each unit, of shape (units,)."""
-        constant = np.where(gone, np.nan_to_num(value), 0)
+    def fold(self, call: "Call", removed: np.ndarray, value: np.ndarray) -> np.ndarray:
+        """What the removed, constant inputs add to each unit, of shape (units,)."""
+        constant = np.where(removed, np.nan_to_num(value), 0)
         return constant @ self.kernel(call.op).sum(axis=0, dtype=float)
 
     def config(self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class LinearRule(UnsupportedRule):
     ) -> dict[str, np.ndarray] | None:
         layer, (inputs, units) = call.op, kept
         kernel = value_of(own_variable(layer, "kernel"))
-        first, last = (units, inputs) if _is_turned(layer) else (inputs, units)
+        first, last = (units, inputs) if _units_come_first(layer) else (inputs, units)
         return {"kernel": kernel[..., first, :][..., last], **self._bias(layer, kept, fold)}
 
     def _bias(self, layer, kept, fold):
@@ -99,7 +99,7 @@ class LinearRule(UnsupportedRule):
 
 
 class SeparableRule(LinearRule):
-    """A depthwise convolution and then a mixing one, in one layer."""
+    """A depthwise convolution, then a pointwise one, in one layer."""
 
     def kernel(self, layer: keras.Layer) -> np.ndarray:
         depthwise = value_of(layer.depthwise_kernel)
@@ -123,7 +123,7 @@ class SeparableRule(LinearRule):
 
 
 class DepthwiseRule(UnsupportedRule):
-    """A filter, or several, for each channel on its own."""
+    """One or several filters for each channel separately."""
 
     def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
         layer, channels, (tensor,) = call.op, call.inputs[0], call.tensors_out
@@ -160,17 +160,17 @@ class DepthwiseRule(UnsupportedRule):
         return {"kernel": value_of(layer.kernel)[..., kept[0], :], **bias}
 
 
-def _is_turned(layer):
-    """Whether the last two axes of a layer's kernel are units and inputs, in this order."""
+def _units_come_first(layer):
+    """Whether a layer's kernel has its units axis before its inputs axis."""
     if isinstance(layer, layers.EinsumDense):
         return kernels.einsum_units(layer) == (0,)
     return isinstance(layer, kernels.TRANSPOSED)
 
 
 def uniform_everywhere(layer: keras.Layer) -> bool:
-    """Whether an input that is the same at all positions gives such an output."""
+    """Whether an input that is equal at all positions gives an output that is."""
     if isinstance(layer, kernels.TRANSPOSED):
-        return False  # positions are reached by different numbers of weights
+        return False  # each position sums a different number of weights
     padding = getattr(layer, "padding", "valid")
     return padding == "valid" or math.prod(layer.kernel_size) == 1
 
@@ -181,7 +181,7 @@ def bias_of(layer: keras.Layer, units: int) -> np.ndarray:
 
 
 def activated(layer: keras.Layer, values: np.ndarray) -> np.ndarray:
-    """A layer's activation of numbers, one for each unit, as the model computes it."""
+    """A layer's activation of values, of shape (units,), in the type that the model computes in."""
     if not is_elementwise(layer.activation):
         return np.full(len(values), np.nan)
     tensor = keras.ops.convert_to_tensor(values, dtype=layer.compute_dtype)

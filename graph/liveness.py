@@ -1,4 +1,4 @@
-"""What of a Keras model has an influence on its answers: channels, and weights of kernels."""
+"""Which channels and weights of a Keras model affect its outputs."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LivenessAnalysis:
-    """What of a model has an influence on its answers.
+    """Which channel groups of a model are live.
 
     Attributes:
         graph: the `Graph`.
-        needed: whether each group stays, an array of booleans.
-        effective: the same without those that stay only because no layer can do without any.
-        constants: what each channel of each tensor is where it is constant, else NaN; by the
+        needed: whether each group is kept, an array of booleans.
+        effective: the same without dead groups that are kept because no layer can be empty.
+        constants: the value of each channel of each tensor if it is constant, else NaN; by the
             tensor's id.
     """
 
@@ -36,12 +36,12 @@ class LivenessAnalysis:
 
     @classmethod
     def of(cls, graph: Graph, folding: bool = True) -> "LivenessAnalysis":
-        """What of a `Graph` has an influence, from its weights.
+        """The analysis of a `Graph` with its current weights.
 
         Args:
             graph: the `Graph`.
-            folding: whether what is constant may become a part of the biases behind it; if not, it
-                has an influence unless it is zero.
+            folding: whether constant channels can be folded into the biases that follow; if not,
+                they are live unless they are zero.
         """
         constants = _constants(graph, folding)
         needed = np.zeros(len(graph.groups), bool)
@@ -49,26 +49,26 @@ class LivenessAnalysis:
         _spread_need(graph, constants, needed)
         effective = needed.copy()
         while empty := _without_channels(graph, needed):
-            for channels in empty:  # no layer can do without any
+            for channels in empty:  # a layer needs at least one
                 needed[graph.groups.find(channels.groups[:1])] = True
             _spread_need(graph, constants, needed)
         return cls(graph, needed, effective, constants)
 
     @classmethod
     def of_model(cls, model: keras.Model) -> "LivenessAnalysis | None":
-        """Of a Keras model, by its weights; None for a subclassed one."""
+        """The analysis of a Keras model; None for a subclassed one."""
         return None if function_of(model) is None else cls.of(Graph(model))
 
-    def stays(self, channels: "Channels | None") -> np.ndarray | None:
-        """Which of these `Channels` stay: booleans; None for None."""
+    def kept(self, channels: "Channels | None") -> np.ndarray | None:
+        """Which of these `Channels` are kept: booleans; None for None."""
         return self._of(channels, self.needed)
 
     def values(self, call: "Call") -> list[np.ndarray | None]:
         """The constants of the inputs of a `Call`."""
         return _values(self.constants, call)
 
-    def remarks(self) -> list[str]:
-        """What has dead channels and could not be made smaller, a sentence each."""
+    def caveats(self) -> list[str]:
+        """How many dead channels cannot be removed, and why: a sentence for each reason."""
         found = {}
         kept = self.graph.groups.kept
         for call in self.graph.calls:
@@ -85,7 +85,7 @@ class LivenessAnalysis:
         ]
 
     def of_kernel(self, kernel: "Kernel", present: np.ndarray) -> np.ndarray:
-        """Which weights of a kernel have an influence, of those in `present`, booleans."""
+        """Which of a kernel's `present` weights are live: booleans of shape (inputs, units)."""
         inputs, units = self._channels_of(kernel)
         if inputs is not None:
             present = present & inputs[:, np.newaxis]
@@ -94,8 +94,8 @@ class LivenessAnalysis:
         return present
 
     def sizes(self) -> dict[int, int]:
-        """How many numbers of a variable belong to channels with an influence, by the variable's
-        id, for those that `shrink` can make smaller."""
+        """How many entries of a variable belong to live channels, by the variable's id, for
+        variables that `shrink` can make smaller."""
         found = {}
         for call in self.graph.first_calls.values():
             if not isinstance(call.op, keras.Layer):
@@ -108,16 +108,16 @@ class LivenessAnalysis:
         return found
 
     def _effective(self, channels):
-        """Which of these `Channels` have an influence: booleans; None for None."""
+        """Which of these `Channels` are live: booleans; None for None."""
         return self._of(channels, self.effective)
 
     def _of(self, channels, marks):
         return marks[self.graph.groups.find(channels.groups)] if channels else None
 
     def _channels_of(self, kernel):
-        """Which inputs and units of a kernel's matrix have an influence; None for all."""
+        """Which inputs and units of a kernel's matrix are live; None for all."""
         call = self.graph.first_calls.get(id(kernel.layer))
-        if call is None:  # within a layer that is left alone
+        if call is None:  # within an unsupported layer
             return None, None
         rows, columns = kernel.shape
         before, after = (self._effective(side[0]) for side in (call.inputs, call.outputs))
@@ -135,15 +135,15 @@ def _values(constants, call):
 
 
 def _constants(graph, folding):
-    """What is constant, by the id of the tensor."""
+    """The constants of every tensor, by its id."""
     found = {}
     while True:
         before, found = found, _known_constants(graph, found, folding)
-        if all(_as_known(found[tensor], before.get(tensor)) for tensor in graph.entries):
+        if all(_is_unchanged(found[tensor], before.get(tensor)) for tensor in graph.entries):
             return found
 
 
-def _as_known(now, before):
+def _is_unchanged(now, before):
     return now is None or (before is not None and np.array_equal(now, before, equal_nan=True))
 
 
@@ -152,8 +152,8 @@ def _known_constants(graph, before, folding):
 
     Args:
         graph: the `Graph`.
-        before: what the pass before has found, of what goes into nested models; they may be called
-            several times, with other tensors each time.
+        before: the result of the previous pass, for inputs of nested models, which may be called
+            several times with different tensors.
         folding: whether constants other than zero count.
     """
     found = {}
@@ -169,12 +169,12 @@ def _known_constants(graph, before, folding):
 
 
 def _zeros(value):
-    """Constants without those that are not zero."""
+    """Only those constants that are zero."""
     return value if value is None else np.where(value == 0, 0, np.nan)
 
 
 def _common(values):
-    """What all of these constants agree on; None if some are not known."""
+    """Where all of these constants are equal, else NaN; None if some are not known."""
     if any(value is None for value in values):
         return None
     return np.where(np.all([value == values[0] for value in values], axis=0), values[0], np.nan)
@@ -190,7 +190,7 @@ def _value(graph, found, tensor):
 
 
 def _spread_need(graph, constants, needed):
-    """Marks all that is needed for what is marked, in place."""
+    """Marks all groups that the marked ones are computed from, in place."""
     find = graph.groups.find
     before = -1
     while before != needed.sum():
@@ -204,7 +204,7 @@ def _spread_need(graph, constants, needed):
 
 
 def _without_channels(graph, needed):
-    """The `Channels` of tensors of which none would be left."""
+    """The `Channels` of tensors that would keep none."""
     return [
         channels
         for channels in graph.channels.values()

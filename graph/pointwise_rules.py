@@ -1,4 +1,4 @@
-"""Rules of layers that treat each channel on its own: activations, pooling, normalization."""
+"""Rules of layers that treat each channel separately: activations, pooling, normalization."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 class ElementwiseRule(UnsupportedRule):
-    """Each channel on its own, the same function for all: activations, dropout, sums, products.
+    """The same function for every channel: activations, dropout, sums, products.
 
-    Several inputs are joined channel by channel.
+    The channels of several inputs are joined.
     """
 
     def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
@@ -39,22 +39,22 @@ class ElementwiseRule(UnsupportedRule):
         if any(len(channels) not in (1, number) for channels in given):  # along another axis
             return None
         for channels in given:
-            if len(channels) != number:  # one channel for all of the others
-                keep(groups, channels, f"{call.op.name} spreads it over others")
+            if len(channels) != number:  # one channel, broadcast to all
+                keep(groups, channels, f"{call.op.name} broadcasts it")
         return [Channels(axis, groups.join(*(channels.groups for channels in full)))]
 
     def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         (channels,) = call.outputs
         if channels is None:
             return [None]
-        values = [_spread(value, len(channels)) for value in values]
+        values = [_broadcast(value, len(channels)) for value in values]
         found = self._evaluated(call, values, ~np.isnan(np.sum(values, axis=0)))
-        if type(call.op).__name__ == "Multiply":  # nothing times anything finite
+        if type(call.op).__name__ == "Multiply":  # zero times anything finite
             found[np.any([value == 0 for value in values], axis=0)] = 0
         return [found]
 
     def _evaluated(self, call, values, known):
-        """What a call makes of constants, where all of them are known."""
+        """The outputs of a call for known constants, else NaN."""
         found = np.full(len(known), np.nan)
         if known.any():
             given = [None if value is None else np.nan_to_num(value) for value in values]
@@ -73,10 +73,10 @@ class ElementwiseRule(UnsupportedRule):
 
 
 class PassThroughRule(ElementwiseRule):
-    """Positions are moved, pooled or filled up, and the channels stay what they are.
+    """Positions are moved, pooled or padded; channels are unchanged.
 
     Args:
-        only_zero: tells of a layer whether only channels that are zero stay constant.
+        only_zero: whether, in a given layer, constant channels remain so only if they are zero.
     """
 
     def __init__(self, only_zero: Callable[[Any], bool] = lambda _layer: False) -> None:
@@ -84,7 +84,7 @@ class PassThroughRule(ElementwiseRule):
 
     def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
         channels, (tensor,) = call.inputs[0], call.tensors_out
-        if len(call.inputs) > 1:  # a mask, say
+        if len(call.inputs) > 1:  # such as a mask
             return None
         if channels is None or channels.axis != channel_axis(call.op, call.tensors_in[0]):
             return None
@@ -96,10 +96,10 @@ class PassThroughRule(ElementwiseRule):
 
 
 class PerChannelRule(ElementwiseRule):
-    """Numbers of its own for each channel: batch normalization, PReLU.
+    """Parameters for each channel: batch normalization, PReLU.
 
     Args:
-        attributes: of the layer, arrays with the channels along their last axis.
+        attributes: names of the layer's variables, whose last axis is that of the channels.
     """
 
     def __init__(self, *attributes: str) -> None:
@@ -118,7 +118,7 @@ class PerChannelRule(ElementwiseRule):
     def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         value, *masks = values
         gamma = getattr(call.op, "gamma", None)
-        if gamma is not None:  # nothing of the input comes through a factor of zero
+        if gamma is not None:  # a factor of zero hides the input
             value = np.where(value_of(gamma) == 0, 0, value)
         return [self._evaluated(call, [value, *(None for _ in masks)], ~np.isnan(value))]
 
@@ -138,5 +138,5 @@ class PerChannelRule(ElementwiseRule):
         return {name: variable for name, variable in found.items() if variable is not None}
 
 
-def _spread(value, number):
+def _broadcast(value, number):
     return np.full(number, np.nan) if value is None else np.broadcast_to(value, number)

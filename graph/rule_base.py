@@ -1,8 +1,8 @@
-"""What a rule is: the answers of a kind of layer about its channels.
+"""The interface of rules: how a kind of layer treats channels.
 
-A rule answers four questions of a `Call`: which channels come out; which of them are constant,
-whatever the model sees; which channels that come in are needed for those that are needed after
-it; and what the layer is without the others. What has no rule is left alone: `UnsupportedRule`.
+A rule describes a `Call`: the channels of its outputs (`trace`); which are the same for all
+examples (`constants`); which input channels the needed outputs depend on (`needed`); and the layer
+without the others (`config`, `weights`). Layers without a rule do not change: `UnsupportedRule`.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class UnsupportedRule:
-    """A layer that may look at everything: nothing that it reads or makes is removed."""
+    """A layer that may use every channel: none that it reads or makes is removed."""
 
     def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
-        """The `Channels` of each output, or None for a call that it does not understand; joins
-        and keeps groups.
+        """The `Channels` of each output; None if the rule does not support the call. Joins and
+        keeps groups.
 
         Args:
             call: a `Call` with the `Channels` of its inputs, None for those without.
@@ -37,7 +37,7 @@ class UnsupportedRule:
         return outputs
 
     def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
-        """The value of each channel of each output where it is always the same, else NaN.
+        """The value of each channel of each output if it is constant, else NaN.
 
         Args:
             call: the `Call`.
@@ -62,39 +62,38 @@ class UnsupportedRule:
 
         Args:
             call: the `Call`.
-            kept: booleans of the channels of input and output that stay, as a pair.
-            fold: what constant inputs that go add to the outputs, or None.
+            kept: which channels of the input and of the output are kept, as a pair of booleans.
+            fold: what removed, constant inputs add to the outputs, or None.
         """
         return {}
 
     def weights(
         self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None
     ) -> dict[str, np.ndarray] | None:
-        """The layer's weights without what goes, by attribute; None for all as they are."""
+        """The layer's weights of the kept channels, by attribute; None if they do not change."""
 
 
 def keep(groups: "ChannelGroups", channels: Channels | None, reason: str) -> None:
-    """Notes that all these channels stay."""
+    """Marks channels that must not be removed."""
     if channels:
         groups.keep(channels.groups, reason)
 
 
 def new_channels(groups: "ChannelGroups", tensor: Any) -> Channels | None:
-    """New channels along the last axis of a tensor; None where it has none or their number is
-    open."""
+    """New channels along the last axis of a tensor; None if it has none or their number is open."""
     if len(tensor.shape) < 2 or tensor.shape[-1] is None:
         return None
     return Channels(len(tensor.shape) - 1, groups.new(tensor.shape[-1]))
 
 
 def sources_of(call: "Call", needed: np.ndarray) -> np.ndarray:
-    """Which channels of a call's input these channels of its output come from."""
+    """Which channels of a call's input the needed channels of its output come from."""
     found = np.zeros(len(call.inputs[0]), bool)
     np.logical_or.at(found, call.source, needed)
     return found
 
 
 def channel_axis(layer: Any, tensor: Any) -> int:
-    """The axis of a tensor along which a layer counts channels."""
+    """The channel axis of a layer's tensor."""
     first = getattr(layer, "data_format", None) == "channels_first"
     return 1 if first and len(tensor.shape) > 1 else len(tensor.shape) - 1

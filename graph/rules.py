@@ -1,4 +1,4 @@
-"""Which rule each layer and operation has: everything that `shrink` understands."""
+"""The rule of each layer and operation that `shrink` supports."""
 
 from typing import Any
 
@@ -42,7 +42,7 @@ _RULES = {
     layers.BatchNormalization: PerChannelRule("gamma", "beta", "moving_mean", "moving_variance"),
     layers.PReLU: PerChannelRule("alpha"),
 }
-# Operations of `keras.ops` and operators in functional models, by name: they are no layers.
+# Operations of `keras.ops` and operators in functional models, by name.
 _OPERATIONS = frozenset(
     "Relu Relu6 Sigmoid Softplus Softsign Silu LogSigmoid LeakyRelu HardSigmoid HardSilu Elu Selu "
     "Gelu Celu HardTanh Tanh Abs Absolute Exp Square Negative Add Subtract Multiply Maximum "
@@ -51,10 +51,10 @@ _OPERATIONS = frozenset(
 
 
 def rule_for(op: Any) -> UnsupportedRule:
-    """The rule of a layer or operation, by exactly its class: a subclass may do anything."""
+    """The rule of a layer or operation, by its exact class: a subclass may do anything."""
     kind = type(op)
     if getattr(op, "lora_enabled", False) or getattr(op, "quantization_mode", None):
-        return UnsupportedRule()  # its kernel is not all that it multiplies with
+        return UnsupportedRule()  # it multiplies with more than its kernel
     if kind in _RULES:
         return _RULES[kind]
     if is_pointwise(op):
@@ -67,7 +67,7 @@ def rule_for(op: Any) -> UnsupportedRule:
 
 
 def _is_dense(layer):
-    """Whether an EinsumDense does what a Dense does: sums over the last axis, makes a last one."""
+    """Whether an EinsumDense is a Dense: it sums over the last axis and makes a new last one."""
     operands, result = layer.equation.replace(" ", "").split("->")
     read, kernel = operands.split(",")
     inner, unit = read[-1:], result[-1:]

@@ -1,4 +1,4 @@
-"""Rules of layers that move channels or put them beside each other."""
+"""Rules of layers that move or concatenate channels."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ layers = keras.layers
 
 
 class ReshapeRule(UnsupportedRule):
-    """Flatten, Reshape, Permute: run on the numbers of the channels, they say where each goes."""
+    """Flatten, Reshape, Permute: called on channel indices, they show where each channel goes."""
 
     def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
         channels, (tensor,) = call.inputs[0], call.tensors_out
@@ -31,8 +31,8 @@ class ReshapeRule(UnsupportedRule):
         return [Channels(axis, channels.groups[call.source])]
 
     def _source(self, call, channels):
-        """The axis of the output that numbers its channels, and which channel of the input each
-        is; None where no axis does."""
+        """The channel axis of the output, and the input channel of each of its channels; None if
+        there is no such axis."""
         shape = [2 if size is None else size for size in call.tensors_in[0].shape]
         numbers = np.zeros([1, *shape[1:]], np.int32)
         numbers += np.arange(len(channels)).reshape(
@@ -66,7 +66,7 @@ class ReshapeRule(UnsupportedRule):
 
 
 class ConcatenateRule(UnsupportedRule):
-    """Parts beside each other, which stay apart."""
+    """Concatenated channels, which are not joined."""
 
     def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
         (tensor,) = call.tensors_out
@@ -74,14 +74,14 @@ class ConcatenateRule(UnsupportedRule):
         if len(axes) != 1 or axes == {None}:
             return None
         axis = call.inputs[0].axis
-        call.beside = call.op.axis % len(tensor.shape) == axis
+        call.concatenates = call.op.axis % len(tensor.shape) == axis
         parts = [channels.groups for channels in call.inputs]
-        if call.beside:
+        if call.concatenates:
             return [Channels(axis, np.concatenate(parts))]
         return [Channels(axis, groups.join(*parts))]
 
     def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
-        if call.beside:
+        if call.concatenates:
             return [np.concatenate(values)]
         same = np.all([value == values[0] for value in values], axis=0)
         return [np.where(same, values[0], np.nan)]
@@ -89,7 +89,7 @@ class ConcatenateRule(UnsupportedRule):
     def needed(
         self, call: "Call", needed: Sequence[Any], values: Sequence[Any]
     ) -> list[np.ndarray | None]:
-        if not call.beside:
+        if not call.concatenates:
             return [needed[0] for _ in call.inputs]
         ends = np.cumsum([len(channels) for channels in call.inputs])
         return [*np.split(needed[0], ends[:-1])]

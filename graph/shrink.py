@@ -1,7 +1,7 @@
-"""A pruned Keras model without what is gone: smaller, ordinary, the same answers.
+"""Removes dead units from a pruned Keras model: `network_pruning.shrink`.
 
-The graph is rewritten: what nothing needs is left out, channels that are constant become a part of
-the bias of what reads them, and what is not understood is left alone.
+The graph is rewritten: dead channels are removed, constant channels are folded into the biases of
+the layers that read them, and unsupported layers do not change.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import keras
 import numpy as np
 
-from ..models.copies import check_built, copy_of_layer, knowing, refresh
+from ..models.copies import check_built, copy_of_layer, custom_objects_of, refresh
 from ..models.kernels import own_variable, value_of
 from ..models.own_classes import class_for, warn_of_lost_methods
 from ..utils import warn_user
@@ -20,37 +20,35 @@ from .tracing import Graph, function_of
 
 
 def shrink(model: keras.Model) -> keras.Model:
-    """An ordinary, physically smaller Keras model that gives the same answers.
+    """An ordinary, physically smaller Keras model with the same outputs.
 
-    Units without any influence are removed: those whose weights are zero or that nothing reads.
-    Where a channel is constant but not zero, such as a dead filter with a bias, it is folded into
-    the biases that follow, where that is exact. Inputs and outputs stay as they are. The model
-    itself is not changed.
+    Dead units are removed: those whose weights are zero or that no layer reads. A channel that is
+    constant but not zero, such as a dead filter with a bias, is folded into the biases that follow
+    where that is exact. Inputs and outputs keep their shapes. The given model is not changed.
 
     Args:
         model: a built functional or sequential Keras model, nested ones and shared layers too.
 
     Returns:
-        A Keras model with weights of its own, compiled as `model` is. Answers (of `predict`)
-        differ by rounding only. A sequential model with inputs that nothing reads comes back as a
-        functional one. A functional or sequential model of a class of your own is of that class
-        again, if its constructor takes the same arguments as Keras'.
+        A Keras model with its own weights, compiled as `model` is. Its outputs differ by rounding
+        only. A sequential model with unused inputs becomes a functional one. A functional or
+        sequential model of your own class keeps that class if its constructor takes the same
+        arguments as Keras'.
 
     Raises:
-        UsageError: (a ValueError) if it is no Keras model.
-        ValueError: if the model is not built, or is a subclassed one, or has a `call` of its own.
+        UsageError: (a ValueError) if it is not a Keras model.
+        ValueError: if the model is not built, is a subclassed one, or overrides `call`.
 
     Warns:
-        UserWarning: names layers that could not be made smaller although some of their channels
-            are dead, and why; and methods of a class of your own, such as `train_step`, that the
-            smaller model does not have.
+        UserWarning: names layers with dead channels that cannot be removed, and why; and methods of
+            your own class, such as `train_step`, that the smaller model does not have.
     """
     check_built(model)
     graph = Graph(model)
     liveness = LivenessAnalysis.of(graph)
-    for sentence in liveness.remarks():
+    for sentence in liveness.caveats():
         warn_user(sentence)
-    with knowing(model):
+    with custom_objects_of(model):
         smaller = GraphRewriter(graph, liveness, class_for).build()
     warn_of_lost_methods(model, smaller)
     return smaller
@@ -62,8 +60,8 @@ class GraphRewriter:
     Args:
         graph: the `Graph`.
         liveness: its `LivenessAnalysis`.
-        class_of: returns the class to make a model with, given the model it comes from and Keras'
-            class; Keras' own by default.
+        class_of: the class of a smaller model, given the original model and Keras' class; Keras'
+            class by default.
     """
 
     def __init__(
@@ -77,21 +75,21 @@ class GraphRewriter:
     def build(self) -> keras.Model:
         """The smaller model."""
         model = self.graph.model
-        kept = [self.liveness.stays(channels) for channels in self.graph.inputs]
-        if all(stays is None or stays.all() for stays in kept):
+        kept = [self.liveness.kept(channels) for channels in self.graph.inputs]
+        if all(mask is None or mask.all() for mask in kept):
             smaller = self._rebuilt(model, outermost=True)
         else:
             smaller = self._with_fewer_inputs(model, kept)
-        for layer, weights in self._transplants():
-            _give_weights(self.made[id(layer)], layer, weights)
+        for layer, weights in self._new_weights():
+            _set_weights(self.made[id(layer)], layer, weights)
         refresh(smaller)
         if model.compiled:
             smaller.compile_from_config(model.get_compile_config())
         return smaller
 
     def copied_weights(self) -> Iterator[tuple[keras.Variable, keras.Variable, np.ndarray]]:
-        """The new and the old variable of everything that was copied, with what of the old
-        one, as it is now, goes into the new one; where nothing is folded."""
+        """New and old variable of every copied layer, with the entries of the old one, as it is
+        now, that the new one gets if no constants are folded."""
         for call in self._calls():
             new, old = self.made[id(call.op)], call.op
             weights = call.rule.weights(call, self._kept(call), None)
@@ -102,31 +100,31 @@ class GraphRewriter:
                 for attribute, value in weights.items():
                     yield own_variable(new, attribute), own_variable(old, attribute), value
 
-    def _transplants(self):
+    def _new_weights(self):
         for call in self._calls():
             yield call.op, call.rule.weights(call, self._kept(call), self._fold(call))
 
     def _calls(self):
-        """The first call of every layer that was made anew."""
+        """The first call of every layer that was rebuilt."""
         for identity, call in self.graph.first_calls.items():
             if identity in self.made and isinstance(call.op, keras.Layer):
                 yield call
 
     def _kept(self, call):
-        """Which channels of the first input and output stay."""
+        """Which channels of the first input and output are kept."""
         return tuple(
-            self.liveness.stays(next(iter(side), None)) for side in (call.inputs, call.outputs)
+            self.liveness.kept(next(iter(side), None)) for side in (call.inputs, call.outputs)
         )
 
     def _fold(self, call):
-        """What constant inputs that go add to the units of a call; None if nothing does."""
+        """What removed, constant inputs add to the units of a call; None without any."""
         kept = self._kept(call)[0]
         if not isinstance(call.rule, LinearRule) or kept is None or kept.all():
             return None
         return call.rule.fold(call, ~kept, self.liveness.values(call)[0])
 
     def _smaller(self, op):
-        """The new layer for an old one; operations that hold nothing serve again."""
+        """The new layer for an old one; operations without weights are reused."""
         if not isinstance(op, keras.Layer):
             return op
         if id(op) not in self.made:
@@ -151,42 +149,42 @@ class GraphRewriter:
             return kind([*inputs, *layers], name=model.name)
         return self._functional(model, inputs, inputs)
 
-    def _functional(self, model, inputs, seen):
-        """A functional model with these inputs, of which the smaller layers see what is `seen`."""
+    def _functional(self, model, inputs, selected):
+        """A functional model with these inputs, whose layers are called on `selected`."""
         function = function_of(model)
         packed = keras.tree.pack_sequence_as(function._inputs_struct, inputs)
-        outputs = function._run_through_graph(seen, operation_fn=self._smaller)
+        outputs = function._run_through_graph(selected, operation_fn=self._smaller)
         return self.class_of(model, keras.Model)(packed, outputs, name=model.name)
 
     def _with_fewer_inputs(self, model, kept):
-        """Behind the same interface, only what is read goes on."""
+        """A model with the same inputs, of which only the live channels are used."""
         inputs = [self._new_input(tensor, whole=True) for tensor in function_of(model).inputs]
-        chosen = [
-            _chosen(tensor, channels, stays)
-            for tensor, channels, stays in zip(inputs, self.graph.inputs, kept, strict=True)
+        selected = [
+            _selected(tensor, channels, mask)
+            for tensor, channels, mask in zip(inputs, self.graph.inputs, kept, strict=True)
         ]
-        return self._functional(model, inputs, chosen)
+        return self._functional(model, inputs, selected)
 
     def _new_input(self, tensor, whole):
         shape, channels = list(tensor.shape), self.graph.channels[id(tensor)]
         if channels and not whole:
-            shape[channels.axis] = int(self.liveness.stays(channels).sum())
+            shape[channels.axis] = int(self.liveness.kept(channels).sum())
         name = tensor._keras_history.operation.name
         return keras.Input(batch_shape=shape, dtype=tensor.dtype, name=name)
 
 
-def _chosen(tensor, channels: Channels, stays):
-    """The channels of a tensor that stay."""
-    if stays is None or stays.all():
+def _selected(tensor, channels: Channels, mask):
+    """The kept channels of a tensor."""
+    if mask is None or mask.all():
         return tensor
-    return keras.ops.take(tensor, np.flatnonzero(stays).tolist(), axis=channels.axis)
+    return keras.ops.take(tensor, np.flatnonzero(mask).tolist(), axis=channels.axis)
 
 
-def _give_weights(new, old, weights):
-    """Gives a layer its weights: all of another's, or these by attribute."""
+def _set_weights(new, old, weights):
+    """Sets a new layer's weights: all of the old one's, or these by attribute."""
     if weights is None:
         for variable, other in zip(new.variables, old.variables, strict=True):
-            # Not the other's own array: JAX may give that away when the new model computes.
+            # A copy: JAX may donate the array itself when the new model computes.
             variable.assign(np.array(value_of(other)))
         return
     for attribute, value in weights.items():

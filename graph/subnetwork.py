@@ -6,26 +6,26 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from ..models.copies import copy_of_model, knowing
+from ..models.copies import copy_of_model, custom_objects_of
 from ..models.kernels import value_of
 from ..models.weights import Weights
 from .liveness import LivenessAnalysis
 from .shrink import GraphRewriter
 from .tracing import Graph, function_of
 
-# Indices go through the rewriter in the place of weights; `float32` holds them exactly up to here.
-MOST_INDICES = 2**24
+# Indices replace weights during rewriting; `float32` represents them exactly up to this one.
+MAX_INDEX = 2**24
 
 
 @dataclass(frozen=True)
 class Subnetwork:
-    """A part of a large model as a model of its own.
+    """A part of a large model as a separate model.
 
     Attributes:
-        model: the smaller model, with weights of its own.
-        sources: for each of its weights, in their order, the number of the weight of the large
-            model that it is a part of, and flat indices into that, of its own shape.
-        inputs: indices of the numbers of an example that it takes; None for all.
+        model: the smaller model, with its own weights.
+        sources: for each of its weights, in order, the number of the weight of the large model that
+            it is part of, and flat indices into that, in the small weight's shape.
+        inputs: indices of an example's features that it takes; None for all.
     """
 
     model: keras.Model
@@ -34,16 +34,16 @@ class Subnetwork:
 
     @classmethod
     def of_live_units(cls, model: keras.Model) -> "Subnetwork":
-        """What of a model has an influence on its answers; all of a subclassed one.
+        """The live units of a model; all units of a subclassed one.
 
-        What is constant but not zero stays: nothing is folded into biases.
+        Constants that are not zero are kept: nothing is folded into biases.
         """
-        if function_of(model) is None or not _hold_indices(model.weights):
+        if function_of(model) is None or not _can_hold_indices(model.weights):
             return cls.whole(model)
-        if max(int(np.prod(variable.shape)) for variable in model.weights) > MOST_INDICES:
+        if max(int(np.prod(variable.shape)) for variable in model.weights) > MAX_INDEX:
             return cls.whole(model)
         graph = Graph(model)
-        with knowing(model):
+        with custom_objects_of(model):
             rewriter = GraphRewriter(graph, LivenessAnalysis.of(graph, folding=False))
             smaller = rewriter.build()
         numbers = {id(variable): number for number, variable in enumerate(model.weights)}
@@ -51,18 +51,18 @@ class Subnetwork:
             found = {
                 id(new): (numbers[id(old)], indices.astype(np.intp))
                 for new, old, indices in rewriter.copied_weights()
-                if id(old) in numbers  # which seeds of dropout are not
+                if id(old) in numbers  # not seeds of dropout
             }
         return cls(smaller, [found[id(variable)] for variable in smaller.weights])
 
     @classmethod
     def whole(cls, model: keras.Model) -> "Subnetwork":
-        """All of a model, as a copy."""
+        """A copy of the whole model."""
         copy = copy_of_model(model)
         return cls(copy, [(n, _indices(v.shape)) for n, v in enumerate(model.weights)])
 
     def smaller(self, weights: Weights) -> Weights:
-        """The part of the large model's weights, by the names of where they are from."""
+        """The small model's part of the large model's weights, by the large model's names."""
         arrays = list(weights.arrays.items())
         found = {}
         for number, indices in self.sources:
@@ -71,7 +71,7 @@ class Subnetwork:
         return Weights(found)
 
     def larger(self, small: Weights, weights: Weights) -> Weights:
-        """Copies of the large model's weights with the part replaced by `small`."""
+        """Copies of the large model's weights, updated with those of the small one."""
         whole = {name: np.array(array) for name, array in weights.arrays.items()}
         arrays = list(whole.values())
         for (number, indices), array in zip(self.sources, small.arrays.values(), strict=True):
@@ -79,7 +79,7 @@ class Subnetwork:
         return Weights(whole)
 
     def contains(self, other: "Subnetwork") -> bool:
-        """Whether another part of the same model is within this one."""
+        """Whether this one includes another subnetwork of the same model."""
         own = dict(self.sources)
         return all(
             number in own and np.isin(indices, own[number], kind="table").all()
@@ -87,8 +87,8 @@ class Subnetwork:
         )
 
 
-def _hold_indices(variables):
-    """Whether these can hold indices exactly."""
+def _can_hold_indices(variables):
+    """Whether the types of these variables represent indices exactly."""
     return all(str(variable.dtype) in ("float32", "float64") for variable in variables)
 
 
@@ -98,7 +98,7 @@ def _indices(shape):
 
 @contextlib.contextmanager
 def _indices_as_weights(model):
-    """While it lasts, every weight of a model holds its own flat indices."""
+    """Within the block, every weight of a model holds its own flat indices."""
     before = [(variable, value_of(variable)) for variable in model.weights]
     try:
         for variable, value in before:

@@ -1,4 +1,4 @@
-"""A Keras model as the calls of its layers, from its inputs to its outputs, with their channels."""
+"""A Keras model as the calls of its layers, from inputs to outputs, with their channels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..models.own_classes import ANSWERING, own_methods
+from ..models.own_classes import CALL_METHODS, own_methods
 from .channels import ChannelGroups
 from .rule_base import UnsupportedRule, keep, new_channels
 from .rules import rule_for
@@ -19,12 +19,12 @@ class Call:
 
     Attributes:
         node: of the Keras graph.
-        rule: what is known of its operation.
+        rule: how its operation treats channels.
         inputs, outputs: the `Channels` of its tensors, None for those without.
-        shared: whether the model uses the operation elsewhere too.
-        source: for each channel of the output the one of the input that it comes from, if so.
-        reads: of a linear layer's kernel which units each channel goes into.
-        beside: whether it puts channels beside each other.
+        shared: whether the model has other calls of the operation.
+        source: the input channel of each output channel, if the rule knows it.
+        reads: of a linear layer, which units read each channel.
+        concatenates: whether it concatenates along the channel axis.
     """
 
     node: Any = field(repr=False)
@@ -34,7 +34,7 @@ class Call:
     shared: bool = False
     source: Any = field(repr=False, compare=False, default=None)
     reads: Any = field(repr=False, compare=False, default=None)
-    beside: bool = field(repr=False, compare=False, default=False)
+    concatenates: bool = field(repr=False, compare=False, default=False)
 
     @property
     def op(self) -> Any:
@@ -43,16 +43,16 @@ class Call:
 
     @property
     def tensors_in(self) -> list[Any]:
-        """The symbolic tensors that it is called with."""
+        """The symbolic input tensors."""
         return self.node.input_tensors
 
     @property
     def tensors_out(self) -> list[Any]:
-        """The symbolic tensors that it returns."""
+        """The symbolic output tensors."""
         return self.node.output_tensors
 
     def run(self, tensors: Sequence[Any]) -> Any:
-        """Calls the operation on tensors in the place of the symbolic ones, for inference."""
+        """Calls the operation on tensors in place of the symbolic ones, for inference."""
         by_id = {id(t): value for t, value in zip(self.tensors_in, tensors, strict=True)}
         args, kwargs = self.node.arguments.fill_in(by_id)
         if isinstance(self.op, keras.Layer) and self.op._call_has_training_arg:
@@ -60,7 +60,7 @@ class Call:
         return self.op(*args, **kwargs)
 
     def evaluate(self, values: Sequence[np.ndarray | None]) -> np.ndarray:
-        """What it makes of channels that are the same at all positions.
+        """The output, of shape (channels,), for inputs that are constant over all positions.
 
         Args:
             values: for each input an array of shape (channels,); None for an empty mask.
@@ -73,7 +73,7 @@ class Call:
 
 
 def _one_position(value, channels, tensor):
-    """Values of channels as an array like a tensor, but with a single position."""
+    """Channel values as an array of a tensor's rank with a single position."""
     axes = range(len(tensor.shape))
     if value is None:
         return np.ones([1 for _ in axes])
@@ -81,18 +81,18 @@ def _one_position(value, channels, tensor):
 
 
 class Graph:
-    """The calls and channels of a functional or sequential model, those in nested models too.
+    """The calls and channels of a functional or sequential model, including nested models.
 
     Args:
         model: the Keras model.
 
     Attributes:
         groups: the `ChannelGroups` of all channels.
-        calls: the `Call`s in an order in which they can be made.
-        first_calls: the first of each layer or operation, by its id.
+        calls: the `Call`s in topological order.
+        first_calls: the first `Call` of each layer or operation, by its id.
         channels: the `Channels` of every symbolic tensor, by id.
-        entries: for each input within a nested model the tensors that it is called with, by ids.
-        exits: for each output of a nested model the tensor within that it is, by ids.
+        entries: for each input of a nested model, by id, the ids of the tensors passed to it.
+        exits: for each output of a nested model, by id, the id of the inner tensor.
 
     Raises:
         ValueError: if the model is not a graph of layers.
@@ -119,13 +119,13 @@ class Graph:
                 self.groups.keep_io(channels.groups)
 
     def _bind(self, tensor, channels):
-        """Gives a tensor its channels; those that it has from another call become the same."""
+        """Sets a tensor's channels, joined with those that it has from another call."""
         if id(tensor) in self.channels:
-            self._same(self.channels[id(tensor)], channels, f"{tensor.name} has several sources")
+            self._couple(self.channels[id(tensor)], channels, f"{tensor.name} has several sources")
         else:
             self.channels[id(tensor)] = channels
 
-    def _same(self, one, other, reason):
+    def _couple(self, one, other, reason):
         if one and other and one.axis == other.axis and len(one) == len(other):
             self.groups.join(one.groups, other.groups)
         else:
@@ -143,7 +143,7 @@ class Graph:
         if inner is None:
             self._plain_call(node)
             return
-        # A nested model has one graph, however often it is called.
+        # A nested model is followed once, however often it is called.
         for outside, inside in zip(node.input_tensors, inner.inputs, strict=True):
             self._bind(inside, self.channels[id(outside)])
             self.entries.setdefault(id(inside), []).append(id(outside))
@@ -166,49 +166,48 @@ class Graph:
         if first is not call and _depends_on_channels(node.operation):
             first.shared = call.shared = True
             for sides in ((call.inputs, first.inputs), (call.outputs, first.outputs)):
-                for ours, theirs in zip(*sides, strict=False):  # a mask may be in one call only
-                    self._same(ours, theirs, f"{node.operation.name} is used in several places")
+                for ours, theirs in zip(*sides, strict=False):  # only one call may have a mask
+                    self._couple(ours, theirs, f"{node.operation.name} is used in several places")
         for tensor, channels in zip(node.output_tensors, call.outputs, strict=True):
             self._bind(tensor, channels)
         self.calls.append(call)
 
 
 def _reason_without_graph(model):
-    """Why a model has no graph, for people."""
+    """Why a model has no usable graph, as a sentence."""
     kind = f"{model.name!r} ({type(model).__name__})"
-    own = own_methods(model, ANSWERING)
+    own = own_methods(model, CALL_METHODS)
     if own and layers_of(model) is not None:
         return (
-            f"{kind} has a `{own[0]}` of its own, so that its answers are not those of its graph; "
-            "put what it does into layers, and build it with keras.Model(inputs, outputs)."
+            f"{kind} overrides `{own[0]}`, so that its outputs may differ from those of its graph; "
+            "put that code into layers, and build the model with keras.Model(inputs, outputs)."
         )
     return (
-        f"{kind} is not a functional or sequential model, so that nobody can see how its layers "
-        "are connected; build it with keras.Model(inputs, outputs) or keras.Sequential."
+        f"{kind} is not a functional or sequential model, so that its layer graph is unknown; "
+        "build it with keras.Model(inputs, outputs) or keras.Sequential."
     )
 
 
 def function_of(model: keras.Model) -> Any:
-    """The graph of a functional or sequential model; None for everything else, and where a class
-    of the user's has a `call` of its own, which may do more than the graph."""
-    return None if own_methods(model, ANSWERING) else layers_of(model)
+    """The graph of a functional or sequential model; None for all others, and if the user's class
+    overrides `call`, which may do more than the graph."""
+    return None if own_methods(model, CALL_METHODS) else layers_of(model)
 
 
 def layers_of(model: keras.Model) -> Any:
-    """The same whatever its class does with the graph."""
+    """The same, even if the class overrides `call`."""
     if isinstance(model, keras.Sequential):
         return model._functional
     return model if hasattr(model, "_nodes_by_depth") else None
 
 
 def _depends_on_channels(op):
-    """Whether a layer fits one set of channels only, by its weights or its config; others may be
-    called anywhere."""
+    """Whether a layer's weights or config fix its channels; others can be called on any."""
     return isinstance(op, keras.layers.Reshape) or bool(getattr(op, "weights", ()))
 
 
 def _has_arrays(node):
-    """Whether numbers for single channels are among the arguments of a call."""
+    """Whether a call has arrays among its arguments, which may hold values of channels."""
     return any(
         np.ndim(argument) > 0
         for argument in node.arguments._flat_arguments

@@ -1,4 +1,4 @@
-"""In which order units lie is free to choose: an order that makes files short."""
+"""Reorders units, which does not change the outputs, so that files get shorter."""
 
 from collections import defaultdict
 
@@ -11,11 +11,11 @@ from .tracing import Graph, function_of
 
 
 def reorder_units(model: keras.Model) -> list[np.ndarray]:
-    """The weights of a model that answers the same, with the units of each layer that have the most
-    incoming weights first.
+    """The weights of an equivalent model whose layers begin with the units that have the most
+    incoming weights.
 
-    Then the number of weights never rises from one unit to the next, which costs fewer bits to
-    write. Inputs, outputs and what is not understood stay where they are.
+    The number of weights then never rises from one unit to the next, which takes fewer bits to
+    encode. Inputs, outputs and unsupported layers keep their order.
 
     Args:
         model: a built Keras model; it is not changed.
@@ -37,7 +37,7 @@ def reorder_units(model: keras.Model) -> list[np.ndarray]:
 
 
 def _reordered(call, graph, sides, successors):
-    """The weights of a call by attribute, of those that change."""
+    """The weights of a call that change, by attribute."""
     orders = [channels and _order(graph, channels, successors) for channels in sides]
     if all(order is None or (order == np.arange(len(order))).all() for order in orders):
         return {}
@@ -45,21 +45,21 @@ def _reordered(call, graph, sides, successors):
 
 
 def _order(graph, channels, successors):
-    """Which channel of a tensor comes to each place."""
+    """The new order of a tensor's channels, as indices."""
     groups = graph.groups.find(channels.groups).tolist()
     places = defaultdict(list)
     for place, group in enumerate(groups):
         places[group].append(place)
-    met = defaultdict(int)  # a channel has a place for each pixel where maps are made flat
+    seen = defaultdict(int)  # flattened, a channel has a place for each pixel
     found = []
     for group in groups:
-        found.append(places[successors.get(group, group)][met[group]])
-        met[group] += 1
+        found.append(places[successors.get(group, group)][seen[group]])
+        seen[group] += 1
     return np.array(found, np.intp)
 
 
 def _successors(graph):
-    """Which group takes the place of each: of those that are everywhere in the same tensors."""
+    """Which group takes the place of each, among those that occur in the same tensors."""
     fixed = {*graph.groups.kept, *graph.groups.io_groups, *_fixed(graph)}
     weights = _incoming(graph)
     found = {}
@@ -70,7 +70,7 @@ def _successors(graph):
 
 
 def _fixed(graph):
-    """Groups of layers that have weights for each of their channels and are not reordered."""
+    """Groups of layers with filters per channel, which are not reordered."""
     for call in graph.calls:
         if isinstance(call.rule, (DepthwiseRule, SeparableRule)):
             for channels in (*call.inputs, *call.outputs):
@@ -79,7 +79,7 @@ def _fixed(graph):
 
 
 def _incoming(graph):
-    """How many weights lead to each group."""
+    """The number of incoming weights of each group."""
     found = defaultdict(int)
     for call in graph.first_calls.values():
         if isinstance(call.rule, LinearRule):
@@ -91,7 +91,7 @@ def _incoming(graph):
 
 
 def _classes(graph):
-    """Groups that may stand in for each other: in the same tensors, as often in each."""
+    """Interchangeable groups: they occur equally often in the same tensors."""
     seen = defaultdict(list)
     for tensor, channels in graph.channels.items():
         if channels:

@@ -1,8 +1,8 @@
-"""The networks' shapes: one registered function per value of the setting `model`.
+"""Architectures: one registered function per value of the setting `model`.
 
-It returns an `Architecture` of dense layers, or for any other network a function that builds it: of
-the shape of an example and the number of classes, that returns a Keras model which answers with a
-probability or a logit for each class.
+It returns an `Architecture` of dense layers, or for any other network a function that takes the
+shape of an example and the number of classes, and returns a Keras model that outputs a probability
+or a logit for each class.
 """
 
 import math
@@ -32,7 +32,7 @@ MLP_UNITS = (1000, 1000, 500, 200)
 
 @dataclass(frozen=True)
 class Architecture:
-    """Units of the hidden layers, from the first, and whether layers have biases."""
+    """Dense layers: units of the hidden ones, in order, and whether all have biases."""
 
     hidden_units: tuple[int, ...]
     use_bias: bool
@@ -54,7 +54,7 @@ def lenet_300_100() -> Architecture:
 @register_model("lenet_5")
 def lenet_5() -> "Callable[..., keras.Model]":
     """The convolutional network of the pruning literature, LeNet-5 as in Caffe, 20-50-500-10 with
-    biases: 431,080 of them and weights on 28×28 images (LeCun et al., 1998). With ReLU after every
+    biases: 431,080 weights and biases for 28×28 images (LeCun et al., 1998). ReLU follows every
     layer but the last."""
     return _lenet_5
 
@@ -83,10 +83,10 @@ def _lenet_5(shape, num_classes):
 
 
 def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
-    """The shape (height, width, channels) of examples that are images, flat ones square and grey.
+    """The shape (height, width, channels) of images; flat ones count as square and greyscale.
 
     Raises:
-        UsageError: if they are not.
+        UsageError: if examples of this shape are not images.
     """
     if len(shape) == 1 and math.isqrt(shape[0]) ** 2 == shape[0]:
         return (math.isqrt(shape[0]),) * 2 + (1,)
@@ -100,7 +100,7 @@ def image_shape(shape: Sequence[int]) -> tuple[int, int, int]:
 
 
 def is_dense(name: str) -> bool:
-    """Whether `model` names an architecture of dense layers, which needs no Keras to be read.
+    """Whether `model` names an architecture of dense layers, which is read without Keras.
 
     Raises:
         UsageError: as `architecture_of`.
@@ -109,10 +109,10 @@ def is_dense(name: str) -> bool:
 
 
 def architecture_of(name: str) -> "Architecture | Callable[..., keras.Model]":
-    """What is registered as `name`: an `Architecture`, or a function that builds a model.
+    """The `Architecture` registered as `name`, or the function that builds its model.
 
     Raises:
-        UsageError: if there is none, or what its function returns describes no network.
+        UsageError: if there is none, or its function returns something else.
     """
     architecture = ARCHITECTURES.get(name)()
     if callable(architecture) and not isinstance(architecture, type):
@@ -128,7 +128,7 @@ def architecture_of(name: str) -> "Architecture | Callable[..., keras.Model]":
 
 
 def _fault(architecture):
-    """What is wrong with something that should be an `Architecture`; None if nothing is."""
+    """Why a value is not a valid `Architecture`; None if it is."""
     if not isinstance(architecture, Architecture):
         return f"its function returned {architecture!r}"
     units = architecture.hidden_units

@@ -1,6 +1,6 @@
-"""Imports TensorFlow and Keras once, quietly, with the settings every run shares.
+"""Imports TensorFlow and Keras once, quietly, with the settings that all runs share.
 
-Everything that needs them says `from .backend import keras, tf`.
+Import both from here: `from .backend import keras, tf`.
 """
 
 import logging
@@ -16,10 +16,10 @@ with quiet_stderr():
     import keras
     import tensorflow as tf
 
-# A model with one input takes it with or without its name.
+# A model with one input accepts it with or without its name.
 warnings.filterwarnings("ignore", message="(The structure of|When providing) `inputs`")
 
-# Keras warns that HDF5 is an old format, which is what the checkpoint is meant to be.
+# Keras warns that HDF5 is a legacy format; the checkpoint is HDF5 on purpose.
 logging.getLogger("absl").setLevel(logging.ERROR)
 
 # The same seed must give the same weights; on CPUs this costs nothing measurable.
@@ -27,8 +27,8 @@ tf.config.experimental.enable_op_determinism()
 
 
 def device_names() -> list[str]:
-    """What TensorFlow computes on, such as `/device:CPU:0`."""
-    # The first look at the devices is where missing or unfit drivers are complained about.
+    """The devices that TensorFlow uses, such as `/device:CPU:0`."""
+    # TensorFlow logs missing or unsuitable drivers when devices are first listed.
     with quiet_stderr():
         return [device.name for device in tf.config.list_logical_devices()]
 

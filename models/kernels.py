@@ -1,7 +1,7 @@
 """The kernels of a Keras model: which weights can be pruned, and each as a matrix.
 
-A kernel counts as a matrix of shape (inputs, units), whatever its layer: the axes that are summed
-over come first, those that number what comes out last. Works on every backend of Keras.
+Every kernel is treated as a matrix of shape (inputs, units): axes that are summed over come first,
+output axes last. Works on every backend of Keras.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import numpy as np
 from ..utils import pluralize
 from .layer_names import unique_names
 
-# Kernels that are called like this in their layers, and which of their axes number the units.
+# The kernels of each kind of layer, by attribute, with the axes of their units.
 _LAST, _LAST_BUT_ONE, _LAST_TWO = (-1,), (-2,), (-2, -1)
 CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 TRANSPOSED = (
@@ -29,12 +29,12 @@ DEPTHWISE = (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)
 SEPARABLE = (keras.layers.SeparableConv1D, keras.layers.SeparableConv2D)
 KERNELS = (
     (keras.layers.Dense, {"kernel": _LAST}),
-    (TRANSPOSED, {"kernel": _LAST_BUT_ONE}),  # before Conv, whose subclasses some of them are
+    (TRANSPOSED, {"kernel": _LAST_BUT_ONE}),  # before convolutions: some are subclasses
     (CONVOLUTIONS, {"kernel": _LAST}),
     (DEPTHWISE, {"kernel": _LAST_TWO}),
     (SEPARABLE, {"depthwise_kernel": _LAST_TWO, "pointwise_kernel": _LAST}),
 )
-# Weights that are never pruned: there are few of them, or each is looked up on its own.
+# Layers that are never pruned: they have few weights, or look up single ones.
 NEVER_PRUNED = (
     keras.layers.BatchNormalization,
     keras.layers.LayerNormalization,
@@ -52,11 +52,11 @@ class Kernel:
     """A kernel of a layer.
 
     Attributes:
-        name: of the layer; where a layer has several kernels, with the kernel's own, as in
+        name: of the layer; if it has several kernels, of layer and kernel, as in
             `sepconv/pointwise_kernel`.
         layer: the Keras layer.
         variable: the Keras variable.
-        units: the axes of the variable that number the units, in their order.
+        units: the axes of the variable that number the units, in order.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Kernel:
 
     @property
     def inputs(self) -> tuple[int, ...]:
-        """The axes of the variable that are summed over, in their order."""
+        """The axes of the variable that are summed over, in order."""
         return tuple(axis for axis in range(len(self.variable.shape)) if axis not in self.units)
 
     @property
@@ -82,12 +82,12 @@ class Kernel:
 
     @property
     def is_depthwise(self) -> bool:
-        """Whether each unit reads a channel of its own: of a depthwise convolution, or of the
-        depthwise part of a separable one."""
+        """Whether each unit reads one channel: in a depthwise convolution, or the depthwise part of
+        a separable one."""
         return isinstance(self.layer, (*DEPTHWISE, *SEPARABLE)) and len(self.units) == 2
 
     def matrix(self, array: np.ndarray | None = None) -> np.ndarray:
-        """The weights, or an array of the variable's shape, as one of shape (inputs, units)."""
+        """The weights, or an array of their shape, as a matrix of shape (inputs, units)."""
         array = value_of(self.variable) if array is None else array
         return np.transpose(array, (*self.inputs, *self.units)).reshape(self.shape)
 
@@ -99,26 +99,26 @@ class Kernel:
 
 
 def value_of(variable: keras.Variable) -> np.ndarray:
-    """A Keras variable's value as a float NumPy array, on every backend and device."""
+    """A Keras variable's value as a NumPy array, on every backend and device."""
     return np.asarray(keras.ops.convert_to_numpy(variable.value))
 
 
 def zero(variable: keras.Variable, mask: np.ndarray) -> None:
-    """Sets to exactly 0.0 what a mask does not keep."""
+    """Sets the weights that a mask prunes to exactly 0.0."""
     if not mask.all():
         value = value_of(variable)
         variable.assign(np.where(mask, value, np.zeros((), value.dtype)))
 
 
 def own_variable(layer: keras.Layer, name: str) -> keras.Variable:
-    """A layer's variable of this name: `kernel` may show something that is computed of it."""
+    """A layer's variable of this name: `kernel` may be a property that is computed from it."""
     variable = getattr(layer, f"_{name}", None)
     return variable if isinstance(variable, keras.Variable) else getattr(layer, name)
 
 
 def all_kernels(model: keras.Model) -> list[Kernel]:
-    """The `Kernel`s of a built model, in the order of its layers; those of nested models and
-    shared layers too, each once.
+    """The `Kernel`s of a built model, in layer order, each once, including those of nested models
+    and shared layers.
 
     Raises:
         ValueError: if the model has not been built.
@@ -135,7 +135,7 @@ def all_kernels(model: keras.Model) -> list[Kernel]:
 
 
 def leaves(model: keras.Model) -> list[keras.Layer]:
-    """All layers of a model that hold weights of their own, each once, outer layers first.
+    """All layers of a model that have their own weights, each once, outer layers first.
 
     Raises:
         ValueError: if the model has not been built.
@@ -145,14 +145,14 @@ def leaves(model: keras.Model) -> list[keras.Layer]:
     if unbuilt or not model.built:
         name = unbuilt[0] if unbuilt else model.name
         raise ValueError(
-            f"The layer {name!r} has no weights yet: build the model first, for example by calling "
+            f"The layer {name!r} has no weights yet; build the model first, for example by calling "
             "it on a batch of data."
         )
     return list({id(layer): layer for layer in layers if _own_variables(layer)}.values())
 
 
 def unknown_layers(model: keras.Model) -> list[keras.Layer]:
-    """Layers with weights of which this program does not know whether they can be pruned."""
+    """Layers with trainable weights of a kind that this program cannot prune."""
     return [
         layer
         for layer in leaves(model)
@@ -169,21 +169,23 @@ def describe(layer: keras.Layer) -> str:
 
 
 @contextlib.contextmanager
-def watched(found: Sequence[Kernel], look: Callable[[Kernel, Any, Any], object]) -> Iterator[None]:
-    """While it lasts, `look(kernel, inputs, outputs)` is told of every call of the layers of these
-    `Kernel`s.
+def watched(
+    found: Sequence[Kernel], on_call: Callable[[Kernel, Any, Any], object]
+) -> Iterator[None]:
+    """Within the block, `on_call(kernel, inputs, outputs)` is called at every call of these
+    `Kernel`s' layers.
 
-    Only where layers are called one by one: outside of `fit` and `predict`.
+    Works only outside of `fit` and `predict`, whose steps are compiled.
     """
 
     def watching(kernels, call):
-        def called(inputs, *args, **kwargs):
+        def watched_call(inputs, *args, **kwargs):
             outputs = call(inputs, *args, **kwargs)
             for kernel in kernels:
-                look(kernel, inputs, outputs)
+                on_call(kernel, inputs, outputs)
             return outputs
 
-        return called
+        return watched_call
 
     by_layer = {}
     for kernel in found:
@@ -195,11 +197,11 @@ def watched(found: Sequence[Kernel], look: Callable[[Kernel, Any, Any], object])
         yield
     finally:
         for layer in layers:
-            del layer.call  # that of its class is there again
+            del layer.call  # restores the method of its class
 
 
 def kernel_axes(layer: keras.Layer) -> dict[str, tuple[int, ...]]:
-    """The names of a layer's kernels, each with the axes of its units as numbers from 0."""
+    """The axes of the units, as numbers from 0, of each of a layer's kernels by attribute."""
     if isinstance(layer, keras.layers.EinsumDense):
         return {"kernel": einsum_units(layer)} if layer.built else {"kernel": ()}
     for kind, kernels in KERNELS:
@@ -223,13 +225,13 @@ def einsum_units(layer: keras.Layer) -> tuple[int, ...]:
 
 
 def _own_variables(layer):
-    """The variables of a layer without those of layers in it."""
+    """The variables of a layer without those of its sublayers."""
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
 def einsum_letters(layer: keras.Layer, rank: int) -> tuple[str, str, str]:
-    """The letters of an EinsumDense's equation: of its input of this many axes, of its kernel and
-    of its output, with letters in place of "..."."""
+    """The letters of an EinsumDense's equation: of its input with `rank` axes, of its kernel and of
+    its output, with letters in place of "..."."""
     operands, result = layer.equation.replace(" ", "").split("->")
     read, kernel = operands.split(",")
     free = [letter for letter in string.ascii_letters if letter not in layer.equation]

@@ -1,4 +1,4 @@
-"""The names of a model's layers: each goes by its own, its path, and those of what it is in."""
+"""The names of a model's layers: their own, their paths, and those of the layers around them."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
 
 def names_of_layers(model: "keras.Model") -> dict[int, list[set[str]]]:
-    """What every layer within a model may be called, from itself to the layers around it.
+    """All names by which each layer in a model can be addressed.
 
     Args:
         model: any Keras model.
 
     Returns:
-        For each layer, by id, a list of sets of names: its own, those with the layers around it, as
-        in `block/dense`, and Keras' path; then those of the layer or nested model that it is in,
-        and so on. A layer in several places has all of theirs.
+        For each layer, by id, a list of sets of names: its own, with the layers around it, as in
+        `block/dense`, and Keras' path; then those of the layer or nested model that contains it,
+        and so on. A layer in several places has the names of all of them.
     """
     found = {}
     for chain in _chains(model):
@@ -29,8 +29,8 @@ def names_of_layers(model: "keras.Model") -> dict[int, list[set[str]]]:
 
 
 def unique_names(model: "keras.Model", layers: "Sequence[keras.Layer]") -> dict[int, str]:
-    """A name for each of these layers, by id: its own; where several have that, one with the names
-    of the layers around it, which is the same in a copy of the model, as Keras' path is not.
+    """A unique name for each of these layers, by id: its own, or, if several share that, with the
+    names of the layers around it. Unlike Keras' paths, they are the same in a copy of the model.
 
     Args:
         model: the Keras model that the layers are in.
@@ -49,7 +49,7 @@ def unique_names(model: "keras.Model", layers: "Sequence[keras.Layer]") -> dict[
 
 
 def layers_in_order(model: "keras.Model") -> "list[keras.Layer]":
-    """All layers within a model, in the order in which they have been added, also in others."""
+    """All layers in a model and its nested models, in the order in which they were added."""
     return [chain[0] for chain in _chains(model)]
 
 
@@ -58,7 +58,7 @@ def _long_name(chain):
 
 
 def _chains(layer, around=()):
-    """Every layer within a layer, with those around it, the innermost first."""
+    """Every layer in a layer, with the layers around it, the innermost first."""
     for inner in layer._layers:
         if not any(inner is each for each in around):
             chain = (inner, *around)

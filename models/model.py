@@ -1,4 +1,4 @@
-"""The networks: architectures by name or models from files; build, compile, clone."""
+"""Networks, from architectures by name or model files: build, load, compile, clone."""
 
 import math
 import re
@@ -31,17 +31,17 @@ def build(
     shape: Sequence[int] = (784,),
     num_classes: int = NUM_CLASSES,
 ) -> keras.Model:
-    """A network, compiled.
+    """Builds and compiles a network.
 
     Args:
         learning_rate: of Adam, whose other settings are Keras' defaults.
         l1_reg: factor of the sum of absolute hidden weights in the loss, of dense architectures.
         l2_reg: factor of the sum of squared hidden weights in the loss, of dense architectures.
         seed: of the Glorot uniform initial weights. Sets Python's, NumPy's and TensorFlow's too.
-        name: of the architecture; the default is 784-1000-1000-500-200-10 without biases. Or the
-            path of a model that Keras has saved.
+        name: of the architecture, or the path of a saved Keras model; the default is
+            784-1000-1000-500-200-10 without biases.
         shape: of an example.
-        num_classes: how many probabilities the network answers with.
+        num_classes: the number of outputs.
 
     Returns:
         A Keras model that maps examples to class probabilities, or logits, of shape
@@ -49,7 +49,7 @@ def build(
         the layers `hidden_1` … and `output`.
 
     Raises:
-        UsageError: if there is no such architecture or file, or it describes no network for such
+        UsageError: if there is no such architecture or file, or its network does not fit the
             examples.
     """
     keras.utils.set_random_seed(seed)
@@ -62,7 +62,7 @@ def build(
     else:
         model, called = architecture(shape, num_classes), f"the {named('model', name)}"
     check_classifier(model, called, shape, num_classes)
-    compile_model(model, learning_rate, not _answers_probabilities(model, called, shape))
+    compile_model(model, learning_rate, not _outputs_probabilities(model, called, shape))
     return model
 
 
@@ -88,7 +88,7 @@ def assemble(
     name: str | None = None,
     num_classes: int = NUM_CLASSES,
 ) -> keras.Model:
-    """A compiled network of this `Architecture`, for examples of shape (n, input_size)."""
+    """A compiled network of an `Architecture`, for examples of shape (n, input_size)."""
     layers = [keras.Input((input_size,), name="images")]
     for number, units in enumerate(architecture.hidden_units, start=1):
         layers.append(
@@ -111,17 +111,17 @@ def assemble(
 
 
 def load(path: str | PathLike) -> keras.Model:
-    """A model that Keras has saved as a whole, without its optimizer and loss.
+    """A model from a file of `keras.Model.save`, without its optimizer and loss.
 
-    Read in Keras' safe mode: no code in the file is run.
+    Loaded in Keras' safe mode: no code in the file is run.
 
     Raises:
-        UsageError: if it is not there, is no such file, or needs code that is not there.
+        UsageError: if there is no file, it is not a model, or needs code that is not available.
     """
     place = Path(path).expanduser()
     if not place.is_file():
         raise UsageError(f"`model`: there is no file {path}.")
-    device_names()  # the first look at the devices is not quiet otherwise
+    device_names()  # lists the devices quietly, before Keras does
     try:
         return keras.saving.load_model(place, compile=False, safe_mode=True)
     except Exception as error:
@@ -133,24 +133,25 @@ def _why_not_loaded(error):
     if "ambda" in text or "unsafe" in text:
         return (
             "holds Python code (a Lambda layer), which is not run from files; save the model with "
-            "a layer class of your own instead and name its module with `plugins`"
+            "your own layer class instead and name its module with `plugins`"
         )
     if any(
         sign in text for sign in ("ould not locate", "nknown layer", "nknown object", "egister")
     ):
         return (
-            f"needs code that is not there ({one_line(text, 120)}); decorate the class or function "
-            "with keras.saving.register_keras_serializable() and name its module with `plugins`"
+            f"needs code that is not available ({one_line(text, 120)}); decorate the class or "
+            "function with keras.saving.register_keras_serializable() and name its module with "
+            "`plugins`"
         )
     return f"is not a model that keras.Model.save has written ({one_line(text, 120)})"
 
 
 def check_classifier(model: Any, called: str, shape: Sequence[int], num_classes: int) -> None:
-    """Makes sure that a model takes such examples and tells so many classes apart.
+    """Makes sure that a model takes examples of this shape and has an output for each class.
 
     Raises:
         UsageError: if it does not.
-        RunError: if it is no Keras model.
+        RunError: if it is not a Keras model.
     """
     if not isinstance(model, keras.Model):
         raise RunError(
@@ -158,41 +159,41 @@ def check_classifier(model: Any, called: str, shape: Sequence[int], num_classes:
         )
     if not model.built:
         raise UsageError(f"`model`: {called} has no weights yet; build it, then save it.")
-    fault = _fault_of_ends(model, shape, num_classes)
+    fault = _fault_of_shapes(model, shape, num_classes)
     if fault:
         raise UsageError(f"`model`: {called} {fault}.")
 
 
-def _fault_of_ends(model, shape, num_classes):
-    """What of a model's inputs and outputs does not fit; None if all does."""
+def _fault_of_shapes(model, shape, num_classes):
+    """Why a model's input or output shape does not fit; None if both do."""
     taken, outputs = _shape(model, "input_shape"), _shape(model, "output_shape")
     if example_shape(model, shape) is None:
-        several = "; prune models of several inputs with network_pruning.prune"
+        several = "; prune models with several inputs with network_pruning.prune"
         advice = several if _are_several(taken) else ""
         return f"takes {_described(taken)}, but examples are of shape {shape}{advice}"
     if outputs is not None and (_are_several(outputs) or len(outputs) != 2):
         return (
-            f"answers with {_described(outputs)}, but a probability or logit for each class is "
-            "needed, of shape (None, classes); prune others with network_pruning.prune"
+            f"outputs {_described(outputs)}, but a probability or logit for each class is needed, "
+            "of shape (None, classes); prune other models with network_pruning.prune"
         )
     if outputs and outputs[1] == 1:
         return (
-            "answers with a single number, but one for each of two or more classes is needed; end "
-            "it with Dense(2, activation='softmax')"
+            "outputs a single number, but one for each of two or more classes is needed; end it "
+            "with Dense(2, activation='softmax')"
         )
     if outputs and outputs[1] is not None and outputs[1] < num_classes:
-        return f"tells {outputs[1]} classes apart, but the data has {num_classes}"
+        return f"has {outputs[1]} outputs, but the data has {num_classes} classes"
     return None
 
 
 def num_outputs(model: keras.Model) -> int | None:
-    """How many classes a model tells apart; None where nobody knows."""
+    """The number of a model's outputs; None if it is unknown."""
     shape = _shape(model, "output_shape")
     return shape[1] if shape else None
 
 
 def _shape(model, which):
-    """`input_shape` or `output_shape`; None of a subclassed model, of which nobody knows."""
+    """`input_shape` or `output_shape`; None if it is unknown, as of a subclassed model."""
     try:
         return getattr(model, which)
     except (AttributeError, ValueError):
@@ -200,7 +201,7 @@ def _shape(model, which):
 
 
 def _are_several(shapes):
-    """Whether they are those of several arrays, or of one by name: not a plain tuple of sizes."""
+    """Whether shapes are of several arrays, or of one by name: not a plain tuple of sizes."""
     return not isinstance(shapes, tuple) or any(isinstance(size, tuple) for size in shapes)
 
 
@@ -210,10 +211,10 @@ def _described(shapes):
 
 
 def example_shape(model: keras.Model, shape: Sequence[int]) -> tuple[int, ...] | None:
-    """The shape in which a model takes examples of this one; None if it takes no such.
+    """The shape in which a model takes examples of a given shape; None if it does not take them.
 
-    Examples with as many numbers are given its shape: flat images a height and a width, grey ones
-    a channel.
+    Examples of the same size are reshaped: flat images get a height and a width, greyscale ones a
+    channel.
     """
     taken = _shape(model, "input_shape")
     if taken is None:
@@ -222,7 +223,7 @@ def example_shape(model: keras.Model, shape: Sequence[int]) -> tuple[int, ...] |
         return None
     taken = tuple(taken[1:])
     if None not in taken:
-        return taken if _are_the_same(taken, shape) else None
+        return taken if _can_be_reshaped(taken, shape) else None
     with_channel = (*shape, 1)
     for candidate in (tuple(shape), with_channel):
         fits = (want in (None, size) for want, size in zip(taken, candidate, strict=False))
@@ -231,51 +232,52 @@ def example_shape(model: keras.Model, shape: Sequence[int]) -> tuple[int, ...] |
     return None
 
 
-def _are_the_same(taken, shape):
-    """Whether examples of one shape can be given the other: where either is flat, or they differ by
-    axes of length 1."""
+def _can_be_reshaped(taken, shape):
+    """Whether examples of one shape can be reshaped to the other: if either is flat, or they differ
+    by axes of length 1."""
     if 1 in (len(taken), len(shape)):
         return math.prod(taken) == math.prod(shape)
     return [n for n in taken if n > 1] == [n for n in shape if n > 1]
 
 
-def _answers_probabilities(model, called, shape):
-    """Whether answers are probabilities: seen from some, because the softmax may be anywhere.
+def _outputs_probabilities(model, called, shape):
+    """Whether a model outputs probabilities: tested on random examples, because the softmax may be
+    in any layer.
 
     Raises:
-        UsageError: if it cannot answer, or answers with neither probabilities nor logits.
+        UsageError: if the model fails, or outputs neither probabilities nor logits.
     """
     examples = np.random.default_rng(0).random((8, *example_shape(model, shape)), np.float32)
     try:
-        answers = model(examples, training=False)
+        outputs = model(examples, training=False)
     except (ValueError, TypeError, tf.errors.OpError) as error:
-        # Keras' colours and TensorFlow's node names say nothing here.
+        # Without Keras' colours and TensorFlow's node names.
         reason = re.sub(r"\x1b\[\d+m|\{\{.*?\}\}", "", str(error))
         reason = reason.strip().removeprefix("Exception encountered when calling ")
         raise UsageError(
-            f"`model`: {called} cannot answer examples of shape {examples.shape[1:]} "
+            f"`model`: {called} cannot process examples of shape {examples.shape[1:]} "
             f"({one_line(reason, 120)})."
         ) from error
-    if not keras.ops.is_tensor(answers):
+    if not keras.ops.is_tensor(outputs):
         raise UsageError(
-            f"`model`: {called} answers with a {type(answers).__name__}, but a single array is "
-            "needed, with a probability or logit for each class."
+            f"`model`: {called} outputs a {type(outputs).__name__}, but a single array is needed, "
+            "with a probability or logit for each class."
         )
-    answers = np.asarray(answers, np.float32)
-    if not np.isfinite(answers).all():
-        raise UsageError("`model`: its answers are not finite; it holds NaN or infinite weights.")
-    if (answers >= 0).all() and np.allclose(answers.sum(axis=1), 1, atol=1e-2):
+    outputs = np.asarray(outputs, np.float32)
+    if not np.isfinite(outputs).all():
+        raise UsageError("`model`: its outputs are not finite; it has NaN or infinite weights.")
+    if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-2):
         return True
     if _last_activation(model) in (keras.activations.sigmoid, keras.activations.hard_sigmoid):
         raise UsageError(
-            f"`model`: {called} answers with a sigmoid for each class, which are neither "
-            "probabilities of one class nor logits; end it with a softmax or with no activation."
+            f"`model`: {called} outputs a sigmoid for each class, which are neither probabilities "
+            "of one class nor logits; end it with a softmax or without an activation."
         )
     return False
 
 
 def _last_activation(model):
-    """The activation of the layer that a model ends with; None where nobody knows."""
+    """The activation of a model's last layer; None if it is unknown."""
     layers = model._flatten_layers(include_self=False, recursive=True)
     return getattr(list(layers)[-1], "activation", None)
 
@@ -288,7 +290,7 @@ def compile_model(
 ) -> None:
     """Gives `model` a new Adam optimizer, cross-entropy on integer labels, and accuracy.
 
-    The name is what files call the optimizer; None for Keras' own, which numbers all.
+    Files contain the optimizer's name; None for Keras' default, which is numbered.
     """
     loss = "sparse_categorical_crossentropy"
     model.compile(
@@ -298,14 +300,14 @@ def compile_model(
     )
 
 
-def answers_logits(model: keras.Model) -> bool:
-    """Whether a compiled model answers with logits instead of probabilities."""
+def outputs_logits(model: keras.Model) -> bool:
+    """Whether a compiled model outputs logits instead of probabilities."""
     return getattr(model.loss, "from_logits", False)
 
 
 def clone(model: keras.Model, optimizer_name: str | None = None) -> keras.Model:
     """A new, compiled model with the same architecture and a copy of the weights."""
     copy = copy_of_model(model)
-    rate, from_logits = float(model.optimizer.learning_rate), answers_logits(model)
+    rate, from_logits = float(model.optimizer.learning_rate), outputs_logits(model)
     compile_model(copy, rate, from_logits, optimizer_name)
     return copy

@@ -1,4 +1,4 @@
-"""The weights of a network as arrays, and what a mask leaves of them."""
+"""The weights of a network as arrays, dense or masked."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,14 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Weights:
-    """All weights of a network, of whatever type; they never change.
+    """All weights of a network, of any kind; immutable.
 
     Attributes:
-        arrays: by name, in the order of the Keras model's weights. A name is that of the layer and
-            that of the weight, such as `hidden_1/kernel`.
+        arrays: by name, such as `hidden_1/kernel`, in the order of the Keras model's weights.
 
-    The properties `kernels`, `biases`, `layers` and `hidden`, and `masked`, are for a chain of
-    dense layers.
+    `kernels`, `biases`, `layers`, `hidden` and `masked` are for chains of dense layers.
     """
 
     arrays: dict[str, np.ndarray]
@@ -42,11 +40,11 @@ class Weights:
     def of_chain(
         cls, kernels: Mapping[str, np.ndarray], biases: Mapping[str, np.ndarray]
     ) -> "Weights":
-        """Those of a chain of dense layers.
+        """The weights of a chain of dense layers.
 
         Args:
             kernels: arrays of shape (inputs, units) by layer name, the output layer last.
-            biases: arrays of shape (units,) by layer name, of the layers that have one.
+            biases: arrays of shape (units,) by layer name, of layers that have one.
         """
         arrays = {}
         for name, kernel in kernels.items():
@@ -56,10 +54,10 @@ class Weights:
         return cls(arrays)
 
     def put_into(self, model: "keras.Model") -> None:
-        """Gives these weights to a Keras model of the same architecture.
+        """Assigns these weights to a Keras model of the same architecture.
 
         Raises:
-            ValueError: if its weights are of other shapes.
+            ValueError: if its weights have other shapes.
         """
         from .copies import refresh
 
@@ -68,7 +66,7 @@ class Weights:
         refresh(model)
 
     def are_finite(self) -> bool:
-        """Whether all are."""
+        """Whether all weights are finite."""
         return all(np.isfinite(array).all() for array in self.arrays.values())
 
     @property
@@ -79,14 +77,14 @@ class Weights:
     @property
     def kernels(self) -> dict[str, np.ndarray]:
         """The kernels by layer name, of shape (inputs, units), the output layer's last."""
-        return self._called("kernel")
+        return self._by_layer("kernel")
 
     @property
     def biases(self) -> dict[str, np.ndarray]:
-        """The biases by layer name, of shape (units,); none of layers without."""
-        return self._called("bias")
+        """The biases by layer name, of shape (units,), of layers that have one."""
+        return self._by_layer("bias")
 
-    def _called(self, name):
+    def _by_layer(self, name):
         parts = ((path.rpartition("/"), array) for path, array in self.arrays.items())
         return {layer: array for (layer, _, own), array in parts if own == name}
 
@@ -97,16 +95,16 @@ class Weights:
 
     @property
     def layers(self) -> list[tuple[np.ndarray, np.ndarray | None]]:
-        """A (kernel, bias) for every layer; the bias is None where there is none."""
+        """The (kernel, bias) of every layer; the bias may be None."""
         biases = self.biases
         return [(kernel, biases.get(name)) for name, kernel in self.kernels.items()]
 
     def masked(self, masks: Mapping[str, np.ndarray], by_unit: bool = False) -> "Weights":
-        """Copies with the removed weights set to exactly 0.0.
+        """Copies with pruned weights set to exactly 0.0.
 
         Args:
             masks: booleans of the kernels' shapes by layer name, True where a weight is kept.
-            by_unit: whether whole units are removed: then their biases go with them.
+            by_unit: whether whole units are pruned: then their biases are set to 0, too.
         """
         arrays = dict(self.arrays)
         for name, mask in masks.items():
@@ -118,11 +116,11 @@ class Weights:
 
 
 def read_weights(path: str | PathLike) -> Weights:
-    """The `Weights` in an HDF5 file of Keras', read as plain arrays without importing Keras.
+    """The `Weights` in an HDF5 file written by Keras, read without importing Keras.
 
     Raises:
-        RunError: if the file cannot be read, is not of dense layers, or holds weights that are not
-            finite.
+        RunError: if the file cannot be read, has other layers than dense ones, or weights that are
+            not finite.
     """
     import h5py
 
@@ -136,23 +134,23 @@ def read_weights(path: str | PathLike) -> Weights:
         )
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise RunError(
-            f"{path} is not a checkpoint of this program; restore it, or train anew with "
+            f"{path} is not a checkpoint of this program; restore it, or train again with "
             "`force_train`."
         ) from error
     if not weights.are_finite():
         raise RunError(
-            f"{path} holds weights that are not finite; restore it, or train anew with "
+            f"{path} has weights that are not finite; restore it, or train again with "
             "`force_train`."
         )
     return weights
 
 
 def _arrays(layer):
-    """The arrays of a layer by their own names, such as `kernel`."""
+    """The arrays of a layer by name, such as `kernel`."""
     return {name.split("/")[-1]: layer[name][()] for name in _names(layer, "weight_names")}
 
 
 def _names(group, attribute):
-    """Names in a group's attribute, which Keras writes as bytes or as text."""
+    """The names in a group's attribute, which Keras writes as bytes or text."""
     names = group.attrs[attribute]
     return [name.decode() if isinstance(name, bytes) else name for name in names]

@@ -38,7 +38,7 @@ def is_additive(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Layer:
-    """The argument of a criterion: a layer's weights, and statistics of its inputs and gradients.
+    """The input of a criterion: the weights of one layer, and statistics of calibration data.
 
     Attributes that need data are computed when they are first used; a criterion that uses the
     weights only costs nothing more. All arrays are read-only, because all methods share them.

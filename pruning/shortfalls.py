@@ -28,7 +28,7 @@ def of_layers(method: str, layers: Sequence[str], k: float, nothing_left: bool =
         nothing_left: whether no path from the inputs to the outputs remains.
     """
     whole = "the whole layer" if len(layers) == 1 else "whole layers:"
-    then = ": the network gives every example the same answer" if nothing_left else ""
+    then = ": the network has the same output for every example" if nothing_left else ""
     return f"{method} removes {whole} {', '.join(layers)} at {percent(k)}{then}."
 
 

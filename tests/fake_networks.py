@@ -147,5 +147,5 @@ class FakeNetworks(Networks):
     def labels(self, method):
         return {}
 
-    def remarks(self):
+    def notes(self):
         return []

@@ -327,7 +327,7 @@ def test_models_with_code_of_their_own_need_a_plugin(cli, own, tmp_path):
     flags += ("--k_vals=0.5", f"--output_dir={tmp_path / 'results'}")
     process = cli(*flags)
     assert process.returncode == 2
-    assert "needs code that is not there" in process.stderr
+    assert "needs code that is not available" in process.stderr
     assert "--plugins" in process.stderr
     assert not (tmp_path / "results").exists()
     process = cli(*flags, "--plugins=scaling", cwd=tmp_path)
@@ -349,8 +349,8 @@ def wrong_models():
     wide = layers.Dense(3, activation="softmax")(layers.Flatten()(inputs))
     squared = layers.Lambda(lambda x: x * x)(inputs)
     yield keras.Model([inputs, keras.Input((3,))], flat), "takes 2 arrays"
-    yield keras.Model(inputs, [flat, wide]), "answers with 2 arrays"
-    yield keras.Model(inputs, wide), "tells 3 classes apart, but the data has 10"
+    yield keras.Model(inputs, [flat, wide]), "outputs 2 arrays"
+    yield keras.Model(inputs, wide), "has 3 outputs, but the data has 10 classes"
     yield keras.Model(inputs, layers.Dense(10)(inputs)), "a probability or logit for each class"
     larger = keras.Input((32, 32, 3))
     large = layers.Dense(10)(layers.Flatten()(larger))
@@ -359,14 +359,14 @@ def wrong_models():
     yield keras.Model(inputs, flat), "has nothing that can be pruned"
     hidden = layers.Dense(4, activation="relu")(layers.Flatten()(inputs))
     each = layers.Dense(10, activation="sigmoid")(hidden)
-    yield keras.Model(inputs, each), "answers with a sigmoid for each class"
+    yield keras.Model(inputs, each), "outputs a sigmoid for each class"
     one = layers.Dense(1, activation="sigmoid")(hidden)
-    yield keras.Model(inputs, one), "answers with a single number"
-    yield keras.Model(inputs, {"a": layers.Dense(10)(hidden)}), "answers with a dict"
+    yield keras.Model(inputs, one), "outputs a single number"
+    yield keras.Model(inputs, {"a": layers.Dense(10)(hidden)}), "outputs a dict"
     open_sizes = keras.Input((None, None, 1))
     large = layers.Conv2D(10, 40)(layers.Conv2D(4, 3)(open_sizes))
     large = layers.GlobalAveragePooling2D()(large)
-    yield keras.Model(open_sizes, large), "cannot answer examples of shape (28, 28, 1)"
+    yield keras.Model(open_sizes, large), "cannot process examples of shape (28, 28, 1)"
 
 
 @pytest.mark.parametrize("number", range(11))
@@ -468,9 +468,9 @@ def test_what_is_said_of_models_of_which_one_cannot_be_sure(digits, tmp_path):
     x = layers.Conv2D(4, 3, name="conv")(layers.Rescaling(1 / 255)(inputs))
     keras.Model(inputs, layers.Dense(12)(layers.Flatten()(x))).save(tmp_path / "scaling.keras")
     config = ExperimentConfig(model=str(tmp_path / "scaling.keras"), epochs=0)
-    classes, logits, scaling = KerasNetworks(config, digits).remarks()
-    assert "tells 12 classes apart, but the data has only 10; answers above class 9" in classes
-    assert "taken for logits" in logits
+    classes, logits, scaling = KerasNetworks(config, digits).notes()
+    assert "has 12 outputs, but the data has only 10 classes; predictions above class 9" in classes
+    assert "used as logits" in logits
     assert "the model scales its inputs itself" in scaling
 
 

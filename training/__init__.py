@@ -1,1 +1,1 @@
-"""Training, testing and retraining of networks, dense and pruned."""
+"""Training, evaluation and retraining of dense and pruned networks."""

@@ -1,4 +1,4 @@
-"""Callbacks for `fit`: prune any Keras model while it trains, or keep it pruned."""
+"""Callbacks for `fit` that prune any Keras model while it trains, or keep it pruned."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -20,33 +20,33 @@ from ..settings.experiment import ExperimentConfig
 from ..utils import UsageError, pluralize, warn_user
 from .mask_callback import MaskCallback
 
-# A schedule in fewer steps is hardly one.
+# Fewer pruning steps hardly make a schedule.
 FEW_PRUNINGS = 3
-# Whole numbers of weights or units may be this much below the share that is asked for.
+# Rounding to whole items may leave the sparsity this much below the target.
 ROUNDING = 0.05
 
 
 class Pruning(MaskCallback):
     """Prunes a model while its own `fit` trains it; pruned weights stay exactly zero.
 
-    The sparsity grows from step to step as the schedule says: `gradual` along
-    k + (k₀ - k)(1 - t)³ (Zhu & Gupta, 2017, arXiv:1710.01878), `iterative` by equal shares of what
-    is kept, `oneshot` at once. Epochs end with `logs["sparsity"]`, the share of the prunable
-    weights that are zero, which `History` keeps too. Works with several calls of `fit` and with
-    `BackupAndRestore`: the place in the schedule follows from epoch and step.
+    The sparsity grows as the schedule defines: `gradual` along k + (k₀ - k)(1 - t)³ (Zhu & Gupta,
+    2017, arXiv:1710.01878), `iterative` by equal shares of the remaining weights, `oneshot` at
+    once. Each epoch adds `logs["sparsity"]`, the share of the prunable weights that are zero, to
+    `History`. Works across several calls of `fit` and with `BackupAndRestore`: epoch and step
+    determine the position in the schedule.
 
     Args:
-        sparsity: which share of the weights or units is pruned in the end, in [0, 1], or a
-            dictionary with that of some layers by name.
-        method: as for `prune`, with any schedule; `gradual` if it names none.
-        begin, end: the share of the training, in [0, 1], at which pruning begins and is complete.
-        every: how many steps there are from one pruning to the next.
-        data: training examples for criteria that look at data, as for `prune`.
-        exclude: names of layers that stay as they are, or patterns.
+        sparsity: the final share of pruned weights or units, in [0, 1], or a dictionary of shares
+            by layer name.
+        method: as for `prune`, with any schedule; `gradual` by default.
+        begin, end: the progress of training, in [0, 1], at which pruning begins and ends.
+        every: the number of steps from one pruning to the next.
+        data: calibration data for criteria that need it, as for `prune`.
+        exclude: names of layers that are not pruned, or patterns.
         seed: for the criterion `random`.
-        on_restore: what to do if another callback restores weights of an earlier epoch when the
-            training ends, as EarlyStopping may, so that fewer are zero than were pruned: `warn`,
-            or `reapply` the masks.
+        on_restore: what to do if another callback, such as EarlyStopping, restores weights of an
+            earlier epoch at the end, so that pruned weights are not zero: `warn`, or `reapply` the
+            masks.
 
     Raises:
         UsageError: (a ValueError) if an argument makes no sense, or the model is not compiled.
@@ -70,7 +70,7 @@ class Pruning(MaskCallback):
             if isinstance(share, Real) and share > 1:
                 raise UsageError(
                     f"{name}: {share:g} is not a share of the training in [0, 1]; divide a number "
-                    "of steps by that of the whole training."
+                    "of steps by the total number."
                 )
             checked_fraction(name, share)
         if begin > end:
@@ -81,13 +81,13 @@ class Pruning(MaskCallback):
             checked_fraction("sparsity", sparsity)
         self.method = _with_schedule(checked_method(method, oneshot=False), method)
         self.begin, self.end, self.every = begin, end, every
-        # A generator gives its examples once, for all calls of `fit`.
+        # Read once, for all calls of `fit`: a generator yields its examples only once.
         self._arguments = (sparsity, Examples.of(data), exclude, checked_seed(seed))
         self._pruner: Any = None
         self._masks: Any = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Finds what can be pruned."""
+        """Finds the prunable weights or units."""
         super().on_train_begin(logs)
         sparsity, data, exclude, seed = self._arguments
         first = self._pruner is None or self._pruner.model is not self.model
@@ -100,43 +100,43 @@ class Pruning(MaskCallback):
         self._warn_of_few_prunings()
 
     def _warn_of_few_prunings(self):
-        """Where steps are many at once, weights go in large steps, which a network minds."""
+        """Warns if there are few prunings: each then removes many weights, which costs accuracy."""
         if self._length is None or self.method.schedule == "oneshot":
             return
         steps = self._length * self._epochs * (self.end - self.begin)
         if steps // self.every < FEW_PRUNINGS:
             warn_user(
                 f"Pruning takes place every {pluralize(self.every, 'step')}, but from begin to end "
-                f"there are only {steps:.0f}: give `every` a smaller number."
+                f"there are only {steps:.0f}; choose a smaller `every`."
             )
 
     def _warn_of_nothing_to_do(self):
-        """A new training may begin with a model that was pruned as far before."""
-        groups = self._pruner.targets.by_share
+        """Warns if the model of a new training is as sparse already."""
+        targets = self._pruner.targets.by_share
         if not self._is_first or self._epoch or not self.sparsity:
             return
-        if any(self._pruner.sparsity(self._of(groups[k])) < k - ROUNDING for k in groups):
+        if any(self._pruner.sparsity(self._of(targets[k])) < k - ROUNDING for k in targets):
             return
         final = self._pruner.masks(previous=self._masks)
         if all(np.array_equal(mask, self._masks[name]) for name, mask in final.items()):
             warn_user(
                 f"Pruning has nothing to do: {_percent(self.sparsity)} of the weights were zero "
-                "before, as many as are to be pruned. Ask for more; to keep those at zero, "
-                "KeepPruned() will do."
+                "before, which reaches the target. Choose a higher sparsity, or KeepPruned() to "
+                "keep these weights at zero."
             )
 
     def _of(self, names):
-        """The masks of some prunables."""
+        """The masks of some dependency groups."""
         return {name: self._masks[name] for name in names}
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Notes the epoch."""
+        """Stores the epoch."""
         self._epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Before the first step, holds what is zero already."""
+        """Before the first step, masks the weights that are zero already."""
         if self._constraints is None:
-            # Not earlier: other callbacks may restore weights when a training begins.
+            # Not earlier: other callbacks may restore weights in `on_train_begin`.
             self._masks = self._present()
             self.attach(self._pruner.prunables.masks(self._masks))
             self._warn_of_nothing_to_do()
@@ -144,7 +144,7 @@ class Pruning(MaskCallback):
         self._first_of_step = batch
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Prunes, every so many steps."""
+        """Prunes every `every` steps."""
         self._steps += batch + 1 - self._first_of_step  # several, with `steps_per_execution`
         self._batches = batch + 1
         progress = self._progress(batch + 1)
@@ -152,25 +152,25 @@ class Pruning(MaskCallback):
             self._prune(progress)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Reports how much is pruned."""
-        self._length = self._length or self._batches  # a generator's is known only now
+        """Logs the sparsity."""
+        self._length = self._length or self._batches  # of a generator known only now
         if logs is not None:
             logs["sparsity"] = self.sparsity
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Leaves an ordinary model behind."""
+        """Removes the masks and warns if pruning was incomplete."""
         super().on_train_end(logs)
         if self._completed is not None:
             self._pruner.warn_of_shortfalls(self._masks)
         elif self._constraints is not None:
             warn_user(
                 f"The training ended with {_percent(self.sparsity)} of the weights pruned, before "
-                "pruning was complete: train for longer, let it `end` earlier, or give "
-                "`steps_per_epoch` where the data is a generator."
+                "pruning was complete; train longer, choose an earlier `end`, or set "
+                "`steps_per_epoch` if the data is a generator."
             )
 
     def restored(self) -> str:
-        """How far the model is pruned, and how far it was."""
+        """The current sparsity and the one before weights were restored."""
         present = self._pruner.sparsity(self._pruner.present())
         return (
             f"{_percent(present)} of the weights are zero, but {_percent(self.sparsity)} were "
@@ -178,12 +178,12 @@ class Pruning(MaskCallback):
         )
 
     def advice(self) -> str:
-        """From which epoch on weights are worth keeping."""
+        """The epoch from which the target sparsity is reached."""
         if self._completed is None:
             return ""
         return (
-            f" With start_from_epoch={self._completed} it chooses among epochs whose weights were "
-            "all pruned."
+            f" With start_from_epoch={self._completed} it considers only epochs after pruning was "
+            "complete."
         )
 
     @property
@@ -196,12 +196,12 @@ class Pruning(MaskCallback):
         return self._parameter("epochs") or 1
 
     def _parameter(self, name):
-        """A number that describes the training, None where it is not known."""
+        """A parameter of `fit`; None if it is unknown."""
         return (self.params or {}).get(name)
 
     def _progress(self, batches):
-        """Which share of the training is done, after so many batches of this epoch."""
-        # Before the end of the first epoch nobody knows how long a generator goes on.
+        """The progress of training in [0, 1], after a number of batches of this epoch."""
+        # The length of a generator is unknown until the first epoch ends.
         within = batches / self._length if self._length else 0
         return (self._epoch + within) / self._epochs
 
@@ -210,22 +210,22 @@ class Pruning(MaskCallback):
             return
         _fetch(self.model)
         length = self.end - self.begin
-        way = min((progress - self.begin) / length, 1) if length else 1
-        self._masks = self._pruner.masks(lambda share: self._asked(share, way), self._masks)
+        t = min((progress - self.begin) / length, 1) if length else 1
+        self._masks = self._pruner.masks(lambda share: self._scheduled(share, t), self._masks)
         self._constraints.set(self._pruner.prunables.masks(self._masks))
         self._steps = 0
         if progress >= self.end:
             self._completed = self._epoch
 
-    def _asked(self, share, way):
-        """The sparsity at a place in [0, 1] of the way to a share."""
+    def _scheduled(self, share, t):
+        """The sparsity at time `t` in [0, 1] of the schedule that ends at `share`."""
         rounds = schedule_rounds(self.method, 0.0, share, ExperimentConfig())
-        number = min(int(way * len(rounds)), len(rounds) - 1)
+        number = min(int(t * len(rounds)), len(rounds) - 1)
         part = rounds[number]
-        return part.ramp(way * len(rounds) - number) if part.ramp else part.sparsity
+        return part.ramp(t * len(rounds) - number) if part.ramp else part.sparsity
 
     def _present(self):
-        """Masks of what is not zero. A kernel of zeros only may be about to learn."""
+        """Masks of nonzero weights; at first, kernels of zeros only count as not yet trained."""
         known, found = self._masks, self._pruner.present()
         return {
             name: mask if mask.any() or known else np.ones_like(mask)
@@ -234,7 +234,7 @@ class Pruning(MaskCallback):
 
 
 def _with_schedule(method, text):
-    """The `Method`, gradual where its text names no schedule."""
+    """The `Method`; its schedule is gradual if its text names none."""
     named = any(SCHEDULES.knows(value) for value in text.split("/"))
     return method if named else dataclasses.replace(method, schedule="gradual")
 
@@ -242,30 +242,30 @@ def _with_schedule(method, text):
 class KeepPruned(MaskCallback):
     """Weights that are zero when `fit` begins stay exactly zero: to fine-tune a pruned model.
 
-    Kernels of dense layers and convolutions are kept, the output layer's too, and with units
-    that are pruned whole their biases and normalizations.
+    This holds for kernels of dense layers and convolutions, including the output layer's, and for
+    biases and normalizations of units that are pruned as a whole.
 
     Args:
-        on_restore: what to do if weights are not zero when the training ends, because another
-            callback has restored them from elsewhere: `warn`, or `reapply` the masks.
+        on_restore: what to do if pruned weights are not zero at the end, because another callback
+            has restored other weights: `warn`, or `reapply` the masks.
 
     Raises:
-        UsageError: (a ValueError) if it is something else, or the model is not compiled.
+        UsageError: (a ValueError) if `on_restore` is something else, or the model is not compiled.
     """
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Before the first step, holds what is zero."""
+        """Before the first step, masks the weights that are zero."""
         if self._constraints is None:
             self.attach(present_masks(self.model))
 
     def restored(self) -> str:
-        """That zeros were lost."""
+        """States that zeros were lost."""
         return "Weights that were zero when the training began are not zero any more:"
 
 
 def present_masks(model: keras.Model) -> list[tuple[keras.Variable, np.ndarray]]:
-    """What is not zero in a model's kernels and in the numbers of pruned units, as pairs of
-    a variable and its mask."""
+    """Masks of the nonzero entries of a model's kernels and of pruned units' other variables, as
+    pairs of a variable and its mask."""
     found = kernels.all_kernels(model)
     matrices = {kernel.name: kernel.matrix() for kernel in found}
     masks = {id(k.variable): (k.variable, k.array(matrices[k.name] != 0)) for k in found}
@@ -282,7 +282,7 @@ def present_masks(model: keras.Model) -> list[tuple[keras.Variable, np.ndarray]]
 
 
 def _add(masks, variable, places, matrix):
-    """Masks the numbers of units without any weight that are zero now."""
+    """Masks entries that are zero and belong to units without any nonzero weight."""
     value = value_of(variable)
     mask = masks.setdefault(id(variable), (variable, np.ones(value.shape, bool)))[1]
     dead = places[:, ~matrix.any(axis=0)]
@@ -294,6 +294,6 @@ def _percent(fraction):
 
 
 def _fetch(model):
-    """Brings the state of a training on JAX back into the model, if it is elsewhere."""
+    """Syncs the state of a training on JAX back into the model."""
     if hasattr(model, "jax_state_sync"):
         model.jax_state_sync()

@@ -1,5 +1,5 @@
-"""Checkpoints: the kept weights (`weights.read_weights` reads them), and the state from which a
-training goes on."""
+"""Checkpoints: the best weights (`weights.read_weights` reads them), and the state from which
+training resumes."""
 
 import zipfile
 import zlib
@@ -24,10 +24,10 @@ def save(model: "keras.Model", path: str | PathLike, optimizer_name: str | None 
     Args:
         model: a compiled model.
         path: the file to write.
-        optimizer_name: what the file calls the optimizer; None to leave that to Keras, which counts
-            all that a process has made.
+        optimizer_name: the optimizer's name in the file; by default that of Keras, which depends
+            on the number of optimizers in the process.
     """
-    # A clone's optimizer has no state yet: the file keeps the compile settings but stays small.
+    # A clone's optimizer has no state yet: the file has the compile settings but is small.
     with atomic_path(path) as temporary:
         try:
             clone(model, optimizer_name).save(temporary)
@@ -36,8 +36,8 @@ def save(model: "keras.Model", path: str | PathLike, optimizer_name: str | None 
 
 
 def optimizer_after(model: "keras.Model", number: int) -> str:
-    """What Keras would call the optimizer made so many after a model's own, without others
-    between: "adam" is followed by "adam_1"."""
+    """The name that Keras gives to the optimizer created `number` optimizers after a model's own:
+    "adam" is followed by "adam_1"."""
     first, _, own = model.optimizer.name.partition("_")
     return f"{first}_{int(own or 0) + number}"
 
@@ -57,7 +57,7 @@ def save_state(model: "keras.Model", epochs: Sequence[Epoch], path: str | PathLi
 
 
 def load_state(model: "keras.Model", path: str | PathLike) -> list[Epoch]:
-    """Puts `model` where `save_state` left it, and returns the epochs so far.
+    """Restores `model` to a state of `save_state`, and returns the epochs so far.
 
     Raises:
         RunError: if the file is damaged or belongs to another network; `model` may be changed.

@@ -1,7 +1,7 @@
-"""Training the part of a pruned network that has an influence, under its masks.
+"""Trains the live units of a pruned network under its masks.
 
-What is pruned stays zero. A network gets the cheaper to train the smaller it is, because dead units
-are not computed.
+Pruned weights stay zero. Dead units are not computed, so that training gets cheaper as the network
+gets smaller.
 """
 
 from collections.abc import Mapping
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from .keras_networks import KerasNetworks
 
 
-# Compiling takes as long as an epoch or two: what has been compiled serves smaller networks too
-# until less than this share of its multiply-adds is needed.
+# Compiling takes as long as an epoch or two: a compiled trainer is reused for smaller subnetworks
+# that need more than this share of its multiply-adds.
 WORTH_COMPILING = 0.6
 
 
 class CompactTrainer(MaskedTrainer):
-    """A `Subnetwork` under masks, compiled to be trained on one split.
+    """Trains a `Subnetwork` under masks on one split.
 
     Args:
         networks: the `KerasNetworks`.
         part: the `Subnetwork` of their model.
         method: whose masks they are.
-        split: what to train on.
+        split: the training examples.
         targets: as for `compile_steps`.
     """
 
@@ -56,13 +56,13 @@ class CompactTrainer(MaskedTrainer):
             place: tf.Variable(mask.astype(np.float32))
             for place, mask in self._small_masks(whole).items()
         }
-        self.moving = None
+        self.augmentation = None
         pixels = split.pixels
         if part.inputs is not None:
             pixels = np.ascontiguousarray(pixels[:, part.inputs])
         if self.config.shift:
             shape = image_shape(networks.shape)
-            self.moving = RandomShift(split.pixels, shape, self.config.shift, part.inputs)
+            self.augmentation = RandomShift(split.pixels, shape, self.config.shift, part.inputs)
             self.pixels = pixels = tf.Variable(pixels, trainable=False)
         self.run_steps = compile_steps(
             self.model,
@@ -73,20 +73,20 @@ class CompactTrainer(MaskedTrainer):
             networks.compiled,
         )
         weights = {id(variable) for variable in self.model.weights}
-        # Seeds of dropout and the like: every network begins with the same.
+        # Such as seeds of dropout, which are the same for every network.
         self.states = [
             (variable, variable.numpy())
             for variable in self.model.variables
             if id(variable) not in weights
         ]
 
-    def serves(self, part: "Subnetwork") -> bool:
-        """Whether it may train this part too: one within its own, and not a much smaller one."""
-        worth = multiply_adds(part.model) > WORTH_COMPILING * self.work
-        return worth and self.part.contains(part)
+    def can_train(self, part: "Subnetwork") -> bool:
+        """Whether to reuse it for this subnetwork: one within its own, and not much smaller."""
+        is_large = multiply_adds(part.model) > WORTH_COMPILING * self.work
+        return is_large and self.part.contains(part)
 
     def load(self, weights: Weights, masks: Mapping[str, np.ndarray]) -> None:
-        """Begins anew with these `Weights` and masks of the whole network, and a fresh Adam."""
+        """Starts from these `Weights` and masks of the whole network, with a new Adam state."""
         self.whole = weights
         self.part.smaller(weights).put_into(self.model)
         self.reset_optimizer()
@@ -95,7 +95,7 @@ class CompactTrainer(MaskedTrainer):
         self.prune(masks)
 
     def prune(self, masks: Mapping[str, np.ndarray]) -> None:
-        """Removes what these masks of the whole network do not keep."""
+        """Sets the weights that these masks of the whole network prune to zero."""
         self.masks = masks
         for place, mask in self._small_masks(masks).items():
             self.mask_variables[place].assign(mask.astype(np.float32))
@@ -103,7 +103,7 @@ class CompactTrainer(MaskedTrainer):
             variable.assign(variable * self.mask_variables[place])
 
     def _small_masks(self, masks):
-        """Masks of the small model's weights, by their places."""
+        """Masks of the small model's weights, by their indices."""
         large = self.networks.weight_masks(self.method, masks)
         return {
             place: np.ravel(large[number])[indices]
@@ -111,16 +111,16 @@ class CompactTrainer(MaskedTrainer):
             if number in large
         }
 
-    def grown(self) -> tuple[Weights, Mapping[str, np.ndarray]]:
+    def expanded(self) -> tuple[Weights, Mapping[str, np.ndarray]]:
         """The `Weights` and the masks of the whole network."""
         weights = self.part.larger(Weights.of(self.model), self.whole)
         return self.networks.masked(self.method, weights, self.masks), self.masks
 
     def check(self, epoch: int) -> None:
-        """Makes sure that weights are finite, and pruned ones exactly 0.0."""
+        """Makes sure that weights are finite, and pruned weights exactly 0.0."""
         for place, mask in self._small_masks(self.masks).items():
             variable = self.model.weights[place]
             value = variable.numpy()
             check_finite(float(value.sum(dtype=np.float64)), epoch)
             if value[~mask].any():
-                raise AssertionError(f"a pruned weight of {variable.path} has come back")
+                raise AssertionError(f"a pruned weight of {variable.path} is not zero")

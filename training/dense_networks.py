@@ -1,4 +1,4 @@
-"""`Networks` of dense layers: what is faster with arrays, or without importing TensorFlow."""
+"""`Networks` of dense layers: faster, on arrays, and partly without importing TensorFlow."""
 
 import math
 from collections.abc import Mapping
@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 class DenseNetworks(KerasNetworks):
     """All networks of one experiment with a dense architecture; see `Networks`.
 
-    Read and masked as arrays, so that pictures are drawn without TensorFlow; ranked in closed form;
-    tested by one compiled function, whose bytes the tables of the reference experiment depend on.
+    Weights are read and masked as arrays, so that figures are drawn without TensorFlow, ranked in
+    closed form, and evaluated by one compiled function, which fixes the bytes of the reference
+    experiment's tables.
 
     Args:
         config: the settings of training, pruning and recovery.
-        dataset: the `Dataset`; examples of any shape are taken as rows.
+        dataset: the `Dataset`; examples of any shape are flattened.
     """
 
     compiled = True
@@ -47,7 +48,7 @@ class DenseNetworks(KerasNetworks):
 
         return build_for(self.config, self.dataset)
 
-    # Read without TensorFlow.
+    # Reading, without TensorFlow.
 
     def read(self, path: str | PathLike) -> Weights:
         return read_weights(path)
@@ -66,10 +67,10 @@ class DenseNetworks(KerasNetworks):
     def labels(self, _method: "Method") -> dict[str, str]:
         return {}
 
-    def remarks(self) -> list[str]:
+    def notes(self) -> list[str]:
         return []
 
-    # Ranked in closed form.
+    # Ranking, in closed form.
 
     def rank(
         self,
@@ -88,7 +89,7 @@ class DenseNetworks(KerasNetworks):
     ) -> dict[str, np.ndarray]:
         return make_masks(method, rankings, k)
 
-    # Evaluated by one compiled function, whatever the sizes.
+    # Evaluation, by one compiled function for all sizes.
 
     def evaluate(self, weights: Weights, split: "Split") -> "Metrics":
         from .evaluation import Evaluator

@@ -1,8 +1,7 @@
-"""How good is a network: cross-entropy, penalty and accuracy, the weights given as inputs.
+"""Evaluates dense networks whose weights are inputs: cross-entropy, penalty and accuracy.
 
-Keras compiles a model anew for every clone that is evaluated. Here one compiled function takes the
-weights as arguments, whatever their shapes, so that it serves every clone. It returns what Keras'
-`evaluate` returns.
+Keras compiles every clone that it evaluates. Here one compiled function takes weights of any shape
+as arguments, and is used for all networks. Its results equal those of Keras' `evaluate`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,13 +24,13 @@ ROWS_AT_ONCE = 2500
 
 @dataclass(frozen=True)
 class Metrics:
-    """What Keras' `evaluate` gives: cross-entropy plus penalty, and accuracy in [0, 1]; and the
-    cross-entropy alone, and the class that is answered to each example, of shape (n,)."""
+    """Loss (cross-entropy plus penalty) and accuracy, in [0, 1], as of Keras' `evaluate`; the
+    cross-entropy alone; and the predicted class of each example, of shape (n,)."""
 
     loss: float
     accuracy: float
     cross_entropy: float
-    answers: np.ndarray = field(repr=False, compare=False)
+    predictions: np.ndarray = field(repr=False, compare=False)
 
 
 class Evaluator:
@@ -56,12 +55,12 @@ class Evaluator:
         Raises:
             RunError: if the loss is not finite.
         """
-        alive = [
+        live = [
             (tf.constant(kernel), None if bias is None else tf.constant(bias))
             for kernel, bias in without_dead_units(weights.layers)
         ]
-        tested = [_tested(images, labels, alive) for images, labels in self.batches]
-        *sums, answers = zip(*tested, strict=True)
+        tested = [_tested(images, labels, live) for images, labels in self.batches]
+        *sums, found = zip(*tested, strict=True)
         totals: Any = np.sum(sums, axis=1, dtype=np.float64)
         cross_entropy, correct = totals / self.size
         loss = cross_entropy + penalty(weights.hidden.values(), self.l1_reg, self.l2_reg)
@@ -69,7 +68,7 @@ class Evaluator:
             raise RunError(
                 f"The loss of this network is {loss}; train with a lower `learning_rate`."
             )
-        return Metrics(float(loss), float(correct), float(cross_entropy), np.concatenate(answers))
+        return Metrics(float(loss), float(correct), float(cross_entropy), np.concatenate(found))
 
 
 def penalty(kernels: Iterable[Any], l1_reg: float, l2_reg: float) -> Any:
@@ -90,7 +89,7 @@ def without_dead_units(
     """The same network without the hidden units that have neither incoming weights nor a bias.
 
     Their activation is ReLU(0) = 0, so that neither they nor their outgoing weights change the
-    output. A unit-pruned network thus becomes as small and fast as it is meant to be.
+    output. A unit-pruned network thus becomes smaller and faster.
 
     Args:
         layers: pairs of a kernel, of shape (inputs, units), and a bias, of shape (units,) or None,
@@ -99,16 +98,16 @@ def without_dead_units(
     smaller, kept = [], slice(None)
     for kernel, bias in layers[:-1]:
         kernel = kernel[kept]
-        alive: Any = kernel.any(axis=0) if bias is None else kernel.any(axis=0) | (bias != 0)
-        alive[0] |= not alive.any()  # TensorFlow aborts at an empty product with a bias
-        kept = slice(None) if alive.all() else np.flatnonzero(alive)  # no copy if nothing is dead
+        live: Any = kernel.any(axis=0) if bias is None else kernel.any(axis=0) | (bias != 0)
+        live[0] |= not live.any()  # TensorFlow aborts at an empty product with a bias
+        kept = slice(None) if live.all() else np.flatnonzero(live)  # no copy if nothing is dead
         smaller.append((kernel[:, kept], None if bias is None else bias[kept]))
     kernel, bias = layers[-1]
     return [*smaller, (kernel[kept], bias)]
 
 
 def probabilities(weights: "Weights", split: "Split") -> np.ndarray:
-    """What a network answers: float32 of shape (n, classes)."""
+    """The predicted probabilities, float32 of shape (n, classes)."""
     starts = range(0, len(split), ROWS_AT_ONCE)
     parts = (split[start : start + ROWS_AT_ONCE].images for start in starts)
     return np.concatenate([tf.nn.softmax(_logits(part, weights.layers)) for part in parts])
@@ -126,10 +125,10 @@ def _logits(images, layers):
 
 @tf.function(reduce_retracing=True)
 def _tested(images, labels, layers):
-    """Summed cross-entropy, number of correct answers, and the answers of one batch."""
+    """Summed cross-entropy, number of correct predictions, and the predictions of one batch."""
     logits = _logits(images, layers)
     cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-    # On the probabilities, as Keras does: where rounding makes them equal, the first class counts.
-    answers = tf.argmax(tf.nn.softmax(logits), axis=1, output_type=tf.int32)
-    correct = tf.cast(tf.equal(answers, labels), tf.float32)
-    return tf.reduce_sum(cross_entropy), tf.reduce_sum(correct), answers
+    # Of the probabilities, as in Keras: if rounding makes them equal, the first class is chosen.
+    predictions = tf.argmax(tf.nn.softmax(logits), axis=1, output_type=tf.int32)
+    correct = tf.cast(tf.equal(predictions, labels), tf.float32)
+    return tf.reduce_sum(cross_entropy), tf.reduce_sum(correct), predictions

@@ -1,7 +1,7 @@
 """`Networks` of any Keras model.
 
-`DenseNetworks` are derived from these, and draw pictures without TensorFlow: what needs it is
-imported where it is used.
+`DenseNetworks`, a subclass, draws figures without TensorFlow: modules that need it are imported
+where they are used.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,13 +38,13 @@ class KerasNetworks(Networks):
 
     Args:
         config: the settings of training, pruning and recovery.
-        dataset: the `Dataset`; examples are given the shape that the model takes.
+        dataset: the `Dataset`; examples are reshaped to what the model takes.
 
     Raises:
-        UsageError: if the model cannot be had, does not fit the data, or has nothing to prune.
+        UsageError: if the model cannot be built, does not fit the data, or has nothing to prune.
     """
 
-    # XLA knows fewer operations than models may have, and is no faster at convolutions.
+    # XLA does not support all operations of models, and is no faster at convolutions.
     compiled = False
 
     def __init__(self, config: "ExperimentConfig", dataset: "Dataset") -> None:
@@ -53,28 +53,28 @@ class KerasNetworks(Networks):
         self.config, self.dataset = config, dataset
         taken: Any = example_shape(self.model, dataset.shape)
         self.dataset = dataset.shaped(taken)
-        # Who takes images as rows has to be told what they look like, to move them.
+        # The images' own shape, which augmentation needs if the model takes flat ones.
         self.shape = max(dataset.shape, self.dataset.shape, key=len)
         self.reference = tuple(method for method in REFERENCE if self._can_be_pruned(method))
         for text in config.methods:
             method = parse(text)
             if method not in REFERENCE:
-                self.pruner(method)  # complains before the work
+                self.pruner(method)  # fails before training
 
     def _can_be_pruned(self, method):
-        """Whether the model can be by a reference method; by weight it must be."""
+        """Whether a reference method can prune the model; by weight it must."""
         try:
             self.pruner(method)
         except UsageError as error:
             if not method.by_unit:
                 raise
-            self._without_units = str(error)
+            self._unit_error = str(error)
             return False
         return True
 
     @cached_property
     def model(self) -> "keras.Model":
-        """Only a place to put weights into: no network is kept here."""
+        """A model that weights are assigned to when they are used; it represents no network."""
         from ..models.model import build_for
 
         model = build_for(self.config, self.dataset)
@@ -84,7 +84,7 @@ class KerasNetworks(Networks):
     def new_model(self) -> "keras.Model":
         from ..models import model as models
 
-        models.keras.utils.set_random_seed(self.config.seed)  # of dropout and the like
+        models.keras.utils.set_random_seed(self.config.seed)  # such as of dropout
         model = models.clone(self.model)
         self.initial.put_into(model)
         return model
@@ -97,13 +97,13 @@ class KerasNetworks(Networks):
             self.model.load_weights(path)
         except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
             raise RunError(
-                f"{path} is not a checkpoint of this program; restore it, or train anew with "
+                f"{path} is not a checkpoint of this program; restore it, or train again with "
                 "`force_train`."
             ) from error
         weights = Weights.of(self.model)
         if not weights.are_finite():
             raise RunError(
-                f"{path} holds weights that are not finite; restore it, or train anew with "
+                f"{path} has weights that are not finite; restore it, or train again with "
                 "`force_train`."
             )
         return weights
@@ -132,13 +132,13 @@ class KerasNetworks(Networks):
         )
 
     def penalty_of(self, model: "keras.Model") -> Callable[[], Any] | None:
-        """A function that returns the penalty of the hidden kernels, as a tensor; None if there is
-        none, or the model adds it itself."""
+        """A function that returns the penalty on the hidden kernels, as a tensor; None if there is
+        none, or the model's own regularizers add it."""
         from ..models.backend import tf
         from ..pruning.prunables import hidden_kernels
 
         l1_reg, l2_reg = self.config.l1_reg, self.config.l2_reg
-        # Architectures of dense layers have them as regularizers.
+        # Architectures of dense layers have regularizers.
         if not (l1_reg or l2_reg) or is_dense(self.config.model):
             return None
         variables = [kernel.variable for kernel in hidden_kernels(model)]
@@ -151,7 +151,7 @@ class KerasNetworks(Networks):
         return penalty
 
     def pruner(self, method: "Method") -> "Pruner":
-        """The `Pruner` of a method, of the model that weights are put into."""
+        """The `Pruner` of `model` by a method."""
         if method not in self._pruners:
             from ..pruning.prune import Pruner
 
@@ -185,44 +185,44 @@ class KerasNetworks(Networks):
     def masks_at(
         self, method: "Method", rankings: "Mapping[str, Ranking]", k: float
     ) -> dict[str, np.ndarray]:
-        """The masks of a method's prunables at sparsity `k`, by name."""
+        """The masks of a method's dependency groups at sparsity `k`, by name."""
         return self.pruner(method).masks_at(rankings, k)
 
     def masked(
         self, method: "Method", weights: Weights, masks: Mapping[str, np.ndarray]
     ) -> Weights:
-        """The weights with what masks of a method's prunables do not keep set to 0."""
+        """The weights after masks of a method's dependency groups have been applied."""
         weights.put_into(self.model)
         self.pruner(method).remove(masks)
         return Weights.of(self.model)
 
     def present(self, method: "Method", weights: Weights) -> dict[str, np.ndarray]:
-        """The masks of a method's prunables that keep what is not 0, by name."""
+        """The masks of a method's dependency groups that keep nonzero weights, by name."""
         weights.put_into(self.model)
         return self.pruner(method).present()
 
     def whole_masks(self, method: "Method") -> dict[str, np.ndarray]:
-        """The masks of a method's prunables that keep everything, by name."""
+        """The masks of a method's dependency groups that keep everything, by name."""
         layers = self.pruner(method).prunables.layers
         return {name: np.ones(layer.shape, bool) for name, layer in layers.items()}
 
     def weight_masks(
         self, method: "Method", masks: Mapping[str, np.ndarray]
     ) -> dict[int, np.ndarray]:
-        """Masks of a method's prunables as masks of the model's weights, by their numbers."""
+        """Masks of a method's dependency groups as masks of the model's weights, by index."""
         numbers = {id(variable): number for number, variable in enumerate(self.model.weights)}
         pairs = self.pruner(method).prunables.masks(masks)
         return {numbers[id(variable)]: mask for variable, mask in pairs}
 
     def subnetwork(self, weights: Weights) -> "Subnetwork":
-        """The `Subnetwork` of the weights with an influence, compiled."""
+        """The `Subnetwork` of the live units, compiled."""
         from ..graph.subnetwork import Subnetwork
         from ..models import model as models
 
         weights.put_into(self.model)
-        models.keras.utils.set_random_seed(self.config.seed)  # of dropout and the like
+        models.keras.utils.set_random_seed(self.config.seed)  # such as of dropout
         part = Subnetwork.of_live_units(self.model)
-        logits = models.answers_logits(self.model)
+        logits = models.outputs_logits(self.model)
         models.compile_model(part.model, self.config.learning_rate, logits)
         return part
 
@@ -238,12 +238,12 @@ class KerasNetworks(Networks):
         return self.evaluate(weights, self.dataset.valid) if self.dataset.valid else None
 
     def evaluate(self, weights: Weights, split: "Split") -> "Metrics":
-        """How good a network is on a split."""
+        """The `Metrics` of a network on a split."""
         weights.put_into(self.model)
         return self._evaluator(split)
 
     def probabilities(self, weights: Weights, split: "Split") -> np.ndarray:
-        """What a network answers to a split, of shape (n, classes)."""
+        """A network's predicted probabilities for a split, of shape (n, classes)."""
         weights.put_into(self.model)
         return self._evaluator.probabilities(split)
 
@@ -270,41 +270,41 @@ class KerasNetworks(Networks):
     ) -> dict[str, np.ndarray]:
         if not method.by_unit:
             return self.hidden_matrices(dense)
-        # Units of zeros only rank below all others.
+        # Units without nonzero weights have negative scores.
         return {name: np.maximum(ranking.scores, 0) for name, ranking in rankings.items()}
 
     def labels(self, method: "Method") -> dict[str, str]:
-        """Groups are called by all of their layers."""
+        """The labels of the dependency groups."""
         layers = self.pruner(method).prunables.layers
         return {name: layer.label for name, layer in layers.items()}
 
-    def remarks(self) -> list[str]:
+    def notes(self) -> list[str]:
         from ..models import model as models
 
         found = []
         outputs, classes = models.num_outputs(self.model), self.dataset.num_classes
         if outputs is not None and outputs > classes:
             found.append(
-                f"Note: the model tells {outputs} classes apart, but the data has only {classes}; "
-                f"answers above class {classes - 1} are never right."
+                f"Note: the model has {outputs} outputs, but the data has only {classes} classes; "
+                f"predictions above class {classes - 1} are always wrong."
             )
-        if models.answers_logits(self.model):
-            found.append("The model's answers are taken for logits: they are no probabilities.")
+        if models.outputs_logits(self.model):
+            found.append("The model's outputs are not probabilities: they are used as logits.")
         if self._scales_itself(models.keras.layers):
             found.append(
-                "Note: the model scales its inputs itself, and the examples are bytes, which it is "
-                "given as 0 to 1. If it expects 0 to 255, save them as float32."
+                "Note: the model scales its inputs itself, but the examples are bytes, which are "
+                "scaled to [0, 1] before. If it expects 0 to 255, save them as float32."
             )
         if len(self.reference) < len(REFERENCE):
-            found.append(f"Not pruned by unit: {self._without_units}")
+            found.append(f"Not pruned by unit: {self._unit_error}")
         for method in self.reference:
-            alone = self.pruner(method).prunables.left_alone
-            if alone:
-                found.append(f"Not pruned by {method.name}: {', '.join(alone)}.")
+            unpruned = self.pruner(method).prunables.left_alone
+            if unpruned:
+                found.append(f"Not pruned by {method.name}: {', '.join(unpruned)}.")
         return found
 
     def _scales_itself(self, layers):
-        """Whether bytes are scaled by the model, besides what is done to all bytes here."""
+        """Whether the model scales bytes, which are already scaled to [0, 1]."""
         scaling = (layers.Rescaling, layers.Normalization, layers.Embedding)
         return self.dataset.train.pixels.dtype == np.uint8 and any(
             isinstance(layer, scaling) for layer in self.model._flatten_layers(include_self=False)

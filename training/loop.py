@@ -1,4 +1,4 @@
-"""Training a network from scratch: shuffled epochs, the best weights kept."""
+"""Trains a network from scratch in shuffled epochs."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..models.backend import keras, tf
-from ..models.model import answers_logits
+from ..models.model import outputs_logits
 from ..utils import RunError
 
 if TYPE_CHECKING:
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from .evaluation import Metrics
 
 
-# How often the progress bar moves, and how long an interrupt waits at most.
+# The progress bar moves, and an interrupt is handled, after so many steps.
 STEPS_AT_ONCE = 40
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch ended with; the validation values are None where nothing is held out.
+    """The results of one epoch; the validation values are None without validation data.
 
     `epoch` counts from 1. `loss` and `accuracy` are means over the epoch's steps, as in Keras.
     """
@@ -55,18 +55,18 @@ def train(
     """Trains `model` in place.
 
     Args:
-        model: a compiled model as made by `build`.
+        model: a compiled model, as of `build`.
         dataset: with the split `train`.
         config: with `epochs`, `batch_size` and `seed`.
         validate: returns the `Metrics` of the model on validation data; None without.
         on_steps: called with the number of steps just done, as an epoch goes on.
         on_epoch: called with the `Epoch` at its end.
-        first_epoch: where to begin, for a model that has been trained up to there.
-        last_epoch: where to end, if not after `config.epochs`.
+        first_epoch: the first one to train, after 1 if the model has been trained up to it.
+        last_epoch: the last one to train; by default `config.epochs`.
         penalty, compiled: as for `compile_steps`.
 
     Raises:
-        RunError: if the loss is not finite any more.
+        RunError: if the loss is not finite.
     """
     run_steps = compile_steps(model, dataset.train, penalty=penalty, compiled=compiled)
     last_epoch = config.epochs if last_epoch is None else last_epoch
@@ -86,12 +86,12 @@ def train(
 
 
 def epoch_order(seed: int, epoch: int, size: int) -> np.ndarray:
-    """The order in which an epoch visits the examples: a permutation that (seed, epoch) fixes."""
+    """The order of the examples in an epoch: a permutation that depends on (seed, epoch) only."""
     return np.random.default_rng((seed, epoch)).permutation(size).astype(np.int32)
 
 
 def _run_epoch(run_steps, order, batch_size, number, on_steps):
-    """Mean loss and accuracy of one pass over the examples in this order."""
+    """The mean loss and accuracy of one pass over the examples in this order."""
     totals = np.zeros(2)
     for batches in in_batches(order, batch_size):
         totals += np.array(run_steps(batches), np.float64)
@@ -123,25 +123,24 @@ def compile_steps(
     """One function that trains on groups of batches, given as indices of shape (steps, batch).
 
     Args:
-        model: a compiled model as made by `build`.
-        split: the examples; its pixels may be a variable, whose value may change between calls.
-        masks: pairs of a trainable variable and a variable of ones and zeros that it is multiplied
-            with after every step.
-        targets: probabilities of the classes to learn instead of the labels, of shape
-            (n, classes).
-        penalty: a function without arguments that returns a tensor, which is added to the loss.
+        model: a compiled model, as of `build`.
+        split: the examples; pixels may be a variable whose value changes between calls.
+        masks: pairs of a trainable variable and the variable of ones and zeros by which it is
+            multiplied after every step.
+        targets: class probabilities to learn instead of the labels, of shape (n, classes).
+        penalty: returns a tensor that is added to the loss.
         compiled: whether XLA compiles a step as a whole.
-        quantizers: objects with a trainable `variable`, a variable `latent` that is trained in its
-            place, and a method `project` that is called after every step.
+        quantizers: objects with a trainable `variable`, a variable `latent` that is trained instead
+            of it, and a method `project` that is called after every step.
 
     Returns:
-        A function of the indices that returns the sums of loss and correct answers.
+        A function of the indices that returns the sums of loss and correct predictions.
 
     The examples are put on the device once, as bytes; each step is compiled by XLA as a whole
     (gathering, both passes, Adam), and TensorFlow runs a group of steps without returning to
     Python: an epoch takes about 0.7 times that of Keras' `fit`.
     """
-    # A table, because XLA would multiply by 1/255, which rounds otherwise than `Split.images`.
+    # A table, because XLA would multiply by 1/255, which rounds differently than `Split.images`.
     levels = tf.constant(np.arange(256, dtype=np.uint8) / np.float32(255))
     are_bytes = split.pixels.dtype in (np.uint8, tf.uint8)
     changing = isinstance(split.pixels, tf.Variable)
@@ -170,8 +169,8 @@ def compile_steps(
             variable.assign(variable * mask)
         for quantizer in quantizers:
             quantizer.project()
-        answers = tf.argmax(probabilities, axis=1, output_type=tf.int32)
-        return loss, tf.reduce_sum(tf.cast(tf.equal(answers, labels), tf.float32))
+        predictions = tf.argmax(probabilities, axis=1, output_type=tf.int32)
+        return loss, tf.reduce_sum(tf.cast(tf.equal(predictions, labels), tf.float32))
 
     @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
     def run_steps(batches):
@@ -187,11 +186,11 @@ def compile_steps(
 
 
 def _loss(model, images, targets, probabilities):
-    """Cross-entropy with labels, or with probabilities, and the penalty."""
+    """The cross-entropy with labels or probabilities, plus the model's own losses."""
     if targets.dtype.is_integer:
         return model.compute_loss(images, targets, probabilities)
     cross_entropy = keras.losses.categorical_crossentropy(
-        targets, probabilities, from_logits=answers_logits(model)
+        targets, probabilities, from_logits=outputs_logits(model)
     )
     return tf.reduce_mean(cross_entropy) + sum(model.losses)
 

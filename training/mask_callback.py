@@ -1,4 +1,4 @@
-"""What callbacks have in common that keep pruned weights at zero while a model trains."""
+"""The base class of callbacks that keep pruned weights at zero while a model trains."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -16,14 +16,14 @@ ON_RESTORE = ("warn", "reapply")
 
 
 class MaskCallback(keras.callbacks.Callback):
-    """Attaches masks to a model while it trains, and compares its weights with them at the end.
+    """Attaches masks to a model while it trains, and checks its weights against them at the end.
 
     Args:
-        on_restore: what to do if pruned weights are not zero after the training, because another
+        on_restore: what to do if pruned weights are not zero after training, because another
             callback has restored weights of an earlier epoch: `warn`, or `reapply` the masks.
 
     Raises:
-        UsageError: if it is something else.
+        UsageError: if `on_restore` is something else.
     """
 
     def __init__(self, on_restore: str = "warn") -> None:
@@ -34,7 +34,7 @@ class MaskCallback(keras.callbacks.Callback):
         self._constraints: MaskConstraints | None = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Waits for the first step: other callbacks may restore weights first.
+        """Resets the state; masks are attached later, as other callbacks may restore weights.
 
         Raises:
             UsageError: if the model is not compiled with an optimizer.
@@ -48,19 +48,19 @@ class MaskCallback(keras.callbacks.Callback):
         self._constraints, self._has_warned = None, False
 
     def attach(self, masks: "Iterable[tuple[keras.Variable, np.ndarray]]") -> None:
-        """Holds masks, as pairs of a variable and an array, until the training ends."""
-        # All callbacks of one `fit` are given the same object as their `params`.
+        """Applies masks, as pairs of a variable and an array, until the training ends."""
+        # All callbacks of one `fit` get the same object as `params`.
         self._constraints = MaskConstraints(self.model, masks, self.params)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Leaves an ordinary model behind."""
+        """Detaches the masks and checks the weights."""
         if self._constraints is not None:
             self._constraints.detach()
-            self._compare()
-            _after_all_callbacks(self, self._compare)
+            self._check()
+            _after_all_callbacks(self, self._check)
 
-    def _compare(self):
-        """Compares the weights with the masks."""
+    def _check(self):
+        """Warns, or applies the masks again, if pruned weights are not zero."""
         if self._constraints.are_met():
             return
         if self.on_restore == "reapply":
@@ -68,31 +68,31 @@ class MaskCallback(keras.callbacks.Callback):
         elif not self._has_warned:
             self._has_warned = True
             warn_user(
-                f"{self.restored()} another callback has restored others, as EarlyStopping does "
-                f"with restore_best_weights.{self.advice()} With "
-                f"{type(self).__name__}(on_restore='reapply') they are pruned again."
+                f"{self.restored()} another callback has restored weights, as EarlyStopping does "
+                f"with restore_best_weights.{self.advice()} Use "
+                f"{type(self).__name__}(on_restore='reapply') to prune them again."
             )
 
     def restored(self) -> str:
-        """A sentence about the weights that are not zero, up to the reason."""
+        """The beginning of the warning, about weights that are not zero, up to the reason."""
         raise NotImplementedError
 
     def advice(self) -> str:
-        """A sentence about what would have helped, with a space before it; it may be empty."""
+        """A sentence on how to avoid it, after a space; may be empty."""
         return ""
 
 
 def _after_all_callbacks(callback, call):
-    """Calls something once the callbacks behind this one have ended the training too: Keras puts
-    its `History` behind those of the user."""
+    """Calls a function after all callbacks have ended the training: Keras' `History` follows those
+    of the user."""
     history, params = getattr(callback.model, "history", None), callback.params
     if getattr(history, "params", None) is not params:
-        return  # of an earlier `fit`: this is a loop of the user's
-    ending = history.on_train_end
+        return  # of an earlier `fit`: this is the user's own training loop
+    original = history.on_train_end
 
     def on_train_end(logs=None):
         vars(history).pop("on_train_end", None)
-        ending(logs)
+        original(logs)
         if history.params is params:
             call()
 

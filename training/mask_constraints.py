@@ -1,8 +1,8 @@
-"""Masks that hold while a Keras model is trained by its own `fit`, after every optimizer step.
+"""Masks that are applied after every optimizer step while a Keras model is trained by `fit`.
 
-Keras applies a variable's constraint within the compiled step, on every backend, so that masks are
-constraints of the variables that they prune. They are variables of their own, which nothing tracks:
-neither the model nor its optimizer changes, and checkpoints and exports know nothing of them.
+Keras applies constraints of variables within the compiled step, on every backend; so masks are
+constraints of the variables that they prune. Their values are untracked variables: the model, its
+optimizer, checkpoints and exports do not change.
 """
 
 import functools
@@ -21,15 +21,14 @@ if TYPE_CHECKING:
 class MaskConstraints:
     """Masks of some variables of a model in training, until `detach`.
 
-    A model may have several at once; what one of them prunes is zero. A `fit` that begins while
-    some are attached, because an earlier one was interrupted, detaches them.
+    A model may have several at once; a weight is zero if one of them prunes it. If masks are still
+    attached when `fit` begins, because an earlier one was interrupted, it detaches them.
 
     Args:
         model: a compiled Keras model.
-        masks: pairs of a Keras variable and an array of booleans, False for what is held at exactly
-            0.0. Variables that are not trained need not be held.
-        training: what is the same object for all that belong to one training; masks of another one
-            are detached.
+        masks: pairs of a Keras variable and an array of booleans, False for entries that are kept
+            at exactly 0.0. Variables that are not trained are masked in `set` only.
+        training: identifies a training: masks attached with another object are detached.
     """
 
     def __init__(
@@ -46,43 +45,42 @@ class MaskConstraints:
         self._variables = {}
         for variable, mask in masks:
             if variable.trainable:
-                held, average = Mask(mask), _average(model, variable)
-                self._variables[id(variable)] = (held, average)
-                variable.constraint = _Masked(self, variable.constraint, held, average)
+                own, average = Mask(mask), _average(model, variable)
+                self._variables[id(variable)] = (own, average)
+                variable.constraint = _Masked(self, variable.constraint, own, average)
         _compile(model)
         self.set(masks)
 
     def set(self, masks: "Iterable[tuple[keras.Variable, np.ndarray]]") -> None:
-        """Holds other masks from now on, and sets to zero what they do not keep, of variables that
-        are not trained too."""
+        """Replaces the masks, and applies them, also to variables that are not trained."""
         self._masks = list(masks)
         for variable, mask in self._masks:
-            held, average = self._variables.get(id(variable), (None, None))
-            if held is not None:
-                held.variable.assign(mask)
+            own, average = self._variables.get(id(variable), (None, None))
+            if own is not None:
+                own.variable.assign(mask)
             for value in (variable, average):
                 if value is not None:
                     zero(value, mask)
 
     def reapply(self) -> None:
-        """Sets to zero again what the masks do not keep."""
+        """Sets pruned weights to zero again."""
         self.set(self._masks)
 
     def are_met(self) -> bool:
-        """Whether all that the masks do not keep is zero now."""
+        """Whether all pruned weights are zero now."""
         return not any(value_of(variable)[~mask].any() for variable, mask in self._masks)
 
     def detach(self) -> None:
-        """Holds the masks no longer; the user's constraints are as they were."""
+        """Removes the masks; the user's constraints are restored."""
         for variable, _ in self._masks:
             variable.constraint = _without(variable.constraint, self)
         _compile(self.model)
 
 
 class _Masked(keras.constraints.Constraint):
-    """A constraint that applies another one first, which may be None, and then a mask.
+    """A constraint that applies another one first, if any, and then a mask.
 
-    It belongs to a variable; the config of its layer names only the layer's own.
+    It is set on the variable; the layer's config has only the layer's own constraint.
     """
 
     def __init__(self, owner, own, mask, average):
@@ -123,16 +121,16 @@ def _attached(model):
 
 
 def _compile(model):
-    """Compiles the training step with the masks of now, and frees the weights at the next `fit`."""
+    """Compiles the training step with the current masks, and has the next `fit` detach them."""
     masks = [link.mask for variable in model.variables for link in _chain(variable)]
     restore(model, "fit")
     compile_step(model, masks)
     if masks:
-        replace(model, "fit", _freeing(model))
+        replace(model, "fit", _detaching(model))
 
 
-def _freeing(model):
-    """A `fit` that detaches the masks of a training that was interrupted."""
+def _detaching(model):
+    """A `fit` that first detaches the masks of an interrupted training."""
 
     @functools.wraps(model.fit)
     def fit(*args, **kwargs):
@@ -144,8 +142,8 @@ def _freeing(model):
 
 
 def _average(model, variable):
-    """The moving average of a variable that an optimizer keeps, which may take its place later;
-    None if there is none."""
+    """The optimizer's moving average of a variable, which may replace it later; None if there is
+    none."""
     averaging = [part for part in _parts(model.optimizer) if getattr(part, "use_ema", False)]
     if averaging and not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
@@ -156,7 +154,7 @@ def _average(model, variable):
 
 
 def _parts(optimizer):
-    """The optimizers that hold the variables: Keras wraps one in another for mixed precision, and
+    """The optimizers that update variables: mixed precision wraps one in another, and
     `MultiOptimizer` has several."""
     if hasattr(optimizer, "inner_optimizer"):
         return _parts(optimizer.inner_optimizer)

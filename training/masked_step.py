@@ -1,8 +1,8 @@
 """The training step of a Keras model whose variables have masks.
 
-On TensorFlow and PyTorch a constraint reads a variable, such as a mask, as it is now. On JAX what a
-function captures is frozen into the step when that is compiled. There the masks go into the step
-beside each batch of data, as arguments.
+On TensorFlow and PyTorch a constraint reads the current value of a variable, such as a mask. On JAX
+captured values become constants when the step is compiled, so masks are arguments of the step,
+passed with each batch of data.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Mask:
-    """Booleans that a compiled step can read while they change.
+    """A mask that may change between calls of a compiled step.
 
     Attributes:
-        variable: the Keras variable that holds them.
-        traced: what stands for them while JAX compiles a step.
+        variable: the Keras variable with its value.
+        traced: its tracer while JAX compiles a step, else None.
     """
 
     def __init__(self, mask: "np.ndarray") -> None:
@@ -31,24 +31,24 @@ class Mask:
 
     @property
     def value(self) -> Any:
-        """The booleans, as a tensor of the backend."""
+        """The current booleans, as a tensor of the backend."""
         return self.variable.value if self.traced is None else self.traced
 
 
 class _Batch(NamedTuple):
-    """What a step on JAX works on: the values of the masks, and the data."""
+    """The arguments of a step on JAX: the values of the masks, and the data."""
 
     masks: list
     data: Any
 
 
 def compile_step(model: keras.Model, masks: Sequence[Mask]) -> None:
-    """Has a model compile its training step anew, so that it reads masks as they are at each step.
+    """Makes a model compile a training step that reads the current masks at each step.
 
     Args:
         model: a compiled Keras model.
-        masks: all `Mask`s that constraints of its variables read; with none of them the step is the
-            model's own again.
+        masks: all `Mask`s that constraints of its variables read; without any the model's own step
+            is restored.
 
     Raises:
         UsageError: if Keras' JAX backend runs with Flax's NNX.
@@ -72,10 +72,10 @@ def _compile_on_jax(model, masks):
 
 
 def _step_with(step, masks):
-    """A `train_step` that works on a `_Batch`."""
+    """A `train_step` that takes a `_Batch`."""
 
     def train_step(state, batch):
-        if not isinstance(batch, _Batch):  # of a step that somebody else has compiled meanwhile
+        if not isinstance(batch, _Batch):  # from a step that was compiled by other code
             return step(state, batch)
         try:
             for mask, value in zip(masks, batch.masks, strict=True):
@@ -89,7 +89,7 @@ def _step_with(step, masks):
 
 
 def _function_with(function, masks):
-    """A `train_function` that adds the masks as they are now to each batch of data."""
+    """A `train_function` that adds the current masks to each batch of data."""
 
     def train_function(state, batches):
         values = [mask.variable.value for mask in masks]
@@ -99,13 +99,13 @@ def _function_with(function, masks):
 
 
 def replace(model: keras.Model, name: str, function: Any) -> None:
-    """Puts a function in the place of a model's method, until `restore`."""
+    """Replaces a model's method by a function, until `restore`."""
     function.replaced = vars(model).get(name)
     setattr(model, name, function)
 
 
 def restore(model: keras.Model, name: str) -> None:
-    """Puts back what `replace` has replaced, if anything."""
+    """Restores a method after `replace`, if necessary."""
     function = vars(model).get(name)
     if not hasattr(function, "replaced"):
         return

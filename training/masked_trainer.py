@@ -1,4 +1,4 @@
-"""Training a network that exists, as it is pruned or its weights move to levels."""
+"""Trains a network while it is pruned or quantized."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class MaskedTrainer:
-    """A Keras model that is trained while something is done to its weights now and then.
+    """Trains a Keras model whose weights a callback prunes or quantizes at intervals.
 
     Attributes:
         model: the compiled model.
         config: with `batch_size`.
         size: the number of examples.
-        run_steps: as `compile_steps` returns it.
+        run_steps: of `compile_steps`.
         pixels: the variable that holds the examples' pixels.
-        moving: a `RandomShift`, or None to leave images where they are.
+        augmentation: a `RandomShift`, or None.
     """
 
     model: Any
@@ -30,7 +30,7 @@ class MaskedTrainer:
     size: int
     run_steps: Callable[[Any], Any]
     pixels: Any
-    moving: "RandomShift | None"
+    augmentation: "RandomShift | None"
 
     def train(
         self,
@@ -38,37 +38,37 @@ class MaskedTrainer:
         learning_rate: Callable[[float], float],
         generators: Iterator[np.random.Generator],
         on_steps: Callable[[int], object],
-        at_stops: Callable[[float], object] | None = None,
-        times: int = 0,
+        on_stop: Callable[[float], object] | None = None,
+        num_stops: int = 0,
     ) -> None:
         """Trains in place.
 
         Every epoch visits the examples in a new order; its last batch is filled up with the
-        epoch's first examples, because another size would be compiled anew.
+        epoch's first examples, because another size would be compiled separately.
 
         Args:
-            epochs: how many.
-            learning_rate: at a progress in [0, 1].
-            generators: an iterator that gives every epoch its random generator.
+            epochs: the number of epochs.
+            learning_rate: a function of the progress in [0, 1].
+            generators: yields a random generator for every epoch.
             on_steps: called with the number of steps just done.
-            at_stops: called with the progress, at equal distances on the way.
-            times: how often, if there are as many steps.
+            on_stop: called with the progress at equal intervals.
+            num_stops: how often, if there are as many steps.
         """
         batch_size = self.config.batch_size
         steps = -(-self.size // batch_size)
         total = epochs * steps
-        times = min(times, total)
-        stops = {number * total // (times + 1) for number in range(1, times + 1)}
+        num_stops = min(num_stops, total)
+        stops = {number * total // (num_stops + 1) for number in range(1, num_stops + 1)}
         for epoch in range(epochs):
             generator, done = next(generators), epoch * steps
-            if self.moving:
-                self.pixels.assign(self.moving(generator))
+            if self.augmentation:
+                self.pixels.assign(self.augmentation(generator))
             order = generator.permutation(self.size).astype(np.int32)
             batches = np.resize(order, (steps, batch_size))
             cuts = {*range(0, steps, STEPS_AT_ONCE), steps, *(stop - done for stop in stops)}
             for start, end in itertools.pairwise(sorted(c for c in cuts if 0 <= c <= steps)):
-                if at_stops and done + start in stops:
-                    at_stops((done + start) / total)
+                if on_stop and done + start in stops:
+                    on_stop((done + start) / total)
                 rate = learning_rate((done + start) / total)
                 self.model.optimizer.learning_rate.assign(rate)
                 loss, _ = self.run_steps(batches[start:end])
@@ -77,9 +77,9 @@ class MaskedTrainer:
             self.check(epoch + 1)
 
     def check(self, epoch: int) -> None:
-        """Makes sure, after each epoch, that the weights are what they should be."""
+        """Checks the weights after each epoch; called by `train`."""
 
     def reset_optimizer(self) -> None:
-        """Gives the model a fresh Adam."""
+        """Resets the optimizer's state to zeros."""
         for variable in self.model.optimizer.variables:
             variable.assign(tf.zeros_like(variable))

@@ -1,8 +1,7 @@
-"""What the runner asks of the networks of an experiment, whatever kind they are.
+"""The interface between the experiment runner and networks of any kind.
 
-A network is a network: experiments train, rank, prune, retrain, test and measure one without
-knowing what it is made of. What they pass on are a Keras model while it trains, and its weights
-at all other times.
+Experiments train, rank, prune, retrain, test and measure networks independently of their
+architecture. A network is passed as a Keras model while it trains, and as its weights otherwise.
 """
 
 from abc import abstractmethod
@@ -25,14 +24,13 @@ if TYPE_CHECKING:
 
 
 class Networks(Protocol):
-    """All networks of one experiment: the dense network, and what pruning makes of it.
+    """All networks of one experiment: the dense network, and the pruned ones.
 
     Attributes:
         config: the settings of training, pruning and recovery.
         dataset: the examples, in the shape that the model takes.
-        shape: of an example as it came, if that says more: where images are rows for the model.
-        reference: the methods that every experiment runs, as far as the model can be pruned by
-            them.
+        shape: of an example as an image, even if the model takes flat ones.
+        reference: the methods that every experiment runs, without those that do not fit the model.
     """
 
     config: "ExperimentConfig"
@@ -46,14 +44,14 @@ class Networks(Protocol):
 
     @abstractmethod
     def weights_of(self, model: "keras.Model") -> "Weights":
-        """Copies of the weights of a Keras model that `new_model` has made."""
+        """Copies of the weights of a model of `new_model`."""
 
     @abstractmethod
     def read(self, path: str | PathLike) -> "Weights":
         """The weights in a checkpoint.
 
         Raises:
-            RunError: if it is none of this network, or holds weights that are not finite.
+            RunError: if it does not fit this network, or has weights that are not finite.
         """
 
     @abstractmethod
@@ -71,11 +69,11 @@ class Networks(Protocol):
             model: of `new_model`.
             on_steps: called with the number of steps just done, as an epoch goes on.
             on_epoch: called with the `Epoch` at its end.
-            first_epoch: where to begin, for a model that has been trained up to there.
-            last_epoch: where to end, if not after `config.epochs`.
+            first_epoch: the first one to train, after 1 if the model has been trained up to it.
+            last_epoch: the last one to train; by default `config.epochs`.
 
         Raises:
-            RunError: if the loss is not finite any more.
+            RunError: if the loss is not finite.
         """
 
     @abstractmethod
@@ -85,13 +83,13 @@ class Networks(Protocol):
         weights: "Weights",
         masks: "Mapping[str, np.ndarray] | None" = None,
     ) -> "dict[str, Ranking]":
-        """What a method may remove of a network, least important first, by layer name.
+        """The items that a method may prune, least important first, by layer name.
 
         Args:
             method: the `Method`.
             weights: of the network.
-            masks: of a network that has been pruned before: what is removed stays removed, and
-                weights without influence go first. None for the dense network.
+            masks: of a network that has been pruned before: its pruned items stay pruned, and
+                dead weights are pruned first. None for the dense network.
 
         Raises:
             UsageError: if the network cannot be pruned by this method.
@@ -105,20 +103,20 @@ class Networks(Protocol):
         rankings: "Mapping[str, Ranking]",
         k: float,
     ) -> "Weights":
-        """The dense network without what a method removes at sparsity `k`; nothing is trained."""
+        """The dense network, pruned by a method to sparsity `k` without retraining."""
 
     @abstractmethod
     def retrainer(self, dense: "Weights", rewound: "Callable[[], Weights]") -> "Retrainer":
-        """What prunes by methods that train.
+        """The `Retrainer` of methods that train.
 
         Args:
             dense: the dense network, which is also the teacher.
-            rewound: returns the weights to rewind to; called only if a method does.
+            rewound: returns the weights to rewind to; called only if a method rewinds.
         """
 
     @abstractmethod
     def test(self, weights: "Weights") -> "tuple[Metrics | None, Metrics]":
-        """How good a network is, on validation data (None without) and on test data.
+        """The metrics of a network on validation data (None without) and on test data.
 
         Raises:
             RunError: if its loss is not finite.
@@ -126,26 +124,26 @@ class Networks(Protocol):
 
     @abstractmethod
     def validate(self, weights: "Weights") -> "Metrics | None":
-        """How good a network is on validation data; None without."""
+        """The metrics of a network on validation data; None without."""
 
     @abstractmethod
     def measure(self, weights: "Weights") -> dict:
-        """How small a network is: columns of `metrics.csv`; see `ModelSize`."""
+        """The size of a network, as columns of `metrics.csv`; see `ModelSize`."""
 
     @abstractmethod
     def hidden_matrices(self, weights: "Weights") -> "dict[str, np.ndarray]":
-        """The kernels that pruning may touch, of shape (inputs, units), by layer name."""
+        """The prunable kernels, of shape (inputs, units), by layer name."""
 
     @abstractmethod
     def values(
         self, method: "Method", dense: "Weights", rankings: "Mapping[str, Ranking]"
     ) -> "dict[str, np.ndarray]":
-        """What pictures of a method show, by layer name: weights, or the norms of units."""
+        """The values in figures of a method, by layer name: weights, or the norms of units."""
 
     @abstractmethod
     def labels(self, method: "Method") -> dict[str, str]:
-        """What pictures call the layers, by name, where that is something else."""
+        """The labels of layers in figures, by name, if they differ from the names."""
 
     @abstractmethod
-    def remarks(self) -> list[str]:
-        """What must be said before the work, of what cannot be pruned say, a sentence each."""
+    def notes(self) -> list[str]:
+        """Notes for the user before pruning, such as on layers that cannot be pruned."""

@@ -1,4 +1,4 @@
-"""Pruning methods that train: a network on its way from one sparsity to the next."""
+"""Prunes by methods that train, from one sparsity to the next."""
 
 import itertools
 import zlib
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from .keras_networks import KerasNetworks
 
 
-# How often masks are made while a network is pruned gradually, if there are as many steps.
+# The number of prunings while the sparsity grows, if there are as many steps.
 PRUNINGS_PER_RAMP = 40
 
 
 class Retrainer:
-    """Takes a network from one sparsity to the next by a method that trains.
+    """Prunes and retrains a network from one sparsity to the next.
 
     Args:
         networks: the `KerasNetworks`, with the examples and the settings.
         dense: the weights of the dense network, which is also the teacher.
-        rewound: a function without arguments that returns the weights to rewind to.
+        rewound: returns the weights to rewind to.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Retrainer:
             if part.ramp:
                 trainer = self._trainer(method, trainer, weights, masks)
                 self._ramp(method, trainer, part.ramp, generators, on_steps)
-                weights, masks = trainer.grown()
+                weights, masks = trainer.expanded()
             masks = self._masks(method, weights, masks, part.sparsity)
             weights, trainer = self._recovered(
                 method, recovery, trainer, weights, masks, generators, on_steps
@@ -72,11 +72,11 @@ class Retrainer:
     def control(
         self, method: "Method", weights: Weights, number: int, on_steps: Callable[[int], object]
     ) -> Weights:
-        """The dense network after a round of the same further training: nothing is removed.
+        """The dense network after a round of the same further training, without pruning.
 
         Args:
             method: a method that trains.
-            weights: of the dense network, or of it after the round before.
+            weights: of the dense network, or the result of the previous round.
             number: of the round, from 1.
             on_steps: called with the number of training steps just done.
         """
@@ -89,21 +89,21 @@ class Retrainer:
         if part.ramp:
             trainer = self._trainer(method, trainer, weights, masks)
             trainer.train(self.config.prune_epochs, self._rate_of_ramp, generators, on_steps)
-            weights, masks = trainer.grown()
+            weights, masks = trainer.expanded()
         return self._recovered(method, recovery, trainer, weights, masks, generators, on_steps)[0]
 
     def _recovered(self, method, recovery, trainer, weights, masks, generators, on_steps):
-        """Weights under masks after a recovery, and the `CompactTrainer` that has done it."""
+        """The masked weights after a recovery, and its `CompactTrainer`."""
         start = self.rewound() if recovery.rewinds else weights
         weights = self.networks.masked(method, start, masks)
         if not recovery.epochs:
             return weights, trainer
         trainer = self._trainer(method, trainer, weights, masks)
         trainer.train(recovery.epochs, recovery.learning_rate, generators, on_steps)
-        return trainer.grown()[0], trainer
+        return trainer.expanded()[0], trainer
 
     def num_steps(self, method: "Method", previous: float, k: float) -> int:
-        """How many training steps that takes; at `k` = 0, of a round of the control."""
+        """The number of training steps of a call; with `k` = 0, of a round of the control."""
         if k:
             rounds = schedule_rounds(method, previous, k, self.config)
         else:
@@ -112,7 +112,7 @@ class Retrainer:
         return epochs * -(-len(self.split) // self.config.batch_size)
 
     def _epochs(self, rounds, recovery):
-        """How many epochs these rounds take."""
+        """The number of epochs of these rounds."""
         return sum(recovery.epochs + (self.config.prune_epochs if r.ramp else 0) for r in rounds)
 
     def _ramp(self, method, trainer, ramp, generators, on_steps):
@@ -120,7 +120,7 @@ class Retrainer:
 
         def prune(progress):
             k = checks.checked_ramp(method.schedule, ramp(progress))
-            trainer.prune(self._masks(method, *trainer.grown(), k))
+            trainer.prune(self._masks(method, *trainer.expanded(), k))
 
         epochs = self.config.prune_epochs
         trainer.train(epochs, self._rate_of_ramp, generators, on_steps, prune, PRUNINGS_PER_RAMP)
@@ -129,15 +129,15 @@ class Retrainer:
         return self.config.learning_rate
 
     def _trainer(self, method, trainer, weights, masks):
-        """A `CompactTrainer` with these weights: the one that there is, or a new one."""
+        """A `CompactTrainer` with these weights: the given one if possible, else a new one."""
         part = self.networks.subnetwork(self.networks.masked(method, weights, masks))
-        if trainer is None or not trainer.serves(part):
+        if trainer is None or not trainer.can_train(part):
             trainer = CompactTrainer(self.networks, part, method, self.split, self.targets)
         trainer.load(weights, masks)
         return trainer
 
     def _masks(self, method, weights, masks, k):
-        """The masks of the whole network at sparsity `k`; what has no influence goes first."""
+        """The masks of the whole network at sparsity `k`; dead weights are pruned first."""
         return self.networks.masks_at(method, self.networks.rank(method, weights, masks), k)
 
 
@@ -149,17 +149,17 @@ def _whole(masks):
 def epoch_generators(
     seed: int, method: "Method", k: float, first: int = 1
 ) -> Iterator[np.random.Generator]:
-    """Random generators, one for every epoch from the `first` one on in which `method` trains on
-    its way to `k`.
+    """A random generator for every epoch, from the `first` one on, in which `method` trains for
+    sparsity `k`.
 
-    They depend on nothing else, so that a run that is resumed sees the same orders and moves, and
-    no two epochs the same ones.
+    They depend on the arguments only, so that a resumed run has the same order of examples and the
+    same augmentation, and every epoch a different one.
     """
-    way = zlib.crc32(f"{method.name} {k!r}".encode())
-    return (np.random.default_rng((seed, way, epoch)) for epoch in itertools.count(first))
+    digest = zlib.crc32(f"{method.name} {k!r}".encode())
+    return (np.random.default_rng((seed, digest, epoch)) for epoch in itertools.count(first))
 
 
 def targets(teacher: np.ndarray, labels: np.ndarray, share: float) -> np.ndarray:
-    """What a network learns: labels mixed with a share of the teacher's answers."""
+    """Training targets: labels mixed with a share of the teacher's probabilities (distillation)."""
     labels = np.eye(teacher.shape[1], dtype=np.float32)[labels]
     return np.float32(1 - share) * labels + np.float32(share) * teacher

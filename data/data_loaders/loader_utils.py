@@ -1,4 +1,4 @@
-"""Shared by the loaders: data sets and splits as arrays, from IDX files."""
+"""Data sets and splits as arrays, and the reader of IDX files that loaders share."""
 
 import struct
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ UNSIGNED_BYTE = 0x08
 class Split:
     """Examples: `pixels` of shape (n, …) and `labels` int32 of shape (n,).
 
-    Pixels are uint8, which are scaled to [0, 1] only when they are used, to save memory; or
-    float32, which are used as they are.
+    Pixels are uint8, scaled to [0, 1] only when they are used, to save memory; or float32, used
+    unscaled.
     """
 
     pixels: "np.ndarray"
@@ -92,7 +92,7 @@ def load_idx_dataset(
     Args:
         files: the `DatasetFiles`, in the order training images, training labels, test images,
             test labels.
-        sources: asked in order, after the cache.
+        sources: tried in order, after the cache.
         data_dir: the cache folder, or None for the default one.
         num_valid: size of the validation split; 0 for none.
 

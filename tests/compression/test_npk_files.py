@@ -196,7 +196,7 @@ def test_bad_arguments_end_in_one_sentence(tmp_path, arguments, sentence):
 
 
 def test_what_is_no_model_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="str is no Keras model"):
+    with pytest.raises(ValueError, match="str is not a Keras model"):
         npr.save("model.keras", tmp_path / "a.npk")
     with pytest.raises(ValueError, match="build it first"):
         npr.save(keras.Sequential([layers.Dense(3)]), tmp_path / "a.npk")

@@ -78,7 +78,7 @@ def test_what_other_processes_draw_is_waited_for_last(monkeypatch, known):
         done.append("begun")
         return work
 
-    networks = SimpleNamespace(reference=("weight", "unit"), remarks=list, rank=noted("rank", {}))
+    networks = SimpleNamespace(reference=("weight", "unit"), notes=list, rank=noted("rank", {}))
     monkeypatch.setattr(comparison, "is_known", lambda *_: known)
     monkeypatch.setattr(comparison, "compare", noted("compared"))
     monkeypatch.setattr(pictures, "begun", begun)

@@ -1,4 +1,4 @@
-"""`shrink`: the same answers from a smaller model, on any backend."""
+"""`shrink`: the same outputs from a smaller model, on any backend."""
 
 import warnings
 

@@ -127,7 +127,7 @@ def test_a_call_of_ones_own_is_respected_or_refused():
     pruned = npr.prune(model, 0.0)
     x = np.ones((1, 4), np.float32)
     np.testing.assert_allclose(pruned.predict(x, verbose=0), model.predict(x, verbose=0))
-    with pytest.raises(ValueError, match="`call` of its own"):
+    with pytest.raises(ValueError, match="overrides `call`"):
         npr.shrink(model)
     with pytest.raises(ValueError, match="prune single weights"):
         npr.prune(model, 0.5, "unit")

@@ -243,7 +243,7 @@ def test_against_a_baseline():
     assert size.speedup == before / after
     assert "× smaller than the baseline" in str(size)
     assert "× fewer than the baseline" in str(size)
-    with pytest.raises(ValueError, match="baseline: str is no Keras model"):
+    with pytest.raises(ValueError, match="baseline: str is not a Keras model"):
         npr.measure(small, baseline="model.keras")
 
 
@@ -262,9 +262,9 @@ def test_several_open_inputs(shape):
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((5, 6, 2), "the model has 2 inputs; give a list"),
+        ((5, 6, 2), "for 1 input, but the model has 2; give a list"),
         ([(5, 6, 2), (4,)], r"\(4,\) does not fit the model's input 'numbers' of \(3,\)"),
-        ({"image": (5, 6, 2)}, "'image' is no input of the model: images, numbers"),
+        ({"image": (5, 6, 2)}, "no input is called 'image', but images, numbers"),
         ([(5, 6, 2), "three"], "'three' is not the shape of an example"),
         ([(1, 1, 2), (3,)], "takes no examples of .* give another `input_shape`"),
     ],
@@ -283,7 +283,7 @@ def test_a_shape_that_disagrees_with_the_model_is_refused():
 
 @pytest.mark.parametrize("function", [npr.measure, npr.shrink])
 def test_what_is_no_model_is_refused(function):
-    with pytest.raises(UsageError, match="str is no Keras model"):
+    with pytest.raises(UsageError, match="str is not a Keras model"):
         function("model.keras")
     with pytest.raises(ValueError, match="build it first"):
         function(keras.Sequential([layers.Dense(1)]))

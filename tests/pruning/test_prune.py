@@ -367,7 +367,7 @@ def test_bad_arguments_end_in_one_sentence(arguments, settings, sentence):
 
 
 def test_what_is_no_model_is_refused():
-    with pytest.raises(ValueError, match="model: str is no Keras model; build one, or load it"):
+    with pytest.raises(ValueError, match="model: str is not a Keras model; build one, or load it"):
         npr.prune("model.keras", 0.5)
 
 

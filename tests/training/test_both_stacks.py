@@ -69,7 +69,7 @@ def check_tests(stacks, one, other):
         assert first.loss == pytest.approx(second.loss, rel=1e-6, abs=1e-6)
         assert first.cross_entropy == pytest.approx(second.cross_entropy, rel=1e-6, abs=1e-6)
         assert first.accuracy == second.accuracy
-        np.testing.assert_array_equal(first.answers, second.answers)
+        np.testing.assert_array_equal(first.predictions, second.predictions)
 
 
 def check_pruned(stacks, model, text, k_vals, exactly=True):

@@ -34,9 +34,9 @@ def test_restored_weights_are_warned_of(order):
     (warning,) = (one for one in seen if "were pruned" in str(one.message))
     assert str(warning.message) == (
         "78.73 % of the weights are zero, but 89.93 % were pruned: another callback has restored "
-        "others, as EarlyStopping does with restore_best_weights. With start_from_epoch=1 it "
-        "chooses among epochs whose weights were all pruned. With Pruning(on_restore='reapply') "
-        "they are pruned again."
+        "weights, as EarlyStopping does with restore_best_weights. With start_from_epoch=1 it "
+        "considers only epochs after pruning was complete. Use Pruning(on_restore='reapply') to "
+        "prune them again."
     )
     assert warning.filename.endswith("small_fits.py")  # where `fit` is called
     assert nonzeros(made) > LEFT
