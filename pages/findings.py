@@ -158,7 +158,7 @@ def caveats(
             (
                 half <= LITTLE,
                 f"With {pluralize(num_test, 'test example')}, the dense network's test accuracy is "
-                f"uncertain by ±{points(100 * half)} (95 % interval, binomial).",
+                f"uncertain by ±{points(100 * half)} (95 % binomial interval).",
             )
         )
     if published is not None:

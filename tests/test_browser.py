@@ -358,7 +358,7 @@ def test_the_page_in_the_repository_is_whole_without_assets(browser, root, tmp_p
     page = browser.new_page()
     page.goto((kept / "report.html").as_uri())
     page.wait_for_selector("#no-plotly")
-    shown = page.locator(".instead:not([hidden])")  # those far down are loaded lazily
+    shown = page.locator("img.instead:not([hidden])")  # those far down are loaded lazily
     names = {shown.nth(number).get_attribute("src") for number in range(shown.count())}
     assert names == {
         *("pruned_loss_accuracy.png", "method_comparison.png", "loss_accuracy.png"),
