@@ -20,12 +20,13 @@ NOTHING, LITTLE = 0.0, 0.01
 # The smaller drop should be at least so many validation examples.
 FEW = 10
 RULE = (
-    "Chosen by validation accuracy, without and with retraining: the sparsest network that is at "
-    "least as accurate as its reference, and the sparsest that is at most one percentage point "
-    "below it. The reference is the baseline (the untouched dense network) or, with retraining, "
-    "the control (the dense network with the same further training). Weights without influence on "
-    "the outputs count as removed. Costs are percentage points of test accuracy; a gain counts as "
-    "no loss."
+    "How networks are chosen: among those without retraining, and among those with it, the "
+    "sparsest whose validation accuracy is at least that of its reference, and the sparsest that "
+    "is at most one percentage point below it. The reference is the baseline (the untouched dense "
+    "network) or, with retraining, the control (the dense network with the same further training). "
+    "Hidden weights are those of all layers but the output layer; weights without influence on the "
+    "outputs count as removed. Costs are percentage points of test accuracy; a gain counts as no "
+    "cost."
 )
 NO_CONTROL = (
     "This table has no control, the dense network with the same further training: retrained "
@@ -101,17 +102,20 @@ def _removed(rows):
 
 def _sentence(row, control, baseline):
     lost = 100 * (control["test_accuracy"] - row["test_accuracy"])
-    cost = "without loss" if lost < 0.005 else f"at a cost of {points(lost)}"
+    cost = "at no cost" if lost < 0.005 else f"at a cost of {points(lost)}"
     share = percent(math.floor(1e4 * row[_removed(row)] + 1e-6) / 1e4)
     before, after, untouched = (
         f"{100 * each['test_accuracy']:.2f} %" for each in (control, row, baseline)
     )
     if row["schedule"] == "oneshot" and row["recovery"] == "none":
-        how, compared = "Without retraining", f"{before} → {after}"
+        how, compared = "Without retraining", f"test accuracy {before} → {after}"
     elif control["k"] == 0 and control["method"] == row["method"]:
-        how, compared = "With retraining", f"control {before} → {after}; baseline {untouched}"
+        how, compared = (
+            "With retraining",
+            f"test accuracy: control {before} → {after}; baseline {untouched}",
+        )
     else:
-        how, compared = "With retraining", f"baseline {before} → {after}"
+        how, compared = "With retraining", f"test accuracy: baseline {before} → {after}"
     return (
         f"{how}, {row['method']} pruning removes {share} of the hidden weights {cost} ({compared})."
     )
@@ -153,8 +157,8 @@ def caveats(
         found.append(
             (
                 half <= LITTLE,
-                f"With {pluralize(num_test, 'test example')}, the dense accuracy is uncertain by "
-                f"±{points(100 * half)} (95 %, binomial).",
+                f"With {pluralize(num_test, 'test example')}, the dense network's test accuracy is "
+                f"uncertain by ±{points(100 * half)} (95 % binomial interval).",
             )
         )
     if published is not None:
@@ -164,7 +168,8 @@ def caveats(
             (
                 difference > -1,
                 f"The dense network's test accuracy is {100 * accuracy:.2f} %, "
-                f"{points(abs(difference))} {way} the published {100 * published:.2f} %.",
+                f"{points(abs(difference))} {way} the published {100 * published:.2f} % of the "
+                "original experiment.",
             )
         )
     if dense is not None:
@@ -174,7 +179,8 @@ def caveats(
         found.append(
             (
                 num_valid is None or LITTLE * num_valid >= FEW,
-                f"Networks are chosen on {deciding} and reported on test examples.",
+                f"Networks are chosen on {deciding}; the accuracies given are those on test "
+                "examples.",
             )
             if validated
             else (False, "No validation examples: networks are chosen on the test data.")
@@ -200,7 +206,9 @@ def _floor(rows):
     """Whether methods beat random pruning of the same sparsity and granularity."""
     random = rows["criterion"] == "random"
     if not random.any():
-        text = "No random pruning to compare with; add --methods=weight/random,unit/random."
+        text = (
+            "There is no random pruning to compare with: add --methods=weight/random,unit/random."
+        )
         return False, text
     by = ["granularity", "k"]
     floor = rows[random].groupby(by)["test_accuracy"].max().rename("floor")
@@ -211,8 +219,9 @@ def _floor(rows):
         num_more = len(beaten) - 1
         others = f" (and in {pluralize(num_more, 'more case')})" if num_more else ""
         return False, (
-            f"Random pruning does as well as {first['method']} at {percent(first['k'])}{others}: "
-            "the criterion has no benefit there."
+            f"Random pruning is at least as accurate as the method {first['method']} at a target "
+            f"sparsity of {percent(first['k'])}{others}: there, the method's choice of what to "
+            "remove has no benefit."
         )
     known = pruned.groupby("method", sort=False)["floor"].count() > 0
     compared, others = list(known.index[known]), list(known.index[~known])

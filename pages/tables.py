@@ -22,6 +22,36 @@ SUMMARY_COLUMNS = (
     *("test_accuracy_low", "test_accuracy_high", "valid_accuracy_mean"),
     *("compression_ratio_mean", "speedup_mean", "rounds", "seeds"),
 )
+# What the columns of both tables are, in the report's words; docs/methods.md has all columns.
+MEANINGS = {
+    "method": "what is pruned and how; methods with random prune at random, for comparison",
+    "k": "the target sparsity",
+    "sparsity": "the share of the hidden weights that are zero",
+    "test_accuracy": "the share of the test examples that are classified correctly",
+    "valid_accuracy": "the same for the validation examples, which networks are chosen on",
+    "compression_ratio": "all parameters of the dense network over the effective ones",
+    "speedup": "theoretical: the dense network's multiply-adds over those of the effective weights",
+    "rounds": "rounds of further training after the dense network's; 0 is no retraining",
+    "effective_sparsity": "sparsity with weights without influence on the outputs counted too",
+    "test_cross_entropy": "the loss on the test examples without the L1 and L2 penalty",
+    "test_loss": "the same with the penalty",
+    "nonzero": "weights and biases that are not zero",
+    "living": "the effective parameters: weights that are not zero and have an influence on the "
+    "outputs, and the biases of units with such an influence",
+    "multiply_adds": "multiply-adds of the effective weights for one example",
+    "recipe": "a digest of everything that the network depends on; it names the network's file",
+    "sparsity_mean": "the share of the hidden weights that are zero, the mean over the seeds",
+    "test_accuracy_mean": "mean test accuracy over the seeds",
+    "test_accuracy_sd": "its sample standard deviation over the seeds",
+    "test_accuracy_low": "the lower end of its 95 % interval",
+    "test_accuracy_high": "the upper end of its 95 % interval",
+    "valid_accuracy_mean": "mean validation accuracy over the seeds",
+    "compression_ratio_mean": "all parameters of the dense network over the effective ones, the "
+    "mean over the seeds",
+    "speedup_mean": "theoretical: the dense network's multiply-adds over those of the effective "
+    "weights, the mean over the seeds",
+    "seeds": "the number of seeds",
+}
 # The limits of an interval; the accuracies of two seeds, which have no interval.
 SPREAD = ("low", "high", "one", "other")
 
@@ -104,7 +134,8 @@ def table(rows: pd.DataFrame, columns: Sequence[Any]) -> dict[str, Any]:
     for row, less in zip(cells, missed(csv.means_of(rows)), strict=True):
         if less:
             row[sparsity]["text"] += f" {console.LESS}"
-    return {"columns": columns, "rows": cells}
+    meanings = {column: MEANINGS[column] for column in columns}
+    return {"columns": columns, "meanings": meanings, "rows": cells}
 
 
 def _cell(column, value):

@@ -139,7 +139,7 @@ def test_the_slider_moves_everything_together(visit, folder):
             )
         )
     assert [row[0] for row in seen] == ["0 %", "50 %", "90 %", "100 %"]
-    assert seen[1][1].startswith("1,192,000 of 2,384,000 weights removed, test accuracy ")
+    assert seen[1][1].startswith("1,192,000 of 2,384,000 hidden weights removed, test accuracy ")
     assert seen[0][4] == "No prediction differs from those of the dense network."
     assert "392,000 of 784,000 removed" in seen[1][5]
     for column in range(6):
@@ -358,7 +358,7 @@ def test_the_page_in_the_repository_is_whole_without_assets(browser, root, tmp_p
     page = browser.new_page()
     page.goto((kept / "report.html").as_uri())
     page.wait_for_selector("#no-plotly")
-    shown = page.locator(".instead:not([hidden])")  # those far down are loaded lazily
+    shown = page.locator("img.instead:not([hidden])")  # those far down are loaded lazily
     names = {shown.nth(number).get_attribute("src") for number in range(shown.count())}
     assert names == {
         *("pruned_loss_accuracy.png", "method_comparison.png", "loss_accuracy.png"),

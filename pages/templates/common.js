@@ -43,7 +43,7 @@ function withPlotly(draw) {
   plotly().then(draw, () => {
     for (const element of document.querySelectorAll(".plot, .needs-plotly")) element.hidden = true;
     for (const picture of document.querySelectorAll(".instead")) picture.hidden = false;
-    const text = "Static pictures are shown: interactive figures need assets/ in the folder of all experiments. To restore it, run python -m network-pruning.report --output_dir=<that folder>.";
+    const text = "The figures are static pictures, because the script of the interactive ones, in assets/ of the folder of all experiments, is missing. To write it, run python -m network-pruning.report --output_dir=<that folder> in the folder above the checkout.";
     if (!$("no-plotly")) $("main").prepend(make("p", { class: "note", id: "no-plotly" }, text));
   });
 }

@@ -211,7 +211,7 @@ function showEntry(Plotly) {
   $("k").setAttribute("aria-valuetext", reached);
   const removed = entry.sizes.map((size, layer) => size - entry.kept[layer]).reduce((a, b) => a + b, 0);
   const all = entry.sizes.reduce((a, b) => a + b, 0);
-  $("diagnostics-text").textContent = `${removed.toLocaleString("en")} of ${all.toLocaleString("en")} ${entry.by_unit ? "units" : "weights"} removed, test accuracy ${entry.accuracy === null ? "–" : percent(entry.accuracy)}, loss ${entry.loss === null ? "–" : entry.loss.toPrecision(4)}`;
+  $("diagnostics-text").textContent = `${removed.toLocaleString("en")} of ${all.toLocaleString("en")} hidden ${entry.by_unit ? "units" : "weights"} removed, test accuracy ${entry.accuracy === null ? "–" : percent(entry.accuracy)}, loss ${entry.loss === null ? "–" : entry.loss.toPrecision(4)}`;
   showConfusion(entry);
   showFirst(entry);
   showChanged(entry);
