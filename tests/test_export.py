@@ -154,7 +154,7 @@ def test_other_settings_replace_the_files(own):
         assert len(np.unique(np.abs(kernel[kernel != 0]))) <= 8
 
 
-@pytest.mark.parametrize("sentence", ["Validation accuracies", "Chosen: "])
+@pytest.mark.parametrize("sentence", ["Bits per weight", "Chosen: "])
 def test_killed_at_any_time_it_ends_the_same(experiment, exported, tmp_path, sentence):
     """Soon after it has said so: while it tries networks, and while it makes files."""
     output = tmp_path / "results"
@@ -164,6 +164,7 @@ def test_killed_at_any_time_it_ends_the_same(experiment, exported, tmp_path, sen
     with (tmp_path / "log").open("w") as log:
         process = start_command("export", *flags, stdout=log, stderr=log)
         while sentence not in (tmp_path / "log").read_text():
+            assert process.poll() is None, (tmp_path / "log").read_text()
             time.sleep(0.05)
         time.sleep(random.Random(sentence).uniform(0, 2))
         process.kill()
