@@ -164,7 +164,6 @@ def test_killed_at_any_time_it_ends_the_same(experiment, exported, tmp_path, sen
     with (tmp_path / "log").open("w") as log:
         process = start_command("export", *flags, stdout=log, stderr=log)
         while sentence not in (tmp_path / "log").read_text():
-            assert process.poll() is None, (tmp_path / "log").read_text()
             time.sleep(0.05)
         time.sleep(random.Random(sentence).uniform(0, 2))
         process.kill()
