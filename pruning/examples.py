@@ -63,6 +63,11 @@ class Examples:
         """Whether there are labels."""
         return self.parts[1] is not None
 
+    def batch_size(self, numbers: int, most: int) -> int:
+        """How many examples have about so many numbers in their inputs, at most `most`."""
+        size = sum(np.size(leaf) for leaf in _leaves(self.parts[0])) // len(self)
+        return min(most, max(1, numbers // max(size, 1)))
+
     def head(self, number: int) -> "Examples":
         """The first of them, so many at most."""
         return Examples(tuple(_map(lambda a: a[:number], part) for part in self.parts))

@@ -25,13 +25,14 @@ class LayerStatistics:
         looked: whether the criterion has looked at inputs, so that it is worth asking again.
     """
 
-    def __init__(self, norms: Mapping[str, np.ndarray], given: ModelStatistics) -> None:
-        self._norms, self._given, self.looked = norms, given, False
+    def __init__(self, norms: dict[str, np.ndarray], refit: Refit, given: ModelStatistics) -> None:
+        self._norms, self._refit, self._given, self.looked = norms, refit, given, False
 
     @property
     def input_norms(self) -> Mapping[str, np.ndarray]:
-        """As of `Statistics`."""
+        """As of `Statistics`, without what the other inputs of a unit can replace."""
         self.looked = True
+        self._norms[self._refit.reading.kernel.name] = self._refit.input_norms()
         return self._norms
 
     @property
@@ -87,7 +88,7 @@ class Choices:
 
     def mask(self, kernel: Kernel, refit: Refit) -> np.ndarray:
         """Removes what a kernel reads or holds, re-fitting it; returns the mask of what is kept."""
-        self._norms[kernel.name] = refit.input_norms()
+        self._norms[kernel.name] = refit.root_mean_squares()
         for name in sorted(self._later):
             group = self.pruner.prunables.layers[name]
             if self.method.by_unit:
@@ -118,9 +119,12 @@ class Choices:
     def _steps(self, name: str, group: DependencyGroup, refit: Refit) -> Iterator[np.ndarray]:
         """The masks of a group, one after the other."""
         mask, live = None, None if self._given[name].all() else self._given[name]
-        statistics = LayerStatistics(self._norms, self._statistics)
+        statistics = LayerStatistics(self._norms, refit, self._statistics)
         kernels = {part.kernel.name: part.kernel for part in group.parts}
         kernels |= {kernel.name: kernel for kernel, _ in group.consumers}
+        if not {*kernels} <= {*self._norms}:  # of a layer that comes later, nothing is known yet
+            yield self.masks[name]
+            return
         counts = None
         while counts is None or counts:
             scores = {

@@ -29,8 +29,8 @@ from .walk import Path
 
 # Of calibration data in batches so many examples are used; of arrays, all.
 MOST_EXAMPLES = 10_000
-# Numbers in the inputs of a batch, and examples in it.
-BATCH_SIZE, BATCH_EXAMPLES = 2**22, 1000
+# Examples in a batch, and numbers in its inputs.
+BATCH, BATCH_NUMBERS = 1000, 2**22
 # Inputs of a layer: the Gram matrix of so many takes 200 MB.
 MOST_INPUTS = 5000
 
@@ -167,8 +167,7 @@ class Reconstruction:
         self, pruned: keras.Model, dense: keras.Model, examples: Examples, seed: int
     ) -> None:
         self.examples, self.seed = len(examples), seed
-        size = sum(np.size(leaf) for leaf in keras.tree.flatten(examples.parts[0])) / len(examples)
-        batch = int(np.clip(BATCH_SIZE // max(size, 1), 8, BATCH_EXAMPLES))
+        batch = examples.batch_size(BATCH_NUMBERS, BATCH)
         batches = [x for x, *_ in examples.batches(batch)]
         self.starts = range(0, len(examples), batch)
         self.pruned, self.dense = Path(pruned, batches), Path(dense, batches)

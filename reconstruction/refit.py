@@ -7,7 +7,7 @@ import numpy as np
 
 from ..models.kernels import value_of
 from .readings import Reading
-from .solvers import ITERATIONS, least_squares
+from .solvers import ITERATIONS, least_squares, unexplained
 from .statistics import Observed
 
 # As shares of the mean of the Gram matrix's diagonal; held-out examples choose.
@@ -32,6 +32,7 @@ class Refit:
         if seen.has_bias:
             bias = value_of(reading.bias).reshape(1, -1).astype(np.float64)
             self.weights = np.concatenate([self.weights, reading.split(bias)], axis=1)
+        self.mask = np.ones(self.weights.shape, bool)
 
     @property
     def matrix(self) -> np.ndarray:
@@ -41,15 +42,34 @@ class Refit:
     def _kernel_part(self, weights):
         return weights[:, :-1] if self.seen.has_bias else weights
 
-    def input_norms(self) -> np.ndarray:
-        """The root mean square of each input, of shape (inputs,), or (inputs, units) where units
-        read inputs of their own."""
-        gram = self._diagonals()[..., np.newaxis]
-        norms = np.sqrt(gram / max(self.seen.fitted.rows, 1)).astype(np.float32)
-        if len(norms) == 1:
-            return norms[0, :, 0]
+    def root_mean_squares(self) -> np.ndarray:
+        """The root mean square of each input, of shape (inputs,) or, where units read inputs of
+        their own, of the kernel's shape."""
+        found = np.sqrt(self._diagonals() / max(self.seen.fitted.rows, 1)).astype(np.float32)
+        if len(found) == 1:
+            return found[0]
         units = self.reading.columns.shape[1]
-        return self.reading.joined(np.repeat(norms, units, axis=2))
+        return self.reading.joined(np.repeat(found[..., np.newaxis], units, axis=2))
+
+    def input_norms(self) -> np.ndarray:
+        """The root mean square of each input without what the other kept inputs of a unit can
+        replace, of the kernel's shape."""
+        parts, fitted = self.mask, self.seen.fitted
+        squares = np.stack(
+            [
+                unexplained(gram + np.diag(self._strength(group, RIDGE_ON_THE_WAY)), parts[group])
+                for group, gram in enumerate(fitted.gram)
+            ]
+        )
+        norms = np.sqrt(np.maximum(squares, 0) / max(fitted.rows, 1)).astype(np.float32)
+        return self.reading.joined(self._kernel_part(norms))
+
+    def _strength(self, group, ridge):
+        """The ridge of each input: none for a bias."""
+        strength = np.full(self.weights.shape[1], ridge * np.mean(self._diagonals()[group]))
+        if self.seen.has_bias:
+            strength[-1] = 0
+        return strength
 
     def _diagonals(self):
         diagonals = np.diagonal(self.seen.fitted.gram, axis1=1, axis2=2)
@@ -66,7 +86,7 @@ class Refit:
         """
         mask = np.ones(self.reading.kernel.shape, bool)
         for mask in masks:
-            parts = self._mask(mask)
+            self.mask = parts = self._mask(mask)
             self.weights = np.where(parts, self.weights, 0)
             if mask.mean() < DENSE:
                 self.weights = self._solved(parts, RIDGE_ON_THE_WAY, ITERATIONS_ON_THE_WAY)
@@ -107,12 +127,8 @@ class Refit:
     def _solved(self, parts, ridge, iterations):
         fitted, found = self.seen.fitted, np.empty_like(self.weights)
         for group, (gram, cross) in enumerate(zip(fitted.gram, fitted.cross, strict=True)):
-            strength = np.full(len(gram), ridge * np.mean(self._diagonals()[group]))
-            if self.seen.has_bias:
-                strength[-1] = 0
-            found[group] = least_squares(
-                gram, cross, parts[group], strength, self.weights[group], iterations
-            )
+            strength, start = self._strength(group, ridge), self.weights[group]
+            found[group] = least_squares(gram, cross, parts[group], strength, start, iterations)
         return found
 
     def _assign(self):
