@@ -43,26 +43,26 @@ class Refit:
         return weights[:, :-1] if self.seen.has_bias else weights
 
     def root_mean_squares(self) -> np.ndarray:
-        """The root mean square of each input, of shape (inputs,) or, where units read inputs of
-        their own, of the kernel's shape."""
-        found = np.sqrt(self._diagonals() / max(self.seen.fitted.rows, 1)).astype(np.float32)
-        if len(found) == 1:
-            return found[0]
-        units = self.reading.columns.shape[1]
-        return self.reading.joined(np.repeat(found[..., np.newaxis], units, axis=2))
+        """Of each input, of shape (inputs,) or, where units read inputs of their own, of the
+        kernel's shape."""
+        return self._norms(np.diagonal(self.seen.fitted.gram, axis1=1, axis2=2))
 
     def input_norms(self) -> np.ndarray:
-        """The root mean square of each input without what the other kept inputs of a unit can
-        replace, of the kernel's shape."""
-        parts, fitted = self.mask, self.seen.fitted
-        squares = np.stack(
-            [
-                unexplained(gram + np.diag(self._strength(group, RIDGE_ON_THE_WAY)), parts[group])
-                for group, gram in enumerate(fitted.gram)
-            ]
-        )
-        norms = np.sqrt(np.maximum(squares, 0) / max(fitted.rows, 1)).astype(np.float32)
-        return self.reading.joined(self._kernel_part(norms))
+        """The same without what a layer's other inputs can replace."""
+        used, grams = self.mask.any(axis=2), self.seen.fitted.gram
+        squares = [
+            unexplained(gram + np.diag(self._strength(group, RIDGE_ON_THE_WAY)), used[group])
+            for group, gram in enumerate(grams)
+        ]
+        return self._norms(np.stack(squares))
+
+    def _norms(self, squares):
+        """From sums of squares of each group's inputs."""
+        squares = self._kernel_part(squares[..., np.newaxis])
+        norms = np.sqrt(np.maximum(squares, 0) / max(self.seen.fitted.rows, 1)).astype(np.float32)
+        if len(norms) == 1:
+            return norms[0, :, 0]
+        return self.reading.joined(np.repeat(norms, self.reading.columns.shape[1], axis=2))
 
     def _strength(self, group, ridge):
         """The ridge of each input: none for a bias."""

@@ -61,26 +61,20 @@ def least_squares(
 def _one_by_one(system, wanted, mask, _start):
     """Of units that keep few inputs: directly, many small systems at a time."""
     found, empty = np.zeros(mask.shape), len(mask)
-    for units, rows, systems in _small_systems(system, mask):
-        kept = rows < empty
+    padded, counts = np.pad(system, (0, 1)), mask.sum(axis=0)
+    for units in _batches(counts):
+        size = int(counts[units].max())
+        # Each unit's kept inputs first; `empty` fills up.
+        rows = np.argsort(~mask[:, units], axis=0, kind="stable")[:size].T
+        kept = np.arange(size) < counts[units, np.newaxis]
+        rows[~kept] = empty
+        systems = padded[rows[:, :, np.newaxis], rows[:, np.newaxis, :]]
+        systems[:, np.arange(size), np.arange(size)] += ~kept
         right = np.where(kept, wanted[np.minimum(rows, empty - 1), units[:, np.newaxis]], 0)
         weights = _solved(systems, right[..., np.newaxis])[..., 0]
         places = np.broadcast_to(units[:, np.newaxis], rows.shape)
         found[rows[kept], places[kept]] = weights[kept]
     return found
-
-
-def _small_systems(system, mask):
-    """Units, the kept inputs of each, filled up with the number of inputs, and their systems."""
-    padded, counts = np.pad(system, (0, 1)), mask.sum(axis=0)
-    for units in _batches(counts):
-        size = int(counts[units].max())
-        rows = np.argsort(~mask[:, units], axis=0, kind="stable")[:size].T
-        missing = np.arange(size) >= counts[units, np.newaxis]
-        rows[missing] = len(mask)
-        systems = padded[rows[:, :, np.newaxis], rows[:, np.newaxis, :]]
-        systems[:, np.arange(size), np.arange(size)] += missing
-        yield units, rows, systems
 
 
 def _batches(counts) -> Iterator[np.ndarray]:
@@ -125,28 +119,19 @@ def _ratio(above, below):
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
 
 
-def unexplained(system: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """The squared norm of each kept input without what a unit's other kept inputs can replace: by
-    how much the squared error grows without it, for a weight of 1, if the others are re-fitted
-    (Hassibi & Stork, 1993). Units that keep many inputs take those of all others as kept.
+def unexplained(system: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """The squared norm of each input without what the other used ones can replace: by how much the
+    squared error grows without it, for a weight of 1, if the others are re-fitted (Hassibi & Stork,
+    1993).
 
     Args:
         system: the Gram matrix of the inputs with a ridge on its diagonal.
-        mask: True for the kept weights, of shape (inputs, units).
+        used: True for inputs with a kept weight, of shape (inputs,).
 
     Returns:
-        An array of shape (inputs, units), 0 where not kept.
+        An array of shape (inputs,), 0 where not used.
     """
-    found, counts, empty = np.zeros(mask.shape), mask.sum(axis=0), len(mask)
-    many = np.flatnonzero(counts > FEW)
-    if len(many):
-        used = np.flatnonzero(mask.any(axis=1))
-        inverse = np.diag(np.linalg.inv(system[np.ix_(used, used)]))
-        found[np.ix_(used, many)] = 1 / inverse[:, np.newaxis]
-    few = np.flatnonzero((counts <= FEW) & (counts > 0))
-    for units, rows, systems in _small_systems(system, mask[:, few]):
-        kept = rows < empty
-        inverse = np.diagonal(np.linalg.inv(systems), axis1=1, axis2=2)
-        places = np.broadcast_to(few[units][:, np.newaxis], rows.shape)
-        found[rows[kept], places[kept]] = 1 / inverse[kept]
-    return np.where(mask, found, 0)
+    found, rows = np.zeros(len(used)), np.flatnonzero(used)
+    inverse = np.linalg.inv(system[np.ix_(rows, rows)])
+    found[rows] = 1 / np.diag(inverse)
+    return found

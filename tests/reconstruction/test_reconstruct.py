@@ -240,7 +240,9 @@ def test_data_however_they_are_given():
     options = {"sparsity": 0.5, "method": "weight/activation/reconstruct", "verbose": 0}
     expected = npr.prune(model, data=x, **options).get_weights()
     for data in ((x, None), (x, np.zeros(100)), generator()):
-        for old, new in zip(expected, npr.prune(model, data=data, **options).get_weights()):
+        for old, new in zip(
+            expected, npr.prune(model, data=data, **options).get_weights(), strict=True
+        ):
             np.testing.assert_allclose(new, old, rtol=1e-5, atol=1e-6)
 
 
