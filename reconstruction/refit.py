@@ -10,8 +10,9 @@ from .readings import Reading
 from .solvers import ITERATIONS, least_squares, unexplained
 from .statistics import Observed
 
-# As shares of the mean of the Gram matrix's diagonal; held-out examples choose.
-RIDGES = (1e-4, 1e-3, 1e-2, 1e-1)
+# As shares of the mean of the Gram matrix's diagonal; held-out examples choose. Each begins where
+# the one before has ended.
+RIDGES = (1e-1, 1e-2, 1e-3, 1e-4)
 # While weights are still being removed, and how precise that is.
 RIDGE_ON_THE_WAY, ITERATIONS_ON_THE_WAY = 1e-2, 8
 # With more weights left than this share, others make up for the removed ones with little change.
@@ -116,7 +117,10 @@ class Refit:
         parts = self._mask(mask)
         plain = np.where(parts, plain, 0)
         best, least = plain, self.seen.held_out.error(plain)
-        found = [self._solved(parts, ridge, ITERATIONS) for ridge in RIDGES]
+        found, near = [], None
+        for ridge in RIDGES:
+            near = self._solved(parts, ridge, ITERATIONS, near)
+            found.append(near)
         errors = [self.seen.held_out.error(weights) for weights in found]
         chosen = int(np.argmin([error.sum() for error in errors]))
         better = errors[chosen] < least
@@ -124,11 +128,19 @@ class Refit:
         self._assign()
         return bool(better.any())
 
-    def _solved(self, parts, ridge, iterations):
+    def _solved(self, parts, ridge, iterations, near=None):
         fitted, found = self.seen.fitted, np.empty_like(self.weights)
         for group, (gram, cross) in enumerate(zip(fitted.gram, fitted.cross, strict=True)):
             strength, start = self._strength(group, ridge), self.weights[group]
-            found[group] = least_squares(gram, cross, parts[group], strength, start, iterations)
+            found[group] = least_squares(
+                gram,
+                cross,
+                parts[group],
+                strength,
+                start,
+                iterations,
+                None if near is None else near[group],
+            )
         return found
 
     def _assign(self):

@@ -15,7 +15,7 @@ import numpy as np
 BATCH_BYTES = 64 * 2**20
 # Of up to so many unknowns, systems are solved directly, one by one.
 FEW = 64
-ITERATIONS = 40
+ITERATIONS = 15
 TOLERANCE = 1e-4
 
 
@@ -26,6 +26,7 @@ def least_squares(
     ridge: np.ndarray,
     start: np.ndarray,
     iterations: int = ITERATIONS,
+    near: np.ndarray | None = None,
 ) -> np.ndarray:
     """argmin over w, zero where not kept, of wᵀ·G·w - 2·wᵀ·c + Σ ridge·(w - start)², unit by unit.
 
@@ -34,13 +35,15 @@ def least_squares(
         cross: Xᵀ of the wanted outputs, of shape (inputs, units).
         mask: True for the kept weights, of shape (inputs, units).
         ridge: how strongly each input's weights are held to `start`, of shape (inputs,).
-        start: of shape (inputs, units), where the search begins too.
+        start: of shape (inputs, units).
         iterations: of conjugate gradients, at most, for units that keep many inputs.
+        near: where these begin; by default at `start`.
 
     Returns:
         Weights of shape (inputs, units), exactly zero where not kept.
     """
     start = np.where(mask, start, 0)
+    near = start if near is None else near
     system = gram + np.diag(ridge)
     wanted = cross + ridge[:, np.newaxis] * start
     found, counts = np.zeros(mask.shape), mask.sum(axis=0)
@@ -54,11 +57,11 @@ def least_squares(
         (np.flatnonzero(counts > FEW), functools.partial(_all_at_once, iterations=iterations)),
     ):
         if len(units):
-            found[:, units] = solve(system, wanted[:, units], mask[:, units], start[:, units])
+            found[:, units] = solve(system, wanted[:, units], mask[:, units], near[:, units])
     return found
 
 
-def _one_by_one(system, wanted, mask, _start):
+def _one_by_one(system, wanted, mask, _near):
     """Of units that keep few inputs: directly, many small systems at a time."""
     found, empty = np.zeros(mask.shape), len(mask)
     padded, counts = np.pad(system, (0, 1)), mask.sum(axis=0)
@@ -95,9 +98,9 @@ def _solved(systems, right):
         return np.linalg.pinv(systems, hermitian=True) @ right
 
 
-def _all_at_once(system, wanted, mask, start, iterations):
+def _all_at_once(system, wanted, mask, near, iterations):
     """Of units that keep many inputs: by conjugate gradients, which multiply whole matrices."""
-    weights = start.copy()
+    weights = near.copy()
     scale = 1 / np.maximum(np.diag(system), np.finfo(float).tiny)[:, np.newaxis]
     error = np.where(mask, wanted - system @ weights, 0)
     goal = TOLERANCE**2 * np.sum(scale * np.where(mask, wanted, 0) ** 2, axis=0)

@@ -23,7 +23,7 @@ def unit_by_unit(x, y, mask):
 
 def fitted(x, y, mask, ridge=0.0, start=None):
     start = np.zeros(mask.shape) if start is None else start
-    return least_squares(x.T @ x, x.T @ y, mask, np.full(len(mask), ridge), start)
+    return least_squares(x.T @ x, x.T @ y, mask, np.full(len(mask), ridge), start, 40)
 
 
 def test_two_inputs_by_hand():
