@@ -218,7 +218,10 @@ class Pruner:
         return self._unpadded(self.prunables.layers[name], mask)
 
     def rankings(
-        self, previous: Masks | None = None, live: Masks | None = None
+        self,
+        previous: Masks | None = None,
+        live: Masks | None = None,
+        statistics: ModelStatistics | None = None,
     ) -> dict[str, Ranking]:
         """The `Ranking` of each dependency group with a target sparsity, by name.
 
@@ -226,10 +229,11 @@ class Pruner:
             previous: earlier masks; what they remove stays removed. None for the first time.
             live: masks of live weights, all others are removed first; None for those that are not
                 zero, if nothing has been pruned before.
+            statistics: what criteria look at; by default `statistics()`.
         """
         if previous is None and live is None:
             live = live_or_none(self.prunables.matrices())
-        scores = self._scores()
+        scores = self._scores(statistics or self.statistics())
         return {
             name: self.ranking(
                 self.prunables.layers[name],
@@ -242,20 +246,21 @@ class Pruner:
         }
 
     @cached_property
-    def loss_gradients(self) -> LossGradients:
-        """Of the kernels that need scores."""
+    def _loss_gradients(self):
         return LossGradients(self.model, [kernel.variable for kernel in self.prunables.scored])
 
-    def _scores(self):
-        kernels = self.prunables.scored
-        statistics = ModelStatistics(
-            self.model, kernels, self.examples, lambda: self.loss_gradients
+    def statistics(self) -> ModelStatistics:
+        """What the model does with the data now."""
+        return ModelStatistics(
+            self.model, self.prunables.scored, self.examples, lambda: self._loss_gradients
         )
+
+    def _scores(self, statistics):
         return {
             kernel.name: layer_scores(
                 self.method.criterion, Layer(kernel.name, kernel.matrix(), self.seed, statistics)
             )
-            for kernel in kernels
+            for kernel in self.prunables.scored
         }
 
     def ranking(

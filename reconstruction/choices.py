@@ -21,17 +21,14 @@ class LayerStatistics:
     """What a criterion may look at: the inputs that layers of the pruned model read now, gradients
     of the model as it was given.
 
-    Attributes:
-        looked: whether the criterion has looked at inputs, so that it is worth asking again.
     """
 
     def __init__(self, norms: dict[str, np.ndarray], refit: Refit, given: ModelStatistics) -> None:
-        self._norms, self._refit, self._given, self.looked = norms, refit, given, False
+        self._norms, self._refit, self._given = norms, refit, given
 
     @property
     def input_norms(self) -> Mapping[str, np.ndarray]:
         """As of `Statistics`, without what the other inputs of a unit can replace."""
-        self.looked = True
         self._norms[self._refit.reading.kernel.name] = self._refit.input_norms()
         return self._norms
 
@@ -58,15 +55,16 @@ class Choices:
 
     def __init__(self, pruner: Pruner) -> None:
         self.pruner, self.method = pruner, pruner.method
-        self._statistics: Any = ModelStatistics(
-            pruner.model, pruner.prunables.scored, pruner.examples, lambda: pruner.loss_gradients
-        )
-        rankings = pruner.rankings()
+        self._statistics = pruner.statistics()
+        rankings = pruner.rankings(statistics=self._statistics)
+        # Only of criteria that look at inputs the scores change while others are re-fitted.
+        self._asks_again = "input_norms" in vars(self._statistics)
         self.counts, self.masks = {}, {}
         for share, names in pruner.wanted.by_share.items():
             competing = {name: rankings[name] for name in names}
             self.counts |= counts_at(self.method, competing, share)
             self.masks |= pruner.masks_at(competing, share)
+        self._sizes = {name: ranking.size for name, ranking in rankings.items()}
         self._given = pruner.present()
         self._norms: dict[str, np.ndarray] = {}
         self._later = self._decided_by_consumers() if self.method.by_unit else {*self.counts}
@@ -89,16 +87,24 @@ class Choices:
     def mask(self, kernel: Kernel, refit: Refit) -> np.ndarray:
         """Removes what a kernel reads or holds, re-fitting it; returns the mask of what is kept."""
         self._norms[kernel.name] = refit.root_mean_squares()
-        for name in sorted(self._later):
+        mask = refit.matrix != 0
+        for name in self._decided_by(kernel):
             group = self.pruner.prunables.layers[name]
             if self.method.by_unit:
-                if group.consumers[0][0].name == kernel.name:
-                    return self._units(name, group, refit)
-            elif name == kernel.name:
-                self.masks[name] = refit.choose(self._steps(name, group, refit))
-                self._later.discard(name)
-                return self.masks[name]
-        return refit.matrix != 0
+                mask = self._units(name, group, refit)
+            else:
+                mask = self.masks[name] = refit.choose(self._steps(name, group, refit))
+            self._later.discard(name)
+        return mask
+
+    def _decided_by(self, kernel):
+        """The groups that are decided about when a kernel is re-fitted."""
+        if not self.method.by_unit:
+            return [kernel.name] if kernel.name in self._later else []
+        groups = self.pruner.prunables.layers
+        return [
+            n for n in groups if n in self._later and groups[n].consumers[0][0].name == kernel.name
+        ]
 
     def _units(self, name, group, refit):
         """Removes units of a group that a kernel reads; returns the mask of its inputs."""
@@ -112,7 +118,6 @@ class Choices:
                 yield mask
 
         mask = refit.choose(masks())
-        self._later.discard(name)
         self._remove({name: self.masks[name]})
         return mask
 
@@ -122,21 +127,16 @@ class Choices:
         statistics = LayerStatistics(self._norms, refit, self._statistics)
         kernels = {part.kernel.name: part.kernel for part in group.parts}
         kernels |= {kernel.name: kernel for kernel, _ in group.consumers}
-        if not {*kernels} <= {*self._norms}:  # of a layer that comes later, nothing is known yet
+        # Of a layer that comes later, nothing is known yet.
+        if not self._asks_again or not {*kernels} <= {*self._norms}:
             yield self.masks[name]
             return
-        counts = None
-        while counts is None or counts:
+        for count in _on_the_way(self._sizes[name], self.counts[name], self.method.by_unit):
             scores = {
                 each: self._scores(kernel, refit, statistics) for each, kernel in kernels.items()
             }
             ranking = self.pruner.ranking(group, scores, mask, live)
-            if counts is None:
-                if not statistics.looked:
-                    yield self.masks[name]
-                    return
-                counts = [*_on_the_way(ranking.size, self.counts[name], self.method.by_unit)]
-            mask = self.pruner.mask_of(name, ranking, counts.pop(0))
+            mask = self.pruner.mask_of(name, ranking, count)
             yield mask
 
     def _scores(self, kernel, refit, statistics):

@@ -90,6 +90,28 @@ def test_models_of_all_kinds_come_closer(make, method):
             assert np.count_nonzero(one) == np.count_nonzero(other)
 
 
+@pytest.mark.parametrize("method", ["weight/gradient", "unit/obd", "weight/lamp/global"])
+def test_criteria_and_scopes_of_all_kinds(method):
+    model = perceptron(6, 12, 8, 3)
+    model.compile("sgd", "mse")
+    x = inputs_of(model)
+    data = (x, outputs(model, x) + 1)
+    plain = npr.prune(model, 0.5, method, data=data)
+    rebuilt = npr.prune(model, 0.5, f"{method}/reconstruct", data=data, verbose=0)
+    for one, other in zip(kernels_of(plain)[:2], kernels_of(rebuilt)[:2], strict=True):
+        assert (other[one == 0] == 0).all()
+    assert error(rebuilt, model, x) < 0.85 * error(plain, model, x)
+
+
+def test_units_of_several_layers_that_one_reads():
+    """Its weights are re-fitted for all that it loses."""
+    model = randomized(branches())
+    x = inputs_of(model)
+    _, rebuilt = pruned_both_ways(model, 0.5, "unit", x)
+    again = npr.reconstruct(rebuilt, model, x, verbose=0)
+    assert error(rebuilt, model, x) < 1.05 * error(again, model, x)
+
+
 def test_pruned_units_can_be_removed():
     model = randomized(mixed())
     x = inputs_of(model)
