@@ -15,7 +15,7 @@ import numpy as np
 
 from ..graph.tracing import function_of
 from ..models.copies import check_built, copy_of_model
-from ..models.kernels import Kernel, describe, unknown_layers
+from ..models.kernels import Kernel, describe, leaves, unknown_layers
 from ..models.own_classes import warn_of_lost_methods
 from ..pruning.examples import Examples
 from ..pruning.prune import checked_seed
@@ -175,7 +175,8 @@ class Reconstruction:
             kernel.name: other
             for kernel, other in zip(self.pruned.kernels, self.dense.kernels, strict=True)
         }
-        self.not_refitted: list[str] = [describe(layer) for layer in unknown_layers(pruned)]
+        passed = [each for each in leaves(pruned) if isinstance(each, keras.layers.Embedding)]
+        self.not_refitted: list[str] = [*map(describe, [*passed, *unknown_layers(pruned)])]
 
     def run(self, choice: Choice, verbose: int) -> None:
         """Re-fits layer after layer; a warning names those that are not."""

@@ -284,11 +284,13 @@ def test_of_large_pictures_a_sample_of_positions_is_enough(monkeypatch):
 
 def test_what_is_not_refitted_is_named(monkeypatch):
     monkeypatch.setattr(module, "MOST_INPUTS", 20)
-    inputs = keras.Input((5, 3))
-    x = layers.Flatten()(layers.GRU(8, return_sequences=True)(layers.Dense(4)(inputs)))
-    model = keras.Model(inputs, layers.Dense(2, name="wide")(x))
-    with pytest.warns(UserWarning, match=r"Not re-fitted: .*GRU.*wide \(40 inputs are too many\)"):
-        npr.prune(model, 0.5, "weight/reconstruct", data=inputs_of(model), verbose=0)
+    inputs = keras.Input((5,))
+    x = layers.GRU(8, return_sequences=True)(layers.Dense(4)(layers.Embedding(9, 3)(inputs)))
+    model = keras.Model(inputs, layers.Dense(2, name="wide")(layers.Flatten()(x)))
+    x = np.random.default_rng(0).integers(0, 9, (50, 5))
+    message = r"Not re-fitted: embedding.*GRU.*wide \(40 inputs are too many\)"
+    with pytest.warns(UserWarning, match=message):
+        npr.prune(model, 0.5, "weight/reconstruct", data=x, verbose=0)
 
 
 NAN = np.full((50, 6), np.nan)
