@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from .pruning.criteria import register_criterion
     from .pruning.granularities import register_granularity
     from .pruning.model_measures import measure
-    from .pruning.prune import prune
     from .pruning.recoveries import register_recovery
     from .pruning.schedules import register_schedule
     from .pruning.scopes import register_scope
+    from .reconstruction.prune import prune
+    from .reconstruction.reconstruct import reconstruct
     from .training.callbacks import KeepPruned, Pruning
     from .utils import UsageError
 
@@ -46,6 +47,7 @@ __all__ = [
     "load",
     "measure",
     "prune",
+    "reconstruct",
     "register_criterion",
     "register_dataset",
     "register_granularity",
@@ -59,7 +61,8 @@ __all__ = [
 
 # Imported when first used, so that importing the package is fast.
 _PLACES = {
-    "prune": ".pruning.prune",
+    "prune": ".reconstruction.prune",
+    "reconstruct": ".reconstruction.reconstruct",
     "Pruning": ".training.callbacks",
     "KeepPruned": ".training.callbacks",
     "measure": ".pruning.model_measures",

@@ -20,12 +20,13 @@ class Examples:
     Args:
         data: what `fit` takes: (x, y) or (x, y, weights), each an array or a list or dictionary of
             arrays; or batches of these, such as a `tf.data.Dataset`, a `PyDataset`, a `DataLoader`
-            of PyTorch or a generator, of which the first SAMPLE_SIZE examples are taken. None for
-            no data.
+            of PyTorch or a generator, of which the first `most` examples are taken. None for no
+            data.
+        most: how many examples are taken of batches.
     """
 
-    def __init__(self, data: Any) -> None:
-        self._data = data
+    def __init__(self, data: Any, most: int = SAMPLE_SIZE) -> None:
+        self._data, self._most = data, most
 
     @classmethod
     def of(cls, data: Any) -> "Examples":
@@ -45,7 +46,9 @@ class Examples:
         """
         if self._data is None:
             raise UsageError(f"data: this criterion needs data; {HOW}.")
-        parts = _first(self._data) if _comes_in_batches(self._data) else _given(self._data)
+        parts = (
+            _first(self._data, self._most) if _comes_in_batches(self._data) else _given(self._data)
+        )
         lengths = {len(array) for array in _leaves(parts)}
         if len(lengths) != 1 or lengths == {0}:
             listed = ", ".join(map(str, sorted(lengths))) or "none"
@@ -59,6 +62,15 @@ class Examples:
     def has_labels(self) -> bool:
         """Whether there are labels."""
         return self.parts[1] is not None
+
+    def batch_size(self, numbers: int, most: int) -> int:
+        """How many examples have about so many numbers in their inputs, at most `most`."""
+        size = sum(np.size(leaf) for leaf in _leaves(self.parts[0])) // len(self)
+        return min(most, max(1, numbers // max(size, 1)))
+
+    def head(self, number: int) -> "Examples":
+        """The first of them, so many at most."""
+        return Examples(tuple(_map(lambda a: a[:number], part) for part in self.parts))
 
     def batches(self, size: int) -> Iterator[tuple[Any, ...]]:
         """The examples in batches of at most `size`, as NumPy arrays."""
@@ -78,19 +90,19 @@ def _given(data):
     return _unpacked(data)
 
 
-def _first(batches):
+def _first(batches, most):
     """The first examples of some batches."""
     found, size = [], 0
     for batch in batches:
         parts = _unpacked(batch)
         found.append([_map(_numpy, part) for part in parts])
         size += len(_leaves(parts)[0])
-        if size >= SAMPLE_SIZE:
+        if size >= most:
             break
     if not found:
         raise UsageError(f"data: {_kind(batches)} gives no examples; {HOW}.")
     try:
-        return tuple(_joined(parts) for parts in zip(*found, strict=True))
+        return tuple(_joined(parts, most) for parts in zip(*found, strict=True))
     except ValueError as error:
         raise UsageError(
             f"data: the batches of {_kind(batches)} differ in more than their length; pad its "
@@ -98,10 +110,10 @@ def _first(batches):
         ) from error
 
 
-def _joined(parts):
+def _joined(parts, most):
     if parts[0] is None:
         return None
-    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays)[:SAMPLE_SIZE], *parts)
+    return keras.tree.map_structure(lambda *arrays: np.concatenate(arrays)[:most], *parts)
 
 
 def _unpacked(data):

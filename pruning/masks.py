@@ -150,14 +150,33 @@ def make_masks(
     Raises:
         RunError: if a scope or granularity returns no such counts or masks.
     """
-    granularity = _granularity(method)
+    counts = counts_at(method, rankings, k)
+    return {name: mask_of(method, name, r, counts[name]) for name, r in rankings.items()}
+
+
+def counts_at(method: "Method", rankings: Mapping[str, Ranking], k: float) -> dict[str, Any]:
+    """How many items every layer has lost at sparsity `k`, as a scope returns it.
+
+    Raises:
+        RunError: if a scope returns no such counts.
+    """
     counts = SCOPES.get(method.scope)(rankings, k)
     checks.checked_counts(method.scope, counts, rankings)
-    masks = {}
-    for name, ranking in rankings.items():
-        mask = granularity.mask(ranking.kept(counts[name]), ranking.shape)
-        masks[name] = checks.checked_mask(method.granularity, name, mask, ranking.shape)
-    return masks
+    return counts
+
+
+def mask_of(method: "Method", name: str, ranking: Ranking, count: Any) -> np.ndarray:
+    """The mask of a layer that loses so many items, of the kernel's shape.
+
+    Args:
+        count: of the layer, or of each of its units, as in `counts_at`.
+
+    Raises:
+        RunError: if a granularity returns no such mask.
+    """
+    granularity = _granularity(method)
+    mask = granularity.mask(ranking.kept(count), ranking.shape)
+    return checks.checked_mask(method.granularity, name, mask, ranking.shape)
 
 
 def layer_scores(criterion: str, layer: Layer) -> np.ndarray:

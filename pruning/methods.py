@@ -14,7 +14,7 @@ from ..utils import UsageError
 from . import checks
 from .criteria import CRITERIA
 from .granularities import GRANULARITIES
-from .recoveries import RECOVERIES
+from .recoveries import RECOVERIES, is_refit
 from .schedules import SCHEDULES
 from .scopes import SCOPES
 
@@ -133,6 +133,20 @@ def parse(text: str) -> Method:
             "other, so it cannot prune whole units; choose layer, global or erk."
         )
     return method
+
+
+def check_can_be_run(method: Method) -> None:
+    """Makes sure that experiments know how to apply a method.
+
+    Raises:
+        UsageError: if its recovery is one that only `network_pruning.prune` knows.
+    """
+    if is_refit(method.recovery):
+        raise UsageError(
+            f"`methods`: {method.name!r} re-fits a model on calibration data, which experiments "
+            "cannot do yet; call network_pruning.prune(model, sparsity, "
+            f"{method.name!r}, data=inputs)."
+        )
 
 
 REFERENCE = (Method("weight"), Method("unit"))

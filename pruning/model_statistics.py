@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .gradients import LossGradients
 
 
-# Examples in a batch.
-BATCH = 64
+# Examples in a batch, and numbers in its inputs: all activations are in memory at once.
+BATCH, BATCH_NUMBERS = 64, 2**20
 
 
 class ModelStatistics:
@@ -67,7 +67,7 @@ class ModelStatistics:
             sums[kernel.name] = sums[kernel.name] + _squares(kernel, inputs)
 
         with kernels.watched(self.kernels, add):
-            for x, *_ in self.examples.batches(BATCH):
+            for x, *_ in self.examples.batches(self.examples.batch_size(BATCH_NUMBERS, BATCH)):
                 self.model(keras.tree.map_structure(keras.ops.convert_to_tensor, x), training=False)
         return {
             kernel.name: _finite("inputs", kernel, _norms(kernel, np.sqrt(sums[kernel.name])))

@@ -1,4 +1,4 @@
-"""Prunes any Keras model in one shot: `network_pruning.prune`."""
+"""Prunes any Keras model in place, once or step by step: the `Pruner`."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +10,9 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..graph.dependency_groups import DependencyGroup
 from ..graph.liveness import LivenessAnalysis
-from ..models.copies import check_built, copy_of_model
 from ..models.kernels import zero
-from ..models.own_classes import warn_of_lost_methods
 from ..settings.fields import check_fraction
 from ..utils import UsageError, warn_user
 from . import methods, shortfalls
@@ -21,7 +20,7 @@ from .criteria import Layer
 from .examples import Examples
 from .gradients import LossGradients
 from .granularities import GRANULARITIES
-from .masks import layer_scores, live_or_none, make_masks, present, rank_layer
+from .masks import counts_at, layer_scores, live_or_none, mask_of, present, rank_layer
 from .model_statistics import ModelStatistics
 from .prunables import Prunables
 from .ranking import Ranking
@@ -29,73 +28,14 @@ from .ranking import Ranking
 Masks = Mapping[str, np.ndarray]  # booleans by layer name, True for what is kept
 
 
-def prune(
-    model: keras.Model,
-    sparsity: float | Mapping[str, float],
-    method: str = "weight",
-    *,
-    data: Any = None,
-    exclude: str | Sequence[str] = (),
-    seed: int = 0,
-) -> keras.Model:
-    """A copy of a Keras model with the least important weights or units set to zero.
-
-    Dense layers and convolutions are pruned, those in nested models and attention too. Biases,
-    normalizations, embeddings and output layers are not. The given model is not changed.
-
-    Args:
-        model: any built Keras 3 model; a functional or sequential one to prune whole units.
-        sparsity: the share of the weights or units to remove, in [0, 1], or a dictionary of shares
-            by layer name; then no other layers are pruned. The name of a nested model, or of a
-            layer that contains layers, applies to all of them.
-        method: granularity, criterion and scope in one text, as in `unit` or `weight/lamp/global`;
-            by default the weights of each layer with the smallest absolute values are removed.
-        data: calibration data for the criteria `gradient`, `activation` and `obd`: `(x, y)`, with
-            weights `(x, y, weights)`, or batches of them in anything that `fit` takes, of which the
-            first 1,000 examples are used. `activation` needs no labels: `(x, None)`.
-        exclude: names of layers that stay as they are, with all layers in them, or patterns such as
-            `block1_*`. If units are pruned, the whole dependency group of such a layer stays.
-        seed: for the criterion `random`, a whole number of 0 or more.
-
-    Returns:
-        A model of the same architecture and size; `shrink` makes it smaller.
+def checked_method(
+    text: str, oneshot: bool, recoveries: Sequence[str] = ("none",)
+) -> methods.Method:
+    """The `Method` of a text, with one of these recoveries.
 
     Raises:
-        UsageError: (a ValueError) if an argument makes no sense; the message says what to do.
-        ValueError: if the model is not built or cannot be copied.
-        RunError: if your own criterion returns invalid scores.
-
-    Warns:
-        UserWarning: names layers with weights that cannot be pruned, layers that are removed
-            completely, and methods of your own model class, such as `train_step`, that the copy
-            does not have; or that a pattern such as `2:4` allows less than `sparsity`.
-    """
-    method = checked_method(method, oneshot=True)
-    pruned = copy_of(model)
-    warn_of_lost_methods(model, pruned)
-    work = Pruner(pruned, method, sparsity, data, exclude, seed)
-    work.warn()
-    masks = work.masks()
-    work.remove(masks)
-    work.warn_of_shortfalls(masks)
-    return pruned
-
-
-def copy_of(model: keras.Model) -> keras.Model:
-    """A copy of a model with the same weights, compiled in the same way.
-
-    Raises:
-        ValueError: if it cannot be copied, such as a subclassed model without `get_config`.
-    """
-    check_built(model)
-    return copy_of_model(model)
-
-
-def checked_method(text: str, oneshot: bool) -> methods.Method:
-    """The `Method` of a text, without a recovery.
-
-    Raises:
-        UsageError: if it is not a method, or has a recovery, or with `oneshot` another schedule.
+        UsageError: if it is not a method, or has another recovery, or with `oneshot` another
+            schedule.
     """
     if not isinstance(text, str):
         raise UsageError(f"method: {text!r} is not a text such as 'weight/lamp/global'.")
@@ -103,7 +43,7 @@ def checked_method(text: str, oneshot: bool) -> methods.Method:
         method = methods.parse(text)
     except UsageError as error:
         raise UsageError(str(error).replace("`methods`:", "method:")) from None
-    if method.recovery != "none":
+    if method.recovery not in recoveries:
         raise UsageError(
             f"method: {text!r} names a recovery; train the pruned model with fit and the callback "
             "KeepPruned() instead."
@@ -269,11 +209,19 @@ class Pruner:
 
     def masks_at(self, rankings: Mapping[str, Ranking], k: float) -> dict[str, np.ndarray]:
         """The masks of dependency groups that compete with each other, at sparsity `k`."""
-        masks = make_masks(self.method, rankings, k)
-        return {n: self._unpadded(self.prunables.layers[n], mask) for n, mask in masks.items()}
+        counts = counts_at(self.method, rankings, k)
+        return {name: self.mask_of(name, r, counts[name]) for name, r in rankings.items()}
+
+    def mask_of(self, name: str, ranking: Ranking, count: Any) -> np.ndarray:
+        """The mask of a dependency group that has lost so many items."""
+        mask = mask_of(self.method, name, ranking, count)
+        return self._unpadded(self.prunables.layers[name], mask)
 
     def rankings(
-        self, previous: Masks | None = None, live: Masks | None = None
+        self,
+        previous: Masks | None = None,
+        live: Masks | None = None,
+        statistics: ModelStatistics | None = None,
     ) -> dict[str, Ranking]:
         """The `Ranking` of each dependency group with a target sparsity, by name.
 
@@ -281,12 +229,13 @@ class Pruner:
             previous: earlier masks; what they remove stays removed. None for the first time.
             live: masks of live weights, all others are removed first; None for those that are not
                 zero, if nothing has been pruned before.
+            statistics: what criteria look at; by default `statistics()`.
         """
         if previous is None and live is None:
             live = live_or_none(self.prunables.matrices())
-        scores = self._scores()
+        scores = self._scores(statistics or self.statistics())
         return {
-            name: self._ranking(
+            name: self.ranking(
                 self.prunables.layers[name],
                 scores,
                 previous and previous[name],
@@ -300,19 +249,34 @@ class Pruner:
     def _loss_gradients(self):
         return LossGradients(self.model, [kernel.variable for kernel in self.prunables.scored])
 
-    def _scores(self):
-        kernels = self.prunables.scored
-        statistics = ModelStatistics(
-            self.model, kernels, self.examples, lambda: self._loss_gradients
+    def statistics(self) -> ModelStatistics:
+        """What the model does with the data now."""
+        return ModelStatistics(
+            self.model, self.prunables.scored, self.examples, lambda: self._loss_gradients
         )
+
+    def _scores(self, statistics):
         return {
             kernel.name: layer_scores(
                 self.method.criterion, Layer(kernel.name, kernel.matrix(), self.seed, statistics)
             )
-            for kernel in kernels
+            for kernel in self.prunables.scored
         }
 
-    def _ranking(self, layer, scores, mask, live):
+    def ranking(
+        self,
+        layer: DependencyGroup,
+        scores: Mapping[str, np.ndarray],
+        mask: np.ndarray | None = None,
+        live: np.ndarray | None = None,
+    ) -> Ranking:
+        """The `Ranking` of one dependency group.
+
+        Args:
+            layer: the group.
+            scores: of its kernels and its consumers', by name, of the matrices' shapes.
+            mask, live: of the group, as `previous` and `live` of `rankings`.
+        """
         stacked, outgoing = layer.stacked(scores), layer.outgoing(scores)
         shapes = tuple(tuple(part.kernel.variable.shape) for part in layer.parts)
         rows = self._padded_rows(layer)

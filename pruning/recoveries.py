@@ -1,7 +1,7 @@
 """What repairs a pruned network? One registered function per recovery.
 
-A recovery decides how a pruned network is retrained, with its mask, to regain accuracy. The
-settings that it reads are declared with it: networks depend on those and no others.
+A recovery decides how a pruned network is retrained or re-fitted, with its mask, to regain
+accuracy. The settings that it reads are declared with it: networks depend on those and no others.
 """
 
 import math
@@ -29,6 +29,17 @@ class Recovery:
     epochs: int
     learning_rate: Callable[[float], float]
     rewinds: bool = False
+
+
+def refits(recovery: Any) -> Callable[[Any], Recovery]:
+    """Marks a recovery that trains nothing: kept weights are re-fitted on calibration data."""
+    recovery.refits = True
+    return recovery
+
+
+def is_refit(name: str) -> bool:
+    """Whether the recovery of this name re-fits the kept weights."""
+    return getattr(RECOVERIES.function(name), "refits", False)
 
 
 @register_recovery("none", settings=())
@@ -60,6 +71,15 @@ def lr_rewind(config: Any) -> Recovery:
     """Learning-rate rewinding: retraining with the original learning rate; the weights are not
     reset (Renda et al., 2020, arXiv:2003.02389)."""
     return Recovery(config.finetune_epochs, lambda _: config.learning_rate)
+
+
+@register_recovery("reconstruct", settings=())
+@refits
+def reconstruct(_config: Any) -> Recovery:
+    """No training: the kept weights are re-fitted, layer by layer, so that each layer computes what
+    it did in the dense network (`network_pruning.prune` only; Frantar & Alistarh, 2022,
+    arXiv:2208.11580)."""
+    return Recovery(0, lambda _: 0.0)
 
 
 def _cosine(progress):

@@ -53,6 +53,7 @@ BAD_FLAGS = [
     ("--output_dir=", "--output_dir is empty"),
     ("--model=vgg", "--model: 'vgg' is not known; choose one of: mlp, lenet_300_100"),
     ("--methods=wieght", "'wieght' in 'wieght' is not known"),
+    ("--methods=weight/reconstruct", "--methods: 'weight/reconstruct' re-fits a model"),
     ("--methods=weight,,unit", "there is an empty value between two commas"),
     ("--methods=,", "there is nothing but commas"),
     ("--methods=weight/unit", "two values for the granularity"),

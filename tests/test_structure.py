@@ -22,6 +22,7 @@ ROOMS = (
     "graph",
     "pruning",
     "training",
+    "reconstruction",
     "compression",
     "experiments",
     "sweeps",
@@ -34,7 +35,8 @@ ROOMS = (
     "sweep",
 )
 # What works without the runner: it speaks of arguments and settings, never of flags.
-LIBRARY = ("utils", "settings", "data", "models", "graph", "pruning", "training", "compression")
+LIBRARY = ("utils", "settings", "data", "models", "graph", "pruning", "training")
+LIBRARY += ("reconstruction", "compression")
 # Options of the programs that fetch packages.
 CLIENT_OPTIONS = {"--silent", "--pack-destination", "--fetch-retries", "--fetch-retry-mintimeout"}
 CLIENT_OPTIONS |= {"--fsys-tarfile"}

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from network_pruning.pruning import examples
 from network_pruning.pruning.examples import Examples
 from network_pruning.utils import UsageError
 
@@ -58,9 +57,8 @@ GIVEN = {
 
 
 @pytest.mark.parametrize("given", GIVEN.values(), ids=GIVEN)
-def test_examples_however_they_are_given(given, monkeypatch):
-    monkeypatch.setattr(examples, "SAMPLE_SIZE", 6)
-    found = Examples(given())
+def test_examples_however_they_are_given(given):
+    found = Examples(given(), most=6)
     assert len(found) == 6
     assert found.has_labels
     batches = list(found.batches(4))
@@ -69,8 +67,7 @@ def test_examples_however_they_are_given(given, monkeypatch):
     np.testing.assert_array_equal(np.concatenate([y for _, y in batches]), Y)
 
 
-def test_of_batches_the_first_examples_are_taken_once(monkeypatch):
-    monkeypatch.setattr(examples, "SAMPLE_SIZE", 5)
+def test_of_batches_the_first_examples_are_taken_once():
     taken = []
 
     def counted():
@@ -78,7 +75,7 @@ def test_of_batches_the_first_examples_are_taken_once(monkeypatch):
             taken.append(number)
             yield X[:2], Y[:2]
 
-    found = Examples(counted())
+    found = Examples(counted(), most=5)
     assert taken == []
     assert len(found) == len(found) == 5
     assert taken == [0, 1, 2]

@@ -64,3 +64,9 @@ def test_what_trains():
     assert not methods.parse("weight/lamp/global").trains
     for text in ("gradual", "iterative", "finetune", "lr_rewind"):
         assert methods.parse(text).trains
+
+
+def test_experiments_refuse_what_only_the_library_can_do():
+    with pytest.raises(UsageError, match=r"`methods`: 'unit/reconstruct' re-fits .*call network_"):
+        methods.check_can_be_run(methods.parse("unit/reconstruct"))
+    methods.check_can_be_run(methods.parse("unit/finetune"))

@@ -1,0 +1,1 @@
+"""Pruning without training: the kept weights are re-fitted on calibration data."""

@@ -1,0 +1,73 @@
+"""BatchNormalization behind re-fitted layers: its moving statistics, computed anew."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..models.kernels import value_of
+from .statistics import HELD_OUT
+from .walk import Step, as_array
+
+
+def recalibrate(
+    pruned: Step, dense: Step, values: list[dict[int, Any]], targets: list[dict[int, Any]]
+) -> None:
+    """Sets the moving mean and variance of a layer to those of the pruned model's activations, for
+    channels whose outputs come closer to the dense model's on held-out examples.
+
+    Args:
+        pruned, dense: the layer's step in both models.
+        values, targets: the values of the tensors in both models, batch by batch.
+    """
+    layer = pruned.op
+    fitted, held = _Channels(), _Channels()
+    first = 0
+    for value, target in zip(values, targets, strict=True):
+        x = _by_channel(layer, value[pruned.reads[0]])
+        y = _by_channel(layer, dense.run(target)[0])
+        out = (first + np.arange(len(x))) % HELD_OUT == HELD_OUT - 1
+        fitted.add(x[~out], y[~out])
+        held.add(x[out], y[out])
+        first += len(x)
+    old = [value_of(v).astype(np.float64) for v in (layer.moving_mean, layer.moving_variance)]
+    mean = fitted.sums[0] / fitted.rows
+    variance = fitted.sums[1] / fitted.rows - mean**2
+    better = _error(layer, held, mean, variance) < _error(layer, held, *old)
+    better &= variance > 0
+    for variable, new, before in zip(
+        (layer.moving_mean, layer.moving_variance), (mean, variance), old, strict=True
+    ):
+        variable.assign(np.where(better, new, before).astype(value_of(variable).dtype))
+
+
+class _Channels:
+    """Sums over rows of x, x², y, y² and x·y of each channel."""
+
+    def __init__(self):
+        self.rows, self.sums = 0, np.zeros((5, 1))
+
+    def add(self, x, y):
+        x, y = (each.reshape(-1, each.shape[-1]).astype(np.float64) for each in (x, y))
+        products = (x, x * x, y, y * y, x * y)
+        self.sums = self.sums + np.stack([each.sum(axis=0) for each in products])
+        self.rows += len(x)
+
+
+def _by_channel(layer, tensor):
+    return np.moveaxis(as_array(tensor), layer.axis, -1)
+
+
+def _error(layer: keras.Layer, seen, mean, variance):
+    """Σ (scale·x + shift - y)² of each channel."""
+    scale = 1 / np.sqrt(np.maximum(variance, 0) + layer.epsilon)
+    if layer.gamma is not None:
+        scale = scale * value_of(layer.gamma)
+    shift = -mean * scale
+    if layer.beta is not None:
+        shift = shift + value_of(layer.beta)
+    x, xx, y, yy, xy = seen.sums
+    return (
+        scale**2 * xx + seen.rows * shift**2 + yy + 2 * scale * shift * x
+        - 2 * scale * xy - 2 * shift * y
+    )  # fmt: skip

@@ -1,0 +1,94 @@
+"""Prunes any Keras model at once: `network_pruning.prune`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+
+from ..models.copies import check_built, copy_of_model
+from ..models.own_classes import warn_of_lost_methods
+from ..pruning.prune import Pruner, checked_method, checked_seed
+from ..pruning.statistics import SAMPLE_SIZE
+from .choices import Choices
+from .reconstruct import calibration_inputs, refit_layers
+
+
+def prune(
+    model: keras.Model,
+    sparsity: float | Mapping[str, float],
+    method: str = "weight",
+    *,
+    data: Any = None,
+    exclude: str | Sequence[str] = (),
+    seed: int = 0,
+    verbose: int = 1,
+) -> keras.Model:
+    """A copy of a Keras model with the least important weights or units set to zero.
+
+    Dense layers and convolutions are pruned, those in nested models and attention too. Biases,
+    normalizations, embeddings and output layers are not. The given model is not changed.
+
+    Args:
+        model: any built Keras 3 model; a functional or sequential one to prune whole units.
+        sparsity: the share of the weights or units to remove, in [0, 1], or a dictionary of shares
+            by layer name; then no other layers are pruned. The name of a nested model, or of a
+            layer that contains layers, applies to all of them.
+        method: granularity, criterion, scope and recovery in one text, as in `unit`,
+            `weight/lamp/global` or `weight/activation/reconstruct`; by default the weights of each
+            layer with the smallest absolute values are removed. With `reconstruct`, the kept
+            weights are re-fitted without training, so that each layer computes what it did in the
+            given model, as by the function `reconstruct`.
+        data: calibration data for the criteria `gradient`, `activation` and `obd`, and for
+            `reconstruct`: `(x, y)`, with weights `(x, y, weights)`, or batches of them in anything
+            that `fit` takes. Criteria use the first 1,000 examples, `reconstruct` 10,000.
+            `activation` and `reconstruct` need no labels: `(x, None)`; for `reconstruct` an array
+            does.
+        exclude: names of layers that stay as they are, with all layers in them, or patterns such as
+            `block1_*`. If units are pruned, the whole dependency group of such a layer stays.
+        seed: for the criterion `random` and for `reconstruct`, a whole number of 0 or more.
+        verbose: 0 for no progress bar of `reconstruct`.
+
+    Returns:
+        A model of the same architecture and size; `shrink` makes it smaller.
+
+    Raises:
+        UsageError: (a ValueError) if an argument makes no sense; the message says what to do.
+        ValueError: if the model is not built or cannot be copied.
+        RunError: if your own criterion returns invalid scores.
+
+    Warns:
+        UserWarning: names layers with weights that cannot be pruned, layers that are removed
+            completely, and methods of your own model class, such as `train_step`, that the copy
+            does not have; or that a pattern such as `2:4` allows less than `sparsity`.
+    """
+    method = checked_method(method, oneshot=True, recoveries=("none", "reconstruct"))
+    check_built(model)
+    if method.recovery == "reconstruct":
+        return _reconstructed(model, sparsity, method, data, exclude, checked_seed(seed), verbose)
+    pruned = _copy(model)
+    work = Pruner(pruned, method, sparsity, data, exclude, seed)
+    work.warn()
+    masks = work.masks()
+    work.remove(masks)
+    work.warn_of_shortfalls(masks)
+    return pruned
+
+
+def _copy(model):
+    """A copy of a model with the same weights, compiled in the same way."""
+    pruned = copy_of_model(model)
+    warn_of_lost_methods(model, pruned)
+    return pruned
+
+
+def _reconstructed(model, sparsity, method, data, exclude, seed, verbose):
+    """A pruned copy whose kept weights are re-fitted."""
+    pruned = _copy(model)
+    examples = calibration_inputs(data, model)
+    work = Pruner(pruned, method, sparsity, examples.head(SAMPLE_SIZE), exclude, seed)
+    work.warn()
+    choices = Choices(work)
+    refit_layers(pruned, model, examples, seed, verbose, choices.mask)
+    choices.close()
+    work.warn_of_shortfalls(choices.masks)
+    return pruned

@@ -1,0 +1,140 @@
+"""Least squares under masks: the kept weights of a layer that come closest to given outputs.
+
+Every unit has kept inputs of its own, and so a problem of its own; all read the same inputs and
+share the Gram matrix. (Hassibi & Stork, 1993, "Optimal Brain Surgeon", re-fit one weight after the
+other; Frantar & Alistarh, 2022, arXiv:2208.11580, unit by unit; Meng et al., 2024,
+arXiv:2406.07831, by conjugate gradients.)
+"""
+
+import functools
+from collections.abc import Iterator
+
+import numpy as np
+
+# Memory for the matrices of units that are solved together.
+BATCH_BYTES = 64 * 2**20
+# Of up to so many unknowns, systems are solved directly, one by one.
+FEW = 64
+ITERATIONS = 15
+TOLERANCE = 1e-4
+
+
+def least_squares(
+    gram: np.ndarray,
+    cross: np.ndarray,
+    mask: np.ndarray,
+    ridge: np.ndarray,
+    start: np.ndarray,
+    iterations: int = ITERATIONS,
+    near: np.ndarray | None = None,
+) -> np.ndarray:
+    """argmin over w, zero where not kept, of wᵀ·G·w - 2·wᵀ·c + Σ ridge·(w - start)², unit by unit.
+
+    Args:
+        gram: XᵀX of the inputs, of shape (inputs, inputs), float64.
+        cross: Xᵀ of the wanted outputs, of shape (inputs, units).
+        mask: True for the kept weights, of shape (inputs, units).
+        ridge: how strongly each input's weights are held to `start`, of shape (inputs,).
+        start: of shape (inputs, units).
+        iterations: of conjugate gradients, at most, for units that keep many inputs.
+        near: where these begin; by default at `start`.
+
+    Returns:
+        Weights of shape (inputs, units), exactly zero where not kept.
+    """
+    start = np.where(mask, start, 0)
+    near = start if near is None else near
+    system = gram + np.diag(ridge)
+    wanted = cross + ridge[:, np.newaxis] * start
+    found, counts = np.zeros(mask.shape), mask.sum(axis=0)
+    used = np.flatnonzero(counts)
+    if len(used) and (mask[:, used] == mask[:, used[:1]]).all():
+        rows = np.flatnonzero(mask[:, used[0]])
+        found[np.ix_(rows, used)] = _solved(system[np.ix_(rows, rows)], wanted[np.ix_(rows, used)])
+        return found
+    for units, solve in (
+        (np.flatnonzero(counts <= FEW), _one_by_one),
+        (np.flatnonzero(counts > FEW), functools.partial(_all_at_once, iterations=iterations)),
+    ):
+        if len(units):
+            found[:, units] = solve(system, wanted[:, units], mask[:, units], near[:, units])
+    return found
+
+
+def _one_by_one(system, wanted, mask, _near):
+    """Of units that keep few inputs: directly, many small systems at a time."""
+    found, empty = np.zeros(mask.shape), len(mask)
+    padded, counts = np.pad(system, (0, 1)), mask.sum(axis=0)
+    for units in _batches(counts):
+        size = int(counts[units].max())
+        # Each unit's kept inputs first; `empty` fills up.
+        rows = np.argsort(~mask[:, units], axis=0, kind="stable")[:size].T
+        kept = np.arange(size) < counts[units, np.newaxis]
+        rows[~kept] = empty
+        systems = padded[rows[:, :, np.newaxis], rows[:, np.newaxis, :]]
+        systems[:, np.arange(size), np.arange(size)] += ~kept
+        right = np.where(kept, wanted[np.minimum(rows, empty - 1), units[:, np.newaxis]], 0)
+        weights = _solved(systems, right[..., np.newaxis])[..., 0]
+        places = np.broadcast_to(units[:, np.newaxis], rows.shape)
+        found[rows[kept], places[kept]] = weights[kept]
+    return found
+
+
+def _batches(counts) -> Iterator[np.ndarray]:
+    """Units with a similar number of kept inputs, as many as the memory allows."""
+    order = np.argsort(counts, kind="stable")[::-1]
+    order = order[counts[order] > 0]
+    while len(order):
+        number = max(1, BATCH_BYTES // (8 * int(counts[order[0]]) ** 2))
+        yield order[:number]
+        order = order[number:]
+
+
+def _solved(systems, right):
+    """The solution of linear systems; where they have several, the smallest."""
+    try:
+        return np.linalg.solve(systems, right)
+    except np.linalg.LinAlgError:
+        return np.linalg.pinv(systems, hermitian=True) @ right
+
+
+def _all_at_once(system, wanted, mask, near, iterations):
+    """Of units that keep many inputs: by conjugate gradients, which multiply whole matrices."""
+    weights = near.copy()
+    scale = 1 / np.maximum(np.diag(system), np.finfo(float).tiny)[:, np.newaxis]
+    error = np.where(mask, wanted - system @ weights, 0)
+    goal = TOLERANCE**2 * np.sum(scale * np.where(mask, wanted, 0) ** 2, axis=0)
+    step = scale * error
+    size = np.sum(error * step, axis=0)
+    for _ in range(iterations):
+        if (size <= goal).all():
+            break
+        change = np.where(mask, system @ step, 0)
+        length = _ratio(size, np.sum(step * change, axis=0))
+        weights += length * step
+        error -= length * change
+        before, size = size, np.sum(scale * error**2, axis=0)
+        step = scale * error + _ratio(size, before) * step
+    return weights
+
+
+def _ratio(above, below):
+    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+
+
+def unexplained(system: np.ndarray, used: np.ndarray) -> np.ndarray:
+    """The squared norm of each input without what the other used ones can replace: by how much the
+    squared error grows without it, for a weight of 1, if the others are re-fitted (Hassibi & Stork,
+    1993).
+
+    Args:
+        system: the Gram matrix of the inputs with a ridge on its diagonal.
+        used: True for inputs with a kept weight, of shape (inputs,).
+
+    Returns:
+        An array of shape (inputs,), 0 where not used.
+    """
+    found, rows = np.zeros(len(used)), np.flatnonzero(used)
+    inverse = np.linalg.inv(system[np.ix_(rows, rows)])
+    found[rows] = 1 / np.diag(inverse)
+    return found

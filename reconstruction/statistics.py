@@ -1,0 +1,113 @@
+"""What least squares need to know of a layer: the products of its inputs with each other and with
+the outputs that are wanted."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..models.kernels import value_of
+from .readings import Reading
+
+# Rows that are multiplied at a time: with 1,000 inputs they take 8 MB.
+ROWS = 1024
+# More rows than these say little more about a layer; the larger number counts.
+ROWS_PER_INPUT, MOST_ROWS = 20, 20_000
+# Of so many examples one is held out.
+HELD_OUT = 10
+
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+class Moments:
+    """Sums of products over rows, in float64.
+
+    Attributes:
+        gram: XᵀX of the pruned model's inputs, of shape (groups, inputs, inputs).
+        cross: XᵀY with the dense model's outputs, of shape (groups, inputs, units).
+        square: of the outputs, of shape (groups, units).
+        rows: how many there were.
+    """
+
+    def __init__(self, groups: int, inputs: int, units: int) -> None:
+        self.gram = np.zeros((groups, inputs, inputs))
+        self.cross = np.zeros((groups, inputs, units))
+        self.square = np.zeros((groups, units))
+        self.rows = 0
+
+    def add(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Adds rows of inputs, of shape (rows, groups, inputs), and of outputs."""
+        x, y = np.moveaxis(x, 1, 0), np.moveaxis(y, 1, 0)
+        self.gram += np.swapaxes(x, 1, 2) @ x
+        self.cross += np.swapaxes(x, 1, 2) @ y
+        self.square += np.square(y).sum(axis=1)
+        self.rows += x.shape[1]
+
+    def error(self, weights: np.ndarray) -> np.ndarray:
+        """Σ ‖X·w - y‖² of every unit, of shape (groups, units)."""
+        error = self.square + np.sum(weights * (self.gram @ weights - 2 * self.cross), axis=1)
+        return np.maximum(error, 0)
+
+
+@dataclass
+class Observed:
+    """The `Moments` of a layer on most examples, and on those that are held out.
+
+    Attributes:
+        fitted, held_out: the `Moments`.
+        has_bias: whether the last of the inputs is a one for the bias.
+    """
+
+    fitted: Moments
+    held_out: Moments
+    has_bias: bool
+
+
+def observe(
+    pruned: Reading,
+    dense: Reading,
+    batches: Iterable[tuple[int, list[Pair]]],
+    examples: int,
+    seed: int,
+) -> Observed:
+    """What a layer reads in the pruned model and what it computes in the dense one.
+
+    Args:
+        pruned, dense: how the layer of each model reads its inputs.
+        batches: for each batch the number of its first example, and the layer's inputs in both
+            models, a pair of arrays for each of its calls.
+        examples: how many there are in all.
+        seed: chooses the positions, where not all are needed.
+    """
+    weights, bias = dense.split(dense.kernel.matrix()).astype(np.float64), dense.bias
+    groups, inputs, units = weights.shape
+    size = (groups, inputs + (bias is not None), units)
+    seen = Observed(Moments(*size), Moments(*size), bias is not None)
+    offset = 0 if bias is None else dense.split(value_of(bias).reshape(1, -1))[:, 0]
+    random = np.random.default_rng(seed)
+    most = max(ROWS_PER_INPUT * inputs, MOST_ROWS)
+    for first, pairs in batches:
+        for one, other in pairs:
+            for example, place in _chosen(pruned, one, most / (examples * len(pairs)), random):
+                x = pruned.rows(one, example, place).astype(np.float64)
+                y = np.moveaxis(dense.rows(other, example, place), 1, 0) @ weights
+                y = np.moveaxis(y, 0, 1) + offset
+                if bias is not None:
+                    x = np.concatenate([x, np.ones((*x.shape[:2], 1))], axis=2)
+                held = (first + example) % HELD_OUT == HELD_OUT - 1
+                seen.fitted.add(x[~held], y[~held])
+                seen.held_out.add(x[held], y[held])
+    return seen
+
+
+def _chosen(reading, inputs, share, random) -> Iterator[Pair]:
+    """Examples and positions of rows, ROWS at a time; `share` of an example's positions, at most
+    all."""
+    positions = reading.positions(inputs)
+    number = min(positions, max(1, int(np.ceil(share))))
+    places = np.broadcast_to(np.arange(positions), (len(inputs), positions))
+    if number < positions:
+        places = random.permuted(places, axis=1)[:, :number]
+    examples = np.repeat(np.arange(len(inputs)), number)
+    for start in range(0, examples.size, ROWS):
+        yield examples[start : start + ROWS], places.ravel()[start : start + ROWS]
