@@ -229,7 +229,7 @@ class Pruner:
             previous: earlier masks; what they remove stays removed. None for the first time.
             live: masks of live weights, all others are removed first; None for those that are not
                 zero, if nothing has been pruned before.
-            statistics: what criteria look at; by default `statistics()`.
+            statistics: of calibration data, for criteria; by default `statistics()`.
         """
         if previous is None and live is None:
             live = live_or_none(self.prunables.matrices())
@@ -238,8 +238,8 @@ class Pruner:
             name: self.ranking(
                 self.prunables.layers[name],
                 scores,
-                previous and previous[name],
-                live and live[name],
+                None if previous is None else previous[name],
+                None if live is None else live[name],
             )
             for names in self.targets.by_share.values()
             for name in names
@@ -250,7 +250,7 @@ class Pruner:
         return LossGradients(self.model, [kernel.variable for kernel in self.prunables.scored])
 
     def statistics(self) -> ModelStatistics:
-        """What the model does with the data now."""
+        """The `ModelStatistics` of the model as it is now."""
         return ModelStatistics(
             self.model, self.prunables.scored, self.examples, lambda: self._loss_gradients
         )

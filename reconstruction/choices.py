@@ -60,7 +60,7 @@ class Choices:
         # Only of criteria that look at inputs the scores change while others are re-fitted.
         self._asks_again = "input_norms" in vars(self._statistics)
         self.counts, self.masks = {}, {}
-        for share, names in pruner.wanted.by_share.items():
+        for share, names in pruner.targets.by_share.items():
             competing = {name: rankings[name] for name in names}
             self.counts |= counts_at(self.method, competing, share)
             self.masks |= pruner.masks_at(competing, share)
