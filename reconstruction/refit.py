@@ -50,10 +50,12 @@ class Refit:
 
     def input_norms(self) -> np.ndarray:
         """The same without what a layer's other inputs can replace."""
-        used, grams = self.mask.any(axis=2), self.seen.fitted.gram
         squares = [
-            unexplained(gram + np.diag(self._strength(group, RIDGE_ON_THE_WAY)), used[group])
-            for group, gram in enumerate(grams)
+            unexplained(
+                gram + np.diag(self._strength(group, RIDGE_ON_THE_WAY)),
+                self.mask[group].any(axis=1),
+            )
+            for group, gram in enumerate(self.seen.fitted.gram)
         ]
         return self._norms(np.stack(squares))
 

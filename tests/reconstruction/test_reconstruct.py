@@ -315,7 +315,7 @@ def test_models_that_do_not_fit():
     model, x = perceptron(6, 4, 2), np.zeros((50, 6))
     with pytest.raises(npr.UsageError, match="dense: its weights have other shapes"):
         npr.reconstruct(perceptron(6, 3, 2), model, x)
-    with pytest.raises(npr.UsageError, match="dense: int is no Keras model"):
+    with pytest.raises(npr.UsageError, match="dense: int is not a Keras model"):
         npr.reconstruct(model, 3, x)
 
 
