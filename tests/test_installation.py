@@ -86,7 +86,7 @@ def test_pip_install_gives_the_package_the_console_script_and_what_examples_need
     example = (sys.executable, str(root / "examples" / "own_criterion.py"))
     shown = cli(command=example, env=environment, cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
-    assert "outstanding" in shown.stdout
+    assert "spread  weights kept" in shown.stdout
     sweep = (*script, "sweep")
     helped = cli("--help", command=sweep, env=environment, cwd=tmp_path)
     assert helped.returncode == 0, helped.stderr
