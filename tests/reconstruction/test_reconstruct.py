@@ -181,7 +181,7 @@ class Block(layers.Layer):
 
 
 @keras.saving.register_keras_serializable("tests")
-class Subclassed(keras.Model):
+class OwnModel(keras.Model):
     def __init__(self, **options):
         super().__init__(**options)
         self.block, self.last = Block(), layers.Dense(2)
@@ -193,7 +193,7 @@ class Subclassed(keras.Model):
 def test_layers_in_layers_and_subclassed_models():
     inputs = keras.Input((6,))
     model = randomized(keras.Model(inputs, layers.Dense(2)(Block()(inputs))))
-    own = Subclassed()
+    own = OwnModel()
     own(np.zeros((1, 6), np.float32))
     x = inputs_of(model)
     for each in (model, randomized(own)):
