@@ -1,7 +1,7 @@
 """The weights of a network as arrays, dense or masked."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -122,16 +122,17 @@ def read_weights(path: str | PathLike) -> Weights:
         RunError: if the file cannot be read, has other layers than dense ones, or weights that are
             not finite.
     """
-    import h5py
+    return checked_weights(path, lambda: _weights_in(path))
 
+
+def checked_weights(path: str | PathLike, read: Callable[[], Weights]) -> Weights:
+    """The `Weights` that `read` finds in a checkpoint.
+
+    Raises:
+        RunError: if it fails on the file at `path`, or finds weights that are not finite.
+    """
     try:
-        with h5py.File(path) as file:
-            group = file["model_weights"]
-            layers = {name: _arrays(group[name]) for name in _names(group, "layer_names")}
-        weights = Weights.of_chain(
-            {name: arrays["kernel"] for name, arrays in layers.items()},
-            {name: arrays["bias"] for name, arrays in layers.items() if "bias" in arrays},
-        )
+        weights = read()
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise RunError(
             f"{path} is not a checkpoint of this program; restore it, or train again with "
@@ -143,6 +144,18 @@ def read_weights(path: str | PathLike) -> Weights:
             "`force_train`."
         )
     return weights
+
+
+def _weights_in(path):
+    import h5py
+
+    with h5py.File(path) as file:
+        group = file["model_weights"]
+        layers = {name: _arrays(group[name]) for name in _names(group, "layer_names")}
+    return Weights.of_chain(
+        {name: arrays["kernel"] for name, arrays in layers.items()},
+        {name: arrays["bias"] for name, arrays in layers.items() if "bias" in arrays},
+    )
 
 
 def _arrays(layer):

@@ -104,6 +104,10 @@ class Prunables:
         found = {kernel.name: kernel.matrix() for kernel in self.kernels}
         return {name: layer.stacked(found) for name, layer in self.layers.items()}
 
+    def whole_masks(self) -> dict[str, np.ndarray]:
+        """Masks of the dependency groups that keep everything, by name."""
+        return {name: np.ones(layer.shape, bool) for name, layer in self.layers.items()}
+
     def masks(
         self, layer_masks: Mapping[str, np.ndarray]
     ) -> list[tuple[keras.Variable, np.ndarray]]:

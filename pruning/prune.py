@@ -202,7 +202,7 @@ class Pruner:
             previous: earlier masks; what they remove stays removed. None for the first time.
         """
         rankings = self.rankings(previous)
-        found = {name: np.ones(layer.shape, bool) for name, layer in self.prunables.layers.items()}
+        found = self.prunables.whole_masks()
         for share, names in self.targets.by_share.items():
             found |= self.masks_at({name: rankings[name] for name in names}, asked(share))
         return found

@@ -19,9 +19,7 @@ STEPS = 9
 
 class LayerStatistics:
     """What a criterion may look at: the inputs that layers of the pruned model read now, gradients
-    of the model as it was given.
-
-    """
+    of the model as it was given."""
 
     def __init__(self, norms: dict[str, np.ndarray], refit: Refit, given: ModelStatistics) -> None:
         self._norms, self._refit, self._given = norms, refit, given
@@ -76,8 +74,7 @@ class Choices:
         return {name for name in self.counts if len(groups[name].consumers) == 1}
 
     def _remove(self, masks):
-        whole = {n: np.ones(g.shape, bool) for n, g in self.pruner.prunables.layers.items()}
-        self.pruner.remove({**whole, **masks})
+        self.pruner.remove({**self.pruner.prunables.whole_masks(), **masks})
 
     def close(self) -> None:
         """Removes what no layer that could be re-fitted has decided about."""

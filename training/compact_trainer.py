@@ -51,7 +51,7 @@ class CompactTrainer(MaskedTrainer):
         self.config, self.size = networks.config, len(split)
         self.part, self.model, self.work = part, part.model, multiply_adds(part.model)
         self.networks, self.method = networks, method
-        whole = networks.whole_masks(method)
+        whole = networks.pruner(method).prunables.whole_masks()
         self.mask_variables = {
             place: tf.Variable(mask.astype(np.float32))
             for place, mask in self._small_masks(whole).items()

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..models.architectures import is_dense
-from ..models.weights import Weights
+from ..models.weights import Weights, checked_weights
 from ..pruning.methods import REFERENCE, parse
 from ..pruning.model_sizes import columns
 from ..pruning.statistics import sample
-from ..utils import RunError, UsageError
+from ..utils import UsageError
 from .networks import Networks
 
 if TYPE_CHECKING:
@@ -93,20 +93,11 @@ class KerasNetworks(Networks):
         return Weights.of(model)
 
     def read(self, path: str | PathLike) -> Weights:
-        try:
+        def load():
             self.model.load_weights(path)
-        except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-            raise RunError(
-                f"{path} is not a checkpoint of this program; restore it, or train again with "
-                "`force_train`."
-            ) from error
-        weights = Weights.of(self.model)
-        if not weights.are_finite():
-            raise RunError(
-                f"{path} has weights that are not finite; restore it, or train again with "
-                "`force_train`."
-            )
-        return weights
+            return Weights.of(self.model)
+
+        return checked_weights(path, load)
 
     def train(
         self,
@@ -200,11 +191,6 @@ class KerasNetworks(Networks):
         """The masks of a method's dependency groups that keep nonzero weights, by name."""
         weights.put_into(self.model)
         return self.pruner(method).present()
-
-    def whole_masks(self, method: "Method") -> dict[str, np.ndarray]:
-        """The masks of a method's dependency groups that keep everything, by name."""
-        layers = self.pruner(method).prunables.layers
-        return {name: np.ones(layer.shape, bool) for name, layer in layers.items()}
 
     def weight_masks(
         self, method: "Method", masks: Mapping[str, np.ndarray]
