@@ -149,7 +149,7 @@ def _make_and_test(missing, wanted, store, config, networks, dense, rankings, pa
             # The time of a network that was trained in an earlier run is not known.
             seconds = None if kept else time.perf_counter() - begun
             store.add(_row(config, key, measured, seconds))
-            if key.trains:
+            if key.is_stored:
                 echo(_line(store[key.digest]))
             bar.update()
 
@@ -161,7 +161,7 @@ def _missing(wanted, store, paths):
 
 def _is_done(key, store, paths):
     """Whether a network has been tested and, if it was trained, its file exists."""
-    return key.digest in store and (not key.trains or paths.network(key).exists())
+    return key.digest in store and (not key.is_stored or paths.network(key).exists())
 
 
 def _row(config, key, measured, seconds):

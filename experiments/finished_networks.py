@@ -11,7 +11,7 @@ from ..settings.experiment import experiment_config
 from ..utils import RunError, UsageError, echo, file_sha256, percent
 from ..visualization import controls, csv
 from ..visualization.export_text import DENSE
-from ..visualization.tables import BASELINE, baseline_of
+from ..visualization.tables import BASELINE, are_calibrated, baseline_of
 from . import folder
 from .export_networks import Network, Reference, Source, check_validation, random_shift
 from .network_factory import check_images, networks_of
@@ -84,7 +84,8 @@ class FinishedExperiment:
 
     def _read_table(self):
         """The rows of `metrics.csv` on the kept checkpoint's networks, including the dense one,
-        with `trained`, whether a network was trained further and thus has a file of its own."""
+        with `trained`, whether a network was trained further, and `stored`, whether it has a file
+        of its own."""
         metrics = csv.read_metrics(self.paths.metrics)
         checkpoint, seed = self.record["checkpoint_sha256"], self.settings.seed
         if metrics is not None:
@@ -94,11 +95,12 @@ class FinishedExperiment:
                 f"{self.paths.metrics} has no network of this experiment; run the experiment to "
                 "its end, then export."
             )
-        return metrics.assign(trained=controls.is_trained(metrics))
+        trained = controls.is_trained(metrics)
+        return metrics.assign(trained=trained, stored=trained | are_calibrated(metrics))
 
     def _is_there(self, row):
-        """Whether a network is available: the file of a trained one may have been removed."""
-        return not row["trained"] or self._path(row).exists()
+        """Whether a network is available: its file may have been removed."""
+        return not row["stored"] or self._path(row).exists()
 
     def _with_control(self, rows):
         """The rows of networks that were trained further and whose control is known, including the
@@ -159,7 +161,7 @@ class FinishedExperiment:
         return model
 
     def _weights(self, row):
-        if row["trained"]:
+        if row["stored"]:
             path = self._path(row)
             try:
                 return self.networks.read(path)

@@ -46,7 +46,7 @@ class PrunedNetworks:
 
     def is_kept(self, key: "NetworkKey") -> bool:
         """Whether the network is in a file of an earlier run."""
-        return key.trains and self.paths.network(key).exists()
+        return key.is_stored and self.paths.network(key).exists()
 
     def pruned(self, key: "NetworkKey") -> "Weights":
         """The weights of the network of a `NetworkKey`.
@@ -56,7 +56,7 @@ class PrunedNetworks:
         Raises:
             RunError: if a stored one cannot be read.
         """
-        if key.trains:
+        if key.is_stored:
             return self._read(key) if self.is_kept(key) else self._made(key)
         return self._at_once(key.method, key.k) if key.k else self.dense
 
@@ -66,8 +66,11 @@ class PrunedNetworks:
         return self.networks.pruned(method, self.dense, self.rankings[method], k)
 
     def _made(self, key):
-        """A network that is trained, and stored in a file."""
-        weights = self._control(key) if key.is_control else self._trained(key)
+        """A network that takes long to make, and is stored in a file."""
+        if key.is_control:
+            weights = self._control(key)
+        else:
+            weights = self._trained(key) if key.trains else self._calibrated(key)
         weights.put_into(self._model)
         # Keras' first name: later ones depend on what else this process has made.
         checkpoints.save(self._model, self.paths.network(key), "adam")
@@ -82,6 +85,22 @@ class PrunedNetworks:
             start = self._read(network_key(self.config, method, previous, key.checkpoint))
         with self._progress(key, previous) as bar:
             return self._retrainer(method, start, previous, k, bar.update)
+
+    def _calibrated(self, key):
+        """A pruned network that calibration data without labels has repaired."""
+        from ..reconstruction.prune import prune
+
+        self.dense.put_into(self._model)
+        seed, inputs = self.config.seed, self._calibration_inputs
+        model = prune(self._model, key.k, key.method.name, data=inputs, seed=seed, verbose=0)
+        return self.networks.weights_of(model)
+
+    @cached_property
+    def _calibration_inputs(self):
+        from ..pruning.statistics import sample
+
+        train = self.networks.dataset.train
+        return sample(train, self.config.seed, self.config.calibration_examples).images
 
     def _control(self, key):
         """A control: that of another method with the same retraining, or trained from the control

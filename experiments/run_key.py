@@ -48,8 +48,14 @@ class NetworkKey:
 
     @property
     def trains(self) -> bool:
-        """Whether the network is retrained, and thus stored in a file."""
+        """Whether the network is retrained."""
         return self.method.trains
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the network is kept in a file: a pruned one of a method that takes long, or a
+        control."""
+        return self.trains or (self.method.is_stored and self.k > 0)
 
     @property
     def is_control(self) -> bool:
@@ -90,7 +96,7 @@ def network_key(config: ExperimentConfig, method: Method, k: float, checkpoint: 
 
     At `k` = 0 that is the control of a method that retrains, else the dense network itself.
     """
-    earlier_k, names, rounds = _way(config, method, k) if method.trains else ((), [], 0)
+    earlier_k, names, rounds = _way(config, method, k)
     return NetworkKey(
         method,
         k,
@@ -116,6 +122,8 @@ def baseline(config: ExperimentConfig, checkpoint: str) -> NetworkKey:
 def _way(config, method, k):
     """The sparsities that a network passes through on the way to `k`, the settings that it uses,
     and the number of rounds of retraining."""
+    if not method.trains:
+        return (), settings_of(method) if k else [], 0
     earlier = tuple(value for value in config.k_vals if 0 < value < k)
     steps = [
         schedule_rounds(method, previous, following, config)
@@ -156,4 +164,4 @@ def unused_settings(config: ExperimentConfig) -> list[str]:
 
 
 def _used(methods):
-    return {name for method in methods if method.trains for name in settings_of(method)}
+    return {name for method in methods for name in settings_of(method)}

@@ -55,9 +55,21 @@ class Method:
         return self.granularity.startswith("unit")
 
     @property
+    def calibrates(self) -> bool:
+        """Whether weights are re-fitted, or errors measured, on calibration inputs."""
+        return is_refit(self.recovery) or self.scope == "budget"
+
+    @property
     def trains(self) -> bool:
-        """Whether networks are trained after or while they are pruned."""
-        return (self.schedule, self.recovery) != ("oneshot", "none")
+        """Whether networks are trained on labeled data after or while they are pruned."""
+        return self.schedule != "oneshot" or not (
+            self.recovery == "none" or is_refit(self.recovery)
+        )
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether experiments keep the pruned networks in files: to make them takes long."""
+        return self.trains or self.calibrates
 
 
 def schedule_rounds(method: Method, previous: float, k: float, config: Any) -> "list[Round]":
@@ -97,10 +109,13 @@ HOW_TO_TRAIN = ("distillation", "shift")
 
 
 def settings_of(method: Method) -> list[str]:
-    """The names of the retraining settings that a method uses; none if it trains nothing."""
-    if not method.trains:
+    """The names of the retraining settings that a method uses; none if it trains nothing and needs
+    no calibration data."""
+    if not method.is_stored:
         return []
-    used = set(HOW_TO_TRAIN)
+    used = set(HOW_TO_TRAIN if method.trains else ())
+    if method.calibrates:
+        used.add("calibration_examples")
     for registry, value in ((SCHEDULES, method.schedule), (RECOVERIES, method.recovery)):
         declared = registry.settings(value)
         used |= set(retraining_settings() if declared is None else declared)
@@ -132,20 +147,21 @@ def parse(text: str) -> Method:
             f"`methods`: {text!r}: the scope output compares the inputs of one unit with each "
             "other, so it cannot prune whole units; choose layer, global or erk."
         )
+    check_fits(method)
     return method
 
 
-def check_can_be_run(method: Method) -> None:
-    """Makes sure that experiments know how to apply a method.
+def check_fits(method: Method) -> None:
+    """Makes sure that the choices of a method can be combined.
 
     Raises:
-        UsageError: if its recovery is one that only `network_pruning.prune` knows.
+        UsageError: if calibration data is to repair or to choose what a schedule prunes.
     """
-    if is_refit(method.recovery):
+    if method.calibrates and method.trains:
+        what = "scope budget" if method.scope == "budget" else f"recovery {method.recovery}"
         raise UsageError(
-            f"`methods`: {method.name!r} re-fits a model on calibration data, which experiments "
-            "cannot do yet; call network_pruning.prune(model, sparsity, "
-            f"{method.name!r}, data=inputs)."
+            f"`methods`: {method.name!r}: the {what} prunes without training on labels; leave out "
+            "the schedule and recoveries that train."
         )
 
 

@@ -1,5 +1,6 @@
 """Prunes any Keras model in place, once or step by step: the `Pruner`."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from .granularities import GRANULARITIES
 from .masks import counts_at, layer_scores, live_or_none, mask_of, present, rank_layer
 from .model_statistics import ModelStatistics
 from .prunables import Prunables
-from .ranking import Ranking
+from .ranking import Errors, Ranking
 
 Masks = Mapping[str, np.ndarray]  # booleans by layer name, True for what is kept
 
@@ -130,7 +131,13 @@ class Pruner:
     Args:
         model, sparsity, data, exclude, seed: as for `prune`.
         method: a `Method`.
+
+    Attributes:
+        errors: reconstruction `Errors` of dependency groups by name, for the scope `budget`; None
+            if they were not measured.
     """
+
+    errors: Mapping[str, Errors] | None = None
 
     def __init__(
         self,
@@ -234,7 +241,7 @@ class Pruner:
         if previous is None and live is None:
             live = live_or_none(self.prunables.matrices())
         scores = self._scores(statistics or self.statistics())
-        return {
+        found = {
             name: self.ranking(
                 self.prunables.layers[name],
                 scores,
@@ -243,6 +250,15 @@ class Pruner:
             )
             for names in self.targets.by_share.values()
             for name in names
+        }
+        return found if self.errors is None else self._with_errors(found)
+
+    def _with_errors(self, rankings):
+        return {
+            name: dataclasses.replace(
+                ranking, errors=self.errors.get(name) or ranking.estimated_errors()
+            )
+            for name, ranking in rankings.items()
         }
 
     @cached_property

@@ -35,6 +35,20 @@ def ascending(scores: np.ndarray) -> np.ndarray:
     return order[np.argsort(upper[order], kind="stable")]
 
 
+TINY = np.finfo(float).tiny
+# Densities at which the reconstruction error of a layer is measured, but for 1 and 0.
+DENSITIES = tuple(0.7**step for step in range(1, 25))
+
+# Ascending numbers of pruned items of a layer, and its reconstruction error without each so many.
+Errors = tuple[np.ndarray, np.ndarray]
+
+
+def counts_to_measure(size: int) -> np.ndarray:
+    """Numbers of pruned items, of `size`, at which errors are measured."""
+    kept = np.unique([0, *(round(size * density) for density in DENSITIES), size])
+    return size - kept[::-1]
+
+
 @dataclass(frozen=True)
 class Ranking:
     """The items of one layer, from the least to the most important.
@@ -55,6 +69,8 @@ class Ranking:
         dense_items: shape of all its items there.
         array_shapes: of the kernels in the dense network as they are stored, for example
             (height, width, inputs, units) of a convolution; by default only `dense_shape`.
+        errors: the layer's reconstruction `Errors`, for the scope `budget`; None if they were not
+            measured.
     """
 
     scores: np.ndarray
@@ -64,6 +80,7 @@ class Ranking:
     dense_shape: tuple[int, int] | None = None
     dense_items: Any = None
     array_shapes: tuple[tuple[int, ...], ...] | None = None
+    errors: Errors | None = None
 
     def __post_init__(self) -> None:
         if self.dense_shape is None:
@@ -83,6 +100,13 @@ class Ranking:
         """How many of them are pruned already."""
         mask = self.remaining
         return self.size - (self.scores.size if mask is None else int(np.count_nonzero(mask)))
+
+    def estimated_errors(self) -> Errors:
+        """`Errors` where none can be measured: the share of the squares of the scores."""
+        squares = np.square(self.scores.ravel()[self.order], dtype=np.float64)
+        errors = np.concatenate([[0.0], np.cumsum(squares)]) / max(squares.sum(), TINY)
+        counts = counts_to_measure(self.size)
+        return counts, np.interp(counts, self.num_pruned + np.arange(len(errors)), errors)
 
     @property
     def max_prunable(self) -> int:

@@ -73,11 +73,19 @@ def lr_rewind(config: Any) -> Recovery:
     return Recovery(config.finetune_epochs, lambda _: config.learning_rate)
 
 
-@register_recovery("reconstruct", settings=())
+@register_recovery("distill", settings=("calibration_examples",))
+@refits
+def distill(_config: Any) -> Recovery:
+    """The network is trained towards the dense network's own outputs on calibration data, without
+    labels, while it is pruned step by step (Hinton et al., 2015, arXiv:1503.02531)."""
+    return Recovery(0, lambda _: 0.0)
+
+
+@register_recovery("reconstruct", settings=("calibration_examples",))
 @refits
 def reconstruct(_config: Any) -> Recovery:
     """No training: the kept weights are re-fitted, layer by layer, so that each layer computes what
-    it did in the dense network (`network_pruning.prune` only; Frantar & Alistarh, 2022,
+    it did in the dense network, from calibration data without labels (Frantar & Alistarh, 2022,
     arXiv:2208.11580)."""
     return Recovery(0, lambda _: 0.0)
 

@@ -79,6 +79,55 @@ def erdos_renyi(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
     return {name: sizes[name] - kept[name] for name in rankings}
 
 
+@register_scope("budget")
+def least_error(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
+    """Layers lose what costs least: their sparsities are those with the least sum of the layers'
+    reconstruction errors, as measured on calibration data (without training only; after SPDY,
+    Frantar & Alistarh, 2022, arXiv:2201.13096).
+
+    Raises:
+        RunError: if no errors were measured.
+    """
+    if any(ranking.errors is None for ranking in rankings.values()):
+        raise RunError(
+            "The scope 'budget' needs reconstruction errors, which are measured where a model is "
+            "pruned at once and without training; choose another scope here."
+        )
+    slopes, lengths, layer = [], [], []
+    for number, ranking in enumerate(rankings.values()):
+        counts, errors = _lower_hull(*ranking.errors, ranking.num_pruned, ranking.max_prunable)
+        slopes.append(np.diff(errors) / np.diff(counts))
+        lengths.append(np.diff(counts))
+        layer.append(np.full(len(counts) - 1, number))
+    slopes, lengths, layer = map(np.concatenate, (slopes, lengths, layer))
+    total = num_pruned(k, sum(ranking.size for ranking in rankings.values()))
+    to_prune = total - sum(ranking.num_pruned for ranking in rankings.values())
+    cheapest = np.argsort(slopes, kind="stable")
+    before = np.cumsum(lengths[cheapest]) - lengths[cheapest]
+    taken = np.clip(to_prune - before, 0, lengths[cheapest])
+    counts = np.bincount(layer[cheapest], taken, minlength=len(rankings))
+    return {
+        name: ranking.num_pruned + int(count)
+        for (name, ranking), count in zip(rankings.items(), counts, strict=True)
+    }
+
+
+def _lower_hull(counts, errors, first, last):
+    """The lower convex hull of a layer's errors by the number of pruned items, from `first` to
+    `last` of them: each further item costs more than those before."""
+    places = np.unique(np.clip([first, *counts, last], first, last))
+    hull = []
+    for x, y in zip(places, np.interp(places, counts, errors), strict=True):
+        while len(hull) > 1 and _slope(hull[-2], (x, y)) <= _slope(hull[-2], hull[-1]):
+            hull.pop()
+        hull.append((x, y))
+    return map(np.array, zip(*hull, strict=True))
+
+
+def _slope(start, end):
+    return (end[1] - start[1]) / (end[0] - start[0])
+
+
 def _erk_share(ranking):
     """How many items of a layer are kept, before scaling; for units of several kernels, by the
     weights of all of them."""

@@ -101,7 +101,7 @@ def _all_read_only(arrays):
     return {name: read_only(array) for name, array in arrays.items()}
 
 
-def sample(split: "Split", seed: int) -> "Split":
-    """At most SAMPLE_SIZE examples of a split; the seed chooses."""
-    size = min(SAMPLE_SIZE, len(split))
+def sample(split: "Split", seed: int, most: int = SAMPLE_SIZE) -> "Split":
+    """Some examples of a split, at most so many; the seed chooses."""
+    size = min(most, len(split))
     return split[np.random.default_rng(seed).choice(len(split), size, replace=False)]

@@ -11,6 +11,7 @@ from ..pruning.criteria import Layer
 from ..pruning.masks import counts_at, layer_scores
 from ..pruning.model_statistics import ModelStatistics
 from ..pruning.prune import Pruner
+from ..pruning.ranking import Ranking
 from .refit import DENSE, Refit
 
 # In so many steps weights are removed, each a constant share of what is kept.
@@ -41,6 +42,91 @@ class LayerStatistics:
         return self._given.squared_gradients
 
 
+class Candidates:
+    """The dependency groups of a model, and the order in which they lose items while the kernel is
+    re-fitted that decides about them: the one that holds the weights, or reads the units.
+
+    Args:
+        pruner: the `Pruner` of the model.
+    """
+
+    def __init__(self, pruner: Pruner) -> None:
+        self.pruner, self.method = pruner, pruner.method
+        self.statistics = pruner.statistics()
+        self.rankings: dict[str, Ranking] = pruner.rankings(statistics=self.statistics)
+        # Only of criteria that look at inputs the scores change while others are re-fitted.
+        self._asks_again = "input_norms" in vars(self.statistics)
+        self._given = pruner.present()
+        self._norms: dict[str, np.ndarray] = {}
+
+    def observe(self, kernel: Kernel, refit: Refit) -> None:
+        """Notes what a kernel reads."""
+        self._norms[kernel.name] = refit.root_mean_squares()
+
+    def change(self, name: str) -> bool:
+        """Whether scores of a group change while others are re-fitted, so far."""
+        # Of a layer that comes later, nothing is known yet.
+        kernels = _kernels(self.pruner.prunables.layers[name])
+        return self._asks_again and all(kernel.name in self._norms for kernel in kernels)
+
+    def with_consumer(self, name: str) -> bool:
+        """Whether a single kernel decides about a group."""
+        group = self.pruner.prunables.layers[name]
+        return not self.method.by_unit or len(group.consumers) == 1
+
+    def read_by(self, kernel: Kernel) -> list[str]:
+        """The groups that a kernel holds or, of units, reads."""
+        groups = self.pruner.prunables.layers
+        if not self.method.by_unit:
+            return [kernel.name] if kernel.name in self.rankings else []
+        return [
+            name
+            for name in self.rankings
+            if any(consumer.name == kernel.name for consumer, _ in groups[name].consumers)
+        ]
+
+    def masks(self, name: str, refit: Refit, counts: Iterator[Any]) -> Iterator[np.ndarray]:
+        """The masks of a group when it has lost so many items, one after the other, each from what
+        its kernels are when it is asked for."""
+        group = self.pruner.prunables.layers[name]
+        mask, live = None, None if self._given[name].all() else self._given[name]
+        statistics = LayerStatistics(self._norms, refit, self.statistics)
+        for count in counts:
+            ranking = self.rankings[name]
+            if self.change(name):
+                scores = {k.name: self._scores(k, refit, statistics) for k in _kernels(group)}
+                ranking = self.pruner.ranking(group, scores, mask, live)
+            mask = self.pruner.mask_of(name, ranking, count)
+            yield mask
+
+    def _scores(self, kernel, refit, statistics):
+        is_refitted = kernel.name == refit.reading.kernel.name
+        matrix = refit.matrix if is_refitted else kernel.matrix()
+        layer = Layer(kernel.name, matrix.astype(np.float32), self.pruner.seed, statistics)
+        return layer_scores(self.method.criterion, layer)
+
+    def inputs_kept(
+        self, name: str, kernel: Kernel, refit: Refit, masks: Iterator[np.ndarray]
+    ) -> Iterator[np.ndarray]:
+        """The masks of a kernel that holds a group, or reads its units."""
+        if not self.method.by_unit:
+            yield from masks
+            return
+        kept = np.broadcast_to(refit.matrix != 0, kernel.shape)
+        group: DependencyGroup = self.pruner.prunables.layers[name]
+        rows = next(rows for consumer, rows in group.consumers if consumer.name == kernel.name)
+        for units in masks:
+            mask = kept.copy()
+            mask[rows[:, ~units.any(axis=0)].ravel()] = False
+            yield mask
+
+
+def _kernels(group):
+    """The kernels that hold a group, and those that read it, each once."""
+    found = [*(part.kernel for part in group.parts), *(kernel for kernel, _ in group.consumers)]
+    return list({kernel.name: kernel for kernel in found}.values())
+
+
 class Choices:
     """Decides layer by layer what is removed.
 
@@ -53,25 +139,16 @@ class Choices:
 
     def __init__(self, pruner: Pruner) -> None:
         self.pruner, self.method = pruner, pruner.method
-        self._statistics = pruner.statistics()
-        rankings = pruner.rankings(statistics=self._statistics)
-        # Only of criteria that look at inputs the scores change while others are re-fitted.
-        self._asks_again = "input_norms" in vars(self._statistics)
+        self._candidates = Candidates(pruner)
+        rankings = self._candidates.rankings
         self.counts, self.masks = {}, {}
         for share, names in pruner.targets.by_share.items():
             competing = {name: rankings[name] for name in names}
             self.counts |= counts_at(self.method, competing, share)
             self.masks |= pruner.masks_at(competing, share)
         self._sizes = {name: ranking.size for name, ranking in rankings.items()}
-        self._given = pruner.present()
-        self._norms: dict[str, np.ndarray] = {}
-        self._later = self._decided_by_consumers() if self.method.by_unit else {*self.counts}
+        self._later = {name for name in self.counts if self._candidates.with_consumer(name)}
         self._remove({n: mask for n, mask in self.masks.items() if n not in self._later})
-
-    def _decided_by_consumers(self):
-        """The groups whose units a single layer reads: it decides which of them it needs."""
-        groups = self.pruner.prunables.layers
-        return {name for name in self.counts if len(groups[name].consumers) == 1}
 
     def _remove(self, masks):
         self.pruner.remove({**self.pruner.prunables.whole_masks(), **masks})
@@ -83,64 +160,29 @@ class Choices:
 
     def mask(self, kernel: Kernel, refit: Refit) -> np.ndarray:
         """Removes what a kernel reads or holds, re-fitting it; returns the mask of what is kept."""
-        self._norms[kernel.name] = refit.root_mean_squares()
+        self._candidates.observe(kernel, refit)
         mask = refit.matrix != 0
-        for name in self._decided_by(kernel):
-            group = self.pruner.prunables.layers[name]
-            if self.method.by_unit:
-                mask = self._units(name, group, refit)
-            else:
-                mask = self.masks[name] = refit.choose(self._steps(name, group, refit))
-            self._later.discard(name)
+        for name in self._candidates.read_by(kernel):
+            if name in self._later:
+                mask = self._chosen(name, kernel, refit)
+                self._later.discard(name)
         return mask
 
-    def _decided_by(self, kernel):
-        """The groups that are decided about when a kernel is re-fitted."""
-        if not self.method.by_unit:
-            return [kernel.name] if kernel.name in self._later else []
-        groups = self.pruner.prunables.layers
-        return [
-            n for n in groups if n in self._later and groups[n].consumers[0][0].name == kernel.name
-        ]
+    def _chosen(self, name, kernel, refit):
+        counts = [self.counts[name]]
+        if self._candidates.change(name):
+            counts = _on_the_way(self._sizes[name], self.counts[name], self.method.by_unit)
 
-    def _units(self, name, group, refit):
-        """Removes units of a group that a kernel reads; returns the mask of its inputs."""
-        kernel, rows = group.consumers[0]
-        kept = np.broadcast_to(refit.matrix != 0, kernel.shape)
-
-        def masks():
-            for units in self._steps(name, group, refit):
-                self.masks[name], mask = units, kept.copy()
-                mask[rows[:, ~units.any(axis=0)].ravel()] = False
+        def noted():
+            for mask in self._candidates.masks(name, refit, counts):
+                self.masks[name] = mask
                 yield mask
 
-        mask = refit.choose(masks())
-        self._remove({name: self.masks[name]})
+        kept = self._candidates.inputs_kept(name, kernel, refit, noted())
+        *_, mask = refit.remove(kept)
+        if self.method.by_unit:
+            self._remove({name: self.masks[name]})
         return mask
-
-    def _steps(self, name: str, group: DependencyGroup, refit: Refit) -> Iterator[np.ndarray]:
-        """The masks of a group, one after the other."""
-        mask, live = None, None if self._given[name].all() else self._given[name]
-        statistics = LayerStatistics(self._norms, refit, self._statistics)
-        kernels = {part.kernel.name: part.kernel for part in group.parts}
-        kernels |= {kernel.name: kernel for kernel, _ in group.consumers}
-        # Of a layer that comes later, nothing is known yet.
-        if not self._asks_again or not {*kernels} <= {*self._norms}:
-            yield self.masks[name]
-            return
-        for count in _on_the_way(self._sizes[name], self.counts[name], self.method.by_unit):
-            scores = {
-                each: self._scores(kernel, refit, statistics) for each, kernel in kernels.items()
-            }
-            ranking = self.pruner.ranking(group, scores, mask, live)
-            mask = self.pruner.mask_of(name, ranking, count)
-            yield mask
-
-    def _scores(self, kernel, refit, statistics):
-        is_refitted = kernel.name == refit.reading.kernel.name
-        matrix = refit.matrix if is_refitted else kernel.matrix()
-        layer = Layer(kernel.name, matrix.astype(np.float32), self.pruner.seed, statistics)
-        return layer_scores(self.method.criterion, layer)
 
 
 def _on_the_way(size: int, count: Any, from_all: bool) -> Iterator[Any]:

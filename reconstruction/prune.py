@@ -7,9 +7,12 @@ import keras
 
 from ..models.copies import check_built, copy_of_model
 from ..models.own_classes import warn_of_lost_methods
-from ..pruning.prune import Pruner, checked_method, checked_seed
+from ..pruning.examples import Examples
+from ..pruning.prune import Pruner, checked_method
 from ..pruning.statistics import SAMPLE_SIZE
 from .choices import Choices
+from .distill import distill
+from .measurement import measured_errors
 from .reconstruct import calibration_inputs, refit_layers
 
 
@@ -61,34 +64,33 @@ def prune(
             completely, and methods of your own model class, such as `train_step`, that the copy
             does not have; or that a pattern such as `2:4` allows less than `sparsity`.
     """
-    method = checked_method(method, oneshot=True, recoveries=("none", "reconstruct"))
+    method = checked_method(method, oneshot=True, recoveries=tuple(RECOVERIES))
     check_built(model)
-    if method.recovery == "reconstruct":
-        return _reconstructed(model, sparsity, method, data, exclude, checked_seed(seed), verbose)
-    pruned = _copy(model)
-    work = Pruner(pruned, method, sparsity, data, exclude, seed)
+    examples = calibration_inputs(data, model) if method.calibrates else Examples.of(data)
+    pruned = copy_of_model(model)
+    warn_of_lost_methods(model, pruned)
+    criteria = examples.head(SAMPLE_SIZE) if method.calibrates else examples
+    work = Pruner(pruned, method, sparsity, criteria, exclude, seed)
     work.warn()
-    masks = work.masks()
-    work.remove(masks)
+    if method.scope == "budget":
+        work.errors = measured_errors(work, model, examples, verbose)
+    masks = RECOVERIES[method.recovery](work, model, examples, verbose)
     work.warn_of_shortfalls(masks)
     return pruned
 
 
-def _copy(model):
-    """A copy of a model with the same weights, compiled in the same way."""
-    pruned = copy_of_model(model)
-    warn_of_lost_methods(model, pruned)
-    return pruned
+def _none(work, _dense, _examples, _verbose):
+    masks = work.masks()
+    work.remove(masks)
+    return masks
 
 
-def _reconstructed(model, sparsity, method, data, exclude, seed, verbose):
-    """A pruned copy whose kept weights are re-fitted."""
-    pruned = _copy(model)
-    examples = calibration_inputs(data, model)
-    work = Pruner(pruned, method, sparsity, examples.head(SAMPLE_SIZE), exclude, seed)
-    work.warn()
+def _reconstruct(work, dense, examples, verbose):
     choices = Choices(work)
-    refit_layers(pruned, model, examples, seed, verbose, choices.mask)
+    refit_layers(work.model, dense, examples, work.seed, verbose, choices.mask)
     choices.close()
-    work.warn_of_shortfalls(choices.masks)
-    return pruned
+    return choices.masks
+
+
+# Each prunes the model of a `Pruner`, and returns the masks of its dependency groups.
+RECOVERIES = {"none": _none, "reconstruct": _reconstruct, "distill": distill}

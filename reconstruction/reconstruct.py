@@ -34,7 +34,7 @@ BATCH, BATCH_NUMBERS = 1000, 2**22
 # Inputs of a layer: the Gram matrix of so many takes 200 MB.
 MOST_INPUTS = 5000
 
-Choice = Callable[[Kernel, Refit], np.ndarray]
+Choice = Callable[[Kernel, Refit], np.ndarray | None]
 
 
 def reconstruct(
@@ -138,7 +138,7 @@ def refit_layers(
         pruned, dense, seed, verbose: as for `reconstruct`.
         examples: from `calibration_inputs`.
         choice: decides which weights of a kernel are kept, from its `Refit`: booleans of the shape
-            of its matrix. By default those that are not zero.
+            of its matrix, None for a layer that stays as it is. By default those that are not zero.
     """
     with _without_gradients():
         Reconstruction(pruned, dense, examples, seed).run(choice, verbose)
@@ -176,6 +176,7 @@ class Reconstruction:
             for kernel, other in zip(self.pruned.kernels, self.dense.kernels, strict=True)
         }
         passed = [each for each in leaves(pruned) if isinstance(each, keras.layers.Embedding)]
+        self.has_changed = False
         self.not_refitted: list[str] = [*map(describe, [*passed, *unknown_layers(pruned)])]
 
     def run(self, choice: Choice, verbose: int) -> None:
@@ -185,7 +186,7 @@ class Reconstruction:
             for kernel in self.pruned.kernels_at(place):
                 progress.show(kernel.name)
                 self._refit(kernel, place, choice)
-            if isinstance(step.op, keras.layers.BatchNormalization):
+            if isinstance(step.op, keras.layers.BatchNormalization) and self.has_changed:
                 recalibrate(step, self.dense.steps[place], self.pruned.values, self.dense.values)
             for path in (self.pruned, self.dense):
                 path.advance(place)
@@ -209,6 +210,9 @@ class Reconstruction:
         refit = Refit(reading, seen)
         before = refit.weights
         mask = choice(reading.kernel, refit)
+        if mask is None:
+            return
+        self.has_changed = True
         kept, rows = int(mask.sum(axis=0).max()), seen.fitted.rows
         if not refit.finish(mask, before) and kept > rows:
             self.not_refitted.append(

@@ -1,7 +1,7 @@
 """One layer: which of its weights are kept, and the values with which they come closest to what the
 dense layer computes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -17,6 +17,7 @@ RIDGES = (1e-1, 1e-2, 1e-3, 1e-4)
 RIDGE_ON_THE_WAY, ITERATIONS_ON_THE_WAY = 1e-2, 8
 # With more weights left than this share, others make up for the removed ones with little change.
 DENSE = 0.35
+TINY = np.finfo(float).tiny
 
 
 class Refit:
@@ -78,22 +79,24 @@ class Refit:
         diagonals = np.diagonal(self.seen.fitted.gram, axis1=1, axis2=2)
         return diagonals[:, :-1] if self.seen.has_bias else diagonals
 
-    def choose(self, masks: Iterator[np.ndarray]) -> np.ndarray:
-        """Removes weights step by step, and re-fits the others each time.
+    def remove(self, masks: Iterable[np.ndarray], refits: bool = True) -> Iterator[np.ndarray]:
+        """Removes weights step by step, and yields each mask when that is done.
 
         Args:
             masks: one after the other, each from `matrix` and less than the one before.
-
-        Returns:
-            The last mask.
+            refits: whether the others are re-fitted each time.
         """
-        mask = np.ones(self.reading.kernel.shape, bool)
         for mask in masks:
             self.mask = parts = self._mask(mask)
             self.weights = np.where(parts, self.weights, 0)
-            if mask.mean() < DENSE:
+            if refits and mask.mean() < DENSE:
                 self.weights = self._solved(parts, RIDGE_ON_THE_WAY, ITERATIONS_ON_THE_WAY)
-        return mask
+            yield mask
+
+    def error(self) -> float:
+        """Σ ‖X·w - y‖² on held-out examples, as a share of Σ ‖y‖²."""
+        held_out = self.seen.held_out
+        return float(held_out.error(self.weights).sum() / max(held_out.square.sum(), TINY))
 
     def _mask(self, mask):
         """A mask of the kernel's shape for all parts; a bias is kept, but for that of a unit that

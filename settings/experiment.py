@@ -163,6 +163,13 @@ class ExperimentConfig(Settings):
         bounds=between(0, MAX_SHIFT),
         retrains=True,
     )
+    calibration_examples: int = setting(
+        10_000,
+        "Training examples, of which the recoveries reconstruct and distill and the scope budget "
+        "see the inputs, but not the labels.",
+        bounds=at_least(10),
+        retrains=True,
+    )
     tensorboard: bool = setting(
         False, "Also write event files for TensorBoard, to compare experiments there."
     )

@@ -41,6 +41,7 @@ METRICS_COUNTS = (
     "epochs",
     "num_valid",
     "seed",
+    "calibration_examples",
     "prune_epochs",
     "finetune_epochs",
     "rewind_epoch",

@@ -11,6 +11,8 @@ from ..utils import CLEARLY_LESS
 
 # The method of the untouched dense network, where it has a row of its own.
 BASELINE = "baseline"
+# Recoveries without training on labels; all but the first take calibration data.
+UNTRAINED = ("none", "reconstruct", "distill")
 
 
 def json_number(value: Any) -> float | None:
@@ -47,7 +49,14 @@ def trains(rows: pd.DataFrame) -> pd.Series:
     if "schedule" not in rows or "recovery" not in rows:
         return rows["k"] != rows["k"]
     known = rows["schedule"].notna() & rows["recovery"].notna()
-    return known & ((rows["schedule"] != "oneshot") | (rows["recovery"] != "none"))
+    return known & ((rows["schedule"] != "oneshot") | ~rows["recovery"].isin(UNTRAINED))
+
+
+def are_calibrated(rows: pd.DataFrame) -> pd.Series:
+    """Which rows are of pruned networks that were made with calibration data, booleans."""
+    if "scope" not in rows or "recovery" not in rows:
+        return rows["k"] != rows["k"]
+    return (rows["k"] > 0) & (rows["recovery"].isin(UNTRAINED[1:]) | (rows["scope"] == "budget"))
 
 
 def missed(rows: pd.DataFrame) -> pd.Series:

@@ -59,6 +59,9 @@ def test_what_does_not_matter(text, settings):
         (GRADUAL, {"seed": 1}),
         ("weight/iterative", {"prune_fraction": 0.5}),
         ("weight/weight_rewind", {"rewind_epoch": 1}),
+        ("weight/reconstruct", {"calibration_examples": 500}),
+        ("weight/distill", {"seed": 1}),
+        ("weight/budget", {"calibration_examples": 500}),
     ],
 )
 def test_what_matters(text, settings):
@@ -90,6 +93,7 @@ def test_a_row_tells_the_settings_that_made_it():
         "rewind_epoch": None,
         "distillation": 0.0,
         "shift": 2,
+        "calibration_examples": None,
         "plugins": None,
     }
 
@@ -122,7 +126,7 @@ def test_a_schedule_sees_what_it_declares_and_depends_on_it():
 
 
 def test_every_retraining_setting_is_used_by_some_method():
-    text = ("weight/gradual/finetune", "weight/iterative/weight_rewind")
+    text = ("weight/gradual/finetune", "weight/iterative/weight_rewind", "weight/reconstruct")
     used = {name for method in map(methods.parse, text) for name in methods.settings_of(method)}
     assert used == set(run_key.retraining_settings())
     assert used < {f.name for f in dataclasses.fields(ExperimentConfig)}

@@ -3,7 +3,9 @@ import itertools
 import pytest
 from network_pruning.pruning import methods
 from network_pruning.pruning.methods import AXES, Method
+from network_pruning.pruning.recoveries import RECOVERIES
 from network_pruning.utils import UsageError
+from network_pruning.visualization.tables import UNTRAINED
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,8 @@ def test_every_combination_has_a_name_of_its_own():
         for method in itertools.starmap(Method, itertools.product(*values))
         # Whole units do not compete with inputs of one unit: refused.
         if method.scope != "output" or not method.granularity.startswith("unit")
+        # Nor do calibration data repair what is trained on labels.
+        if not (method.calibrates and method.trains)
     ]
     assert len({method.name for method in everything}) == len(everything)
     assert all(methods.parse(method.name) == method for method in everything)
@@ -66,7 +70,30 @@ def test_what_trains():
         assert methods.parse(text).trains
 
 
-def test_experiments_refuse_what_only_the_library_can_do():
-    with pytest.raises(UsageError, match=r"`methods`: 'unit/reconstruct' re-fits .*call network_"):
-        methods.check_can_be_run(methods.parse("unit/reconstruct"))
-    methods.check_can_be_run(methods.parse("unit/finetune"))
+def test_what_is_repaired_without_labels_trains_nothing_but_is_kept():
+    for text in ("weight/reconstruct", "unit/distill", "weight/budget"):
+        method = methods.parse(text)
+        assert not method.trains
+        assert method.calibrates
+        assert method.is_stored
+        assert methods.settings_of(method) == ["calibration_examples"]
+    assert not methods.parse("weight/lamp").is_stored
+    assert methods.parse("weight/finetune").is_stored
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("weight/budget/finetune", "scope budget"),
+        ("unit/gradual/reconstruct", "recovery reconstruct"),
+        ("weight/iterative/distill", "recovery distill"),
+    ],
+)
+def test_calibration_is_not_combined_with_training(text, what):
+    with pytest.raises(UsageError, match=f"the {what} prunes without training on labels"):
+        methods.parse(text)
+
+
+def test_tables_know_which_recoveries_train():
+    untrained = [name for name in RECOVERIES.names() if not methods.parse(f"weight/{name}").trains]
+    assert sorted(untrained) == sorted(UNTRAINED)

@@ -1,0 +1,144 @@
+"""A pruned model trained towards the dense model's own outputs: the recovery `distill`.
+
+No labels are needed. Outputs that are probabilities are compared at a temperature (Hinton et al.,
+2015, arXiv:1503.02531), others by their squared error. The sparsity grows in steps, and the model
+is trained after each, as in iterative pruning (Han et al., 2015, arXiv:1506.02626).
+"""
+
+import math
+
+import keras
+import numpy as np
+
+from ..pruning.examples import Examples
+from ..pruning.prune import Pruner
+from ..training.mask_callback import MaskCallback
+from .progress import Progress
+from .statistics import HELD_OUT
+from .student import Batches, Prepared, Student, loss_of
+
+LEARNING_RATE = 1e-3
+# Examples of a step, and numbers in their inputs.
+BATCH, BATCH_NUMBERS = 128, 2**22
+# The first step leaves this density at most; each further one a constant share.
+FIRST_DENSITY = 0.2
+# How often the sparsity grows, and epochs of training after each time, and after the last. With few
+# examples epochs are longer, so that they have this many optimizer steps.
+STEPS, EPOCHS, LAST_EPOCHS, OPTIMIZER_STEPS = 8, 5, 10, 10
+
+
+def distill(
+    pruner: Pruner, dense: keras.Model, examples: Examples, verbose: int = 0
+) -> dict[str, np.ndarray]:
+    """Prunes a copy of the dense model in place, step by step, and trains it after each step.
+
+    A tenth of the examples is held out; of the epochs after the last step, the one with the least
+    loss on them is kept. Frozen layers are trained too, but for `BatchNormalization`; dropout is
+    off.
+
+    Args:
+        pruner: of the copy; its seed decides the order of the examples.
+        dense: the model whose outputs are the targets.
+        examples: from `calibration_inputs`.
+        verbose: 0 for no progress bar.
+
+    Returns:
+        The masks of dependency groups by name.
+    """
+    size = examples.batch_size(BATCH_NUMBERS, BATCH)
+    x = examples.parts[0]
+    outputs = keras.tree.flatten(dense.predict(x, batch_size=size, verbose=0))
+    with Prepared(pruner.model) as prepared:
+        first = keras.tree.map_structure(lambda array: np.asarray(array[:HELD_OUT]), x)
+        own = keras.tree.flatten(pruner.model.predict(first, verbose=0))
+        losses = [
+            loss_of(target, output, _outputs_logits(dense))
+            for target, output in zip(outputs, own, strict=True)
+        ]
+        targets = [loss.targets(output) for loss, output in zip(losses, outputs, strict=True)]
+        held = np.arange(len(examples)) % HELD_OUT == HELD_OUT - 1
+        random = np.random.default_rng(pruner.seed)
+        batches = Batches(x, targets, np.flatnonzero(~held), size, random, OPTIMIZER_STEPS)
+        steps = _Steps(pruner, prepared, Progress(_num_epochs(), verbose))
+        student = Student(pruner.model, losses)
+        rate = _Rate(_num_epochs() * len(batches), LAST_EPOCHS * len(batches))
+        student.compile(optimizer=keras.optimizers.Adam(rate))
+        student.fit(
+            batches,
+            validation_data=Batches(x, targets, np.flatnonzero(held), size),
+            epochs=_num_epochs(),
+            callbacks=[steps],
+            verbose=0,
+        )
+    return steps.masks
+
+
+def _num_epochs():
+    return (STEPS - 1) * EPOCHS + LAST_EPOCHS
+
+
+def _outputs_logits(model):
+    return getattr(getattr(model, "loss", None), "from_logits", False)
+
+
+class _Rate(keras.optimizers.schedules.LearningRateSchedule):
+    """Constant while the sparsity grows, and along a cosine to zero in the `last` steps."""
+
+    def __init__(self, total, last):
+        self.total, self.last = total, last
+
+    def __call__(self, step):
+        progress = 1 - (self.total - keras.ops.cast(step, "float32")) / self.last
+        progress = keras.ops.clip(progress, 0.0, 1.0)
+        return LEARNING_RATE * (1 + keras.ops.cos(math.pi * progress)) / 2
+
+    def get_config(self):
+        return {"total": self.total, "last": self.last}
+
+
+class _Steps(MaskCallback):
+    """Prunes between epochs, and keeps the best of those after the last step."""
+
+    def __init__(self, pruner, prepared, progress):
+        super().__init__()
+        self.pruner, self.prepared, self.progress = pruner, prepared, progress
+        self.masks, self.best, self.least = None, None, np.inf
+
+    def on_epoch_begin(self, epoch, logs=None):
+        step, since = divmod(epoch, EPOCHS)
+        if since == 0 and step < STEPS:
+            self._fetch()
+            self._prune((step + 1) / STEPS)
+        self.progress.show(f"distill, {self.pruner.sparsity(self.masks):.2%} pruned")
+
+    def _prune(self, progress):
+        previous = self.masks
+        with self.prepared.undone():
+            self.masks = self.pruner.masks(lambda share: _on_the_way(share, progress), previous)
+        masks = self.pruner.prunables.masks(self.masks)
+        if previous is None:
+            self.attach(masks)
+        else:
+            self._constraints.set(masks)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch >= (STEPS - 1) * EPOCHS and logs["val_loss"] < self.least:
+            self._fetch()
+            self.best, self.least = self.pruner.model.get_weights(), logs["val_loss"]
+
+    def _fetch(self):
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()
+
+    def on_train_end(self, logs=None):
+        super().on_train_end(logs)
+        self._fetch()
+        self.pruner.model.set_weights(self.best)
+        self.progress.close()
+
+
+def _on_the_way(share, progress):
+    """The sparsity at a progress in (0, 1] on the way to a share."""
+    first = max(1 - share, FIRST_DENSITY)
+    steps = (progress * STEPS - 1) / (STEPS - 1)
+    return 1 - first * ((1 - share) / first) ** steps if share < 1 else float(progress == 1)

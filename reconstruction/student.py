@@ -1,0 +1,206 @@
+"""What the recovery `distill` trains: a model that learns another one's outputs, batch by batch."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..graph.tracing import function_of
+from ..models.kernels import leaves
+
+TEMPERATURE = 2.0
+TINY = np.finfo(np.float32).tiny
+
+
+class Batches(keras.utils.PyDataset):
+    """Inputs and targets of some examples.
+
+    Args:
+        x, targets: of all examples.
+        chosen: the numbers of these.
+        size: of a batch.
+        random: decides their order, anew in each epoch; None for the order in which they are.
+        least: an epoch has at least so many batches, with examples that come again.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        targets: Sequence[np.ndarray],
+        chosen: np.ndarray,
+        size: int,
+        random: np.random.Generator | None = None,
+        least: int = 0,
+    ) -> None:
+        super().__init__()
+        self.x, self.targets, self.chosen, self.size = x, targets, chosen, min(size, len(chosen))
+        self.random, self.least, self.order = random, least, chosen
+        self.on_epoch_end()
+
+    def on_epoch_end(self) -> None:
+        """Puts the examples into a new order. Batches are of one size, to be compiled once."""
+        if self.random is not None:
+            number = max(len(self.chosen) // self.size, self.least) * self.size
+            rounds = -(-number // len(self.chosen))
+            orders = [self.random.permutation(self.chosen) for _ in range(rounds)]
+            self.order = np.concatenate(orders)[:number]
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self.size)
+
+    def __getitem__(self, number: int) -> Any:
+        chosen = self.order[number * self.size : (number + 1) * self.size]
+        return keras.tree.map_structure(
+            lambda array: np.asarray(array)[chosen], (self.x, tuple(self.targets))
+        )
+
+
+class _Probabilities:
+    """The cross-entropy of an output at a temperature.
+
+    Args:
+        of_dense, of_student: functions of such an output that return logits.
+    """
+
+    def __init__(self, of_dense, of_student):
+        self.of_dense, self.of_student = of_dense, of_student
+
+    def targets(self, output):
+        return _softmax(self.of_dense(np.asarray(output, np.float32)) / TEMPERATURE)
+
+    def __call__(self, target, output):
+        logits = self.of_student(output) / TEMPERATURE
+        return keras.ops.categorical_crossentropy(target, logits, from_logits=True)
+
+
+class _Values:
+    """The squared error of an output, as a share of its variance."""
+
+    def targets(self, output):
+        output = np.asarray(output, np.float32)
+        self.variance = float(np.mean(np.var(output, axis=0)) + TINY)
+        return output
+
+    def __call__(self, target, output):
+        return keras.ops.square(target - output) / self.variance
+
+
+Loss = _Probabilities | _Values
+
+
+def loss_of(dense_output: np.ndarray, student_output: np.ndarray, are_logits: bool) -> Loss:
+    """How an output is compared: what both models return shows what it is.
+
+    Args:
+        dense_output: of the dense model, for all examples.
+        student_output: of the prepared one, for some.
+        are_logits: whether the dense model returns logits.
+    """
+    if are_logits:
+        return _Probabilities(_same, _same)
+    if not _are_probabilities(dense_output):
+        return _Values()
+    if _are_probabilities(student_output):
+        return _Probabilities(_log, lambda output: keras.ops.log(keras.ops.maximum(output, 1e-7)))
+    return _Probabilities(_log, _same)
+
+
+def _are_probabilities(output):
+    output = np.asarray(output, np.float32)
+    if output.ndim < 2 or output.shape[-1] < 2 or (output < 0).any():
+        return False
+    return np.allclose(output.sum(axis=-1), 1, atol=1e-2)
+
+
+def _same(output):
+    return output
+
+
+def _log(output):
+    return np.log(np.maximum(output, TINY))
+
+
+def _softmax(logits):
+    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return weights / weights.sum(axis=-1, keepdims=True)
+
+
+class Student(keras.Model):
+    """A model that is trained towards given outputs.
+
+    Args:
+        model: the model.
+        outputs: the loss of each of its outputs, from `loss_of`.
+    """
+
+    def __init__(self, model: keras.Model, outputs: Sequence[Loss]) -> None:
+        super().__init__(name="student")
+        self.model, self.of_outputs = model, outputs
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The model's outputs."""
+        return self.model(inputs, training=training)
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """The sum of the outputs' mean losses."""
+        pairs = zip(keras.tree.flatten(y), keras.tree.flatten(y_pred), strict=True)
+        return sum(
+            keras.ops.mean(loss(target, keras.ops.cast(output, "float32")))
+            for loss, (target, output) in zip(self.of_outputs, pairs, strict=True)
+        )
+
+
+class Prepared:
+    """A model whose outputs are logits instead of probabilities, which is trained as a whole and
+    without dropout, while it is used as a context.
+
+    Args:
+        model: a Keras model.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self.model = model
+        self.changes: Sequence[tuple[Any, str, Any, Any]] = [*_changes(model)]
+
+    def __enter__(self) -> "Prepared":
+        for layer, name, _, new in self.changes:
+            setattr(layer, name, new)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for layer, name, old, _ in self.changes:
+            setattr(layer, name, old)
+
+    @contextlib.contextmanager
+    def undone(self) -> Iterator[None]:
+        """Within the block, the model is as it was."""
+        self.__exit__()
+        try:
+            yield
+        finally:
+            self.__enter__()
+
+
+def _changes(model):
+    """Attributes of layers, with their values before and while the model learns."""
+    function = function_of(model)
+    for output in [] if function is None else function.outputs:
+        layer = output._keras_history.operation
+        if getattr(layer, "activation", None) is keras.activations.softmax:
+            yield layer, "activation", layer.activation, keras.activations.linear
+    for layer in leaves(model):
+        if isinstance(layer, keras.layers.Dropout):
+            yield layer, "rate", layer.rate, 0.0
+    layers = model._flatten_layers()  # each before those in it, to which it passes its value on
+    for layer in layers if not all(layer.trainable for layer in layers) else ():
+        is_statistic = isinstance(layer, keras.layers.BatchNormalization)
+        yield layer, "trainable", layer.trainable, layer.trainable or not is_statistic
