@@ -49,6 +49,11 @@ def checked_method(
             f"method: {text!r} names a recovery; train the pruned model with fit and the callback "
             "KeepPruned() instead."
         )
+    if method.scope == "budget" and not oneshot:
+        raise UsageError(
+            f"method: {text!r}: the scope budget measures the model before it is pruned; give it "
+            "to network_pruning.prune instead."
+        )
     if oneshot and method.schedule != "oneshot":
         raise UsageError(
             f"method: {text!r} prunes while training; give the callback "

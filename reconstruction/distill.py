@@ -15,9 +15,9 @@ from ..pruning.prune import Pruner
 from ..training.mask_callback import MaskCallback
 from .progress import Progress
 from .statistics import HELD_OUT
-from .student import Batches, Prepared, Student, loss_of
+from .student import Prepared, Student, batches, loss_of, some
 
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 2e-3
 # Examples of a step, and numbers in their inputs.
 BATCH, BATCH_NUMBERS = 128, 2**22
 # The first step leaves this density at most; each further one a constant share.
@@ -45,6 +45,9 @@ def distill(
     Returns:
         The masks of dependency groups by name.
     """
+    masks = pruner.masks()
+    if all(mask.all() for mask in masks.values()):
+        return masks
     size = examples.batch_size(BATCH_NUMBERS, BATCH)
     x = examples.parts[0]
     outputs = keras.tree.flatten(dense.predict(x, batch_size=size, verbose=0))
@@ -55,20 +58,24 @@ def distill(
             loss_of(target, output, _outputs_logits(dense))
             for target, output in zip(outputs, own, strict=True)
         ]
-        targets = [loss.targets(output) for loss, output in zip(losses, outputs, strict=True)]
+        targets = tuple(loss.targets(output) for loss, output in zip(losses, outputs, strict=True))
         held = np.arange(len(examples)) % HELD_OUT == HELD_OUT - 1
-        random = np.random.default_rng(pruner.seed)
-        batches = Batches(x, targets, np.flatnonzero(~held), size, random, OPTIMIZER_STEPS)
+        fitted = np.flatnonzero(~held)
+        size = min(size, len(fitted))
+        per_epoch = max(len(fitted) // size, OPTIMIZER_STEPS)
         steps = _Steps(pruner, prepared, Progress(_num_epochs(), verbose))
         student = Student(pruner.model, losses)
-        rate = _Rate(_num_epochs() * len(batches), LAST_EPOCHS * len(batches))
+        rate = _Rate(_num_epochs() * per_epoch, LAST_EPOCHS * per_epoch)
         student.compile(optimizer=keras.optimizers.Adam(rate))
         student.fit(
-            batches,
-            validation_data=Batches(x, targets, np.flatnonzero(held), size),
+            batches(x, targets, fitted, size, np.random.default_rng(pruner.seed)),
+            validation_data=some(held, x, targets),
+            validation_batch_size=size,
             epochs=_num_epochs(),
+            steps_per_epoch=per_epoch,
             callbacks=[steps],
             verbose=0,
+            shuffle=False,  # a generator cannot be
         )
     return steps.masks
 

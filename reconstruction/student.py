@@ -8,53 +8,33 @@ import keras
 import numpy as np
 
 from ..graph.tracing import function_of
-from ..models.kernels import leaves
 
 TEMPERATURE = 2.0
 TINY = np.finfo(np.float32).tiny
 
 
-class Batches(keras.utils.PyDataset):
-    """Inputs and targets of some examples.
+def batches(
+    x: Any, targets: Any, chosen: np.ndarray, size: int, random: np.random.Generator
+) -> Iterator[Any]:
+    """Batches of inputs and targets for ever, the examples in a new order each time.
 
     Args:
         x, targets: of all examples.
         chosen: the numbers of these.
-        size: of a batch.
-        random: decides their order, anew in each epoch; None for the order in which they are.
-        least: an epoch has at least so many batches, with examples that come again.
+        size: of a batch; all are of one size, to be compiled once.
+        random: decides the order.
     """
+    order = np.array([], int)
+    while True:
+        while len(order) < size:
+            order = np.concatenate([order, random.permutation(chosen)])
+        yield some(order[:size], x, targets)
+        order = order[size:]
 
-    def __init__(
-        self,
-        x: Any,
-        targets: Sequence[np.ndarray],
-        chosen: np.ndarray,
-        size: int,
-        random: np.random.Generator | None = None,
-        least: int = 0,
-    ) -> None:
-        super().__init__()
-        self.x, self.targets, self.chosen, self.size = x, targets, chosen, min(size, len(chosen))
-        self.random, self.least, self.order = random, least, chosen
-        self.on_epoch_end()
 
-    def on_epoch_end(self) -> None:
-        """Puts the examples into a new order. Batches are of one size, to be compiled once."""
-        if self.random is not None:
-            number = max(len(self.chosen) // self.size, self.least) * self.size
-            rounds = -(-number // len(self.chosen))
-            orders = [self.random.permutation(self.chosen) for _ in range(rounds)]
-            self.order = np.concatenate(orders)[:number]
-
-    def __len__(self) -> int:
-        return -(-len(self.order) // self.size)
-
-    def __getitem__(self, number: int) -> Any:
-        chosen = self.order[number * self.size : (number + 1) * self.size]
-        return keras.tree.map_structure(
-            lambda array: np.asarray(array)[chosen], (self.x, tuple(self.targets))
-        )
+def some(chosen: np.ndarray, x: Any, targets: Any) -> Any:
+    """Inputs and targets of some examples."""
+    return keras.tree.map_structure(lambda array: np.asarray(array)[chosen], (x, targets))
 
 
 class _Probabilities:
@@ -197,10 +177,10 @@ def _changes(model):
         layer = output._keras_history.operation
         if getattr(layer, "activation", None) is keras.activations.softmax:
             yield layer, "activation", layer.activation, keras.activations.linear
-    for layer in leaves(model):
+    layers = [*model._flatten_layers()]  # each before those in it, to which it passes values on
+    for layer in layers:
         if isinstance(layer, keras.layers.Dropout):
             yield layer, "rate", layer.rate, 0.0
-    layers = model._flatten_layers()  # each before those in it, to which it passes its value on
     for layer in layers if not all(layer.trainable for layer in layers) else ():
         is_statistic = isinstance(layer, keras.layers.BatchNormalization)
         yield layer, "trainable", layer.trainable, layer.trainable or not is_statistic
