@@ -9,7 +9,7 @@ from ..experiments.chance import half_interval
 from ..experiments.intervals import FEWEST_SEEDS
 from ..utils import percent, pluralize
 from ..visualization import controls
-from ..visualization.tables import baseline_of, trains
+from ..visualization.tables import are_calibrated, baseline_of, trains
 
 if TYPE_CHECKING:
     from ..experiments.chance import Chance
@@ -17,14 +17,21 @@ if TYPE_CHECKING:
 
 # Allowed drops in validation accuracy, for networks as good as the dense one and nearly as good.
 NOTHING, LITTLE = 0.0, 0.01
+# What was done after pruning, by recovery, if labels were not used.
+WITHOUT_LABELS = {
+    "none": "Without retraining",
+    "reconstruct": "Re-fitted, without training and labels",
+    "distill": "Trained on the dense network's outputs, without labels",
+}
 # The smaller drop should be at least so many validation examples.
 FEW = 10
 RULE = (
-    "How networks are chosen: among those without retraining, and among those with it, the "
-    "sparsest whose validation accuracy is at least that of its reference, and the sparsest that "
-    "is at most one percentage point below it. The reference is the baseline (the untouched dense "
-    "network) or, with retraining, the control (the dense network with the same further training). "
-    "Hidden weights are those of all layers but the output layer; weights without influence on the "
+    "How networks are chosen: among those that were only pruned, among those re-fitted or trained "
+    "without labels on calibration data, and among those with retraining, the sparsest whose "
+    "validation accuracy is at least that of its reference, and the sparsest that is at most one "
+    "percentage point below it. The reference is the baseline (the untouched dense network) or, "
+    "with retraining, the control (the dense network with the same further training). Hidden "
+    "weights are those of all layers but the output layer; weights without influence on the "
     "outputs count as removed. Costs are percentage points of test accuracy; a gain counts as no "
     "cost."
 )
@@ -62,8 +69,8 @@ def summarize(rows: pd.DataFrame, chance: "Chance | None" = None) -> tuple[list[
     pruned = rows[(rows["k"] > 0) & (rows["criterion"] != "random")]
     if chance is not None:
         pruned = pruned[~pruned["test_accuracy"].map(chance.explains).astype(bool)]
-    retrained, found = trains(pruned), []
-    for group in (pruned[~retrained], pruned[retrained]):
+    retrained, calibrated, found = trains(pruned), are_calibrated(pruned), []
+    for group in (pruned[~retrained & ~calibrated], pruned[calibrated], pruned[retrained]):
         losses = _losses(group, rows, column)
         for allowed in (NOTHING, LITTLE):
             chosen = _sparsest(group[losses <= allowed + 1e-9], column)
@@ -107,8 +114,8 @@ def _sentence(row, control, baseline):
     before, after, untouched = (
         f"{100 * each['test_accuracy']:.2f} %" for each in (control, row, baseline)
     )
-    if row["schedule"] == "oneshot" and row["recovery"] == "none":
-        how, compared = "Without retraining", f"test accuracy {before} → {after}"
+    if row["schedule"] == "oneshot" and row["recovery"] in WITHOUT_LABELS:
+        how, compared = WITHOUT_LABELS[row["recovery"]], f"test accuracy {before} → {after}"
     elif control["k"] == 0 and control["method"] == row["method"]:
         how, compared = (
             "With retraining",

@@ -130,7 +130,7 @@ class Refit:
         chosen = int(np.argmin([error.sum() for error in errors]))
         better = errors[chosen] < least
         self.weights = np.where(better[:, np.newaxis], found[chosen], best)
-        self._assign()
+        self.put()
         return bool(better.any())
 
     def _solved(self, parts, ridge, iterations, near=None):
@@ -148,7 +148,8 @@ class Refit:
             )
         return found
 
-    def _assign(self):
+    def put(self) -> None:
+        """Puts the weights into the layer."""
         kernel = self.reading.kernel
         dtype = value_of(kernel.variable).dtype
         kernel.variable.assign(kernel.array(self.matrix).astype(dtype))

@@ -19,6 +19,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "distillation": 0.2,
         "shift": 1,
     },
+    # Without labels.
+    "oneshot": {"methods": ("weight/activation/global/distill", "unit_in_out/activation/distill")},
 }
 
 
