@@ -25,12 +25,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 # `make test BACKEND=jax` tests the library on another backend of Keras.
 BACKEND = os.environ.get("KERAS_BACKEND") or "tensorflow"
+# Optimizing what is compiled takes longer than running it, which most tests do once.
+XLA_FLAGS = "--xla_backend_optimization_level=0"
 if BACKEND == "jax":
-    # Most of the time on JAX goes into optimizing what is run once.
-    os.environ.setdefault(
-        "XLA_FLAGS",
-        "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
-    )
+    XLA_FLAGS += " --xla_llvm_disable_expensive_passes=true"
+os.environ.setdefault("XLA_FLAGS", XLA_FLAGS)
 
 # Keras may import JAX, which would choose a level that shows more in all commands started here.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -79,6 +78,12 @@ def pytest_configure(config):
         folder = tempfile.TemporaryDirectory(prefix="network-pruning-tests-")
         os.environ[SHARED] = folder.name
         config.add_cleanup(folder.cleanup)
+    # A step of training is compiled by the first process that needs it, not by hundreds: that takes
+    # longer than what most of them train.
+    compiled = Path(os.environ[SHARED]) / "compiled"
+    compiled.mkdir(exist_ok=True)
+    flag = f"--tf_xla_persistent_cache_directory={compiled}"
+    os.environ.setdefault("TF_XLA_FLAGS", flag)
 
 
 def pytest_ignore_collect(collection_path):

@@ -79,8 +79,22 @@ def load_program():
     names += ("visualization.figures", "visualization.histogram_frames", "visualization.gifs")
     names += ("visualization.console", "experiments.network_factory", "experiments.pictures")
     names += ("pages.rendering", "pages.index_page")
+    # What the program imports when it is needed; else every process forked from here imports it.
+    names += ("experiments.runner", "experiments.network_metrics", "experiments.pruned_networks")
+    names += ("experiments.replicates", "experiments.training", "experiments.exports")
+    names += ("experiments.notes", "experiments.model_selection", "experiments.finished_networks")
+    names += ("pages.publish", "pages.experiment_page", "sweeps.replicates", "visualization.sizes")
+    names += ("training.retraining", "training.keras_networks", "pruning.gradients", "graph.shrink")
+    names += ("compression.npk", "compression.quantization_aware", "pruning.model_statistics")
+    names += ("report", "predict", "export", "data.augmentation", "data.checks", "pruning.examples")
+    for name in ("tqdm", "PIL.Image", "pandas.io.formats.csvs", "pyarrow.pandas_compat"):
+        importlib.import_module(name)
     program = {name: importlib.import_module(f"network_pruning.{name}") for name in names}
     program["data"] = small_data(program["data.registry"])
+    Image.init()
+    templates = program["pages.rendering"]._environment()
+    for name in ("index.html", "report.html", "sweep.html"):
+        templates.get_template(name)
     return program
 
 

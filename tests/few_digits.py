@@ -23,3 +23,10 @@ def few_digits(data_dir, num_valid):
     """Digits, 2,000 of them, and as many more to validate with as asked for."""
     digits = get_loader("digits")(data_dir, num_valid)
     return replace(digits, train=digits.train[:TRAIN])
+
+
+@register_dataset("few_fashion")
+def few_fashion(data_dir, num_valid):
+    """As many of the pieces of clothing."""
+    fashion = get_loader("fashion")(data_dir, num_valid)
+    return replace(fashion, train=fashion.train[:TRAIN])

@@ -9,6 +9,7 @@ Tests of exactly that start the program cold, see `commands.py`.
 import atexit
 import contextlib
 import functools
+import gc
 import importlib
 import json
 import os
@@ -122,6 +123,7 @@ def serve(address, modules):
     """Forks for every connection, until standard input ends."""
     for module in modules:
         importlib.import_module(module)
+    gc.freeze()  # or every process that is forked would look through all of it, and copy it
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(address)
     listener.listen(16)
@@ -166,8 +168,6 @@ def _become(request, streams):
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
-    # Optimizing a step of training takes longer than the few that a small network is trained.
-    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
     path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:0] = [place for place in path if place and place not in sys.path]
     # Also where the tests run in the background of a shell, which has Ctrl-C ignored.

@@ -4,8 +4,6 @@ import ast
 import importlib
 import re
 import shlex
-import subprocess
-import sys
 import textwrap
 import tomllib
 
@@ -160,20 +158,18 @@ def snippets_in(text):
     return found
 
 
-def test_snippets_run_as_they_are(root, tmp_path):
+def test_snippets_run_as_they_are(root, cli, tmp_path):
     """Of each page one after the other, with a model and data as the page says."""
     pages = {page: snippets_in(read(root, page)) for page in PAGES}
     assert {page for page, found in pages.items() if found} >= {
         *("README.md", "docs/library.md", "docs/small.md")
     }
-    load = f"import runpy; runpy.run_path({str(root / '__main__.py')!r})['load_package']()"
-    lines = [load, GIVEN]
+    lines = [GIVEN]
     for page, found in pages.items():
         lines += [f"print({page!r})", *(f"exec({code!r}, names)" for code in found)]
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)], cwd=tmp_path, capture_output=True, text=True
-    )
+    done = cli("--version", first="\n".join(lines), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line in pages] == list(pages)
 
 
 # What the pages say that there is.

@@ -43,13 +43,14 @@ def test_scripts_run(example, tmp_path):
 @EACH
 @pytest.mark.skipif(not AS_NOTEBOOKS, reason="they run as scripts")
 def test_notebooks_run(example, tmp_path, monkeypatch):
-    import nbclient
     import nbformat
+    from notebooks import run_notebook
 
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / ".jupyter"))
     notebook = nbformat.read(example.with_suffix(".ipynb"), as_version=4)
     notebook.cells.insert(0, nbformat.v4.new_code_cell(LOAD))
-    nbclient.execute(notebook, cwd=str(tmp_path), timeout=120)
+    run_notebook(notebook, tmp_path)
     printed = [output.get("text", "") for output in outputs_of(notebook)]
     assert len("".join(printed).splitlines()) >= 2
 

@@ -123,7 +123,7 @@ def _logits(images, layers):
     return logits
 
 
-@tf.function(reduce_retracing=True)
+@tf.function(reduce_retracing=True, autograph=False)
 def _tested(images, labels, layers):
     """Summed cross-entropy, number of correct predictions, and the predictions of one batch."""
     logits = _logits(images, layers)

@@ -152,7 +152,7 @@ def compile_steps(
     trained = [latent.get(id(variable), variable) for variable in variables]
     model.optimizer.build(trained)
 
-    @tf.function(jit_compile=compiled)
+    @tf.function(jit_compile=compiled, autograph=False)
     def step(indices):
         labels = tf.gather(all_labels, indices)
         images = tf.gather(all_pixels, indices)
@@ -172,15 +172,17 @@ def compile_steps(
         predictions = tf.argmax(probabilities, axis=1, output_type=tf.int32)
         return loss, tf.reduce_sum(tf.cast(tf.equal(predictions, labels), tf.float32))
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)], autograph=False)
     def run_steps(batches):
-        batch_size = tf.cast(tf.shape(batches)[1], tf.float32)
-        loss_sum, correct_sum = tf.constant(0.0), tf.constant(0.0)
-        for indices in batches:
-            loss, correct = step(indices)
-            loss_sum += loss * batch_size
-            correct_sum += correct
-        return loss_sum, correct_sum
+        number, batch_size = tf.shape(batches)[0], tf.cast(tf.shape(batches)[1], tf.float32)
+
+        def add_step(place, loss_sum, correct_sum):
+            loss, correct = step(batches[place])
+            return place + 1, loss_sum + loss * batch_size, correct_sum + correct
+
+        start = tf.constant(0), tf.constant(0.0), tf.constant(0.0)
+        _, *sums = tf.while_loop(lambda place, *_: place < number, add_step, start)
+        return sums
 
     return run_steps
 

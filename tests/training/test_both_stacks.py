@@ -143,7 +143,7 @@ def test_small_networks(stacks, name, change, penalties):
 
 @pytest.mark.parametrize(
     ("name", "penalties"),
-    [("mlp", {}), ("mlp", {"l1_reg": 1e-5, "l2_reg": 1e-5}), ("lenet_300_100", {})],
+    [("mlp", {"l1_reg": 1e-5, "l2_reg": 1e-5}), ("lenet_300_100", {})],
 )
 def test_real_networks(stacks, name, penalties):
     both = stacks(name, **penalties)
