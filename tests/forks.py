@@ -24,6 +24,8 @@ from pathlib import Path
 
 # What each server imports. The second runs commands that must not import TensorFlow.
 SERVERS = {"all": ("faults",), "light": ("light_program",)}
+# Optimizing a step of training takes longer than the few that a small network is trained.
+QUICK = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
 
 
 class Forked:
@@ -166,8 +168,8 @@ def _become(request, streams):
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
-    # Optimizing a step of training takes longer than the few that a small network is trained.
-    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+    for name, value in QUICK.items():
+        os.environ.setdefault(name, value)
     path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:0] = [place for place in path if place and place not in sys.path]
     # Also where the tests run in the background of a shell, which has Ctrl-C ignored.
