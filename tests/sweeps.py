@@ -13,12 +13,17 @@ from pathlib import Path
 
 import forks
 from commands import ROOT, run_command, start_command
+from network_pruning.settings.sweep import SweepConfig
 
 # Next to nothing to train, prune and draw.
 FLAGS = (
     *("--dataset=few_digits", "--plugins=few_digits", "--num_valid=500", "--model=tiny"),
     *("--epochs=2", "--k_vals=0,0.5,0.9"),
 )
+SETTINGS = {
+    **{"dataset": "few_digits", "plugins": ["few_digits"], "num_valid": 500, "model": "tiny"},
+    **{"epochs": 2, "k_vals": ["0", "0.5", "0.9"]},
+}
 NAME = "few_digits-{epochs}-lr={rate}-l1={l1}-l2=0.0-tiny-num_valid=500"
 # What tells when, how fast and where something was done.
 TIMES = ("report.html",)
@@ -55,9 +60,9 @@ network_pruning.sweeps.engine.PACKAGE_DIR = {folder!r}
 
 
 @functools.cache
-def forked_trials():
-    """Source that a command runs first, so that its trials are forked, as the command itself is,
-    and their networks are fakes: the rest of the trials is real."""
+def forking_program():
+    """The folder of a program whose trials are forked, and their networks are fakes: the rest of
+    the trials is real."""
     folder = tempfile.TemporaryDirectory(prefix="network-pruning-trials-")
     atexit.register(folder.cleanup)
     paths = {"root": str(ROOT), "tests": str(Path(__file__).parent)}
@@ -65,7 +70,20 @@ def forked_trials():
     Path(folder.name, "__main__.py").write_text(program)
     Path(folder.name, "cli").mkdir()
     Path(folder.name, "cli", "trial.py").touch()  # what a worker looks for
-    return START_FORKED.format(folder=folder.name)
+    return folder.name
+
+
+def forked_trials():
+    """Source that a command runs first, so that its trials are those of `forking_program`."""
+    return START_FORKED.format(folder=forking_program())
+
+
+def request_of(output):
+    """What a trial of a sweep called `mine` is sent besides its values, which are seeds."""
+    place = output / "sweeps" / "mine"
+    place.mkdir(parents=True)
+    sweep = SweepConfig({**SETTINGS, "output_dir": str(output)}, {"seed": (0, 1)})
+    return {"sweep": sweep.to_dict(), "output_dir": str(output), "place": str(place)}
 
 
 def sweep(*flags, first="", **options):

@@ -9,14 +9,9 @@ from types import SimpleNamespace
 import fake_trials
 import pytest
 from commands import start_command
-from network_pruning.settings.sweep import SweepConfig
 
-from sweeps import FAKE, epochs_done, trial_name, wait_until
+from sweeps import FAKE, epochs_done, request_of, trial_name, wait_until
 
-SETTINGS = {
-    **{"dataset": "few_digits", "plugins": ["few_digits"], "num_valid": 500, "model": "tiny"},
-    **{"epochs": 2, "k_vals": ["0", "0.5", "0.9"]},
-}
 IMPATIENT = """
 from network_pruning.experiments import lock
 from network_pruning.sweeps import trial
@@ -30,12 +25,10 @@ def begin(tmp_path):
     """Begins the trial of a seed, as a worker does; returns its process, with `reports()` and
     `leave()`, as if the worker ended."""
     output = tmp_path / "results"
-    (output / "sweeps" / "mine").mkdir(parents=True)
-    sweep = SweepConfig({**SETTINGS, "output_dir": str(output)}, {"seed": (0, 1)})
-    about = {"output_dir": str(output), "place": str(output / "sweeps" / "mine")}
+    asked = request_of(output)
 
     def begin(seed, first=""):
-        request = {"sweep": sweep.to_dict(), "values": {"seed": seed}, **about}
+        request = {**asked, "values": {"seed": seed}}
         taken, given = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), "rw", strict=True))
         cleanup.enter_context(given)
         print(json.dumps(request), file=given, flush=True)
