@@ -25,6 +25,8 @@ RAY_SETTINGS = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # Ray would start a worker for every core at once; those of trials have another environment.
+    "RAY_prestart_worker_first_driver": "0",
     # The program handles interrupts itself: Tune would wait for trials.
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",

@@ -49,9 +49,9 @@ def run_command(*arguments, command=None, first=None, timeout=1200, **options):
     )
 
 
-def start_command(*arguments, first=None, **streams):
+def start_command(*arguments, first=None, **options):
     """Forks the program, as `run_command` does, and returns the `forks.Forked`."""
-    return forks.start("commands:run_program", first, [*map(str, arguments)], **streams)
+    return forks.start("commands:run_program", first, [*map(str, arguments)], **options)
 
 
 def run_program(first, arguments):

@@ -116,8 +116,7 @@ def prepare(program, fault):
     architectures.MLP_UNITS = SMALL_NETWORK
     registry = program["data.registry"]
     registry.load = functools.partial(load, program["data"], registry.load)
-    # Laying out and drawing the curves takes longer than the training; here only files matter.
-    program["visualization.figures"]._render = lambda _figure: Image.new("P", (8, 8))
+    replace_curves(program)
     os.fsync = fault.fsync
     training.epoch_order = fault.epoch_order(training.epoch_order)
     fault.count(tempfile, "mkstemp")
@@ -130,14 +129,24 @@ def prepare(program, fault):
     fault.count(program["visualization.histogram_frames"].HistogramFrames, "draw")
 
 
+def replace_curves(program):
+    """Blank images: laying out and drawing the curves takes longer than the training."""
+    program["visualization.figures"]._render = lambda _figure: Image.new("P", (8, 8))
+
+
 def prepare_fake(program, fault):
+    """Lets a fake take the place of the networks, and makes its tests events."""
+    replace_networks(program)
+    fault.count(FakeNetworks, "test")
+
+
+def replace_networks(program):
     """Lets a fake take the place of the networks, and blank images that of pictures."""
     pictures = program["experiments.pictures"]
     pictures.graph = mock.Mock()
     pictures._frames = lambda config, *_: [Image.new("P", (8, 8)) for _ in config.k_vals]
     program["training.checkpoints"].clone = lambda model, _name: model
     program["experiments.network_factory"].networks_of = FakeNetworks
-    fault.count(FakeNetworks, "test")
 
 
 def load(digits, original, name, *arguments):

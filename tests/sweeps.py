@@ -13,17 +13,24 @@ from pathlib import Path
 
 import forks
 from commands import ROOT, run_command, start_command
+from network_pruning.settings.sweep import SweepConfig
 
-# Nothing but starting TensorFlow takes time.
+# Next to nothing to train, prune and draw.
 FLAGS = (
     *("--dataset=few_digits", "--plugins=few_digits", "--num_valid=500", "--model=tiny"),
     *("--epochs=2", "--k_vals=0,0.5,0.9"),
 )
+SETTINGS = {
+    **{"dataset": "few_digits", "plugins": ["few_digits"], "num_valid": 500, "model": "tiny"},
+    **{"epochs": 2, "k_vals": ["0", "0.5", "0.9"]},
+}
 NAME = "few_digits-{epochs}-lr={rate}-l1={l1}-l2=0.0-tiny-num_valid=500"
 # What tells when, how fast and where something was done.
 TIMES = ("report.html",)
 
 
+# What a forked command runs first, so that its networks are fakes.
+FAKE = "__import__('fake_trials').replace_networks()"
 # Stands for the program where workers start a trial: it asks a server of the tests to fork one.
 # Else it is the program itself.
 FORKED_TRIAL = """
@@ -38,7 +45,7 @@ import forks
 
 streams = dict(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr)
 program, words = "commands:run_program", ["trial"]
-process = forks.start(program, None, words, address={address!r}, **streams)
+process = forks.start(program, {first!r}, words, address={address!r}, **streams)
 signal.signal(signal.SIGTERM, lambda number, _: process.send_signal(number))
 status = process.wait()
 if status < 0:
@@ -53,29 +60,43 @@ network_pruning.sweeps.engine.PACKAGE_DIR = {folder!r}
 
 
 @functools.cache
-def forked_trials():
-    """Source that a command runs first, so that its trials are forked, as the command itself is:
-    all of the trial is real but the start of Python and TensorFlow."""
+def forking_program():
+    """The folder of a program whose trials are forked, and their networks are fakes: the rest of
+    the trials is real."""
     folder = tempfile.TemporaryDirectory(prefix="network-pruning-trials-")
     atexit.register(folder.cleanup)
     paths = {"root": str(ROOT), "tests": str(Path(__file__).parent)}
-    program = FORKED_TRIAL.format(address=forks.address_of("all"), **paths)
+    program = FORKED_TRIAL.format(address=forks.address_of("all"), first=FAKE, **paths)
     Path(folder.name, "__main__.py").write_text(program)
     Path(folder.name, "cli").mkdir()
     Path(folder.name, "cli", "trial.py").touch()  # what a worker looks for
-    return START_FORKED.format(folder=folder.name)
+    return folder.name
 
 
-def sweep(*flags, **options):
-    """A sweep with forked trials, finished."""
-    return run_command("sweep", *flags, first=forked_trials(), **options)
+def forked_trials():
+    """Source that a command runs first, so that its trials are those of `forking_program`."""
+    return START_FORKED.format(folder=forking_program())
+
+
+def request_of(output):
+    """What a trial of a sweep called `mine` is sent besides its values, which are seeds."""
+    place = output / "sweeps" / "mine"
+    place.mkdir(parents=True)
+    sweep = SweepConfig({**SETTINGS, "output_dir": str(output)}, {"seed": (0, 1)})
+    return {"sweep": sweep.to_dict(), "output_dir": str(output), "place": str(place)}
+
+
+def sweep(*flags, first="", **options):
+    """A sweep with forked trials of fakes, finished; it runs some source before."""
+    return run_command("sweep", *flags, first=forked_trials() + first, **options)
 
 
 def start(output, *flags):
-    """The same in the background, see `said_by`."""
+    """The same in the background, in the folder around the output, see `said_by`."""
     words = ("sweep", *flags, f"--output_dir={output}")
+    options = {"first": forked_trials(), "cwd": output.parent}
     with _log(output).open("w") as log:
-        return start_command(*words, first=forked_trials(), stdout=log, stderr=log)
+        return start_command(*words, stdout=log, stderr=log, **options)
 
 
 def said_by(output):
@@ -97,9 +118,11 @@ def python_in_a_path_with_a_space(tmp_path):
     return str(place / "bin" / "python")
 
 
-def single(output, *flags):
-    """What the single command writes with one thread, as the trials have."""
-    done = run_command("train", *FLAGS, "--threads=1", f"--output_dir={output}", *flags)
+def single(output, *flags, first=FAKE):
+    """What the single command writes with one thread, as the trials have; of fakes, too, unless it
+    runs something else first."""
+    words = ("train", *FLAGS, "--threads=1", f"--output_dir={output}", *flags)
+    done = run_command(*words, first=first)
     assert done.returncode == 0, done.stderr
     return done
 

@@ -1,77 +1,89 @@
 """Sweeps that are cut short, and a cluster of two nodes of which one dies: all go on."""
 
-import re
 import signal
 
+import fake_trials
 import pytest
 
-import sweeps
 from sweeps import (
     FLAGS,
     contents,
     epochs_done,
+    processes_in,
     said_by,
     single,
     start,
     states,
     sweep,
     trial_name,
+    wait_until,
 )
 
-LONG = ("--epochs=150",)
+EPOCHS = 4
+LONG = (*FLAGS, f"--epochs={EPOCHS}")
+NAMES = [trial_name(l1, epochs=EPOCHS) for l1 in ("0.0", "0.001")]
 
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    """The long trials of the tests below, made by single commands."""
+    """The trials of the sweeps below, made by single commands."""
     output = tmp_path_factory.mktemp("uninterrupted")
     for l1 in ("0.0", "0.001"):
         single(output, *LONG, f"--l1_reg={l1}")
-    return output
+    return {name: contents(output / name) for name in NAMES}
 
 
-def long_names():
-    return [trial_name(l1, epochs=150) for l1 in ("0.0", "0.001")]
+@pytest.fixture
+def output(tmp_path):
+    """The output folder of a sweep, whose trials wait at a gate in the folder around."""
+    return tmp_path / "results"
 
 
-def same_as_uninterrupted(output, uninterrupted):
-    for name in long_names():
-        now, then = contents(output / name), contents(uninterrupted / name)
-        assert now.keys() == then.keys()
-        assert [file for file in then if now[file] != then[file]] == []
+@pytest.fixture
+def begin(output):
+    """Begins the sweep, and returns its process once its trials wait after so many epochs."""
+
+    def begin(epochs, *flags):
+        fake_trials.allow(output.parent, epochs)
+        running = start(output, *LONG, "--l1_reg=0,0.001", *flags)
+        wait_until(lambda: [epochs_done(output, name) for name in NAMES] == [epochs] * 2)
+        return running
+
+    return begin
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_sweep_that_is_cut_short_goes_on_by_the_same_command(tmp_path, uninterrupted, how):
-    flags = (*FLAGS, *LONG, "--l1_reg=0,0.001")
-    running = start(tmp_path, *flags)
-    sweeps.wait_until(lambda: min(epochs_done(tmp_path, name) for name in long_names()) > 5)
-    running.send_signal(how)
-    assert running.wait() == (130 if how == signal.SIGINT else -how)
-    assert "Traceback" not in said_by(tmp_path)
-    if how != signal.SIGKILL:
-        assert "run the same command again" in said_by(tmp_path)
-    sweeps.wait_until(lambda: not sweeps.processes_in(tmp_path))
-    done_before = {name: epochs_done(tmp_path, name) for name in long_names()}
-    assert min(done_before.values()) > 5
-    done = sweep(*flags, f"--output_dir={tmp_path}")
+def logs(output):
+    """What the trials have said."""
+    return [log.read_text() for log in output.glob("sweeps/*/logs/few*.txt")]
+
+
+def is_ended(output):
+    """Waits until no process of a trial is left; none of them has finished its experiment."""
+    wait_until(lambda: not processes_in(output))
+    return not list(output.glob("few*/results.csv"))
+
+
+def test_a_sweep_that_is_cut_short_goes_on_by_the_same_command(output, uninterrupted, begin):
+    running = begin(1)
+    running.send_signal(signal.SIGINT)
+    assert running.wait() == 130
+    assert "run the same command again" in said_by(output)
+    assert "Traceback" not in said_by(output)
+    assert is_ended(output)
+
+    running = begin(2)
+    running.kill()
+    assert running.wait() == -signal.SIGKILL
+    assert "Traceback" not in said_by(output)
+    assert is_ended(output)
+
+    fake_trials.allow(output.parent, EPOCHS)
+    flags = (*LONG, "--l1_reg=0,0.001", f"--output_dir={output}")
+    done = sweep(*flags, cwd=output.parent)
     assert done.returncode == 0, done.stderr
-    for name in long_names():
-        (log,) = tmp_path.glob(f"sweeps/*/logs/{name}.txt")
-        # Of an epoch the state is written first, then the history.
-        resumed = int(re.search(r"Resumed after epoch (\d+)", log.read_text())[1])
-        assert resumed - done_before[name] in (0, 1)
-    same_as_uninterrupted(tmp_path, uninterrupted)
-
-
-def test_sigterm_ends_a_sweep_and_its_trials(tmp_path):
-    running = start(tmp_path, *FLAGS, *LONG, "--l1_reg=0,0.001")
-    sweeps.wait_until(lambda: sweeps.processes_in(tmp_path))
-    running.send_signal(signal.SIGTERM)
-    assert running.wait() == 143
-    assert "run the same command again" in said_by(tmp_path)
-    sweeps.wait_until(lambda: not sweeps.processes_in(tmp_path))
-    assert not list(tmp_path.glob("few*/results.csv"))
+    for log in logs(output):
+        assert [f"Resumed after epoch {n}" in log for n in (1, 2, 3)] == [True, True, False]
+    assert {name: contents(output / name) for name in NAMES} == uninterrupted
 
 
 @pytest.fixture
@@ -87,15 +99,23 @@ def cluster():
     cluster.shutdown()
 
 
-def test_a_node_that_dies_leaves_its_trials_to_the_others(tmp_path, uninterrupted, cluster):
+def test_sweeps_end_and_nodes_die_while_the_cluster_lives_on(output, uninterrupted, cluster, begin):
+    """SIGTERM ends a sweep and its trials; those of a node that dies are left to the others."""
     cluster, second = cluster
-    flags = (*FLAGS, *LONG, "--l1_reg=0,0.001", f"--ray_address={cluster.address}")
-    running = start(tmp_path, *flags)
-    sweeps.wait_until(lambda: min(epochs_done(tmp_path, name) for name in long_names()) > 5)
+    address = f"--ray_address={cluster.address}"
+    running = begin(1, address)
+    running.send_signal(signal.SIGTERM)
+    assert running.wait() == 143
+    assert "run the same command again" in said_by(output)
+    assert is_ended(output)
+
+    running = begin(2, address)
     cluster.remove_node(second, allow_graceful=False)
-    assert running.wait() == 0, said_by(tmp_path)
-    assert "continues elsewhere" in said_by(tmp_path)
-    assert states(tmp_path) == dict.fromkeys(long_names(), "finished")
-    logs = [log.read_text() for log in tmp_path.glob("sweeps/*/logs/*.txt")]
-    assert sum("Resumed after epoch" in log for log in logs) == 1
-    same_as_uninterrupted(tmp_path, uninterrupted)
+    wait_until(lambda: "continues elsewhere" in said_by(output))
+    wait_until(lambda: len(processes_in(output)) == 1)
+    fake_trials.allow(output.parent, EPOCHS)
+    assert running.wait() == 0, said_by(output)
+    assert "continues elsewhere" in said_by(output)
+    assert states(output) == dict.fromkeys(NAMES, "finished")
+    assert sum("Resumed after epoch 2" in log for log in logs(output)) == 1
+    assert {name: contents(output / name) for name in NAMES} == uninterrupted

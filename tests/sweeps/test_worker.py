@@ -4,8 +4,11 @@ import importlib
 import sys
 from types import SimpleNamespace
 
+import fake_trials
 import pytest
 from commands import ROOT
+
+from sweeps import epochs_done, forking_program, request_of, trial_name
 
 pytest.importorskip("ray.tune", reason="Ray is not installed")
 
@@ -64,3 +67,46 @@ def test_machines_that_do_not_answer_in_time_are_named_without_waiting_for_each(
     monkeypatch.setattr(worker, "START_S", 0)
     assert worker.check_nodes("m", "c", "p", "v") == {"silent": worker.NOT_STARTED}
     assert waited == [0.1, 0.1]
+
+
+@pytest.fixture
+def begun(worker, tmp_path, monkeypatch):
+    """The actor of a trial, seed 0, without Ray, and what it was begun with."""
+    monkeypatch.setattr(worker.ray, "get_gpu_ids", lambda: [])
+    config = {
+        **{"program": forking_program(), "folder": str(tmp_path), "environment": {}},
+        **{"request": request_of(tmp_path / "results"), "values": {"seed": 0}},
+        "every_epoch": True,
+    }
+    fake_trials.allow(tmp_path, 1)
+    trial = worker.Trial(config)
+    yield trial, config
+    trial.cleanup()
+
+
+def test_a_hopeless_trial_ends_where_it_is_and_the_next_one_begins(begun, tmp_path):
+    trial, config = begun
+    told = trial.step()
+    assert (told["epoch"], told["state"], told["experiment_id"]) == (1, "running", trial_name())
+    assert trial.process.poll() is None
+    process = trial.process
+    trial.cleanup()
+    assert process.poll() is not None
+    assert epochs_done(tmp_path / "results", trial_name()) == 1
+    fake_trials.allow(tmp_path, 2)
+    trial.reset_config({**config, "values": {"seed": 1}})
+    assert (trial.step()["epoch"], trial.step()["state"]) == (1, "finished")
+    assert epochs_done(tmp_path / "results", trial_name(seed=1)) == 2
+
+
+def test_who_is_ended_from_outside_is_tried_again_and_who_fails_is_not(begun, tmp_path):
+    trial, config = begun
+    trial.step()
+    trial.process.kill()
+    with pytest.raises(RuntimeError, match="The process was ended by SIGKILL"):
+        trial.step()
+    (tmp_path / "results" / trial_name(seed=1)).write_text("no folder")
+    trial.reset_config({**config, "values": {"seed": 1}})
+    told = trial.step()
+    assert (told["state"], told["done"]) == ("failed", True)
+    assert trial_name(seed=1) in told["note"]
