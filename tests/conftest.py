@@ -84,6 +84,9 @@ def pytest_configure(config):
     compiled.mkdir(exist_ok=True)
     flag = f"--tf_xla_persistent_cache_directory={compiled}"
     os.environ.setdefault("TF_XLA_FLAGS", flag)
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(compiled))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 def pytest_ignore_collect(collection_path):
