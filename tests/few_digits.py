@@ -1,6 +1,6 @@
-"""A data set for the tests, as a plugin: a few of the real digits, and all those of the test set.
+"""Data sets for the tests, as a plugin: a few of the real images.
 
-Testing a network on 58,000 images that are held out takes longer than training it on 2,000.
+Testing all networks on thousands of images takes longer than training them on 2,000.
 """
 
 from dataclasses import replace
@@ -9,7 +9,7 @@ from network_pruning import register_dataset, register_model
 from network_pruning.data.registry import get_loader
 from network_pruning.models.architectures import Architecture
 
-TRAIN = 2000
+TRAIN = TEST = 2000
 
 
 @register_model("tiny")
@@ -20,13 +20,16 @@ def tiny():
 
 @register_dataset("few_digits")
 def few_digits(data_dir, num_valid):
-    """Digits, 2,000 of them, and as many more to validate with as asked for."""
-    digits = get_loader("digits")(data_dir, num_valid)
-    return replace(digits, train=digits.train[:TRAIN])
+    """Digits: 2,000 of them, as many to test with, and those to validate with as asked for."""
+    return few(get_loader("digits")(data_dir, num_valid))
 
 
 @register_dataset("few_fashion")
 def few_fashion(data_dir, num_valid):
     """As many of the pieces of clothing."""
-    fashion = get_loader("fashion")(data_dir, num_valid)
-    return replace(fashion, train=fashion.train[:TRAIN])
+    return few(get_loader("fashion")(data_dir, num_valid))
+
+
+def few(dataset):
+    """The first examples of a data set."""
+    return replace(dataset, train=dataset.train[:TRAIN], test=dataset.test[:TEST])
