@@ -135,21 +135,17 @@ def replace_curves(program):
 
 
 def prepare_fake(program, fault):
-<<<<<<< HEAD
-    """Lets a fake take the place of the networks, and makes its tests events."""
+    """Lets a fake take the place of the networks, and makes its tests events; pages are empty, but
+    written as ever."""
+    program["pages.experiment_page"].report_of = lambda _paths: {}
+    program["pages.index_page"].index_data = lambda _root, _cache: {}
+    program["pages.rendering"].report = program["pages.rendering"].index = lambda _data: "a page"
     replace_networks(program)
     fault.count(FakeNetworks, "test")
 
 
 def replace_networks(program):
     """Lets a fake take the place of the networks, and blank images that of pictures."""
-=======
-    """Lets a fake take the place of the networks, blank images that of pictures, and empty pages
-    that of pages, which are written as ever."""
-    program["pages.experiment_page"].report_of = lambda _paths: {}
-    program["pages.index_page"].index_data = lambda _root, _cache: {}
-    program["pages.rendering"].report = program["pages.rendering"].index = lambda _data: "a page"
->>>>>>> h-rest
     pictures = program["experiments.pictures"]
     pictures.graph = mock.Mock()
     pictures._frames = lambda config, *_: [Image.new("P", (8, 8)) for _ in config.k_vals]
