@@ -1,7 +1,7 @@
 """Runs the published configurations and keeps what the pages show: `make references`.
 
 Experiments that have finished training are not trained again; remove them from `results/` first
-to start from nothing. Half an hour on two cores, twenty-five more with `--repeats`, the further
+to start from nothing. Twenty minutes on two cores, twenty-five more with `--repeats`, the further
 runs by which `README.md` here tells how much of a difference is chance, three hours with
 `--strong`, the presets with three seeds each, and two more with `--small`, after these, the
 smallest files.
@@ -72,8 +72,6 @@ KEPT = (
 )
 # The experiment whose page is kept, and what the page shows and links to besides.
 PAGE = "digits-20-lr=0.001-l1=0.0-l2=0.0"
-# What it is compared with: the same, re-fitted without labels.
-PAGE_METHODS = "--methods=weight/activation/reconstruct,unit_in_out/activation/reconstruct"
 BESIDE_PAGE = ("metrics.csv", "history.csv", "method_comparison.png")
 # Where an experiment was written says nothing to others.
 PRIVATE = {"output_dir": "results", "data_dir": None}
@@ -84,7 +82,6 @@ def run(dataset, epochs, l1, l2, seed, suffix=""):
     experiment_id = f"{dataset}-{epochs}-lr=0.001-l1={l1}-l2={l2}{suffix}"
     flags = [f"--dataset={dataset}", f"--epochs={epochs}", f"--l1_reg={l1}", f"--l2_reg={l2}"]
     flags += [f"--seed={seed}", f"--experiment_id={experiment_id}"]
-    flags += [PAGE_METHODS] if experiment_id == PAGE else []
     subprocess.run([sys.executable, PACKAGE, *flags], check=True)
     return PACKAGE / "results" / experiment_id
 
