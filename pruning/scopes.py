@@ -95,7 +95,7 @@ def least_error(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
         )
     slopes, lengths, layer = [], [], []
     for number, ranking in enumerate(rankings.values()):
-        counts, errors = _lower_hull(*ranking.errors, ranking.num_pruned, ranking.max_prunable)
+        counts, errors = _lower_hull(ranking)
         slopes.append(np.diff(errors) / np.diff(counts))
         lengths.append(np.diff(counts))
         layer.append(np.full(len(counts) - 1, number))
@@ -112,16 +112,18 @@ def least_error(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
     }
 
 
-def _lower_hull(counts, errors, first, last):
-    """The lower convex hull of a layer's errors by the number of pruned items, from `first` to
-    `last` of them: each further item costs more than those before."""
+def _lower_hull(ranking):
+    """The lower convex hull of a layer's errors by the number of pruned items: each further item
+    costs more than those before."""
+    counts, errors = ranking.errors
+    first, last = ranking.num_pruned, ranking.max_prunable
     places = np.unique(np.clip([first, *counts, last], first, last))
     hull = []
     for x, y in zip(places, np.interp(places, counts, errors), strict=True):
         while len(hull) > 1 and _slope(hull[-2], (x, y)) <= _slope(hull[-2], hull[-1]):
             hull.pop()
         hull.append((x, y))
-    return map(np.array, zip(*hull, strict=True))
+    return tuple(map(np.array, zip(*hull, strict=True)))
 
 
 def _slope(start, end):

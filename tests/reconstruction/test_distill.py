@@ -69,7 +69,7 @@ def test_it_comes_closer_without_labels_and_leaves_all_else_as_it_was(tmp_path):
         np.testing.assert_array_equal(old, new)
     assert pruned.layers[-1].activation is keras.activations.softmax
     assert pruned.layers[2].rate == 0.5
-    assert pruned.optimizer.name == "adam"
+    assert isinstance(pruned.optimizer, keras.optimizers.Adam)
     again = npr.prune(dense, 0.8, METHOD, data=(x, np.zeros(len(x))), verbose=0)
     for one, other in zip(pruned.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)

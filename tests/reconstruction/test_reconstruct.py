@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from keras import layers
 from keras_models import attention, branches, kernels_of, mixed, randomized
 from network_pruning.reconstruction import reconstruct as module
+from network_pruning.reconstruction import statistics
 
 pytestmark = pytest.mark.backends
 
@@ -269,7 +270,7 @@ def test_data_however_they_are_given():
 
 
 def test_of_large_pictures_a_sample_of_positions_is_enough(monkeypatch):
-    monkeypatch.setattr("network_pruning.reconstruction.statistics.MOST_ROWS", 500)
+    monkeypatch.setattr(statistics, "MOST_ROWS", 500)
     inputs = keras.Input((12, 12, 2))
     x = layers.Conv2D(6, 3, activation="relu")(inputs)
     x = layers.GlobalAveragePooling2D()(layers.Conv2D(6, 3)(x))
