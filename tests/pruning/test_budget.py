@@ -6,7 +6,7 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from network_pruning.pruning.ranking import Ranking, counts_to_measure
+from network_pruning.pruning.ranking import Ranking, counts_to_measure, num_pruned
 from network_pruning.pruning.scopes import SCOPES
 from network_pruning.utils import RunError
 
@@ -76,7 +76,7 @@ def test_the_total_is_what_was_asked_for(layers, k):
         rankings[f"layer {number}"] = ranking(size, counts, [0, *np.cumsum(steps)])
     counts = budget(rankings, k)
     total = sum(size for size, _ in layers)
-    assert sum(counts.values()) == int(np.floor(round(k * total, 9)))
+    assert sum(counts.values()) == num_pruned(k, total)
     assert all(0 <= counts[name] <= each.size for name, each in rankings.items())
 
 
