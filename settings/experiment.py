@@ -110,7 +110,7 @@ class ExperimentConfig(Settings):
     preset: str | None = setting(
         None,
         "Values for `methods` and the flags below that work well together: strong, strong_units, "
-        "or oneshot, which needs no labels and one or two minutes for each network. "
+        "or oneshot, which needs no labels and a few minutes for each network. "
         "Flags that you give take precedence.",
     )
     plugins: tuple[str, ...] = setting(
