@@ -40,9 +40,11 @@ def prune(
             `weight/lamp/global` or `weight/activation/reconstruct`; by default the weights of each
             layer with the smallest absolute values are removed. With `reconstruct`, the kept
             weights are re-fitted without training, so that each layer computes what it did in the
-            given model, as by the function `reconstruct`.
+            given model, as by the function `reconstruct`. With `distill`, they are trained towards
+            the given model's own outputs, while the sparsity grows in steps. With the scope
+            `budget`, layers lose what moves the model's outputs least.
         data: calibration data for the criteria `gradient`, `activation` and `obd`, and for
-            `reconstruct`: `(x, y)`, with weights `(x, y, weights)`, or batches of them in anything
+            `reconstruct`, `distill` and `budget`: `(x, y)`, with weights `(x, y, weights)`, or batches of them in anything
             that `fit` takes. Criteria use the first 1,000 examples, `reconstruct` 10,000.
             `activation` and `reconstruct` need no labels: `(x, None)`; for `reconstruct` an array
             does.
