@@ -44,10 +44,10 @@ def prune(
             the given model's own outputs, while the sparsity grows in steps. With the scope
             `budget`, layers lose what moves the model's outputs least.
         data: calibration data for the criteria `gradient`, `activation` and `obd`, and for
-            `reconstruct`, `distill` and `budget`: `(x, y)`, with weights `(x, y, weights)`, or batches of them in anything
-            that `fit` takes. Criteria use the first 1,000 examples, `reconstruct` 10,000.
-            `activation` and `reconstruct` need no labels: `(x, None)`; for `reconstruct` an array
-            does.
+            `reconstruct`, `distill` and `budget`: `(x, y)`, with weights `(x, y, weights)`, or
+            batches of them in anything that `fit` takes. Criteria use the first 1,000 examples,
+            the others 10,000 of batches. `activation` and the others need no labels: `(x, None)`;
+            for the others an array does.
         exclude: names of layers that stay as they are, with all layers in them, or patterns such as
             `block1_*`. If units are pruned, the whole dependency group of such a layer stays.
         seed: for the criterion `random` and for `reconstruct`, a whole number of 0 or more.
