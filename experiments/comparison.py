@@ -160,7 +160,7 @@ def _missing(wanted, store, paths):
 
 
 def _is_done(key, store, paths):
-    """Whether a network has been tested and, if it was trained, its file exists."""
+    """Whether a network has been tested and its file exists if it is kept in one."""
     return key.digest in store and (not key.is_stored or paths.network(key).exists())
 
 

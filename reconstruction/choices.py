@@ -1,6 +1,6 @@
 """Which weights are removed while the others are re-fitted: a method's criterion, asked again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -85,16 +85,16 @@ class Candidates:
             if any(consumer.name == kernel.name for consumer, _ in groups[name].consumers)
         ]
 
-    def masks(self, name: str, refit: Refit, counts: Iterator[Any]) -> Iterator[np.ndarray]:
+    def masks(self, name: str, refit: Refit, counts: Iterable[Any]) -> Iterator[np.ndarray]:
         """The masks of a group when it has lost so many items, one after the other, each from what
         its kernels are when it is asked for."""
         group = self.pruner.prunables.layers[name]
         mask, live = None, None if self._given[name].all() else self._given[name]
         statistics = LayerStatistics(self._norms, refit, self.statistics)
+        kernels, ranking, changes = _kernels(group), self.rankings[name], self.change(name)
         for count in counts:
-            ranking = self.rankings[name]
-            if self.change(name):
-                scores = {k.name: self._scores(k, refit, statistics) for k in _kernels(group)}
+            if changes:
+                scores = {k.name: self._scores(k, refit, statistics) for k in kernels}
                 ranking = self.pruner.ranking(group, scores, mask, live)
             mask = self.pruner.mask_of(name, ranking, count)
             yield mask
@@ -146,7 +146,6 @@ class Choices:
             competing = {name: rankings[name] for name in names}
             self.counts |= counts_at(self.method, competing, share)
             self.masks |= pruner.masks_at(competing, share)
-        self._sizes = {name: ranking.size for name, ranking in rankings.items()}
         self._later = {name for name in self.counts if self._candidates.with_consumer(name)}
         self._remove({n: mask for n, mask in self.masks.items() if n not in self._later})
 
@@ -171,7 +170,8 @@ class Choices:
     def _chosen(self, name, kernel, refit):
         counts = [self.counts[name]]
         if self._candidates.change(name):
-            counts = _on_the_way(self._sizes[name], self.counts[name], self.method.by_unit)
+            size = self._candidates.rankings[name].size
+            counts = _on_the_way(size, self.counts[name], self.method.by_unit)
 
         def noted():
             for mask in self._candidates.masks(name, refit, counts):

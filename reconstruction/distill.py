@@ -5,8 +5,6 @@ No labels are needed. Outputs that are probabilities are compared at a temperatu
 is trained after each, as in iterative pruning (Han et al., 2015, arXiv:1506.02626).
 """
 
-import math
-
 import keras
 import numpy as np
 
@@ -65,8 +63,7 @@ def distill(
         per_epoch = max(len(fitted) // size, OPTIMIZER_STEPS)
         steps = _Steps(pruner, prepared, Progress(_num_epochs(), verbose))
         student = Student(pruner.model, losses)
-        rate = _Rate(_num_epochs() * per_epoch, LAST_EPOCHS * per_epoch)
-        student.compile(optimizer=keras.optimizers.Adam(rate))
+        student.compile(optimizer=keras.optimizers.Adam(_learning_rate(per_epoch)))
         student.fit(
             batches(x, targets, fitted, size, np.random.default_rng(pruner.seed)),
             validation_data=some(held, x, targets),
@@ -84,23 +81,16 @@ def _num_epochs():
     return (STEPS - 1) * EPOCHS + LAST_EPOCHS
 
 
+def _learning_rate(per_epoch):
+    """Constant while the sparsity grows, and along a cosine to zero in the last epochs."""
+    growing = (STEPS - 1) * EPOCHS * per_epoch
+    return keras.optimizers.schedules.CosineDecay(
+        LEARNING_RATE, LAST_EPOCHS * per_epoch, warmup_target=LEARNING_RATE, warmup_steps=growing
+    )
+
+
 def _outputs_logits(model):
     return getattr(getattr(model, "loss", None), "from_logits", False)
-
-
-class _Rate(keras.optimizers.schedules.LearningRateSchedule):
-    """Constant while the sparsity grows, and along a cosine to zero in the `last` steps."""
-
-    def __init__(self, total, last):
-        self.total, self.last = total, last
-
-    def __call__(self, step):
-        progress = 1 - (self.total - keras.ops.cast(step, "float32")) / self.last
-        progress = keras.ops.clip(progress, 0.0, 1.0)
-        return LEARNING_RATE * (1 + keras.ops.cos(math.pi * progress)) / 2
-
-    def get_config(self):
-        return {"total": self.total, "last": self.last}
 
 
 class _Steps(MaskCallback):
@@ -114,7 +104,7 @@ class _Steps(MaskCallback):
     def on_epoch_begin(self, epoch, logs=None):
         step, since = divmod(epoch, EPOCHS)
         if since == 0 and step < STEPS:
-            self._fetch()
+            self.fetch()
             self._prune((step + 1) / STEPS)
         self.progress.show(f"distill, {self.pruner.sparsity(self.masks):.2%} pruned")
 
@@ -130,16 +120,12 @@ class _Steps(MaskCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         if epoch >= (STEPS - 1) * EPOCHS and logs["val_loss"] < self.least:
-            self._fetch()
+            self.fetch()
             self.best, self.least = self.pruner.model.get_weights(), logs["val_loss"]
-
-    def _fetch(self):
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()
 
     def on_train_end(self, logs=None):
         super().on_train_end(logs)
-        self._fetch()
+        self.fetch()
         self.pruner.model.set_weights(self.best)
         self.progress.close()
 

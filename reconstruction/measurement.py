@@ -8,10 +8,10 @@ import numpy as np
 from ..models.kernels import Kernel
 from ..pruning.examples import Examples
 from ..pruning.prune import Pruner
-from ..pruning.ranking import Errors, counts_to_measure
+from ..pruning.ranking import TINY, Errors, counts_to_measure
 from .choices import Candidates
 from .reconstruct import refit_layers
-from .refit import TINY, Refit
+from .refit import Refit
 
 # The error of the outputs is measured at every so many numbers of removed items, on so many
 # examples, or with so many numbers in their inputs.
@@ -82,7 +82,7 @@ class Measurement:
 
     def _measured(self, name, kernel, refit, counts):
         start = refit.weights, refit.mask
-        masks = self._candidates.masks(name, refit, iter(counts[1:]))
+        masks = self._candidates.masks(name, refit, counts[1:])
         kept = self._candidates.inputs_kept(name, kernel, refit, masks)
         errors, places, worths = [0.0], [], []
         for number, _ in enumerate(refit.remove(kept, self._refits), 1):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from ..models.kernels import value_of
+from ..pruning.ranking import TINY
 from .readings import Reading
 from .solvers import ITERATIONS, least_squares, unexplained
 from .statistics import Observed
@@ -17,7 +18,6 @@ RIDGES = (1e-1, 1e-2, 1e-3, 1e-4)
 RIDGE_ON_THE_WAY, ITERATIONS_ON_THE_WAY = 1e-2, 8
 # With more weights left than this share, others make up for the removed ones with little change.
 DENSE = 0.35
-TINY = np.finfo(float).tiny
 
 
 class Refit:

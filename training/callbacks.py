@@ -208,7 +208,7 @@ class Pruning(MaskCallback):
     def _prune(self, progress):
         if progress < self.begin or self._completed is not None:
             return
-        _fetch(self.model)
+        self.fetch()
         length = self.end - self.begin
         t = min((progress - self.begin) / length, 1) if length else 1
         self._masks = self._pruner.masks(lambda share: self._scheduled(share, t), self._masks)
@@ -291,9 +291,3 @@ def _add(masks, variable, places, matrix):
 
 def _percent(fraction):
     return f"{100 * fraction:.4g} %"
-
-
-def _fetch(model):
-    """Syncs the state of a training on JAX back into the model."""
-    if hasattr(model, "jax_state_sync"):
-        model.jax_state_sync()

@@ -52,6 +52,11 @@ class MaskCallback(keras.callbacks.Callback):
         # All callbacks of one `fit` get the same object as `params`.
         self._constraints = MaskConstraints(self.model, masks, self.params)
 
+    def fetch(self) -> None:
+        """Syncs the state of a training on JAX back into the model."""
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()
+
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Detaches the masks and checks the weights."""
         if self._constraints is not None:
