@@ -12,6 +12,7 @@ Importing this module imports the whole program, so that a process forked afterw
 import errno
 import functools
 import importlib
+import importlib.util
 import itertools
 import os
 import pathlib
@@ -88,7 +89,8 @@ def load_program():
     names += ("compression.npk", "compression.quantization_aware", "pruning.model_statistics")
     names += ("report", "predict", "export", "data.augmentation", "data.checks", "pruning.examples")
     for name in ("tqdm", "PIL.Image", "pandas.io.formats.csvs", "pyarrow.pandas_compat"):
-        importlib.import_module(name)
+        if importlib.util.find_spec(name.partition(".")[0]):  # pandas does without pyarrow
+            importlib.import_module(name)
     program = {name: importlib.import_module(f"network_pruning.{name}") for name in names}
     program["data"] = small_data(program["data.registry"])
     Image.init()
