@@ -60,3 +60,11 @@ def run_program(first, arguments):
         exec(first, {})
     sys.argv = [str(ROOT), *arguments]
     importlib.import_module("network_pruning.__main__").main()
+
+
+def command_in(folder, *flags):
+    """Runs the program with this output folder, where what it says is written to two files."""
+    done = run_command(*flags, f"--output_dir={folder}")
+    assert done.returncode == 0, done.stderr
+    (folder / "stderr.txt").write_text(done.stderr)
+    (folder / "stdout.txt").write_text(done.stdout)

@@ -12,7 +12,7 @@ from pathlib import Path
 import commands
 import hypothesis
 import pytest
-from commands import ROOT, run_command
+from commands import ROOT, command_in, run_command
 
 # Machines may be busy: how long an example takes says nothing here.
 hypothesis.settings.register_profile("unhurried", deadline=None)
@@ -113,16 +113,25 @@ def pytest_runtest_setup():
 
 
 @pytest.fixture(scope="session")
-def finished():
+def shared():
+    """What all processes of one run of the tests share: `shared(name, make)` returns a folder, into
+    which the first who needs it has made something by `make(folder)`. Read only."""
+
+    def shared(name, make):
+        folder = Path(os.environ[SHARED]) / name
+        with locked(f"{folder}.lock"):
+            if not folder.with_suffix(".made").exists():
+                make(folder)
+                folder.with_suffix(".made").touch()
+        return folder
+
+    return shared
+
+
+@pytest.fixture(scope="session")
+def finished(shared):
     """The output folder of one small, finished experiment called `small`. Read only; see `copy`."""
-    output = Path(os.environ[SHARED]) / "finished"
-    with locked(f"{output}.lock"):
-        if not (output / "stdout.txt").exists():  # the first who needs it makes it
-            done = run_command(*SMALL, f"--output_dir={output}", "--experiment_id=small")
-            assert done.returncode == 0, done.stderr
-            (output / "stderr.txt").write_text(done.stderr)
-            (output / "stdout.txt").write_text(done.stdout)
-    return output
+    return shared("finished", lambda folder: command_in(folder, *SMALL, "--experiment_id=small"))
 
 
 @pytest.fixture

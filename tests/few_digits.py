@@ -9,7 +9,7 @@ from network_pruning import register_dataset, register_model
 from network_pruning.data.registry import get_loader
 from network_pruning.models.architectures import Architecture
 
-TRAIN = TEST = 2000
+TRAIN, TEST = 2000, 1000
 
 
 @register_model("tiny")
@@ -20,7 +20,7 @@ def tiny():
 
 @register_dataset("few_digits")
 def few_digits(data_dir, num_valid):
-    """Digits: 2,000 of them, as many to test with, and those to validate with as asked for."""
+    """Digits: 2,000 of them, half as many to test with, and those to validate with as asked for."""
     return few(get_loader("digits")(data_dir, num_valid))
 
 

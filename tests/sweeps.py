@@ -12,6 +12,7 @@ import venv
 from pathlib import Path
 
 import forks
+import pytest
 from commands import ROOT, run_command, start_command
 from network_pruning.settings.sweep import SweepConfig
 
@@ -76,6 +77,25 @@ def forking_program():
 def forked_trials():
     """Source that a command runs first, so that its trials are those of `forking_program`."""
     return START_FORKED.format(folder=forking_program())
+
+
+@functools.cache
+def cluster():
+    """A cluster of two nodes with one core each, for all tests of this process: starting Ray takes
+    longer than most sweeps here."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from ray.cluster_utils import Cluster
+
+    started = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    atexit.register(started.shutdown)
+    started.add_node(num_cpus=1)
+    started.wait_for_nodes()
+    return started
+
+
+def on_cluster():
+    """The flag of sweeps on it."""
+    return f"--ray_address={cluster().address}"
 
 
 def request_of(output):

@@ -7,8 +7,10 @@ import pytest
 
 from sweeps import (
     FLAGS,
+    cluster,
     contents,
     epochs_done,
+    on_cluster,
     processes_in,
     said_by,
     single,
@@ -69,59 +71,42 @@ def is_ended(output):
     return not list(output.glob("few*/results.csv"))
 
 
-def test_a_sweep_that_is_cut_short_goes_on_by_the_same_command(output, uninterrupted, begin):
+def test_a_sweep_that_is_killed_goes_on_by_the_same_command(output, uninterrupted, begin):
+    """With a Ray of its own, which ends with it; what is left is done on another one."""
     running = begin(1)
-    running.send_signal(signal.SIGINT)
-    assert running.wait() == 130
-    assert "run the same command again" in said_by(output)
-    assert "Traceback" not in said_by(output)
-    assert is_ended(output)
-
-    running = begin(2)
     running.kill()
     assert running.wait() == -signal.SIGKILL
     assert "Traceback" not in said_by(output)
     assert is_ended(output)
 
     fake_trials.allow(output.parent, EPOCHS)
-    flags = (*LONG, "--l1_reg=0,0.001", f"--output_dir={output}")
+    flags = (*LONG, "--l1_reg=0,0.001", f"--output_dir={output}", on_cluster())
     done = sweep(*flags, cwd=output.parent)
     assert done.returncode == 0, done.stderr
-    for log in logs(output):
-        assert [f"Resumed after epoch {n}" in log for n in (1, 2, 3)] == [True, True, False]
+    assert ["Resumed after epoch 1" in log for log in logs(output)] == [True, True]
     assert {name: contents(output / name) for name in NAMES} == uninterrupted
 
 
-@pytest.fixture
-def cluster():
-    """A cluster of two nodes with one core each, and the second of them."""
-    pytest.importorskip("ray", reason="Ray is not installed")
-    from ray.cluster_utils import Cluster
+def test_sweeps_end_and_nodes_die_while_the_cluster_lives_on(output, uninterrupted, begin):
+    """Signals end a sweep and its trials; those of a node that dies are left to the others."""
+    second = cluster().worker_nodes.copy().pop()
+    for epoch, (number, status) in enumerate([(signal.SIGINT, 130), (signal.SIGTERM, 143)], 1):
+        running = begin(epoch, on_cluster())
+        running.send_signal(number)
+        assert running.wait() == status
+        assert "run the same command again" in said_by(output)
+        assert "Traceback" not in said_by(output)
+        assert is_ended(output)
 
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    second = cluster.add_node(num_cpus=1)
-    cluster.wait_for_nodes()
-    yield cluster, second
-    cluster.shutdown()
-
-
-def test_sweeps_end_and_nodes_die_while_the_cluster_lives_on(output, uninterrupted, cluster, begin):
-    """SIGTERM ends a sweep and its trials; those of a node that dies are left to the others."""
-    cluster, second = cluster
-    address = f"--ray_address={cluster.address}"
-    running = begin(1, address)
-    running.send_signal(signal.SIGTERM)
-    assert running.wait() == 143
-    assert "run the same command again" in said_by(output)
-    assert is_ended(output)
-
-    running = begin(2, address)
-    cluster.remove_node(second, allow_graceful=False)
+    running = begin(3, on_cluster())
+    cluster().remove_node(second, allow_graceful=False)
     wait_until(lambda: "continues elsewhere" in said_by(output) or not running.is_running())
     wait_until(lambda: len(processes_in(output)) <= 1)
     fake_trials.allow(output.parent, EPOCHS)
     assert running.wait() == 0, said_by(output)
+    cluster().add_node(num_cpus=1)  # for the tests after this one
     assert "continues elsewhere" in said_by(output)
     assert states(output) == dict.fromkeys(NAMES, "finished")
-    assert sum("Resumed after epoch 2" in log for log in logs(output)) == 1
+    assert all(f"Resumed after epoch {n}" in log for log in logs(output) for n in (1, 2))
+    assert sum("Resumed after epoch 3" in log for log in logs(output)) == 1
     assert {name: contents(output / name) for name in NAMES} == uninterrupted

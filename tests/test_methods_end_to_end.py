@@ -28,7 +28,7 @@ FLAGS = (
     "--shift=1",
     *SHORT,
 )
-KILL_POINTS = 4
+KILL_POINTS = 3
 
 
 def run(fault, output, *flags):
@@ -76,7 +76,7 @@ def mine(whole, tmp_path):
 
 def test_a_method_that_trains_joins_the_tables_and_the_reference_stays(cli, copy, small, digits):
     """The real command adds it to a finished experiment; plain Keras loads the networks."""
-    test = digits.test[:2000]  # as few_digits has
+    test = digits.test[:1000]  # as few_digits has
     before = {name: (copy / "small" / name).read_bytes() for name in ("results.csv", "history.csv")}
     done = cli(*small, *SHORT, f"--methods={QUICK}")
     assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import random
 import re
+import shutil
 import signal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import network_pruning as npr
 import numpy as np
 import pandas as pd
 import pytest
-from commands import experiment_in
+from commands import command_in, experiment_in
 from fault_run import fault_run
 from keras import layers
 from network_pruning import register_model
@@ -62,12 +63,15 @@ def arrays(digits):
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory, arrays):
+def own(shared, arrays):
     """A folder with a model and data."""
-    folder = tmp_path_factory.mktemp("own")
-    residual_network().save(folder / "my model.keras")
-    np.savez(folder / "few.npz", **arrays)
-    return folder
+
+    def make(folder):
+        folder.mkdir()
+        residual_network().save(folder / "my model.keras")
+        np.savez(folder / "few.npz", **arrays)
+
+    return shared("own", make)
 
 
 @pytest.fixture(scope="module")
@@ -76,13 +80,17 @@ def files(own):
 
 
 @pytest.fixture(scope="module")
-def done(cli, files, tmp_path_factory):
-    """One run with methods of all kinds: its folder and what it said."""
-    output = tmp_path_factory.mktemp("results")
-    process = cli(*files, *QUICK, *EVERYTHING, f"--output_dir={output}")
-    assert process.returncode == 0, process.stderr
-    folder = experiment_in(output)
-    return folder, process.stdout
+def done(shared, files):
+    """One run with methods of all kinds: its folder and what it said. Read only."""
+    output = shared("results", lambda folder: command_in(folder, *files, *QUICK, *EVERYTHING))
+    return experiment_in(output), (output / "stdout.txt").read_text()
+
+
+@pytest.fixture
+def mine(done, tmp_path):
+    """A copy of its folder."""
+    shutil.copytree(done[0], tmp_path / "results" / done[0].name)
+    return tmp_path / "results" / done[0].name
 
 
 def test_names_and_digests_come_from_the_files(done, own):
@@ -149,26 +157,24 @@ def test_the_rows_say_what_is_left(done):
     assert (rows["test_loss"] > rows["test_cross_entropy"]).all()  # the penalty is in it
 
 
-def test_the_same_files_elsewhere_are_the_same_experiment(cli, done, own, tmp_path):
+def test_the_same_files_elsewhere_are_the_same_experiment(cli, mine, own, tmp_path):
     """Nothing is made anew."""
-    folder, _ = done
     for name in ("my model.keras", "few.npz"):
         (tmp_path / name).write_bytes((own / name).read_bytes())
     here = f"--model={tmp_path / 'my model.keras'}", f"--dataset={tmp_path / 'few.npz'}"
     tell = ("config.json", "report.html")  # where the files are
-    before = {f: f.read_bytes() for f in folder.rglob("*.*") if f.name not in tell}
-    process = cli(*here, *QUICK, *EVERYTHING, f"--output_dir={folder.parent}")
+    before = {f: f.read_bytes() for f in mine.rglob("*.*") if f.name not in tell}
+    process = cli(*here, *QUICK, *EVERYTHING, f"--output_dir={mine.parent}")
     assert process.returncode == 0, process.stderr
     assert "Not trained again" in process.stdout
     assert "all tested before" in process.stdout
     assert {file: file.read_bytes() for file in before} == before
 
 
-def test_other_files_of_the_same_names_are_not(cli, arrays, done, files, tmp_path):
-    folder, _ = done
+def test_other_files_of_the_same_names_are_not(cli, arrays, mine, files, tmp_path):
     np.savez(tmp_path / "few.npz", **arrays | {"y_test": arrays["y_test"][::-1]})
     flags = (files[0], f"--dataset={tmp_path / 'few.npz'}", *QUICK, *EVERYTHING)
-    process = cli(*flags, f"--output_dir={folder.parent}", f"--experiment_id={folder.name}")
+    process = cli(*flags, f"--output_dir={mine.parent}", f"--experiment_id={mine.name}")
     assert process.returncode == 1
     assert "another version of the data set" in process.stderr
 

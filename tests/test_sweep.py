@@ -8,6 +8,7 @@ from sweeps import (
     FLAGS,
     contents,
     forked_trials,
+    on_cluster,
     python_in_a_path_with_a_space,
     record,
     single,
@@ -19,7 +20,7 @@ from sweeps import (
 
 def test_the_grid_is_that_of_single_commands_and_is_not_run_twice(tmp_path):
     output, alone = tmp_path / "sweep", tmp_path / "alone"
-    grid = ("--seed=0,1", f"--output_dir={output}")
+    grid = ("--seed=0,1", f"--output_dir={output}", on_cluster())
     planned = sweep(*FLAGS, *grid, "--dry_run")
     assert planned.returncode == 0, planned.stderr
     assert "2 experiments:" in planned.stdout
@@ -123,7 +124,7 @@ def test_a_search_draws_what_it_is_asked_for_and_ends_hopeless_trials(tmp_path):
 
 def test_seeds_on_ray_give_the_same_bytes_as_one_after_the_other(tmp_path):
     flags = ("train", *FLAGS, "--threads=1", "--replicates=2", "--experiment_id=seeds")
-    for name, more in (("alone", ()), ("ray", ("--ray_address=local",))):
+    for name, more in (("alone", ()), ("ray", (on_cluster(),))):
         words = (*flags, *more, f"--output_dir={tmp_path / name}")
         done = run_command(*words, first=f"{FAKE}\n{forked_trials()}")
         assert done.returncode == 0, done.stderr

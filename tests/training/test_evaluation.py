@@ -8,6 +8,8 @@ from network_pruning.pruning.masks import make_masks, rank
 from network_pruning.training import evaluation
 from network_pruning.training.evaluation import Evaluator, penalty
 
+TEST = 2000
+
 
 def network(*kernels):
     """The `Weights` of a network without biases."""
@@ -45,17 +47,17 @@ def test_penalty_by_hand():
 
 @pytest.mark.parametrize("method", [methods.Method("weight"), methods.Method("unit")])
 def test_results_equal_those_of_keras(finished, digits, method):
-    """To four decimals, for trained and pruned networks, on the real test set."""
+    """To four decimals, for trained and pruned networks, on some of the real test set."""
     model = models.build(l1_reg=1e-5, l2_reg=1e-4)
     read_weights(finished / "small/checkpoints/weights.best.hdf5").put_into(model)
-    check_against_keras(model, method, digits, Evaluator(digits.test, 1e-5, 1e-4))
+    check_against_keras(model, method, digits, Evaluator(digits.test[:TEST], 1e-5, 1e-4))
 
 
 def test_results_equal_those_of_keras_with_biases(digits):
     model = models.build(name="lenet_300_100")
     for layer in model.layers:
         layer.bias.assign(np.linspace(-0.1, 0.1, layer.units))
-    check_against_keras(model, methods.parse("unit"), digits, Evaluator(digits.test))
+    check_against_keras(model, methods.parse("unit"), digits, Evaluator(digits.test[:TEST]))
 
 
 def check_against_keras(model, method, digits, evaluate):
@@ -66,7 +68,7 @@ def check_against_keras(model, method, digits, evaluate):
         ours = evaluate(pruned)
         pruned.put_into(model)
         loss, accuracy = model.evaluate(
-            digits.test.images, digits.test.labels, batch_size=128, verbose=0
+            digits.test.images[:TEST], digits.test.labels[:TEST], batch_size=128, verbose=0
         )
         assert ours.loss == pytest.approx(loss, abs=5e-5)
         assert ours.accuracy == pytest.approx(accuracy, abs=5e-5)

@@ -22,7 +22,7 @@ def dataset(digits):
 
 
 def train(dataset, **settings):
-    config = ExperimentConfig(epochs=2, **settings)
+    config = ExperimentConfig(model="lenet_300_100", epochs=2, **settings)
     networks = DenseNetworks(config, dataset)
     model, epochs, steps = networks.new_model(), [], []
     networks.train(model, steps.append, epochs.append)
@@ -48,7 +48,7 @@ def test_batches_cover_the_order_with_a_smaller_one_at_the_end():
 def test_training_equals_that_of_keras(dataset):
     """Same initial weights, same order: the same network as `fit` gives, but for rounding."""
     model, epochs, _ = train(dataset, l2_reg=0.01)
-    plain = models.build(l2_reg=0.01)
+    plain = models.build(l2_reg=0.01, name="lenet_300_100")
     logs = []
     for number in (1, 2):
         order = loop.epoch_order(0, number, 330)
