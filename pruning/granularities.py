@@ -44,9 +44,10 @@ class Weight:
         return kept.reshape(shape)
 
     @staticmethod
-    def removable(_scores: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """The items that may be removed, least important first, from the order of all."""
-        return order
+    def removable(_scores: np.ndarray) -> np.ndarray | None:
+        """Which items may be removed, given the scores of all: booleans of their shape, or None if
+        all may be. What has been removed before has the score -inf."""
+        return None
 
 
 class _Columns(Weight):
@@ -92,22 +93,21 @@ class AtMostNOfM(Weight):
         self.n, self.m = n, m
         self.inputs_together = m
 
-    def removable(self, scores: np.ndarray, order: np.ndarray) -> np.ndarray:
-        # Within each group, all but the N best by rank, so that ties are broken by position.
+    def removable(self, scores: np.ndarray) -> np.ndarray:
+        # Within each group, all but the N best; of equal ones the last. The padding of the last
+        # group ranks above all, and must not take the place of a weight.
         inputs, units = scores.shape
-        rank = np.empty(order.size, np.int64)
-        rank[order] = np.arange(order.size)
-        groups = -(-inputs // self.m)
-        padded = np.full((groups * self.m, units), order.size, np.int64)
-        padded[:inputs] = rank.reshape(inputs, units)
-        padded = padded.reshape(groups, self.m, units)
-        # The padding of the last group ranks above all: it must not take the place of a weight.
-        missing = groups * self.m - inputs
-        best = self.n + np.where(np.arange(groups) == groups - 1, missing, 0)
-        place = padded.argsort(axis=1).argsort(axis=1)
-        removable = place < self.m - best[:, np.newaxis, np.newaxis]
-        removable = removable.reshape(groups * self.m, units)[:inputs].ravel()
-        return order[removable[order]]
+        missing = -inputs % self.m
+        padded = np.pad(scores, ((0, missing), (0, 0)), constant_values=np.inf)
+        groups = padded.reshape(-1, self.m, units)
+        best = np.full((len(groups), 1), self.n)
+        best[-1] += missing
+        found = np.empty(groups.shape, bool)
+        for place in range(self.m):
+            one = groups[:, place, np.newaxis]
+            better = (groups[:, :place] > one).sum(axis=1) + (groups[:, place + 1 :] >= one).sum(1)
+            found[:, place] = better >= best
+        return found.reshape(-1, units)[:inputs]
 
 
 @register_granularity("AxB", pattern=r"(\d+)x(\d+)")

@@ -13,7 +13,7 @@ import numpy as np
 from . import checks
 from .criteria import CRITERIA, Layer, is_additive
 from .granularities import GRANULARITIES
-from .ranking import Ranking, ascending
+from .ranking import Ranking
 from .scopes import SCOPES
 
 if TYPE_CHECKING:
@@ -91,12 +91,16 @@ def rank_layer(
     if live is not None:
         items = np.where(_any_weight(granularity, live, outgoing), items, np.float32(-1))
     if mask is None:
-        order = granularity.removable(items, ascending(items))
-        return Ranking(items, order, scores.shape, array_shapes=array_shapes)
+        candidates = granularity.removable(items)
+        return Ranking(items, scores.shape, candidates, array_shapes=array_shapes)
     remaining = _any_weight(granularity, mask, outgoing)
     dense_items = dense_shape and granularity.items(dense_shape)
-    order = _order_of_remaining(granularity, items, remaining)
-    return Ranking(items, order, scores.shape, remaining, dense_shape, dense_items, array_shapes)
+    # A pattern needs all positions, the removed ones first.
+    removable = granularity.removable(np.where(remaining, items, -np.inf))
+    candidates = remaining if removable is None else remaining & removable
+    return Ranking(
+        items, scores.shape, candidates, remaining, dense_shape, dense_items, array_shapes
+    )
 
 
 def _item_scores(method, granularity, scores, outgoing):
@@ -110,17 +114,6 @@ def _item_scores(method, granularity, scores, outgoing):
 def _any_weight(granularity, mask, following):
     """Which items have a weight in `mask`: booleans of the shape of the items."""
     return granularity.scores(mask.astype(np.float32), np.ones_like(following)) > 0
-
-
-def _order_of_remaining(granularity, items, remaining):
-    """The order of removal of the remaining items: only these are sorted."""
-    indices = np.flatnonzero(remaining)
-    order = indices[ascending(items.ravel()[indices])]
-    if not getattr(granularity, "by_position", True):  # assumed of plugins' granularities
-        return order
-    # A pattern needs all positions, the removed ones first.
-    order = granularity.removable(items, np.concatenate([np.flatnonzero(~remaining), order]))
-    return order[remaining.ravel()[order]]
 
 
 def present(matrices: Mapping[str, np.ndarray], by_unit: bool = False) -> dict[str, np.ndarray]:

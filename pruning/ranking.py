@@ -35,6 +35,21 @@ def ascending(scores: np.ndarray) -> np.ndarray:
     return order[np.argsort(upper[order], kind="stable")]
 
 
+def least(scores: np.ndarray, number: int) -> np.ndarray:
+    """The least of some scores: booleans, True for so many; of equal ones for the first.
+
+    Selecting takes a tenth of the time of sorting.
+    """
+    number = int(np.clip(number, 0, scores.size))
+    if number in (0, scores.size):
+        return np.full(scores.shape, number > 0)
+    limit = np.partition(scores, number - 1, axis=None)[number - 1]
+    chosen = scores < limit
+    equal = np.flatnonzero(scores == limit)
+    chosen.ravel()[equal[: number - np.count_nonzero(chosen)]] = True
+    return chosen
+
+
 TINY = np.finfo(float).tiny
 # Densities at which the reconstruction error of a layer is measured, but for 1 and 0.
 DENSITIES = tuple(0.7**step for step in range(1, 25))
@@ -51,17 +66,17 @@ def counts_to_measure(size: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Ranking:
-    """The items of one layer, from the least to the most important.
+    """The items of one layer, from the least to the most important; of equal ones, the first is
+    the less important.
 
-    One sort serves every sparsity, and masks nest: what is pruned at `k` is pruned at every larger
-    `k`. Items that were pruned earlier are counted, not sorted again: of a network that is pruned
+    Masks nest: what is pruned at `k` is pruned at every larger `k`. Of a network that is pruned
     step by step only the remaining part is ranked.
 
     Attributes:
         scores: importance of each item, for example of shape (inputs, units) or (units,).
-        order: flat indices into `scores` of the items that may be pruned, least important first;
-            ties in order of position. Items that are pruned already are not among them.
         shape: of the layer's kernel, (inputs, units).
+        candidates: booleans of the shape of `scores`, False for items that may not be pruned, or
+            are pruned already; None if all may be.
         remaining: booleans of the shape of `scores`, False for items that are pruned already; None
             if none is.
         dense_shape: of the layer's kernel in the dense network, where only the remaining part of
@@ -74,8 +89,8 @@ class Ranking:
     """
 
     scores: np.ndarray
-    order: np.ndarray
     shape: tuple[int, int]
+    candidates: np.ndarray | None = None
     remaining: np.ndarray | None = None
     dense_shape: tuple[int, int] | None = None
     dense_items: Any = None
@@ -101,6 +116,19 @@ class Ranking:
         mask = self.remaining
         return self.size - (self.scores.size if mask is None else int(np.count_nonzero(mask)))
 
+    @cached_property
+    def order(self) -> np.ndarray:
+        """Flat indices of the candidates, least important first."""
+        if self.candidates is None:
+            return ascending(self.scores)
+        indices = np.flatnonzero(self.candidates)
+        return indices[ascending(self.scores.ravel()[indices])]
+
+    @property
+    def candidate_scores(self) -> np.ndarray:
+        """The scores of the candidates, in order of position, of shape (candidates,)."""
+        return self.scores.ravel() if self.candidates is None else self.scores[self.candidates]
+
     def estimated_errors(self) -> Errors:
         """`Errors` where none can be measured: the share of the squares of the scores."""
         squares = np.square(self.scores.ravel()[self.order], dtype=np.float64)
@@ -111,41 +139,42 @@ class Ranking:
     @property
     def max_prunable(self) -> int:
         """How many may be pruned at most, including those that are pruned already."""
-        return self.num_pruned + self.order.size
+        mask = self.candidates
+        number = self.scores.size if mask is None else int(np.count_nonzero(mask))
+        return self.num_pruned + number
 
     def num_removed(self, k: float) -> int:
         """How many items the layer loses at sparsity `k` if it is pruned on its own."""
         return num_pruned(k, self.size)
 
-    def pruned_indices(self, count: int | np.ndarray) -> np.ndarray:
-        """Flat indices of the items to prune next, so that `count` are pruned in all, or as many as
-        may be.
+    def kept(self, count: int | np.ndarray) -> np.ndarray:
+        """Which items are kept if `count` are pruned in all, or as many as may be.
 
         Args:
             count: a number for the whole layer, or for each column of the scores, of shape
                 (units,).
+
+        Returns:
+            Booleans of the shape of `scores`.
         """
-        if np.ndim(count):
-            return self._pruned_by_column(count)
-        return self.order[: max(int(count) - self.num_pruned, 0)]
+        pruned = self._next_by_column(count) if np.ndim(count) else self._next(int(count))
+        return ~pruned if self.remaining is None else self.remaining & ~pruned
 
-    def _pruned_by_column(self, counts):
-        columns = self.order % self.scores.shape[1]
-        by_column = np.argsort(columns, kind="stable")  # within a column they stay in order
-        prunable = np.bincount(columns, minlength=self.scores.shape[1])
-        place = np.arange(self.order.size) - np.repeat(np.cumsum(prunable) - prunable, prunable)
-        to_prune = np.asarray(counts) - (self.dense_items[0] - self._remaining_by_column)
-        return self.order[by_column[place < np.repeat(to_prune, prunable)]]
+    def _next(self, count):
+        chosen = least(self.candidate_scores, count - self.num_pruned)
+        if self.candidates is None:
+            return chosen.reshape(self.scores.shape)
+        pruned = np.zeros(self.scores.shape, bool)
+        pruned[self.candidates] = chosen
+        return pruned
 
-    @property
-    def _remaining_by_column(self):
-        if self.remaining is None:
-            return np.full(self.scores.shape[1], self.scores.shape[0])
-        return self.remaining.sum(axis=0)
-
-    def kept(self, count: int | np.ndarray) -> np.ndarray:
-        """Which items are kept if `count` are pruned: booleans of the shape of `scores`."""
-        all_kept = np.ones(self.scores.shape, bool)
-        kept = all_kept if self.remaining is None else self.remaining.copy()
-        kept.ravel()[self.pruned_indices(count)] = False
-        return kept
+    def _next_by_column(self, counts):
+        scores, candidates = self.scores, self.candidates
+        if candidates is not None:
+            scores = np.where(candidates, scores, np.inf)
+        order = np.argsort(scores, axis=0, kind="stable")
+        left = len(scores) if self.remaining is None else self.remaining.sum(axis=0)
+        pruned = np.empty(scores.shape, bool)
+        to_prune = np.asarray(counts) - (self.dense_items[0] - left)
+        np.put_along_axis(pruned, order, np.arange(len(scores))[:, np.newaxis] < to_prune, axis=0)
+        return pruned if candidates is None else pruned & candidates

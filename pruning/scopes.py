@@ -13,7 +13,7 @@ import numpy as np
 
 from ..settings.registry import Registry
 from ..utils import RunError
-from .ranking import num_pruned
+from .ranking import least, num_pruned
 
 if TYPE_CHECKING:
     from .ranking import Ranking
@@ -52,15 +52,13 @@ def each_output(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, np.nda
 def whole_network(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
     """The least important items of the whole network are removed; layers end up with different
     sparsities."""
-    scores = np.concatenate([r.scores.ravel()[r.order] for r in rankings.values()])
-    layer = np.repeat(np.arange(len(rankings)), [r.order.size for r in rankings.values()])
+    scores = [ranking.candidate_scores for ranking in rankings.values()]
     total = num_pruned(k, sum(ranking.size for ranking in rankings.values()))
-    to_prune = max(total - sum(ranking.num_pruned for ranking in rankings.values()), 0)
-    first = np.argsort(scores, kind="stable")[:to_prune]
-    counts = np.bincount(layer[first], minlength=len(rankings))
+    to_prune = total - sum(ranking.num_pruned for ranking in rankings.values())
+    chosen = np.split(least(np.concatenate(scores), to_prune), np.cumsum([*map(len, scores)])[:-1])
     return {
-        name: ranking.num_pruned + int(count)
-        for (name, ranking), count in zip(rankings.items(), counts, strict=True)
+        name: ranking.num_pruned + int(np.count_nonzero(part))
+        for (name, ranking), part in zip(rankings.items(), chosen, strict=True)
     }
 
 

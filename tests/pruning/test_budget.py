@@ -16,7 +16,7 @@ budget = SCOPES.get("budget")
 def ranking(size, counts=None, errors=None):
     """Of a layer of so many weights, scores 0, 1, 2, …"""
     scores = np.arange(size, dtype=np.float32).reshape(size, 1)
-    found = Ranking(scores, np.arange(size), (size, 1))
+    found = Ranking(scores, (size, 1))
     if counts is None:
         return found
     return dataclasses.replace(found, errors=(np.array(counts), np.array(errors)))
@@ -52,7 +52,7 @@ def test_between_two_measurements_items_cost_the_same():
 def test_what_is_pruned_already_stays_pruned():
     first = ranking(4, [0, 4], [0, 100])
     remaining = np.array([[False], [True], [True], [True]])
-    first = dataclasses.replace(first, order=np.arange(1, 4), remaining=remaining)
+    first = dataclasses.replace(first, candidates=remaining, remaining=remaining)
     assert budget({"first": first, "second": ranking(4, [0, 4], [0, 1])}, 0.5) == {
         "first": 1,
         "second": 3,

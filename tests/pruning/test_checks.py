@@ -45,7 +45,7 @@ def test_counts_of_a_scope(counts):
 @pytest.mark.parametrize("counts", [0, 4, np.int64(2), [1, 2], np.array([0, 2])])
 def test_counts_that_will_do(counts):
     scores = np.arange(4.0).reshape(2, 2)
-    rankings = {"hidden_1": Ranking(scores, np.arange(4), (2, 2))}
+    rankings = {"hidden_1": Ranking(scores, (2, 2))}
     assert checks.checked_counts("mine", {"hidden_1": counts}, rankings) == {"hidden_1": counts}
 
 

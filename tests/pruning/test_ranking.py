@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from network_pruning.pruning.ranking import ascending
+from hypothesis import given
+from hypothesis import strategies as st
+from network_pruning.pruning.ranking import ascending, least
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 70_000])
@@ -18,3 +20,14 @@ def test_scores_are_in_a_stable_order_also_what_goes_first(size, kind):
     order = ascending(scores)
     np.testing.assert_array_equal(order, np.argsort(scores, kind="stable"))
     assert order.dtype == np.intp
+
+
+@given(
+    st.lists(st.sampled_from([-1.0, -0.0, 0.0, 0.5, 1.0, 7.0]), max_size=40), st.integers(-2, 42)
+)
+def test_the_least_are_those_that_come_first_in_order(values, number):
+    for kind in (np.float16, np.float32, np.float64):
+        scores = np.array(values, kind)
+        expected = np.zeros(scores.size, bool)
+        expected[np.argsort(scores, kind="stable")[: max(number, 0)]] = True
+        np.testing.assert_array_equal(least(scores, number), expected)
