@@ -15,14 +15,14 @@ from .progress import Progress
 from .statistics import HELD_OUT
 from .student import Prepared, Student, batches, loss_of, some
 
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 4e-3
 # Examples of a step, and numbers in their inputs.
-BATCH, BATCH_NUMBERS = 128, 2**22
+BATCH, BATCH_NUMBERS = 256, 2**22
 # The first step leaves this density at most; each further one a constant share.
 FIRST_DENSITY = 0.2
 # How often the sparsity grows, and epochs of training after each time, and after the last. With few
 # examples epochs are longer, so that they have this many optimizer steps.
-STEPS, EPOCHS, LAST_EPOCHS, OPTIMIZER_STEPS = 8, 5, 10, 10
+STEPS, EPOCHS, LAST_EPOCHS, OPTIMIZER_STEPS = 8, 2, 10, 10
 
 
 def distill(
