@@ -92,7 +92,7 @@ class PrunedNetworks:
 
         self.dense.put_into(self._model)
         seed, inputs = self.config.seed, self._calibration_inputs
-        model = prune(self._model, key.k, key.method.name, data=inputs, seed=seed, verbose=0)
+        model = prune(self._model, key.k, key.method.name, data=inputs, seed=seed)
         return self.networks.weights_of(model)
 
     @cached_property

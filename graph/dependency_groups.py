@@ -7,6 +7,7 @@ layers depend on each other.
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -37,13 +38,25 @@ class CoupledColumns:
         """The number of rows that `cut` returns."""
         return len(self.columns) * self.kernel.shape[0]
 
+    @cached_property
+    def are_all(self) -> bool:
+        """Whether they are all columns of the kernel, in order."""
+        every = np.arange(self.kernel.shape[1])[np.newaxis]
+        return np.array_equal(self.columns, every)
+
     def cut(self, matrix: np.ndarray) -> np.ndarray:
-        """These columns of a matrix of the kernel's shape, of shape (rows · inputs, units)."""
+        """These columns of a matrix of the kernel's shape, of shape (rows · inputs, units). Read
+        only: it is the matrix itself where they are all."""
+        if self.are_all:
+            return matrix
         return matrix[:, self.columns].reshape(-1, self.columns.shape[1])
 
     def put(self, matrix: np.ndarray, part: np.ndarray) -> None:
         """Writes a result of `cut` back into a matrix of the kernel's shape."""
-        matrix[:, self.columns] = np.reshape(part, (len(matrix), *self.columns.shape))
+        if self.are_all:
+            matrix[...] = part
+        else:
+            matrix[:, self.columns] = np.reshape(part, (len(matrix), *self.columns.shape))
 
 
 @dataclass(frozen=True)
@@ -78,10 +91,10 @@ class DependencyGroup:
         return " + ".join((first, *others))
 
     def stacked(self, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Its matrix, from the matrices of all kernels by name."""
+        """Its matrix, from the matrices of all kernels by name. Read only, as of `cut`."""
         cut = [part.cut(matrices[part.kernel.name]) for part in self.parts]
         # In row-major order, as kernels are: sums would be rounded differently otherwise.
-        return np.ascontiguousarray(np.concatenate(cut))
+        return np.ascontiguousarray(cut[0] if len(cut) == 1 else np.concatenate(cut))
 
     def outgoing(self, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
         """The outgoing weights of its units, of shape (units, outgoing)."""

@@ -106,8 +106,9 @@ def value_of(variable: keras.Variable) -> np.ndarray:
 def zero(variable: keras.Variable, mask: np.ndarray) -> None:
     """Sets the weights that a mask prunes to exactly 0.0."""
     if not mask.all():
-        value = value_of(variable)
-        variable.assign(np.where(mask, value, np.zeros((), value.dtype)))
+        kept = keras.ops.convert_to_tensor(mask, "bool")
+        value = variable.value
+        variable.assign(keras.ops.where(kept, value, keras.ops.zeros((), value.dtype)))
 
 
 def own_variable(layer: keras.Layer, name: str) -> keras.Variable:
