@@ -106,9 +106,12 @@ def value_of(variable: keras.Variable) -> np.ndarray:
 def zero(variable: keras.Variable, mask: np.ndarray) -> None:
     """Sets the weights that a mask prunes to exactly 0.0."""
     if not mask.all():
-        kept = keras.ops.convert_to_tensor(mask, "bool")
-        value = variable.value
-        variable.assign(keras.ops.where(kept, value, keras.ops.zeros((), value.dtype)))
+        variable.assign(masked(variable.value, mask))
+
+
+def masked(value: Any, mask: Any) -> Any:
+    """A tensor that is exactly 0.0 where a mask, a tensor or an array of booleans, is False."""
+    return keras.ops.where(mask, value, keras.ops.zeros_like(value))
 
 
 def own_variable(layer: keras.Layer, name: str) -> keras.Variable:

@@ -63,7 +63,7 @@ def checked_granularity(name: str, granularity: Any) -> Any:
 
 
 def checked_items(granularity: str, name: str, returned: Any) -> np.ndarray:
-    """A granularity's scores of its items, for the layer `name`.
+    """A granularity's scores of its items, for the layer `name`, as floats.
 
     Raises:
         RunError: unless they are finite and none is negative.
@@ -75,7 +75,7 @@ def checked_items(granularity: str, name: str, returned: Any) -> np.ndarray:
             f"The {named('granularity', granularity)} must return an array of finite, non-negative "
             f"scores for the layer {name}, but the result {fault}."
         )
-    return items
+    return items.astype(np.result_type(items, np.float16), copy=False)
 
 
 def checked_mask(granularity: str, name: str, returned: Any, shape: tuple[int, int]) -> np.ndarray:

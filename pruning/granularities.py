@@ -17,9 +17,6 @@ register_granularity = GRANULARITIES.register
 class Weight:
     """Single weights: the most accurate, the hardest to make fast."""
 
-    # Whether the position of an item in its layer matters. If not, a network that is pruned step
-    # by step is scored without its dead inputs and units.
-    by_position = False
     # How many neighbouring inputs form a group.
     inputs_together = 1
 
@@ -44,10 +41,14 @@ class Weight:
         return kept.reshape(shape)
 
     @staticmethod
-    def removable(_scores: np.ndarray) -> np.ndarray | None:
-        """Which items may be removed, given the scores of all: booleans of their shape, or None if
-        all may be. What has been removed before has the score -inf."""
-        return None
+    def removable(_scores: np.ndarray, remaining: np.ndarray | None) -> np.ndarray | None:
+        """Which items may be removed next: booleans of their shape, or None if all may be.
+
+        Args:
+            _scores: of the items.
+            remaining: booleans, False for those that have been removed before; None if none has.
+        """
+        return remaining
 
 
 class _Columns(Weight):
@@ -86,17 +87,18 @@ class AtMostNOfM(Weight):
     pattern that hardware supports (Mishra et al., 2021, arXiv:2104.08378). It is complete from
     k = 1 - N/M on, where nothing more is removed; below, some groups keep more than N."""
 
-    by_position = True
-
     def __init__(self, n: int, m: int) -> None:
         _check(0 < n < m, f"{n}:{m}: give N:M with 0 < N < M, such as 2:4")
         self.n, self.m = n, m
         self.inputs_together = m
 
-    def removable(self, scores: np.ndarray) -> np.ndarray:
-        # Within each group, all but the N best; of equal ones the last. The padding of the last
-        # group ranks above all, and must not take the place of a weight.
+    def removable(self, scores: np.ndarray, remaining: np.ndarray | None) -> np.ndarray:
+        # Within each group, all but the N best; of equal ones the last. What has been removed ranks
+        # below all, and the padding of the last group, which must not take the place of a weight,
+        # above.
         inputs, units = scores.shape
+        if remaining is not None:
+            scores = np.where(remaining, scores, -np.inf)
         missing = -inputs % self.m
         padded = np.pad(scores, ((0, missing), (0, 0)), constant_values=np.inf)
         groups = padded.reshape(-1, self.m, units)
@@ -107,15 +109,14 @@ class AtMostNOfM(Weight):
             one = groups[:, place, np.newaxis]
             better = (groups[:, :place] > one).sum(axis=1) + (groups[:, place + 1 :] >= one).sum(1)
             found[:, place] = better >= best
-        return found.reshape(-1, units)[:inputs]
+        found = found.reshape(-1, units)[:inputs]
+        return found if remaining is None else found & remaining
 
 
 @register_granularity("AxB", pattern=r"(\d+)x(\d+)")
 class Block(Weight):
     """Blocks of A inputs by B units, by the L2 norm of their scores (Gray et al., 2017, "GPU
     Kernels for Block-Sparse Weights"). Blocks at the edges may be smaller."""
-
-    by_position = True
 
     def __init__(self, rows: int, columns: int) -> None:
         _check(rows > 0 and columns > 0, f"{rows}x{columns}: give blocks such as 4x4")

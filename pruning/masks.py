@@ -90,14 +90,9 @@ def rank_layer(
     )
     if live is not None:
         items = np.where(_any_weight(granularity, live, outgoing), items, np.float32(-1))
-    if mask is None:
-        candidates = granularity.removable(items)
-        return Ranking(items, scores.shape, candidates, array_shapes=array_shapes)
-    remaining = _any_weight(granularity, mask, outgoing)
+    remaining = None if mask is None else _any_weight(granularity, mask, outgoing)
     dense_items = dense_shape and granularity.items(dense_shape)
-    # A pattern needs all positions, the removed ones first.
-    removable = granularity.removable(np.where(remaining, items, -np.inf))
-    candidates = remaining if removable is None else remaining & removable
+    candidates = granularity.removable(items, remaining)
     return Ranking(
         items, scores.shape, candidates, remaining, dense_shape, dense_items, array_shapes
     )

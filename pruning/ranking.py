@@ -38,7 +38,7 @@ def ascending(scores: np.ndarray) -> np.ndarray:
 def least(scores: np.ndarray, number: int) -> np.ndarray:
     """The least of some scores: booleans, True for so many; of equal ones for the first.
 
-    Selecting takes a tenth of the time of sorting.
+    Selecting takes a small part of the time of sorting.
     """
     number = int(np.clip(number, 0, scores.size))
     if number in (0, scores.size):
@@ -113,8 +113,11 @@ class Ranking:
     @cached_property
     def num_pruned(self) -> int:
         """How many of them are pruned already."""
-        mask = self.remaining
-        return self.size - (self.scores.size if mask is None else int(np.count_nonzero(mask)))
+        return self.size - self._number(self.remaining)
+
+    def _number(self, mask):
+        """How many items are in a mask."""
+        return self.scores.size if mask is None else int(np.count_nonzero(mask))
 
     @cached_property
     def order(self) -> np.ndarray:
@@ -136,12 +139,10 @@ class Ranking:
         counts = counts_to_measure(self.size)
         return counts, np.interp(counts, self.num_pruned + np.arange(len(errors)), errors)
 
-    @property
+    @cached_property
     def max_prunable(self) -> int:
         """How many may be pruned at most, including those that are pruned already."""
-        mask = self.candidates
-        number = self.scores.size if mask is None else int(np.count_nonzero(mask))
-        return self.num_pruned + number
+        return self.num_pruned + self._number(self.candidates)
 
     def num_removed(self, k: float) -> int:
         """How many items the layer loses at sparsity `k` if it is pruned on its own."""

@@ -89,7 +89,7 @@ def test_a_sweep_that_is_killed_goes_on_by_the_same_command(output, uninterrupte
 
 def test_sweeps_end_and_nodes_die_while_the_cluster_lives_on(output, uninterrupted, begin):
     """Signals end a sweep and its trials; those of a node that dies are left to the others."""
-    second = cluster().worker_nodes.copy().pop()
+    (second,) = cluster().worker_nodes
     for epoch, (number, status) in enumerate([(signal.SIGINT, 130), (signal.SIGTERM, 143)], 1):
         running = begin(epoch, on_cluster())
         running.send_signal(number)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import keras
 
-from ..models.kernels import value_of, zero
+from ..models.kernels import masked, value_of, zero
 from .masked_step import Mask, compile_step, replace, restore
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class _Masked(keras.constraints.Constraint):
         return self._of(value)
 
     def _of(self, value):
-        return keras.ops.where(self.mask.value, value, keras.ops.zeros_like(value))
+        return masked(value, self.mask.value)
 
 
 def _chain(variable):

@@ -156,3 +156,9 @@ def test_units_of_a_plugin_do_not_compete_with_the_inputs_of_one():
 def test_items_of_blocks():
     block = GRANULARITIES.get("2x3")
     assert block.items((5, 7)) == block.scores(np.ones((5, 7)), None).shape == (3, 3)
+
+
+def test_scores_may_be_whole_numbers():
+    items = checks.checked_items("mine", "hidden_1", np.array([3, 0], np.int64))
+    assert items.dtype.kind == "f"
+    np.testing.assert_array_equal(items, [3, 0])

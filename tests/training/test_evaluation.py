@@ -8,8 +8,6 @@ from network_pruning.pruning.masks import make_masks, rank
 from network_pruning.training import evaluation
 from network_pruning.training.evaluation import Evaluator, penalty
 
-TEST = 2000
-
 
 def network(*kernels):
     """The `Weights` of a network without biases."""
@@ -45,31 +43,35 @@ def test_penalty_by_hand():
     assert penalty(kernels, 0, 0) == 0
 
 
+@pytest.fixture
+def some_digits(digits):
+    """Some of the real test set."""
+    return digits.test[:2000]
+
+
 @pytest.mark.parametrize("method", [methods.Method("weight"), methods.Method("unit")])
-def test_results_equal_those_of_keras(finished, digits, method):
+def test_results_equal_those_of_keras(finished, some_digits, method):
     """To four decimals, for trained and pruned networks, on some of the real test set."""
     model = models.build(l1_reg=1e-5, l2_reg=1e-4)
     read_weights(finished / "small/checkpoints/weights.best.hdf5").put_into(model)
-    check_against_keras(model, method, digits, Evaluator(digits.test[:TEST], 1e-5, 1e-4))
+    check_against_keras(model, method, some_digits, Evaluator(some_digits, 1e-5, 1e-4))
 
 
-def test_results_equal_those_of_keras_with_biases(digits):
+def test_results_equal_those_of_keras_with_biases(some_digits):
     model = models.build(name="lenet_300_100")
     for layer in model.layers:
         layer.bias.assign(np.linspace(-0.1, 0.1, layer.units))
-    check_against_keras(model, methods.parse("unit"), digits, Evaluator(digits.test[:TEST]))
+    check_against_keras(model, methods.parse("unit"), some_digits, Evaluator(some_digits))
 
 
-def check_against_keras(model, method, digits, evaluate):
+def check_against_keras(model, method, split, evaluate):
     weights = Weights.of(model)
     rankings = rank(method, weights.kernels)
     for k in (0.0, 0.5, 0.9, 0.99, 1.0):
         pruned = weights.masked(make_masks(method, rankings, k))
         ours = evaluate(pruned)
         pruned.put_into(model)
-        loss, accuracy = model.evaluate(
-            digits.test.images[:TEST], digits.test.labels[:TEST], batch_size=128, verbose=0
-        )
+        loss, accuracy = model.evaluate(split.images, split.labels, batch_size=128, verbose=0)
         assert ours.loss == pytest.approx(loss, abs=5e-5)
         assert ours.accuracy == pytest.approx(accuracy, abs=5e-5)
 
