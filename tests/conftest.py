@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import gc
 import os
 import runpy
 import shutil
@@ -95,6 +96,18 @@ def pytest_ignore_collect(collection_path):
     if BACKEND == "tensorflow" or not collection_path.is_file():
         return None
     return "\npytestmark = pytest.mark.backends\n" not in collection_path.read_text() or None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_garbage_is_collected():
+    """Looking through all that TensorFlow keeps takes a tenth of the time."""
+    gc.disable()
+
+
+def pytest_collection_modifyitems(items):
+    """Those of whole commands come first, because the last ones must be short: two processes run
+    them beside each other, and each takes over some of what the other has left."""
+    items.sort(key=lambda item: item.path.parent.name != "tests")
 
 
 @contextlib.contextmanager
