@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from ..models import kernels
+from ..models.arrays import Array, is_numpy, namespace
 from ..models.kernels import Kernel, own_variable
 from ..utils import UsageError
 from .linear_rules import DepthwiseRule, LinearRule, SeparableRule
@@ -44,12 +45,13 @@ class CoupledColumns:
         every = np.arange(self.kernel.shape[1])[np.newaxis]
         return np.array_equal(self.columns, every)
 
-    def cut(self, matrix: np.ndarray) -> np.ndarray:
+    def cut(self, matrix: Array) -> Array:
         """These columns of a matrix of the kernel's shape, of shape (rows · inputs, units). Read
         only: it is the matrix itself where they are all."""
         if self.are_all:
             return matrix
-        return matrix[:, self.columns].reshape(-1, self.columns.shape[1])
+        xp = namespace(matrix)
+        return xp.reshape(xp.take(matrix, self.columns, axis=1), (-1, self.columns.shape[1]))
 
     def put(self, matrix: np.ndarray, part: np.ndarray) -> None:
         """Writes a result of `cut` back into a matrix of the kernel's shape."""
@@ -83,6 +85,11 @@ class DependencyGroup:
         return sum(part.height for part in self.parts), self.parts[0].columns.shape[1]
 
     @property
+    def is_whole_kernel(self) -> bool:
+        """Whether its matrix is that of a kernel."""
+        return len(self.parts) == 1 and self.parts[0].are_all
+
+    @property
     def label(self) -> str:
         """For people: the names of up to two layers, or the first and how many more."""
         first, *others = dict.fromkeys(part.kernel.name for part in self.parts)
@@ -90,23 +97,29 @@ class DependencyGroup:
             return f"{first} + {len(others)} more"
         return " + ".join((first, *others))
 
-    def stacked(self, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
+    def stacked(self, matrices: Mapping[str, Array]) -> Array:
         """Its matrix, from the matrices of all kernels by name. Read only, as of `cut`."""
         cut = [part.cut(matrices[part.kernel.name]) for part in self.parts]
+        stacked = cut[0] if len(cut) == 1 else namespace(cut[0]).concatenate(cut)
         # In row-major order, as kernels are: sums would be rounded differently otherwise.
-        return np.ascontiguousarray(cut[0] if len(cut) == 1 else np.concatenate(cut))
+        return np.ascontiguousarray(stacked) if is_numpy(stacked) else stacked
 
-    def outgoing(self, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
+    def outgoing(self, matrices: Mapping[str, Array]) -> Array:
         """The outgoing weights of its units, of shape (units, outgoing)."""
-        found = [
-            np.moveaxis(matrices[kernel.name][rows], 1, 0).reshape(rows.shape[1], -1)
-            for kernel, rows in self.consumers
-        ]
-        return np.concatenate(found, axis=1) if found else np.ones((self.shape[1], 1))
+        found = [_rows_of_units(matrices[kernel.name], rows) for kernel, rows in self.consumers]
+        if not found:
+            return np.ones((self.shape[1], 1))
+        return namespace(found[0]).concatenate(found, axis=1)
 
     def split(self, mask: np.ndarray) -> list[np.ndarray]:
         """A mask of its matrix, split into one for each of its `parts`."""
         return np.split(mask, np.cumsum([part.height for part in self.parts])[:-1])
+
+
+def _rows_of_units(matrix, rows):
+    """The rows that read each unit, of shape (units, weights)."""
+    xp = namespace(matrix)
+    return xp.reshape(xp.moveaxis(xp.take(matrix, rows, axis=0), 1, 0), (rows.shape[1], -1))
 
 
 def find_units(

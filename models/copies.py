@@ -154,9 +154,9 @@ def copy_of_model(model: keras.Model) -> keras.Model:
         check_keeps_call(model, copy)
         if not copy.built:
             copy.build_from_config(model.get_build_config())
-        weights = in_order_of(copy.weights, model)
-        # As NumPy arrays: JAX arrays would be shared, and `predict` deletes some.
-        copy.set_weights([keras.ops.convert_to_numpy(variable.value) for variable in weights])
+        for variable, own in zip(copy.weights, in_order_of(copy.weights, model), strict=True):
+            # A copy: JAX arrays would be shared, and `predict` deletes some.
+            variable.assign(keras.ops.copy(own.value))
     refresh(copy)
     return copy
 

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from ..utils import pluralize
+from .arrays import Array, is_whole, local_value, namespace, to_numpy
 from .layer_names import unique_names
 
 # The kernels of each kind of layer, by attribute, with the axes of their units.
@@ -86,32 +87,38 @@ class Kernel:
         a separable one."""
         return isinstance(self.layer, (*DEPTHWISE, *SEPARABLE)) and len(self.units) == 2
 
-    def matrix(self, array: np.ndarray | None = None) -> np.ndarray:
-        """The weights, or an array of their shape, as a matrix of shape (inputs, units)."""
-        array = value_of(self.variable) if array is None else array
-        return np.transpose(array, (*self.inputs, *self.units)).reshape(self.shape)
+    def matrix(self, array: Array | None = None) -> Array:
+        """The weights as an array of NumPy, or an array of their shape, as a matrix of shape
+        (inputs, units)."""
+        array, xp = (value_of(self.variable), np) if array is None else (array, namespace(array))
+        return xp.reshape(xp.transpose(array, (*self.inputs, *self.units)), self.shape)
 
-    def array(self, matrix: np.ndarray) -> np.ndarray:
+    def local_matrix(self) -> Array:
+        """The weights as a matrix where they are: a tensor on an accelerator, else an array of
+        NumPy."""
+        return self.matrix(local_value(self.variable))
+
+    def array(self, matrix: Array) -> Array:
         """A matrix of shape (inputs, units) as an array of the variable's shape."""
-        axes = (*self.inputs, *self.units)
-        array = np.reshape(matrix, [self.variable.shape[axis] for axis in axes])
-        return np.transpose(array, np.argsort(axes))
+        axes, xp = (*self.inputs, *self.units), namespace(matrix)
+        array = xp.reshape(matrix, [self.variable.shape[axis] for axis in axes])
+        return xp.transpose(array, np.argsort(axes).tolist())
 
 
 def value_of(variable: keras.Variable) -> np.ndarray:
     """A Keras variable's value as a NumPy array, on every backend and device."""
-    return np.asarray(keras.ops.convert_to_numpy(variable.value))
+    return to_numpy(variable.value)
 
 
-def zero(variable: keras.Variable, mask: np.ndarray) -> None:
+def zero(variable: keras.Variable, mask: Array) -> None:
     """Sets the weights that a mask prunes to exactly 0.0."""
-    if not mask.all():
+    if not is_whole(mask):
         variable.assign(masked(variable.value, mask))
 
 
 def masked(value: Any, mask: Any) -> Any:
     """A tensor that is exactly 0.0 where a mask, a tensor or an array of booleans, is False."""
-    return keras.ops.where(mask, value, keras.ops.zeros_like(value))
+    return keras.ops.where(mask, value, 0)
 
 
 def own_variable(layer: keras.Layer, name: str) -> keras.Variable:

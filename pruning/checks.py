@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..models.arrays import Array, count, is_numpy, namespace, size_of, type_of
 from ..settings.registry import named
 from ..utils import RunError, UsageError
 from .recoveries import Recovery
@@ -22,22 +23,22 @@ def check_weights(layer: "Layer") -> None:
     Raises:
         UsageError: (a ValueError) if some of its weights are not finite.
     """
-    wrong = np.count_nonzero(~np.isfinite(layer.kernel))
-    if wrong:
+    finite = namespace(layer.kernel).isfinite(layer.kernel)
+    if wrong := size_of(finite) - count(finite):
         raise UsageError(
-            f"The layer {layer.name!r} cannot be pruned: {wrong:,} of its {layer.kernel.size:,} "
+            f"The layer {layer.name!r} cannot be pruned: {wrong:,} of its {size_of(finite):,} "
             "weights are not finite (NaN or infinite); train the model again with a lower learning "
             "rate, or load earlier weights."
         )
 
 
-def checked_scores(criterion: str, returned: Any, layer: "Layer") -> np.ndarray:
+def checked_scores(criterion: str, returned: Any, layer: "Layer") -> Array:
     """A criterion's scores as an array.
 
     Raises:
         RunError: unless they are finite, of the kernel's shape, and none is negative.
     """
-    scores = _array(returned)
+    scores = _array(returned, layer.kernel)
     fault = _fault_of_numbers(returned, scores, layer.kernel.shape)
     if fault:
         raise RunError(
@@ -62,30 +63,35 @@ def checked_granularity(name: str, granularity: Any) -> Any:
     return granularity
 
 
-def checked_items(granularity: str, name: str, returned: Any) -> np.ndarray:
-    """A granularity's scores of its items, for the layer `name`, as floats.
+def checked_items(granularity: str, name: str, returned: Any, scores: Array | None = None) -> Array:
+    """A granularity's scores of its items, for the layer `name` with these scores of weights, as
+    floats.
 
     Raises:
         RunError: unless they are finite and none is negative.
     """
-    items = _array(returned)
+    items = _array(returned, scores)
     fault = _fault_of_numbers(returned, items, items.shape) or ("" if items.ndim else "is a number")
     if fault:
         raise RunError(
             f"The {named('granularity', granularity)} must return an array of finite, non-negative "
             f"scores for the layer {name}, but the result {fault}."
         )
+    if not is_numpy(items):
+        return items
     return items.astype(np.result_type(items, np.float16), copy=False)
 
 
-def checked_mask(granularity: str, name: str, returned: Any, shape: tuple[int, int]) -> np.ndarray:
-    """A granularity's mask of the layer `name`.
+def checked_mask(
+    granularity: str, name: str, returned: Any, shape: tuple[int, int], scores: Array | None = None
+) -> Array:
+    """A granularity's mask of the layer `name`, from these scores of its items.
 
     Raises:
         RunError: unless it is of booleans, of the kernel's shape.
     """
-    mask = _array(returned)
-    if mask.dtype != bool or mask.shape != shape:
+    mask = _array(returned, scores)
+    if type_of(mask) != "bool" or tuple(mask.shape) != tuple(shape):
         raise RunError(
             f"The {named('granularity', granularity)} must return a mask of booleans of shape "
             f"{shape} for the layer {name}, but the result is of type {mask.dtype} and shape "
@@ -106,7 +112,7 @@ def checked_counts(
     if not isinstance(returned, Mapping) or set(returned) != set(rankings):
         _refuse_counts(scope, f"the result is {_kind(returned)}")
     for name, ranking in rankings.items():
-        counts, by_unit = _array(returned[name]), ranking.scores.shape[1:]
+        counts, by_unit = _array(returned[name]), tuple(ranking.scores.shape[1:])
         if counts.dtype.kind not in "iu" or counts.shape not in ((), by_unit):
             _refuse_counts(scope, f"that of {name} is {_kind(returned[name])}")
         most = ranking.dense_items[0] if counts.shape else ranking.size
@@ -178,18 +184,22 @@ def checked_recovery(recovery: str, returned: Any) -> Recovery:
 
 def _fault_of_numbers(returned, numbers, shape):
     """What is wrong with numbers that should be of this shape; None if they are valid."""
-    if numbers.dtype.kind not in "biuf":
+    if is_numpy(numbers) and numbers.dtype.kind not in "biuf":
         is_array = isinstance(returned, np.ndarray)
         return f"is of the type {numbers.dtype if is_array else type(returned).__name__}"
-    if numbers.shape != shape:
+    if tuple(numbers.shape) != tuple(shape):
         return f"is of shape {numbers.shape}"
-    for fault, wrong in (("not finite", ~np.isfinite(numbers)), ("negative", numbers < 0)):
-        if wrong.any():
-            return f"is {fault} in {np.count_nonzero(wrong):,} of {numbers.size:,} places"
+    xp = namespace(numbers)
+    for fault, sound in (("not finite", xp.isfinite(numbers)), ("negative", numbers >= 0)):
+        if wrong := size_of(numbers) - count(sound):
+            return f"is {fault} in {wrong:,} of {size_of(numbers):,} places"
     return None
 
 
-def _array(returned):
+def _array(returned, beside=None):
+    """What was returned as an array: of NumPy, unless it belongs to a tensor."""
+    if beside is not None and not is_numpy(beside):
+        return returned
     try:
         return np.asarray(returned)
     except (TypeError, ValueError):  # for example lists of different lengths

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from ..models.arrays import Array, in_float32, is_numpy, namespace
 from ..settings.registry import Registry
-from .statistics import in_float32, read_only
+from .statistics import read_only
 
 CRITERIA = Registry("criterion", takes=("layer",))
 register_criterion = CRITERIA.register
@@ -41,7 +42,8 @@ class Layer:
     """The input of a criterion: the weights of one layer, and statistics of calibration data.
 
     Attributes that need data are computed when they are first used; a criterion that uses the
-    weights only costs nothing more. All arrays are read-only, because all methods share them.
+    weights only costs nothing more. All arrays are read-only, because all methods share them: of
+    NumPy, or tensors on an accelerator for a criterion that is registered with `tensors=True`.
 
     Attributes:
         name: of the layer.
@@ -51,36 +53,42 @@ class Layer:
     """
 
     name: str
-    kernel: np.ndarray
+    kernel: Array
     seed: int = 0
     statistics: Any = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "kernel", read_only(in_float32(self.kernel)))
+        object.__setattr__(self, "kernel", self._beside(in_float32(self.kernel)))
+
+    def _beside(self, array):
+        """An array where the kernel is."""
+        if is_numpy(self.kernel):
+            return read_only(array)
+        return namespace(self.kernel).convert_to_tensor(array)
 
     @cached_property
-    def gradient(self) -> np.ndarray:
+    def gradient(self) -> Array:
         """∂L/∂w, the mean over a sample of the training data; of the kernel's shape. L is the loss
         without penalties on the weights."""
-        return read_only(self.statistics.gradients[self.name])
+        return self._beside(self.statistics.gradients[self.name])
 
     @cached_property
-    def squared_gradient(self) -> np.ndarray:
+    def squared_gradient(self) -> Array:
         """(∂L/∂w)² of single examples, averaged over the sample: the diagonal of the empirical
         Fisher information, with the labels of the data."""
-        return read_only(self.statistics.squared_gradients[self.name])
+        return self._beside(self.statistics.squared_gradients[self.name])
 
     @cached_property
-    def input_norm(self) -> np.ndarray:
+    def input_norm(self) -> Array:
         """L2 norm of each input of the layer over the sample, of shape (inputs,); (inputs, units)
         where units read inputs of their own, as in depthwise and grouped convolutions."""
-        return read_only(self.statistics.input_norms[self.name])
+        return self._beside(self.statistics.input_norms[self.name])
 
 
-@register_criterion("magnitude")
-def magnitude(layer: Layer) -> np.ndarray:
+@register_criterion("magnitude", tensors=True)
+def magnitude(layer: Layer) -> Array:
     """The absolute value (Han et al., 2015, arXiv:1506.02626)."""
-    return np.abs(layer.kernel)
+    return abs(layer.kernel)
 
 
 @register_criterion("random")
@@ -91,8 +99,8 @@ def random(layer: Layer) -> np.ndarray:
     return generator.random(layer.kernel.shape, np.float32) + np.float32(1e-6)
 
 
-@register_criterion("gradient")
-def gradient(layer: Layer) -> np.ndarray:
+@register_criterion("gradient", tensors=True)
+def gradient(layer: Layer) -> Array:
     """|w · ∂L/∂w|, to first order how much the loss changes without the weight (at initialisation
     SNIP, Lee et al., 2019, arXiv:1810.02340). For units the L2 norm, which ranks them like the sum
     of squares of Molchanov et al., 2019, arXiv:1906.10771. (Molchanov et al., 2017,
@@ -101,15 +109,15 @@ def gradient(layer: Layer) -> np.ndarray:
     The loss is without penalties: a penalty makes large weights costly to keep, and would score
     them as important for that reason.
     """
-    return np.abs(layer.kernel * layer.gradient)
+    return abs(layer.kernel * layer.gradient)
 
 
-@register_criterion("activation")
-def activation(layer: Layer) -> np.ndarray:
+@register_criterion("activation", tensors=True)
+def activation(layer: Layer) -> Array:
     """|w| · ‖x‖ of the weight's input (Wanda; Sun et al., 2024, arXiv:2306.11695); meant for the
     scope `output`."""
     norm = layer.input_norm
-    return np.abs(layer.kernel) * (norm if norm.ndim == 2 else norm[:, np.newaxis])
+    return abs(layer.kernel) * (norm if norm.ndim == 2 else norm[:, None])
 
 
 @register_criterion("lamp")
@@ -125,13 +133,13 @@ def lamp(layer: Layer) -> np.ndarray:
     return scores.reshape(layer.kernel.shape)
 
 
-@register_criterion("obd")
+@register_criterion("obd", tensors=True)
 @additive
-def obd(layer: Layer) -> np.ndarray:
+def obd(layer: Layer) -> Array:
     """½ w² · ∂²L/∂w² (LeCun et al., 1990, "Optimal Brain Damage"), the curvature approximated by
     the diagonal of the empirical Fisher information (as in Theis et al., 2018, arXiv:1801.05787).
     For units the sum of their weights' saliencies."""
-    return 0.5 * np.square(layer.kernel) * layer.squared_gradient
+    return 0.5 * layer.kernel**2 * layer.squared_gradient
 
 
 @register_criterion("magnitude_small")

@@ -1,11 +1,13 @@
 """What is removed together? One registered class or function per granularity.
 
 A granularity turns the scores of single weights into scores of items, and the items that are kept
-into a mask of the kernel's shape. Items are numbered; ties are broken by position.
+into a mask of the kernel's shape. Items are numbered; ties are broken by position. Those registered
+with `tensors=True` take tensors of Keras' backend as well as NumPy arrays.
 """
 
 import numpy as np
 
+from ..models.arrays import Array, namespace
 from ..settings.registry import Registry
 from ..utils import UsageError
 
@@ -13,7 +15,7 @@ GRANULARITIES = Registry("granularity")
 register_granularity = GRANULARITIES.register
 
 
-@register_granularity("weight")
+@register_granularity("weight", tensors=True)
 class Weight:
     """Single weights: the most accurate, the hardest to make fast."""
 
@@ -26,7 +28,7 @@ class Weight:
         return shape
 
     @staticmethod
-    def scores(scores: np.ndarray, _outgoing: np.ndarray) -> np.ndarray:
+    def scores(scores: Array, _outgoing: Array) -> Array:
         """Importance of each item.
 
         Args:
@@ -36,12 +38,12 @@ class Weight:
         return scores
 
     @staticmethod
-    def mask(kept: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    def mask(kept: Array, shape: tuple[int, int]) -> Array:
         """The mask of a kernel of this shape from booleans of the shape that `scores` returned."""
-        return kept.reshape(shape)
+        return namespace(kept).reshape(kept, shape)
 
     @staticmethod
-    def removable(_scores: np.ndarray, remaining: np.ndarray | None) -> np.ndarray | None:
+    def removable(_scores: Array, remaining: Array | None) -> Array | None:
         """Which items may be removed next: booleans of their shape, or None if all may be.
 
         Args:
@@ -61,27 +63,28 @@ class _Columns(Weight):
         return np.broadcast_to(kept, shape)
 
 
-@register_granularity("unit")
+@register_granularity("unit", tensors=True)
 class Unit(_Columns):
     """A neuron: its column of incoming weights, by its L2 norm (the L1 norm in Li et al., 2017,
     arXiv:1608.08710). Its outgoing weights become dead."""
 
     @staticmethod
-    def scores(scores: np.ndarray, _outgoing: np.ndarray) -> np.ndarray:
-        return np.linalg.norm(scores, axis=0)
+    def scores(scores: Array, _outgoing: Array) -> Array:
+        return namespace(scores).linalg.norm(scores, axis=0)
 
 
-@register_granularity("unit_in_out")
+@register_granularity("unit_in_out", tensors=True)
 class UnitInOut(_Columns):
     """A neuron by its incoming *and* outgoing weights: the product of both L2 norms, because its
     effect vanishes with either."""
 
     @staticmethod
-    def scores(scores: np.ndarray, outgoing: np.ndarray) -> np.ndarray:
-        return np.linalg.norm(scores, axis=0) * np.linalg.norm(outgoing, axis=1)
+    def scores(scores: Array, outgoing: Array) -> Array:
+        norm = namespace(scores).linalg.norm
+        return norm(scores, axis=0) * norm(outgoing, axis=1)
 
 
-@register_granularity("N:M", pattern=r"(\d+):(\d+)")
+@register_granularity("N:M", pattern=r"(\d+):(\d+)", tensors=True)
 class AtMostNOfM(Weight):
     """All but the N best weights of every M neighbouring inputs of a unit may be removed, the
     pattern that hardware supports (Mishra et al., 2021, arXiv:2104.08378). It is complete from
@@ -92,28 +95,31 @@ class AtMostNOfM(Weight):
         self.n, self.m = n, m
         self.inputs_together = m
 
-    def removable(self, scores: np.ndarray, remaining: np.ndarray | None) -> np.ndarray:
+    def removable(self, scores: Array, remaining: Array | None) -> Array:
         # Within each group, all but the N best; of equal ones the last. What has been removed ranks
         # below all, and the padding of the last group, which must not take the place of a weight,
         # above.
-        inputs, units = scores.shape
+        (inputs, units), xp = scores.shape, namespace(scores)
         if remaining is not None:
-            scores = np.where(remaining, scores, -np.inf)
+            scores = xp.where(remaining, scores, -np.inf)
         missing = -inputs % self.m
-        padded = np.pad(scores, ((0, missing), (0, 0)), constant_values=np.inf)
-        groups = padded.reshape(-1, self.m, units)
+        padded = (
+            xp.pad(scores, ((0, missing), (0, 0)), constant_values=np.inf) if missing else scores
+        )
+        groups = xp.reshape(padded, (-1, self.m, units))
         best = np.full((len(groups), 1), self.n)
         best[-1] += missing
-        found = np.empty(groups.shape, bool)
+        found = []
         for place in range(self.m):
-            one = groups[:, place, np.newaxis]
-            better = (groups[:, :place] > one).sum(axis=1) + (groups[:, place + 1 :] >= one).sum(1)
-            found[:, place] = better >= best
-        found = found.reshape(-1, units)[:inputs]
-        return found if remaining is None else found & remaining
+            one = groups[:, place : place + 1]
+            better = xp.sum(groups[:, :place] > one, axis=1)
+            better = better + xp.sum(groups[:, place + 1 :] >= one, axis=1)
+            found.append(xp.greater_equal(better, best))
+        removable = xp.reshape(xp.stack(found, axis=1), (-1, units))[:inputs]
+        return removable if remaining is None else removable & remaining
 
 
-@register_granularity("AxB", pattern=r"(\d+)x(\d+)")
+@register_granularity("AxB", pattern=r"(\d+)x(\d+)", tensors=True)
 class Block(Weight):
     """Blocks of A inputs by B units, by the L2 norm of their scores (Gray et al., 2017, "GPU
     Kernels for Block-Sparse Weights"). Blocks at the edges may be smaller."""
@@ -126,14 +132,13 @@ class Block(Weight):
     def items(self, shape: tuple[int, int]) -> tuple[int, ...]:
         return -(-shape[0] // self.rows), -(-shape[1] // self.columns)
 
-    def scores(self, scores: np.ndarray, _outgoing: np.ndarray) -> np.ndarray:
-        inputs, units = scores.shape
-        pad = ((0, -inputs % self.rows), (0, -units % self.columns))
-        padded = np.pad(scores, pad)
+    def scores(self, scores: Array, _outgoing: Array) -> Array:
+        (inputs, units), xp = scores.shape, namespace(scores)
+        padded = xp.pad(scores, ((0, -inputs % self.rows), (0, -units % self.columns)))
         shape = (padded.shape[0] // self.rows, self.rows, -1, self.columns)
-        return np.sqrt(np.square(padded).reshape(shape).sum(axis=(1, 3)))
+        return xp.sqrt(xp.sum(xp.reshape(xp.square(padded), shape), axis=(1, 3)))
 
-    def mask(self, kept: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    def mask(self, kept: Array, shape: tuple[int, int]) -> Array:
         whole = np.repeat(np.repeat(kept, self.rows, axis=0), self.columns, axis=1)
         return whole[: shape[0], : shape[1]]
 

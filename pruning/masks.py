@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..models.arrays import Array, is_numpy, is_whole, namespace, placed_like, size_of, to_numpy
 from . import checks
 from .criteria import CRITERIA, Layer, is_additive
 from .granularities import GRANULARITIES
@@ -64,10 +65,10 @@ def rank(
 def rank_layer(
     method: "Method",
     name: str,
-    scores: np.ndarray,
-    outgoing: np.ndarray,
-    mask: np.ndarray | None = None,
-    live: np.ndarray | None = None,
+    scores: Array,
+    outgoing: Array,
+    mask: Array | None = None,
+    live: Array | None = None,
     dense_shape: tuple[int, int] | None = None,
     array_shapes: tuple[tuple[int, ...], ...] | None = None,
 ) -> Ranking:
@@ -86,11 +87,14 @@ def rank_layer(
     """
     granularity = _granularity(method)
     items = checks.checked_items(
-        method.granularity, name, _item_scores(method, granularity, scores, outgoing)
+        method.granularity, name, _item_scores(method, granularity, scores, outgoing), scores
     )
+    if size_of(items) < size_of(scores):
+        items = to_numpy(items)  # units are few, and their masks take no memory
     if live is not None:
-        items = np.where(_any_weight(granularity, live, outgoing), items, np.float32(-1))
-    remaining = None if mask is None else _any_weight(granularity, mask, outgoing)
+        found = _any_weight(granularity, live, scores, outgoing, items)
+        items = namespace(items).where(found, items, np.float32(-1))
+    remaining = None if mask is None else _any_weight(granularity, mask, scores, outgoing, items)
     dense_items = dense_shape and granularity.items(dense_shape)
     candidates = granularity.removable(items, remaining)
     return Ranking(
@@ -102,16 +106,21 @@ def _item_scores(method, granularity, scores, outgoing):
     """A granularity's scores of items. Where scores of single weights add up, items are ranked by
     their sum: the norm of square roots is the root of the sum."""
     if is_additive(method.criterion) and granularity.items(scores.shape) != scores.shape:
-        scores, outgoing = np.sqrt(scores), np.sqrt(outgoing)
+        root = namespace(scores).sqrt
+        scores, outgoing = root(scores), root(outgoing)
     return granularity.scores(scores, outgoing)
 
 
-def _any_weight(granularity, mask, following):
-    """Which items have a weight in `mask`: booleans of the shape of the items."""
-    return granularity.scores(mask.astype(np.float32), np.ones_like(following)) > 0
+def _any_weight(granularity, mask, scores, outgoing, items):
+    """Which items have a weight in `mask`: booleans of the shape of the items, where they are."""
+    if is_numpy(scores):
+        mask = to_numpy(mask)
+    weights = namespace(mask).where(mask, np.float32(1), np.float32(0))
+    outgoing = placed_like(np.ones(outgoing.shape, np.float32), mask)
+    return placed_like(granularity.scores(weights, outgoing) > 0, items)
 
 
-def present(matrices: Mapping[str, np.ndarray], by_unit: bool = False) -> dict[str, np.ndarray]:
+def present(matrices: Mapping[str, Array], by_unit: bool = False) -> dict[str, Array]:
     """Masks of what is not zero, by name; with `by_unit`, of whole units that are not zero.
 
     Args:
@@ -121,13 +130,14 @@ def present(matrices: Mapping[str, np.ndarray], by_unit: bool = False) -> dict[s
     masks = {name: matrix != 0 for name, matrix in matrices.items()}
     if not by_unit:
         return masks
-    return {n: np.broadcast_to(mask.any(axis=0), mask.shape) for n, mask in masks.items()}
+    any_of = {name: to_numpy(namespace(mask).any(mask, axis=0)) for name, mask in masks.items()}
+    return {name: np.broadcast_to(any_of[name], mask.shape) for name, mask in masks.items()}
 
 
-def live_or_none(matrices: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+def live_or_none(matrices: Mapping[str, Array]) -> dict[str, Array] | None:
     """`present`, for `live` of a network that has not been pruned yet; None if nothing is zero."""
     masks = present(matrices)
-    return None if all(mask.all() for mask in masks.values()) else masks
+    return None if all(is_whole(mask) for mask in masks.values()) else masks
 
 
 def make_masks(
@@ -153,7 +163,7 @@ def counts_at(method: "Method", rankings: Mapping[str, Ranking], k: float) -> di
     return counts
 
 
-def mask_of(method: "Method", name: str, ranking: Ranking, count: Any) -> np.ndarray:
+def mask_of(method: "Method", name: str, ranking: Ranking, count: Any) -> Array:
     """The mask of a layer that loses so many items, of the kernel's shape.
 
     Args:
@@ -164,10 +174,10 @@ def mask_of(method: "Method", name: str, ranking: Ranking, count: Any) -> np.nda
     """
     granularity = _granularity(method)
     mask = granularity.mask(ranking.kept(count), ranking.shape)
-    return checks.checked_mask(method.granularity, name, mask, ranking.shape)
+    return checks.checked_mask(method.granularity, name, mask, ranking.shape, ranking.scores)
 
 
-def layer_scores(criterion: str, layer: Layer) -> np.ndarray:
+def layer_scores(criterion: str, layer: Layer) -> Array:
     """A criterion's scores of the weights of a `Layer`, of the kernel's shape.
 
     Raises:

@@ -55,6 +55,12 @@ class Method:
         return self.granularity.startswith("unit")
 
     @property
+    def takes_tensors(self) -> bool:
+        """Whether masks can be computed where a model is, such as on a GPU."""
+        axes = ("criterion", "granularity", "scope")
+        return all(AXES[axis].takes_tensors(getattr(self, axis)) for axis in axes)
+
+    @property
     def calibrates(self) -> bool:
         """Whether weights are re-fitted, or errors measured, on calibration inputs."""
         return is_refit(self.recovery) or self.scope == "budget"

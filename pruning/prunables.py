@@ -13,6 +13,7 @@ import numpy as np
 from ..graph.dependency_groups import CoupledColumns, DependencyGroup, find_units
 from ..graph.tracing import layers_of
 from ..models import kernels
+from ..models.arrays import Array
 from ..models.kernels import Kernel
 from ..models.layer_names import layers_in_order
 from ..utils import UsageError
@@ -99,33 +100,38 @@ class Prunables:
                 found[each] = min(known)
         return found
 
-    def matrices(self) -> dict[str, np.ndarray]:
-        """The weights as they are now, by name."""
-        found = {kernel.name: kernel.matrix() for kernel in self.kernels}
+    def matrices(self) -> dict[str, Array]:
+        """The weights as they are now and where they are, by name."""
+        found = {kernel.name: kernel.local_matrix() for kernel in self.kernels}
         return {name: layer.stacked(found) for name, layer in self.layers.items()}
 
     def whole_masks(self) -> dict[str, np.ndarray]:
         """Masks of the dependency groups that keep everything, by name."""
-        return {name: np.ones(layer.shape, bool) for name, layer in self.layers.items()}
+        return {name: np.broadcast_to(True, layer.shape) for name, layer in self.layers.items()}
 
-    def masks(
-        self, layer_masks: Mapping[str, np.ndarray]
-    ) -> list[tuple[keras.Variable, np.ndarray]]:
+    def masks(self, layer_masks: Mapping[str, Array]) -> list[tuple[keras.Variable, Array]]:
         """Pairs of variables and masks, from the masks of dependency groups by name."""
         return [*self._kernel_masks(layer_masks), *self._vector_masks(layer_masks)]
 
     def _kernel_masks(self, layer_masks):
-        whole = {kernel.name: np.ones(kernel.shape, bool) for kernel in self.kernels}
+        found = {}
         for name, layer in self.layers.items():
+            if layer.is_whole_kernel:
+                found[layer.parts[0].kernel.name] = layer_masks[name]
+                continue
             for part, mask in zip(layer.parts, layer.split(layer_masks[name]), strict=True):
-                part.put(whole[part.kernel.name], mask)
-        return [(kernel.variable, kernel.array(whole[kernel.name])) for kernel in self.kernels]
+                kernel = part.kernel
+                if kernel.name not in found:
+                    found[kernel.name] = np.ones(kernel.shape, bool)
+                part.put(found[kernel.name], mask)
+        return [(k.variable, k.array(found[k.name])) for k in self.kernels if k.name in found]
 
     def _vector_masks(self, layer_masks):
         found = {}
         for name, layer in self.layers.items():
-            alive = layer_masks[name].any(axis=0)
-            for variable, places in layer.coupled_variables:
+            coupled = layer.coupled_variables
+            alive = layer_masks[name].any(axis=0) if coupled else None
+            for variable, places in coupled:
                 _, mask = found.setdefault(
                     id(variable), (variable, np.ones(variable.shape, bool).ravel())
                 )

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..graph.dependency_groups import DependencyGroup
 from ..graph.liveness import LivenessAnalysis
+from ..models.arrays import Array, count, size_of, to_numpy
 from ..models.kernels import zero
 from ..settings.fields import check_fraction
 from ..utils import UsageError, warn_user
@@ -26,7 +27,7 @@ from .model_statistics import ModelStatistics
 from .prunables import Prunables
 from .ranking import Errors, Ranking
 
-Masks = Mapping[str, np.ndarray]  # booleans by layer name, True for what is kept
+Masks = Mapping[str, Array]  # booleans by layer name, True for what is kept
 
 
 def checked_method(
@@ -136,6 +137,8 @@ class Pruner:
     Args:
         model, sparsity, data, exclude, seed: as for `prune`.
         method: a `Method`.
+        on_host: whether all masks are arrays of NumPy. Else those of single weights are tensors
+            where the model is on an accelerator.
 
     Attributes:
         errors: reconstruction `Errors` of dependency groups by name, for the scope `budget`; None
@@ -152,8 +155,9 @@ class Pruner:
         data: Any,
         exclude: str | Sequence[str],
         seed: int,
+        on_host: bool = False,
     ) -> None:
-        self.model, self.method = model, method
+        self.model, self.method, self.on_host = model, method, on_host
         self.examples, self.seed = Examples.of(data), checked_seed(seed)
         self.prunables = Prunables.of(model, method.by_unit, exclude)
         self.targets = TargetSparsities.of(sparsity, self.prunables)
@@ -176,7 +180,7 @@ class Pruner:
             reached = self.sparsity(competing)
             if shortfalls.is_missed(method.granularity, reached, share):
                 found.append(shortfalls.of_pattern(method.name, [share], reached))
-            emptied = [name for name, mask in competing.items() if not mask.any()]
+            emptied = [name for name, mask in competing.items() if not count(mask)]
             if emptied and share < 1:
                 found.append(shortfalls.of_layers(method.name, emptied, share))
         return found
@@ -186,11 +190,12 @@ class Pruner:
         for variable, mask in self.prunables.masks(masks):
             zero(variable, mask)
 
-    def present(self) -> dict[str, np.ndarray]:
+    def present(self) -> dict[str, Array]:
         """Masks of what is not zero now."""
-        return present(self.prunables.matrices(), self.method.by_unit)
+        masks = present(self.prunables.matrices(), self.method.by_unit)
+        return {name: to_numpy(m) for name, m in masks.items()} if self.on_host else masks
 
-    def live_masks(self) -> dict[str, np.ndarray] | None:
+    def live_masks(self) -> dict[str, Array] | None:
         """Masks of live weights: not zero, and with an influence; None for a subclassed model."""
         analysis = LivenessAnalysis.of_model(self.model)
         if analysis is None:
@@ -201,12 +206,11 @@ class Pruner:
 
     def sparsity(self, masks: Masks) -> float:
         """The share of the weights that masks of dependency groups remove."""
-        size = sum(mask.size for mask in masks.values())
-        return 1 - sum(int(np.count_nonzero(mask)) for mask in masks.values()) / size
+        return 1 - sum(map(count, masks.values())) / sum(map(size_of, masks.values()))
 
     def masks(
         self, asked: Callable[[float], float] = lambda share: share, previous: Masks | None = None
-    ) -> dict[str, np.ndarray]:
+    ) -> dict[str, Array]:
         """The masks of all dependency groups by name, of their matrices' shapes.
 
         Args:
@@ -219,14 +223,14 @@ class Pruner:
             found |= self.masks_at({name: rankings[name] for name in names}, asked(share))
         return found
 
-    def masks_at(self, rankings: Mapping[str, Ranking], k: float) -> dict[str, np.ndarray]:
+    def masks_at(self, rankings: Mapping[str, Ranking], k: float) -> dict[str, Array]:
         """The masks of dependency groups that compete with each other, at sparsity `k`."""
         counts = counts_at(self.method, rankings, k)
         return {name: self.mask_of(name, r, counts[name]) for name, r in rankings.items()}
 
-    def mask_of(self, name: str, ranking: Ranking, count: Any) -> np.ndarray:
+    def mask_of(self, name: str, ranking: Ranking, number: Any) -> Array:
         """The mask of a dependency group that has lost so many items."""
-        mask = mask_of(self.method, name, ranking, count)
+        mask = mask_of(self.method, name, ranking, number)
         return self._unpadded(self.prunables.layers[name], mask)
 
     def rankings(
@@ -277,19 +281,24 @@ class Pruner:
         )
 
     def _scores(self, statistics):
+        matrices = {kernel.name: self._matrix(kernel) for kernel in self.prunables.scored}
         return {
-            kernel.name: layer_scores(
-                self.method.criterion, Layer(kernel.name, kernel.matrix(), self.seed, statistics)
-            )
-            for kernel in self.prunables.scored
+            name: layer_scores(self.method.criterion, Layer(name, matrix, self.seed, statistics))
+            for name, matrix in matrices.items()
         }
+
+    def _matrix(self, kernel):
+        """The weights to score: where they are, if the method's functions work there."""
+        is_small = keras.backend.standardize_dtype(kernel.variable.dtype) != "float64"
+        where_it_is = self.method.takes_tensors and not self.on_host and is_small
+        return kernel.local_matrix() if where_it_is else kernel.matrix()
 
     def ranking(
         self,
         layer: DependencyGroup,
-        scores: Mapping[str, np.ndarray],
-        mask: np.ndarray | None = None,
-        live: np.ndarray | None = None,
+        scores: Mapping[str, Array],
+        mask: Array | None = None,
+        live: Array | None = None,
     ) -> Ranking:
         """The `Ranking` of one dependency group.
 
@@ -307,13 +316,14 @@ class Pruner:
             )
         # Groups of neighbours must not span positions of a filter: its channels are padded with
         # rows that count as removed already.
+        stacked = to_numpy(stacked)
         whole = np.zeros((len(rows), stacked.shape[1]), bool)
-        whole[rows >= 0] = True if mask is None else mask
+        whole[rows >= 0] = True if mask is None else to_numpy(mask)
         padded = np.zeros(whole.shape, stacked.dtype)
         padded[rows >= 0] = stacked
         if live is not None:
             live, among = np.zeros_like(whole), live
-            live[rows >= 0] = among
+            live[rows >= 0] = to_numpy(among)
         return rank_layer(
             self.method, layer.name, padded, outgoing, whole, live, stacked.shape, shapes
         )

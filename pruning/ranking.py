@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..models.arrays import Array, count, is_numpy, namespace, size_of, to_numpy
+from .selection import ascending, least
+
 
 def num_pruned(k: float, size: int) -> int:
     """How many of `size` items are pruned at sparsity `k`: exactly floor(k * size).
@@ -15,39 +18,6 @@ def num_pruned(k: float, size: int) -> int:
     product is 28.999999999999996.
     """
     return int(Decimal(repr(float(k))) * size)
-
-
-def ascending(scores: np.ndarray) -> np.ndarray:
-    """Flat indices of scores in ascending order; ties by position.
-
-    Scores are not negative, except those of items to prune first, which are all equal.
-
-    The bits of such `float32`s are whole numbers in the same order, and NumPy finds a stable order
-    of halves of them several times as fast, by counting: first by the lower, then by the upper.
-    """
-    if scores.dtype != np.float32:
-        return np.argsort(scores, axis=None, kind="stable")
-    flat = scores.ravel() + np.float32(0)  # -0.0 becomes 0.0
-    bits = flat.view(np.uint32) + np.uint32(1)
-    bits[flat < 0] = 0
-    order = np.argsort(bits.astype(np.uint16), kind="stable")
-    upper = (bits >> np.uint32(16)).astype(np.uint16)
-    return order[np.argsort(upper[order], kind="stable")]
-
-
-def least(scores: np.ndarray, number: int) -> np.ndarray:
-    """The least of some scores: booleans, True for so many; of equal ones for the first.
-
-    Selecting takes a small part of the time of sorting.
-    """
-    number = int(np.clip(number, 0, scores.size))
-    if number in (0, scores.size):
-        return np.full(scores.shape, number > 0)
-    limit = np.partition(scores, number - 1, axis=None)[number - 1]
-    chosen = scores < limit
-    equal = np.flatnonzero(scores == limit)
-    chosen.ravel()[equal[: number - np.count_nonzero(chosen)]] = True
-    return chosen
 
 
 TINY = np.finfo(float).tiny
@@ -70,7 +40,8 @@ class Ranking:
     the less important.
 
     Masks nest: what is pruned at `k` is pruned at every larger `k`. Of a network that is pruned
-    step by step only the remaining part is ranked.
+    step by step only the remaining part is ranked. Arrays are all of NumPy, or all tensors on an
+    accelerator.
 
     Attributes:
         scores: importance of each item, for example of shape (inputs, units) or (units,).
@@ -88,10 +59,10 @@ class Ranking:
             measured.
     """
 
-    scores: np.ndarray
+    scores: Array
     shape: tuple[int, int]
-    candidates: np.ndarray | None = None
-    remaining: np.ndarray | None = None
+    candidates: Array | None = None
+    remaining: Array | None = None
     dense_shape: tuple[int, int] | None = None
     dense_items: Any = None
     array_shapes: tuple[tuple[int, ...], ...] | None = None
@@ -101,7 +72,7 @@ class Ranking:
         if self.dense_shape is None:
             object.__setattr__(self, "dense_shape", self.shape)
         if self.dense_items is None:
-            object.__setattr__(self, "dense_items", self.scores.shape)
+            object.__setattr__(self, "dense_items", tuple(self.scores.shape))
         if self.array_shapes is None:
             object.__setattr__(self, "array_shapes", (self.dense_shape,))
 
@@ -117,24 +88,31 @@ class Ranking:
 
     def _number(self, mask):
         """How many items are in a mask."""
-        return self.scores.size if mask is None else int(np.count_nonzero(mask))
+        return size_of(self.scores) if mask is None else count(mask)
 
     @cached_property
     def order(self) -> np.ndarray:
         """Flat indices of the candidates, least important first."""
+        scores = to_numpy(self.scores)
         if self.candidates is None:
-            return ascending(self.scores)
-        indices = np.flatnonzero(self.candidates)
-        return indices[ascending(self.scores.ravel()[indices])]
+            return ascending(scores)
+        indices = np.flatnonzero(to_numpy(self.candidates))
+        return indices[ascending(scores.ravel()[indices])]
 
     @property
-    def candidate_scores(self) -> np.ndarray:
-        """The scores of the candidates, in order of position, of shape (candidates,)."""
-        return self.scores.ravel() if self.candidates is None else self.scores[self.candidates]
+    def candidate_scores(self) -> Array:
+        """The scores of the candidates, in order of position, of shape (candidates,); tensors with
+        infinity in place of all others, because functions are compiled for each shape."""
+        xp = namespace(self.scores)
+        if self.candidates is None:
+            return xp.reshape(self.scores, (-1,))
+        if is_numpy(self.scores):
+            return self.scores[self.candidates]
+        return xp.reshape(xp.where(self.candidates, self.scores, np.inf), (-1,))
 
     def estimated_errors(self) -> Errors:
         """`Errors` where none can be measured: the share of the squares of the scores."""
-        squares = np.square(self.scores.ravel()[self.order], dtype=np.float64)
+        squares = np.square(to_numpy(self.scores).ravel()[self.order], dtype=np.float64)
         errors = np.concatenate([[0.0], np.cumsum(squares)]) / max(squares.sum(), TINY)
         counts = counts_to_measure(self.size)
         return counts, np.interp(counts, self.num_pruned + np.arange(len(errors)), errors)
@@ -148,34 +126,42 @@ class Ranking:
         """How many items the layer loses at sparsity `k` if it is pruned on its own."""
         return num_pruned(k, self.size)
 
-    def kept(self, count: int | np.ndarray) -> np.ndarray:
-        """Which items are kept if `count` are pruned in all, or as many as may be.
+    def kept(self, number: int | np.ndarray) -> Array:
+        """Which items are kept if so many are pruned in all, or as many as may be.
 
         Args:
-            count: a number for the whole layer, or for each column of the scores, of shape
-                (units,).
+            number: for the whole layer, or for each column of the scores, of shape (units,).
 
         Returns:
             Booleans of the shape of `scores`.
         """
-        pruned = self._next_by_column(count) if np.ndim(count) else self._next(int(count))
-        return ~pruned if self.remaining is None else self.remaining & ~pruned
+        pruned = self._next_by_column(number) if np.ndim(number) else self._next(int(number))
+        kept = namespace(pruned).logical_not(pruned)
+        return kept if self.remaining is None else kept & self.remaining
 
-    def _next(self, count):
-        chosen = least(self.candidate_scores, count - self.num_pruned)
-        if self.candidates is None:
-            return chosen.reshape(self.scores.shape)
+    def _next(self, number):
+        xp, number = namespace(self.scores), min(number, self.max_prunable) - self.num_pruned
+        chosen = least(self.candidate_scores, number)
+        if self.candidates is None or not is_numpy(chosen):
+            return xp.reshape(chosen, self.scores.shape)
         pruned = np.zeros(self.scores.shape, bool)
         pruned[self.candidates] = chosen
         return pruned
 
-    def _next_by_column(self, counts):
-        scores, candidates = self.scores, self.candidates
+    def _next_by_column(self, numbers):
+        scores, candidates, xp = self.scores, self.candidates, namespace(self.scores)
         if candidates is not None:
-            scores = np.where(candidates, scores, np.inf)
-        order = np.argsort(scores, axis=0, kind="stable")
-        left = len(scores) if self.remaining is None else self.remaining.sum(axis=0)
-        pruned = np.empty(scores.shape, bool)
-        to_prune = np.asarray(counts) - (self.dense_items[0] - left)
-        np.put_along_axis(pruned, order, np.arange(len(scores))[:, np.newaxis] < to_prune, axis=0)
+            scores = xp.where(candidates, scores, np.inf)
+        left = len(scores) if self.remaining is None else to_numpy(xp.sum(self.remaining, axis=0))
+        pruned = xp.less(_ranks(scores), np.asarray(numbers) - (self.dense_items[0] - left))
         return pruned if candidates is None else pruned & candidates
+
+
+def _ranks(scores):
+    """The place of each score in the ascending order of its column; ties by position."""
+    xp = namespace(scores)
+    if not is_numpy(scores):
+        return xp.argsort(xp.argsort(scores, axis=0), axis=0)
+    order, ranks = np.argsort(scores, axis=0, kind="stable"), np.empty(scores.shape, np.intp)
+    np.put_along_axis(ranks, order, np.arange(len(scores))[:, np.newaxis], axis=0)
+    return ranks

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..models.arrays import count, namespace
 from ..settings.registry import Registry
 from ..utils import RunError
-from .ranking import least, num_pruned
+from .ranking import num_pruned
+from .selection import least
 
 if TYPE_CHECKING:
     from .ranking import Ranking
@@ -23,13 +25,13 @@ SCOPES = Registry("scope", takes=("rankings", "k"))
 register_scope = SCOPES.register
 
 
-@register_scope("layer")
+@register_scope("layer", tensors=True)
 def each_layer(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
     """Every layer loses the share k of its items."""
     return {name: ranking.num_removed(k) for name, ranking in rankings.items()}
 
 
-@register_scope("output")
+@register_scope("output", tensors=True)
 def each_output(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, np.ndarray]:
     """Every unit loses the share k of its inputs: weights that feed the same output compete
     (Wanda; Sun et al., 2024, arXiv:2306.11695).
@@ -48,21 +50,23 @@ def each_output(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, np.nda
     }
 
 
-@register_scope("global")
+@register_scope("global", tensors=True)
 def whole_network(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
     """The least important items of the whole network are removed; layers end up with different
     sparsities."""
     scores = [ranking.candidate_scores for ranking in rankings.values()]
+    xp = namespace(scores[0])
     total = num_pruned(k, sum(ranking.size for ranking in rankings.values()))
     to_prune = total - sum(ranking.num_pruned for ranking in rankings.values())
-    chosen = np.split(least(np.concatenate(scores), to_prune), np.cumsum([*map(len, scores)])[:-1])
+    ends = np.cumsum([*map(len, scores)])[:-1].tolist()
+    chosen = xp.split(least(xp.concatenate(scores), to_prune), ends)
     return {
-        name: ranking.num_pruned + int(np.count_nonzero(part))
+        name: ranking.num_pruned + count(part)
         for (name, ranking), part in zip(rankings.items(), chosen, strict=True)
     }
 
 
-@register_scope("erk")
+@register_scope("erk", tensors=True)
 def erdos_renyi(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
     """Density in proportion to the sum over the product of the axes of a kernel: (inputs + units) /
     (inputs · units) of a dense layer, (height + width + inputs + units) / (height · width · inputs
@@ -77,7 +81,7 @@ def erdos_renyi(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
     return {name: sizes[name] - kept[name] for name in rankings}
 
 
-@register_scope("budget")
+@register_scope("budget", tensors=True)
 def least_error(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]:
     """Layers lose what costs least: their sparsities are those with the least sum of the layers'
     reconstruction errors, as measured on calibration data (without training only; after SPDY,

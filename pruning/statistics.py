@@ -18,13 +18,6 @@ def read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
-def in_float32(array: np.ndarray) -> np.ndarray:
-    """An array of floating-point numbers, in float32 if its type is smaller: squares of float16
-    overflow, and NumPy does not know bfloat16."""
-    array = np.asarray(array)
-    return array if array.itemsize >= 4 else array.astype(np.float32)
-
-
 # Enough for a stable ranking, little enough to take a tenth of a second.
 SAMPLE_SIZE = 1000
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..graph.dependency_groups import DependencyGroup
+from ..models.arrays import to_numpy
 from ..models.kernels import Kernel
 from ..pruning.criteria import Layer
 from ..pruning.masks import counts_at, layer_scores
@@ -56,7 +57,7 @@ class Candidates:
         self.rankings: dict[str, Ranking] = pruner.rankings(statistics=self.statistics)
         # Only of criteria that look at inputs the scores change while others are re-fitted.
         self._asks_again = "input_norms" in vars(self.statistics)
-        self._given = pruner.present()
+        self._given = {name: to_numpy(mask) for name, mask in pruner.present().items()}
         self._norms: dict[str, np.ndarray] = {}
 
     def observe(self, kernel: Kernel, refit: Refit) -> None:
@@ -96,7 +97,7 @@ class Candidates:
             if changes:
                 scores = {k.name: self._scores(k, refit, statistics) for k in kernels}
                 ranking = self.pruner.ranking(group, scores, mask, live)
-            mask = self.pruner.mask_of(name, ranking, count)
+            mask = to_numpy(self.pruner.mask_of(name, ranking, count))
             yield mask
 
     def _scores(self, kernel, refit, statistics):

@@ -8,6 +8,7 @@ is trained after each, as in iterative pruning (Han et al., 2015, arXiv:1506.026
 import keras
 import numpy as np
 
+from ..models.arrays import is_whole
 from ..pruning.examples import Examples
 from ..pruning.prune import Pruner
 from ..training.mask_callback import MaskCallback
@@ -44,7 +45,7 @@ def distill(
         The masks of dependency groups by name.
     """
     masks = pruner.masks()
-    if all(mask.all() for mask in masks.values()):
+    if all(map(is_whole, masks.values())):
         return masks
     size = examples.batch_size(BATCH_NUMBERS, BATCH)
     x = examples.parts[0]

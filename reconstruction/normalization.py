@@ -5,9 +5,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..models.arrays import in_float64, in_type, local_in_float32, namespace, to_numpy
 from ..models.kernels import value_of
 from .statistics import HELD_OUT
-from .walk import Step, as_array
+from .walk import Step
 
 
 def recalibrate(
@@ -27,8 +28,8 @@ def recalibrate(
         x = _by_channel(layer, value[pruned.reads[0]])
         y = _by_channel(layer, dense.run(target)[0])
         out = (first + np.arange(len(x))) % HELD_OUT == HELD_OUT - 1
-        fitted.add(x[~out], y[~out])
-        held.add(x[out], y[out])
+        for seen, chosen in ((fitted, ~out), (held, out)):
+            seen.add(*(namespace(a).take(a, np.flatnonzero(chosen), axis=0) for a in (x, y)))
         first += len(x)
     old = [value_of(v).astype(np.float64) for v in (layer.moving_mean, layer.moving_variance)]
     mean = fitted.sums[0] / fitted.rows
@@ -48,14 +49,17 @@ class _Channels:
         self.rows, self.sums = 0, np.zeros((5, 1))
 
     def add(self, x, y):
-        x, y = (each.reshape(-1, each.shape[-1]).astype(np.float64) for each in (x, y))
-        products = (x, x * x, y, y * y, x * y)
-        self.sums = self.sums + np.stack([each.sum(axis=0) for each in products])
+        xp = namespace(x)
+        with in_float64(x):
+            x, y = (in_type(xp.reshape(a, (-1, a.shape[-1])), "float64") for a in (x, y))
+            sums = [xp.sum(each, axis=0) for each in (x, x * x, y, y * y, x * y)]
+            self.sums = self.sums + np.stack([*map(to_numpy, sums)])
         self.rows += len(x)
 
 
 def _by_channel(layer, tensor):
-    return np.moveaxis(as_array(tensor), layer.axis, -1)
+    found = local_in_float32(tensor)
+    return namespace(found).moveaxis(found, layer.axis, -1)
 
 
 def _error(layer: keras.Layer, seen, mean, variance):

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..models.arrays import Array, namespace, placed_like
 from ..models.kernels import (
     CONVOLUTIONS,
     DEPTHWISE,
@@ -66,11 +67,11 @@ class Reading:
         matrix[:, self.columns] = np.moveaxis(parts, 0, 1)
         return matrix
 
-    def positions(self, inputs: np.ndarray) -> int:
+    def positions(self, inputs: Array) -> int:
         """The number of positions of the output of each example."""
         return int(np.prod(self.laid_out(inputs).shape[1:-2]))
 
-    def rows(self, inputs: np.ndarray, examples: np.ndarray, places: np.ndarray) -> np.ndarray:
+    def rows(self, inputs: Array, examples: np.ndarray, places: np.ndarray) -> Array:
         """The inputs that the units read at chosen positions.
 
         Args:
@@ -80,12 +81,14 @@ class Reading:
         Returns:
             An array of shape (rows, groups, inputs).
         """
-        laid = self.laid_out(inputs)
-        return laid.reshape(len(laid), -1, *laid.shape[-2:])[examples, places]
+        laid, number = self.laid_out(inputs), self.positions(inputs)
+        xp = namespace(laid)
+        flat = xp.reshape(laid, (-1, *laid.shape[-2:]))
+        return xp.take(flat, examples * number + places, axis=0)
 
-    def laid_out(self, inputs: np.ndarray) -> np.ndarray:
+    def laid_out(self, inputs: Array) -> Array:
         """The inputs of shape (examples, ..., groups, inputs)."""
-        return inputs[..., np.newaxis, :]
+        return namespace(inputs).expand_dims(inputs, -2)
 
 
 class EinsumReading(Reading):
@@ -114,15 +117,16 @@ class EinsumReading(Reading):
         summed = all(letters[axis] in read for axis in self.kernel.inputs)
         return summed and all(letter in letters + result for letter in read)
 
-    def laid_out(self, inputs: np.ndarray) -> np.ndarray:
+    def laid_out(self, inputs: Array) -> Array:
         read, letters, _ = einsum_letters(self.kernel.layer, inputs.ndim)
         groups = [letters[axis] for axis in self.kernel.units if letters[axis] in read]
         summed = [letters[axis] for axis in self.kernel.inputs]
         free = [letter for letter in read if letter not in letters]
-        turned = np.transpose(inputs, [read.index(each) for each in (*free, *groups, *summed)])
+        xp = namespace(inputs)
+        turned = xp.transpose(inputs, [read.index(each) for each in (*free, *groups, *summed)])
         lead = turned.shape[: len(free)]
         number = int(np.prod(turned.shape[len(free) : len(free) + len(groups)], initial=1))
-        return turned.reshape(*lead, number, -1)
+        return xp.reshape(turned, (*lead, number, -1))
 
 
 class PatchReading(Reading):
@@ -132,36 +136,41 @@ class PatchReading(Reading):
     def _spatial(self):
         return self.kernel.variable.shape[:-2]
 
-    def positions(self, inputs: np.ndarray) -> int:
+    def positions(self, inputs: Array) -> int:
         return int(np.prod(self._output_sizes(inputs)))
 
     def _channels_last(self, inputs):
         first = self.kernel.layer.data_format == "channels_first"
-        return np.moveaxis(inputs, 1, -1) if first else inputs
+        return namespace(inputs).moveaxis(inputs, 1, -1) if first else inputs
 
     def _output_sizes(self, inputs):
         layer = self.kernel.layer
         shape = layer.compute_output_shape(inputs.shape)
         return shape[2:] if layer.data_format == "channels_first" else shape[1:-1]
 
-    def rows(self, inputs: np.ndarray, examples: np.ndarray, places: np.ndarray) -> np.ndarray:
+    def rows(self, inputs: Array, examples: np.ndarray, places: np.ndarray) -> Array:
         patches = self._patches(inputs, examples, places)  # (rows, positions, channels)
+        xp = namespace(patches)
         if self.kernel.is_depthwise:
-            return np.swapaxes(patches, 1, 2)
+            return xp.swapaxes(patches, 1, 2)
         groups = getattr(self.kernel.layer, "groups", 1)
         rows, positions, channels = patches.shape
-        patches = patches.reshape(rows, positions, groups, channels // groups)
-        return np.moveaxis(patches, 2, 1).reshape(rows, groups, -1)
+        patches = xp.reshape(patches, (rows, positions, groups, channels // groups))
+        return xp.reshape(xp.moveaxis(patches, 2, 1), (rows, groups, -1))
 
     def _patches(self, inputs, examples, places):
         sizes = self._output_sizes(inputs)
         inputs = self._channels_last(inputs)
         where = np.stack(np.unravel_index(places, sizes), axis=-1)  # (rows, axes)
         offsets = np.stack(np.unravel_index(np.arange(np.prod(self._spatial)), self._spatial), -1)
-        found, inside = self._read_at(where[:, np.newaxis], offsets, inputs.shape[1:-1], sizes)
+        read = tuple(inputs.shape[1:-1])
+        found, inside = self._read_at(where[:, np.newaxis], offsets, read, sizes)
         found = np.where(inside[..., np.newaxis], found, 0)
-        patches = inputs[(examples[:, np.newaxis], *np.moveaxis(found, -1, 0))]
-        return np.where(inside[..., np.newaxis], patches, np.zeros((), patches.dtype))
+        flat = np.ravel_multi_index(tuple(np.moveaxis(found, -1, 0)), read)
+        flat = flat + examples[:, np.newaxis] * int(np.prod(read))
+        xp = namespace(inputs)
+        patches = xp.take(xp.reshape(inputs, (-1, inputs.shape[-1])), flat, axis=0)
+        return xp.where(inside[..., np.newaxis], patches, np.float32(0))
 
     def _read_at(self, where, offsets, read, made):
         """Which place of the input each weight is multiplied with, and whether there is one."""
@@ -198,12 +207,12 @@ class PointwiseReading(PatchReading):
     def columns(self) -> np.ndarray:
         return np.arange(self.kernel.shape[1])[np.newaxis]
 
-    def rows(self, inputs: np.ndarray, examples: np.ndarray, places: np.ndarray) -> np.ndarray:
+    def rows(self, inputs: Array, examples: np.ndarray, places: np.ndarray) -> Array:
         patches = self._patches(inputs, examples, places)
-        depthwise = value_of(self.kernel.layer.depthwise_kernel)
-        depthwise = depthwise.reshape(-1, *depthwise.shape[-2:])
-        made = np.einsum("rpc,pcm->rcm", patches, depthwise.astype(patches.dtype))
-        return made.reshape(len(made), 1, -1)
+        depthwise = value_of(self.kernel.layer.depthwise_kernel).astype(np.float32)
+        depthwise = placed_like(depthwise.reshape(-1, *depthwise.shape[-2:]), patches)
+        made = namespace(patches).einsum("rpc,pcm->rcm", patches, depthwise)
+        return namespace(made).reshape(made, (len(made), 1, -1))
 
 
 def _padding(padding, strides, width, read, made):

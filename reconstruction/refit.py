@@ -47,15 +47,12 @@ class Refit:
     def root_mean_squares(self) -> np.ndarray:
         """Of each input, of shape (inputs,) or, where units read inputs of their own, of the
         kernel's shape."""
-        return self._norms(np.diagonal(self.seen.fitted.gram, axis1=1, axis2=2))
+        return self._norms(self.seen.fitted.diagonal)
 
     def input_norms(self) -> np.ndarray:
         """The same without what a layer's other inputs can replace."""
         squares = [
-            unexplained(
-                gram + np.diag(self._strength(group, RIDGE_ON_THE_WAY)),
-                self.mask[group].any(axis=1),
-            )
+            unexplained(gram, self._strength(group, RIDGE_ON_THE_WAY), self.mask[group].any(axis=1))
             for group, gram in enumerate(self.seen.fitted.gram)
         ]
         return self._norms(np.stack(squares))
@@ -76,7 +73,7 @@ class Refit:
         return strength
 
     def _diagonals(self):
-        diagonals = np.diagonal(self.seen.fitted.gram, axis1=1, axis2=2)
+        diagonals = self.seen.fitted.diagonal
         return diagonals[:, :-1] if self.seen.has_bias else diagonals
 
     def remove(self, masks: Iterable[np.ndarray], refits: bool = True) -> Iterator[np.ndarray]:

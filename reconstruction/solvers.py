@@ -6,10 +6,11 @@ other; Frantar & Alistarh, 2022, arXiv:2208.11580, unit by unit; Meng et al., 20
 arXiv:2406.07831, by conjugate gradients.)
 """
 
-import functools
 from collections.abc import Iterator
 
 import numpy as np
+
+from ..models.arrays import Array, in_float64, is_numpy, is_whole, namespace, placed_like, to_numpy
 
 # Memory for the matrices of units that are solved together.
 BATCH_BYTES = 64 * 2**20
@@ -20,8 +21,8 @@ TOLERANCE = 1e-4
 
 
 def least_squares(
-    gram: np.ndarray,
-    cross: np.ndarray,
+    gram: Array,
+    cross: Array,
     mask: np.ndarray,
     ridge: np.ndarray,
     start: np.ndarray,
@@ -31,7 +32,8 @@ def least_squares(
     """argmin over w, zero where not kept, of wᵀ·G·w - 2·wᵀ·c + Σ ridge·(w - start)², unit by unit.
 
     Args:
-        gram: XᵀX of the inputs, of shape (inputs, inputs), float64.
+        gram: XᵀX of the inputs, of shape (inputs, inputs), float64; as a tensor, what takes long is
+            done where it is.
         cross: Xᵀ of the wanted outputs, of shape (inputs, units).
         mask: True for the kept weights, of shape (inputs, units).
         ridge: how strongly each input's weights are held to `start`, of shape (inputs,).
@@ -44,24 +46,35 @@ def least_squares(
     """
     start = np.where(mask, start, 0)
     near = start if near is None else near
-    system = gram + np.diag(ridge)
-    wanted = cross + ridge[:, np.newaxis] * start
     found, counts = np.zeros(mask.shape), mask.sum(axis=0)
-    used = np.flatnonzero(counts)
-    if len(used) and (mask[:, used] == mask[:, used[:1]]).all():
-        rows = np.flatnonzero(mask[:, used[0]])
-        found[np.ix_(rows, used)] = _solved(system[np.ix_(rows, rows)], wanted[np.ix_(rows, used)])
-        return found
-    for units, solve in (
-        (np.flatnonzero(counts <= FEW), _one_by_one),
-        (np.flatnonzero(counts > FEW), functools.partial(_all_at_once, iterations=iterations)),
-    ):
-        if len(units):
-            found[:, units] = solve(system, wanted[:, units], mask[:, units], near[:, units])
+    used, few, many = map(np.flatnonzero, (counts, counts <= FEW, counts > FEW))
+    with in_float64(gram):
+        system = _with_ridge(gram, ridge)
+        wanted = cross + placed_like(ridge[:, np.newaxis] * start, cross)
+        if len(used) and (mask[:, used] == mask[:, used[:1]]).all():
+            rows = np.flatnonzero(mask[:, used[0]])
+            found[np.ix_(rows, used)] = _solved(_cut(system, rows, rows), _cut(wanted, rows, used))
+            return found
+        if len(few):
+            right = to_numpy(wanted)[:, few]
+            found[:, few] = _one_by_one(to_numpy(system), right, mask[:, few])
+        if len(many):
+            kept, begin = (placed_like(each[:, many], gram) for each in (mask, near))
+            right = namespace(gram).take(wanted, many, axis=1)
+            found[:, many] = to_numpy(_all_at_once(system, right, kept, begin, iterations))
     return found
 
 
-def _one_by_one(system, wanted, mask, _near):
+def _with_ridge(gram, ridge):
+    return gram + namespace(gram).diag(placed_like(ridge, gram))
+
+
+def _cut(matrix, rows, columns):
+    xp = namespace(matrix)
+    return xp.take(xp.take(matrix, rows, axis=0), columns, axis=1)
+
+
+def _one_by_one(system, wanted, mask):
     """Of units that keep few inputs: directly, many small systems at a time."""
     found, empty = np.zeros(mask.shape), len(mask)
     padded, counts = np.pad(system, (0, 1)), mask.sum(axis=0)
@@ -92,6 +105,11 @@ def _batches(counts) -> Iterator[np.ndarray]:
 
 def _solved(systems, right):
     """The solution of linear systems; where they have several, the smallest."""
+    if not is_numpy(systems):
+        found = to_numpy(namespace(systems).linalg.solve(systems, right))
+        if np.isfinite(found).all():
+            return found
+        systems, right = to_numpy(systems), to_numpy(right)
     try:
         return np.linalg.solve(systems, right)
     except np.linalg.LinAlgError:
@@ -100,41 +118,46 @@ def _solved(systems, right):
 
 def _all_at_once(system, wanted, mask, near, iterations):
     """Of units that keep many inputs: by conjugate gradients, which multiply whole matrices."""
-    weights = near.copy()
-    scale = 1 / np.maximum(np.diag(system), np.finfo(float).tiny)[:, np.newaxis]
-    error = np.where(mask, wanted - system @ weights, 0)
-    goal = TOLERANCE**2 * np.sum(scale * np.where(mask, wanted, 0) ** 2, axis=0)
+    xp = namespace(system)
+    weights = xp.copy(near)
+    scale = 1 / xp.maximum(xp.diag(system), np.finfo(float).tiny)[:, None]
+    error = xp.where(mask, wanted - xp.matmul(system, weights), 0.0)
+    goal = TOLERANCE**2 * xp.sum(scale * xp.where(mask, wanted, 0.0) ** 2, axis=0)
     step = scale * error
-    size = np.sum(error * step, axis=0)
+    size = xp.sum(error * step, axis=0)
     for _ in range(iterations):
-        if (size <= goal).all():
+        if is_whole(size <= goal):
             break
-        change = np.where(mask, system @ step, 0)
-        length = _ratio(size, np.sum(step * change, axis=0))
+        change = xp.where(mask, xp.matmul(system, step), 0.0)
+        length = _ratio(size, xp.sum(step * change, axis=0))
         weights += length * step
         error -= length * change
-        before, size = size, np.sum(scale * error**2, axis=0)
+        before, size = size, xp.sum(scale * error**2, axis=0)
         step = scale * error + _ratio(size, before) * step
     return weights
 
 
 def _ratio(above, below):
-    return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
+    xp, is_positive = namespace(above), below > 0
+    return xp.where(is_positive, above / xp.where(is_positive, below, 1.0), 0.0)
 
 
-def unexplained(system: np.ndarray, used: np.ndarray) -> np.ndarray:
+def unexplained(gram: Array, ridge: np.ndarray, used: np.ndarray) -> np.ndarray:
     """The squared norm of each input without what the other used ones can replace: by how much the
     squared error grows without it, for a weight of 1, if the others are re-fitted (Hassibi & Stork,
     1993).
 
     Args:
-        system: the Gram matrix of the inputs with a ridge on its diagonal.
+        gram: as for `least_squares`.
+        ridge: what is added to its diagonal, of shape (inputs,).
         used: True for inputs with a kept weight, of shape (inputs,).
 
     Returns:
         An array of shape (inputs,), 0 where not used.
     """
     found, rows = np.zeros(len(used)), np.flatnonzero(used)
-    inverse = np.linalg.inv(system[np.ix_(rows, rows)])
-    found[rows] = 1 / np.diag(inverse)
+    xp = namespace(gram)
+    with in_float64(gram):
+        inverse = xp.linalg.inv(_cut(_with_ridge(gram, ridge), rows, rows))
+        found[rows] = 1 / to_numpy(xp.diag(inverse))
     return found

@@ -6,6 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..models.arrays import (
+    Array,
+    in_float64,
+    in_type,
+    is_numpy,
+    namespace,
+    placed_like,
+    to_numpy,
+)
 from ..models.kernels import value_of
 from .readings import Reading
 
@@ -16,11 +25,11 @@ ROWS_PER_INPUT, MOST_ROWS = 20, 20_000
 # Of so many examples one is held out.
 HELD_OUT = 10
 
-Pair = tuple[np.ndarray, np.ndarray]
+Pair = tuple[Array, Array]
 
 
 class Moments:
-    """Sums of products over rows, in float64.
+    """Sums of products over rows, in float64, where the rows are.
 
     Attributes:
         gram: XᵀX of the pruned model's inputs, of shape (groups, inputs, inputs).
@@ -30,22 +39,38 @@ class Moments:
     """
 
     def __init__(self, groups: int, inputs: int, units: int) -> None:
-        self.gram = np.zeros((groups, inputs, inputs))
-        self.cross = np.zeros((groups, inputs, units))
+        self.gram: Array = np.zeros((groups, inputs, inputs))
+        self.cross: Array = np.zeros((groups, inputs, units))
         self.square = np.zeros((groups, units))
         self.rows = 0
 
-    def add(self, x: np.ndarray, y: np.ndarray) -> None:
-        """Adds rows of inputs, of shape (rows, groups, inputs), and of outputs."""
-        x, y = np.moveaxis(x, 1, 0), np.moveaxis(y, 1, 0)
-        self.gram += np.swapaxes(x, 1, 2) @ x
-        self.cross += np.swapaxes(x, 1, 2) @ y
-        self.square += np.square(y).sum(axis=1)
+    def add(self, x: Array, y: Array) -> None:
+        """Adds rows of inputs, of shape (rows, groups, inputs), and of outputs, in float64."""
+        xp = namespace(x)
+        x, y = xp.moveaxis(x, 1, 0), xp.moveaxis(y, 1, 0)
+        if is_numpy(x):
+            self.gram += np.swapaxes(x, 1, 2) @ x
+            self.cross += np.swapaxes(x, 1, 2) @ y
+        else:
+            self.gram = xp.matmul(xp.swapaxes(x, 1, 2), x) + self.gram
+            self.cross = xp.matmul(xp.swapaxes(x, 1, 2), y) + self.cross
+        self.square += to_numpy(xp.sum(xp.square(y), axis=1))
         self.rows += x.shape[1]
+
+    @property
+    def diagonal(self) -> np.ndarray:
+        """Sums of squares of the inputs, of shape (groups, inputs)."""
+        xp = namespace(self.gram)
+        with in_float64(self.gram):
+            return to_numpy(xp.diagonal(self.gram, axis1=1, axis2=2))
 
     def error(self, weights: np.ndarray) -> np.ndarray:
         """Σ ‖X·w - y‖² of every unit, of shape (groups, units)."""
-        error = self.square + np.sum(weights * (self.gram @ weights - 2 * self.cross), axis=1)
+        xp = namespace(self.gram)
+        with in_float64(self.gram):
+            placed = placed_like(weights, self.gram)
+            change = xp.matmul(self.gram, placed) - 2 * self.cross
+            error = self.square + to_numpy(xp.sum(placed * change, axis=1))
         return np.maximum(error, 0)
 
 
@@ -83,24 +108,35 @@ def observe(
     groups, inputs, units = weights.shape
     size = (groups, inputs + (bias is not None), units)
     seen = Observed(Moments(*size), Moments(*size), bias is not None)
-    offset = 0 if bias is None else dense.split(value_of(bias).reshape(1, -1))[:, 0]
+    offset = np.zeros(()) if bias is None else dense.split(value_of(bias).reshape(1, -1))[:, 0]
     random = np.random.default_rng(seed)
     most = max(ROWS_PER_INPUT * inputs, MOST_ROWS)
     for first, pairs in batches:
         for one, other in pairs:
             for example, place in _chosen(pruned, one, most / (examples * len(pairs)), random):
-                x = pruned.rows(one, example, place).astype(np.float64)
-                y = np.moveaxis(dense.rows(other, example, place), 1, 0) @ weights
-                y = np.moveaxis(y, 0, 1) + offset
-                if bias is not None:
-                    x = np.concatenate([x, np.ones((*x.shape[:2], 1))], axis=2)
+                x, y = pruned.rows(one, example, place), dense.rows(other, example, place)
                 held = (first + example) % HELD_OUT == HELD_OUT - 1
-                seen.fitted.add(x[~held], y[~held])
-                seen.held_out.add(x[held], y[held])
+                with in_float64(x):
+                    x, y = _products(x, y, weights, offset, bias is not None)
+                    for moments, chosen in ((seen.fitted, ~held), (seen.held_out, held)):
+                        rows = np.flatnonzero(chosen)
+                        moments.add(*(namespace(a).take(a, rows, axis=0) for a in (x, y)))
     return seen
 
 
-def _chosen(reading, inputs, share, random) -> Iterator[Pair]:
+def _products(x, y, weights, offset, has_bias):
+    """Rows of the pruned model's inputs, and of the dense one's outputs, in float64."""
+    xp, x = namespace(x), in_type(x, "float64")
+    y = xp.moveaxis(in_type(y, "float64"), 1, 0)
+    y = xp.moveaxis(xp.matmul(y, placed_like(weights, y)), 0, 1) + placed_like(
+        offset.astype(np.float64), y
+    )
+    if has_bias:
+        x = xp.concatenate([x, xp.ones((*x.shape[:2], 1), dtype="float64")], axis=2)
+    return x, y
+
+
+def _chosen(reading, inputs, share, random) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Examples and positions of rows, ROWS at a time; `share` of an example's positions, at most
     all."""
     positions = reading.positions(inputs)

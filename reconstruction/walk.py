@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import keras
-import numpy as np
 
 from ..graph.tracing import function_of
 from ..models import kernels
+from ..models.arrays import Array, local_in_float32
 from ..models.kernels import Kernel
 
 
@@ -128,12 +128,12 @@ class Path:
         called = [kernel for kernel in here if id(kernel.layer) in order]
         return sorted(called, key=lambda kernel: order.index(id(kernel.layer)))
 
-    def inputs_of(self, kernel: Kernel, place: int, batch: int) -> list[np.ndarray]:
+    def inputs_of(self, kernel: Kernel, place: int, batch: int) -> list[Array]:
         """The inputs of a kernel's layer on a batch, an array for each of its calls."""
         step = self.steps[place]
         calls = self._calls.get(id(kernel.layer))
         if step.op is kernel.layer and len(step.reads) == 1 and not self.is_shared(kernel):
-            return [as_array(self.values[batch][step.reads[0]])]
+            return [local_in_float32(self.values[batch][step.reads[0]])]
         found = [inputs for _, inputs in self._watched([kernel], place, batch, calls)]
         self._calls[id(kernel.layer)] = len(found)
         return found
@@ -147,7 +147,7 @@ class Path:
         seen = []
 
         def look(kernel, inputs, _outputs):
-            seen.append((kernel, as_array(inputs)))
+            seen.append((kernel, local_in_float32(inputs)))
             if len(seen) == calls:
                 raise _Enough
 
@@ -161,11 +161,6 @@ class Path:
 
 def _tensors(x):
     return keras.tree.map_structure(keras.ops.convert_to_tensor, x)
-
-
-def as_array(tensor: Any) -> np.ndarray:
-    """A tensor of any backend as a NumPy array of float32."""
-    return np.asarray(keras.ops.convert_to_numpy(tensor)).astype(np.float32, copy=False)
 
 
 def layers_in(op: Any) -> list[keras.Layer]:

@@ -15,13 +15,14 @@ REGISTRIES = []
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered function, the module that registered it, the pattern of its name, and the
-    settings that it reads (None for any)."""
+    """A registered function, the module that registered it, the pattern of its name, the settings
+    that it reads (None for any), and whether it takes tensors of Keras' backend."""
 
     function: Callable
     module: str
     pattern: re.Pattern | None = None
     settings: tuple[str, ...] | None = None
+    tensors: bool = False
 
 
 def named(axis: str, text: str) -> str:
@@ -62,6 +63,7 @@ class Registry:
         name: str,
         pattern: str | None = None,
         settings: tuple[str, ...] | None = None,
+        tensors: bool = False,
     ) -> Callable[[Callable], Callable]:
         """Registers the decorated function as `name`.
 
@@ -71,6 +73,7 @@ class Registry:
                 is a value then, and the function is called with these numbers: `2:4` becomes
                 `n_of_m(2, 4)`.
             settings: names of the settings that it reads of the config it is given; None for all.
+            tensors: whether it takes tensors of Keras' backend as well as NumPy arrays.
 
         Raises:
             UsageError: if the name is taken or cannot be typed as a value, if the function cannot
@@ -92,7 +95,7 @@ class Registry:
                     f"{module} registers the {self.axis} {name!r} with the pattern {pattern!r}; "
                     "give it groups for whole numbers, such as (\\d+)."
                 )
-            entry = Entry(function, module, compiled, settings)
+            entry = Entry(function, module, compiled, settings, tensors)
             self._check_free(name, entry)
             self._check_call(name, entry)
             self._values[name] = entry
@@ -118,6 +121,10 @@ class Registry:
     def settings(self, text: str) -> tuple[str, ...] | None:
         """The settings that the value `text` was registered with; None where it may read any."""
         return self.entry(text).settings
+
+    def takes_tensors(self, text: str) -> bool:
+        """Whether the value `text` takes tensors of Keras' backend as well as NumPy arrays."""
+        return self.entry(text).tensors
 
     def function(self, text: str) -> Callable:
         """The function registered for `text`; for a pattern, not called with its numbers."""

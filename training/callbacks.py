@@ -10,6 +10,7 @@ import numpy as np
 
 from ..graph.tracing import function_of
 from ..models import kernels
+from ..models.arrays import Array, count, namespace, to_numpy
 from ..models.kernels import value_of
 from ..pruning.examples import Examples
 from ..pruning.methods import schedule_rounds
@@ -118,7 +119,8 @@ class Pruning(MaskCallback):
         if any(self._pruner.sparsity(self._of(targets[k])) < k - ROUNDING for k in targets):
             return
         final = self._pruner.masks(previous=self._masks)
-        if all(np.array_equal(mask, self._masks[name]) for name, mask in final.items()):
+        # What is pruned stays so: masks of as many weights are the same.
+        if all(count(mask) == count(self._masks[name]) for name, mask in final.items()):
             warn_user(
                 f"Pruning has nothing to do: {_percent(self.sparsity)} of the weights were zero "
                 "before, which reaches the target. Choose a higher sparsity, or KeepPruned() to "
@@ -134,20 +136,23 @@ class Pruning(MaskCallback):
         self._epoch = epoch
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Before the first step, masks the weights that are zero already."""
+        """Before the first step, masks the weights that are zero already; then prunes every `every`
+        steps.
+
+        Not after a step, for then Keras would wait for the results of each before it starts the
+        next one: on an accelerator that takes longer than many steps.
+        """
         if self._constraints is None:
             # Not earlier: other callbacks may restore weights in `on_train_begin`.
             self._masks = self._present()
             self.attach(self._pruner.prunables.masks(self._masks))
             self._warn_of_nothing_to_do()
             self._prune(self._progress(batch))
-        self._first_of_step = batch
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Prunes every `every` steps."""
-        self._steps += batch + 1 - self._first_of_step  # several, with `steps_per_execution`
-        self._batches = batch + 1
-        progress = self._progress(batch + 1)
+        batches = getattr(self.model, "steps_per_execution", 1)
+        if self._length:
+            batches = min(batches, self._length - batch)
+        self._steps, self._batches = self._steps + batches, batch + batches
+        progress = self._progress(self._batches)
         if self._steps >= self.every or progress >= self.end:
             self._prune(progress)
 
@@ -227,10 +232,8 @@ class Pruning(MaskCallback):
     def _present(self):
         """Masks of nonzero weights; at first, kernels of zeros only count as not yet trained."""
         known, found = self._masks, self._pruner.present()
-        return {
-            name: mask if mask.any() or known else np.ones_like(mask)
-            for name, mask in found.items()
-        }
+        whole = self._pruner.prunables.whole_masks()
+        return {n: mask if known or count(mask) else whole[n] for n, mask in found.items()}
 
 
 def _with_schedule(method, text):
@@ -263,29 +266,28 @@ class KeepPruned(MaskCallback):
         return "Weights that were zero when the training began are not zero any more:"
 
 
-def present_masks(model: keras.Model) -> list[tuple[keras.Variable, np.ndarray]]:
+def present_masks(model: keras.Model) -> list[tuple[keras.Variable, Array]]:
     """Masks of the nonzero entries of a model's kernels and of pruned units' other variables, as
     pairs of a variable and its mask."""
     found = kernels.all_kernels(model)
-    matrices = {kernel.name: kernel.matrix() for kernel in found}
-    masks = {id(k.variable): (k.variable, k.array(matrices[k.name] != 0)) for k in found}
+    kept = {kernel.name: kernel.local_matrix() != 0 for kernel in found}
+    masks = {id(k.variable): (k.variable, k.array(kept[k.name])) for k in found}
     for kernel in found:
         bias = getattr(kernel.layer, "bias", None)
         if isinstance(bias, keras.Variable) and bias.shape == kernel.shape[1:]:
-            _add(masks, bias, np.arange(kernel.shape[1])[np.newaxis], matrices[kernel.name])
+            _add(masks, bias, np.arange(kernel.shape[1])[np.newaxis], kept[kernel.name])
     if function_of(model) is not None:
         for layer in units_of(model).values():
-            matrix = layer.stacked(matrices)
             for variable, places in layer.coupled_variables:
-                _add(masks, variable, places, matrix)
+                _add(masks, variable, places, layer.stacked(kept))
     return list(masks.values())
 
 
-def _add(masks, variable, places, matrix):
+def _add(masks, variable, places, kept):
     """Masks entries that are zero and belong to units without any nonzero weight."""
     value = value_of(variable)
     mask = masks.setdefault(id(variable), (variable, np.ones(value.shape, bool)))[1]
-    dead = places[:, ~matrix.any(axis=0)]
+    dead = places[:, ~to_numpy(namespace(kept).any(kept, axis=0))]
     mask.reshape(-1)[dead] = value.ravel()[dead] != 0
 
 

@@ -147,7 +147,9 @@ class KerasNetworks(Networks):
             from ..pruning.prune import Pruner
 
             data = self._sample.images, self._sample.labels
-            self._pruners[method] = Pruner(self.model, method, 0.0, data, (), self.config.seed)
+            self._pruners[method] = Pruner(
+                self.model, method, 0.0, data, (), self.config.seed, on_host=True
+            )
         return self._pruners[method]
 
     @cached_property

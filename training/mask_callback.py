@@ -1,16 +1,13 @@
 """The base class of callbacks that keep pruned weights at zero while a model trains."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 
+from ..models.arrays import Array
 from ..utils import UsageError, warn_user
 from .mask_constraints import MaskConstraints
-
-if TYPE_CHECKING:
-    import numpy as np
-
 
 ON_RESTORE = ("warn", "reapply")
 
@@ -47,7 +44,7 @@ class MaskCallback(keras.callbacks.Callback):
             )
         self._constraints, self._has_warned = None, False
 
-    def attach(self, masks: "Iterable[tuple[keras.Variable, np.ndarray]]") -> None:
+    def attach(self, masks: "Iterable[tuple[keras.Variable, Array]]") -> None:
         """Applies masks, as pairs of a variable and an array, until the training ends."""
         # All callbacks of one `fit` get the same object as `params`.
         self._constraints = MaskConstraints(self.model, masks, self.params)

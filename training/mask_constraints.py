@@ -7,15 +7,12 @@ optimizer, checkpoints and exports do not change.
 
 import functools
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import keras
 
-from ..models.kernels import masked, value_of, zero
+from ..models.arrays import Array, count, local_value, namespace
+from ..models.kernels import masked, zero
 from .masked_step import Mask, compile_step, replace, restore
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 class MaskConstraints:
@@ -34,7 +31,7 @@ class MaskConstraints:
     def __init__(
         self,
         model: keras.Model,
-        masks: "Iterable[tuple[keras.Variable, np.ndarray]]",
+        masks: "Iterable[tuple[keras.Variable, Array]]",
         training: object = None,
     ) -> None:
         self.model, self.training = model, training
@@ -51,7 +48,7 @@ class MaskConstraints:
         _compile(model)
         self.set(masks)
 
-    def set(self, masks: "Iterable[tuple[keras.Variable, np.ndarray]]") -> None:
+    def set(self, masks: "Iterable[tuple[keras.Variable, Array]]") -> None:
         """Replaces the masks, and applies them, also to variables that are not trained."""
         self._masks = list(masks)
         for variable, mask in self._masks:
@@ -68,13 +65,20 @@ class MaskConstraints:
 
     def are_met(self) -> bool:
         """Whether all pruned weights are zero now."""
-        return not any(value_of(variable)[~mask].any() for variable, mask in self._masks)
+        return not any(_keeps_more(*pair) for pair in self._masks)
 
     def detach(self) -> None:
         """Removes the masks; the user's constraints are restored."""
         for variable, _ in self._masks:
             variable.constraint = _without(variable.constraint, self)
         _compile(self.model)
+
+
+def _keeps_more(variable, mask):
+    """Whether a weight is not zero that a mask prunes."""
+    value = local_value(variable)
+    xp = namespace(value)
+    return count(xp.logical_and(value != 0, xp.logical_not(mask))) > 0
 
 
 class _Masked(keras.constraints.Constraint):

@@ -7,14 +7,12 @@ passed with each batch of data.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 
+from ..models.arrays import Array
 from ..utils import UsageError
-
-if TYPE_CHECKING:
-    import numpy as np
 
 
 class Mask:
@@ -25,7 +23,7 @@ class Mask:
         traced: its tracer while JAX compiles a step, else None.
     """
 
-    def __init__(self, mask: "np.ndarray") -> None:
+    def __init__(self, mask: Array) -> None:
         self.variable = keras.Variable(mask, dtype="bool", trainable=False, name="pruning_mask")
         self.traced = None
 

@@ -1,10 +1,14 @@
 """In which order items go."""
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from network_pruning.pruning.ranking import ascending, least
+from network_pruning.models.arrays import to_numpy
+from network_pruning.pruning.selection import ascending, least
+
+pytestmark = pytest.mark.backends
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 70_000])
@@ -31,3 +35,13 @@ def test_the_least_are_those_that_come_first_in_order(values, number):
         expected = np.zeros(scores.size, bool)
         expected[np.argsort(scores, kind="stable")[: max(number, 0)]] = True
         np.testing.assert_array_equal(least(scores, number), expected)
+
+
+@given(
+    st.lists(st.sampled_from([-1.0, -0.0, 0.0, 1e-30, 0.5, 1.0, 3e38, np.inf]), max_size=40),
+    st.integers(-2, 42),
+)
+def test_of_tensors_they_are_the_same(values, number):
+    scores = np.array(values, np.float32).reshape(-1, 1)
+    found = least(keras.ops.convert_to_tensor(scores), number)
+    np.testing.assert_array_equal(to_numpy(found), least(scores, number))
