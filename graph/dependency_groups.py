@@ -148,6 +148,8 @@ def find_units(
         )
     graph = Graph(model)
     members = _members(graph, {(id(k.layer), id(k.variable)): k for k in found})
+    readers = {id(k.layer): k for k in kernels.all_kernels(model) if not k.is_depthwise}
+    uses = _uses(graph, readers)
     fixed = {**_excluded(graph, is_excluded), **graph.groups.kept}
     fixed |= dict.fromkeys(graph.groups.io_groups, "")
     producers = defaultdict(dict)  # the columns of each kernel, by group
@@ -156,7 +158,6 @@ def find_units(
             producers[group].setdefault(kernel.name, []).append(column)
     coupled, reasons = defaultdict(list), {}
     by_name = {kernel.name: kernel for kernel in found}
-    readers = {id(k.layer): k for k in kernels.all_kernels(model) if not k.is_depthwise}
     for group, columns in producers.items():
         kind = tuple((name, len(numbers)) for name, numbers in columns.items())
         if group not in fixed and _has_own_filter(by_name, columns):
@@ -165,7 +166,7 @@ def find_units(
             reasons.setdefault(next(iter(columns)), fixed.get(group))
     layers = {}
     for kind, groups in coupled.items():
-        layer = _grouped(graph, kind, groups, producers, by_name, readers)
+        layer = _grouped(kind, groups, producers, by_name, uses)
         layers[_free(layer.name, layers)] = layer
     grouped = {part.kernel.name for layer in layers.values() for part in layer.parts}
     ungrouped = [_reason(kernel, reasons) for kernel in found if kernel.name not in grouped]
@@ -225,54 +226,71 @@ def _sides(call):
     return []
 
 
-def _grouped(graph, kind, groups, producers, by_name, readers):
+@dataclass(frozen=True)
+class _Uses:
+    """Where channels occur: pairs of a consumer, or of a variable with an entry for each channel,
+    and the channels' groups."""
+
+    consumers: list[tuple[Kernel, np.ndarray]]
+    variables: list[tuple[keras.Variable, np.ndarray]]
+    number: int  # of groups
+
+
+def _uses(graph, readers):
+    """All `_Uses` of a graph; `readers` are the kernels that may read units, output layers' too, by
+    the layer's id."""
+    consumers, variables = [], []
+    for call in graph.first_calls.values():
+        for variable, channels in _vectors(call):
+            if channels:
+                variables.append((variable, graph.groups.find(channels.groups)))
+        if type(call.rule) is LinearRule and id(call.op) in readers and call.inputs[0]:
+            consumers.append((readers[id(call.op)], graph.groups.find(call.inputs[0].groups)))
+    return _Uses(consumers, variables, len(graph.groups))
+
+
+def _grouped(kind, groups, producers, by_name, uses):
     parts = [
         CoupledColumns(by_name[name], np.array([producers[group][name] for group in groups]).T)
         for name, _ in kind
     ]
     own = [part for part in parts if not isinstance(part.kernel.layer, kernels.DEPTHWISE)]
-    name = own[0].kernel.name
-    place = {group: number for number, group in enumerate(groups)}
-    return DependencyGroup(name, parts, *_consumers_and_variables(graph, place, readers))
+    units = np.full(uses.number, -1)
+    units[groups] = np.arange(len(groups))
+    return DependencyGroup(own[0].kernel.name, parts, *_consumers_and_variables(uses, units))
 
 
-def _consumers_and_variables(graph, place, readers):
-    """The `consumers` and `coupled_variables` of a `DependencyGroup`.
-
-    Args:
-        graph: the `Graph`.
-        place: the index of each unit by its channel group.
-        readers: all kernels that may read units, output layers' too, by the layer's id.
-    """
-    consumers, coupled_variables = [], []
-    for call in graph.first_calls.values():
-        for variable, channels in _vectors(call):
-            places = _places(graph, channels, place)
-            if places is not None:
-                coupled_variables.append((variable, places))
-        if type(call.rule) is LinearRule and id(call.op) in readers:
-            rows = _places(graph, call.inputs[0], place)
-            kernel = readers[id(call.op)]
-            if rows is not None:
-                step = len(call.inputs[0])
-                starts = np.arange(0, kernel.shape[0], step)
-                consumers.append(
-                    (kernel, (rows + starts[:, None, None]).reshape(-1, rows.shape[1]))
-                )
+def _consumers_and_variables(uses, units):
+    """The `consumers` and `coupled_variables` of a `DependencyGroup`; `units` has the number of the
+    unit of each channel group, -1 for others."""
+    consumers, coupled_variables, number = [], [], int(units.max()) + 1
+    for kernel, groups in uses.consumers:
+        rows = _places(units[groups], number)
+        if rows is not None:
+            starts = np.arange(0, kernel.shape[0], len(groups))
+            rows = (rows + starts[:, None, None]).reshape(-1, rows.shape[1])
+            consumers.append((kernel, rows))
+    for variable, groups in uses.variables:
+        places = _places(units[groups], number)
+        if places is not None:
+            coupled_variables.append((variable, places))
     return consumers, coupled_variables
 
 
-def _places(graph, channels, place):
+def _places(units, number):
     """The indices of the units among some channels, of shape (times, units); None if they do not
-    occur, or not equally often."""
-    if not channels:
+    occur, or not equally often.
+
+    Args:
+        units: which unit each channel belongs to, -1 for others.
+        number: of units.
+    """
+    found = np.flatnonzero(units >= 0)
+    counts = np.bincount(units[found], minlength=number)
+    if not counts[0] or (counts != counts[0]).any():
         return None
-    found = [[] for _ in place]
-    for number, group in enumerate(graph.groups.find(channels.groups).tolist()):
-        if group in place:
-            found[place[group]].append(number)
-    times = {len(numbers) for numbers in found}
-    return np.array(found).T if len(times) == 1 and times != {0} else None
+    by_unit = found[np.argsort(units[found], kind="stable")]
+    return by_unit.reshape(-1, counts[0]).T
 
 
 def _vectors(call):

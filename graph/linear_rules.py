@@ -53,21 +53,20 @@ class LinearRule(UnsupportedRule):
     def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         kernel, foldable = self.kernel(call.op), self.foldable(call, values[0])
         call.reads = (kernel != 0).any(axis=0)  # which units read each channel
-        unknown = call.reads[~foldable].any(axis=0)
-        known = np.nan_to_num(np.where(foldable, values[0], 0)) @ kernel.sum(axis=0, dtype=float)
+        unknown = _rows(call.reads, ~foldable).any(axis=0)
+        known = _sums(np.nan_to_num(np.where(foldable, values[0], 0)), kernel)
         found = activated(call.op, known + bias_of(call.op, len(known)))
         return [np.where(unknown | ~np.isfinite(found), np.nan, found)]
 
     def needed(
         self, call: "Call", needed: Sequence[Any], values: Sequence[Any]
     ) -> list[np.ndarray | None]:
-        reads = call.reads[:, needed[0]].any(axis=1)
+        reads = _rows(call.reads.T, needed[0]).any(axis=0)
         return [reads & ~self.foldable(call, values[0]), *super().needed(call, needed, values)[1:]]
 
     def fold(self, call: "Call", removed: np.ndarray, value: np.ndarray) -> np.ndarray:
         """What the removed, constant inputs add to each unit, of shape (units,)."""
-        constant = np.where(removed, np.nan_to_num(value), 0)
-        return constant @ self.kernel(call.op).sum(axis=0, dtype=float)
+        return _sums(np.where(removed, np.nan_to_num(value), 0), self.kernel(call.op))
 
     def config(self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None) -> dict[str, Any]:
         layer, units = call.op, int(kept[1].sum())
@@ -89,13 +88,30 @@ class LinearRule(UnsupportedRule):
         layer, (inputs, units) = call.op, kept
         kernel = value_of(own_variable(layer, "kernel"))
         first, last = (units, inputs) if _units_come_first(layer) else (inputs, units)
-        return {"kernel": kernel[..., first, :][..., last], **self._bias(layer, kept, fold)}
+        for axis, chosen in ((-2, first), (-1, last)):  # booleans, or indices in another order
+            if chosen.dtype != bool:
+                kernel = np.take(kernel, chosen, axis=axis)
+            elif not chosen.all():
+                kernel = np.take(kernel, np.flatnonzero(chosen), axis=axis)
+        return {"kernel": kernel, **self._bias(layer, kept, fold)}
 
     def _bias(self, layer, kept, fold):
         if layer.bias is None and not self._folds(layer, kept, fold):
             return {}
         bias = bias_of(layer, len(kept[1])) + (0 if fold is None else fold)
         return {"bias": bias[kept[1]]}
+
+
+def _rows(matrix, mask):
+    """The rows of a matrix in a mask: itself if they are all."""
+    return matrix if mask.all() else matrix[mask]
+
+
+def _sums(constants, kernel):
+    """What constant inputs, most of them 0, add to each unit of a kernel of shape (positions,
+    inputs, units)."""
+    used = np.flatnonzero(constants)
+    return constants[used] @ kernel[:, used].sum(axis=0, dtype=float)
 
 
 class SeparableRule(LinearRule):

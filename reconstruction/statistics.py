@@ -10,7 +10,6 @@ from ..models.arrays import (
     Array,
     in_float64,
     in_type,
-    is_numpy,
     namespace,
     placed_like,
     to_numpy,
@@ -48,12 +47,9 @@ class Moments:
         """Adds rows of inputs, of shape (rows, groups, inputs), and of outputs, in float64."""
         xp = namespace(x)
         x, y = xp.moveaxis(x, 1, 0), xp.moveaxis(y, 1, 0)
-        if is_numpy(x):
-            self.gram += np.swapaxes(x, 1, 2) @ x
-            self.cross += np.swapaxes(x, 1, 2) @ y
-        else:
-            self.gram = xp.matmul(xp.swapaxes(x, 1, 2), x) + self.gram
-            self.cross = xp.matmul(xp.swapaxes(x, 1, 2), y) + self.cross
+        self.gram, self.cross = (placed_like(sums, x) for sums in (self.gram, self.cross))
+        self.gram += xp.matmul(xp.swapaxes(x, 1, 2), x)
+        self.cross += xp.matmul(xp.swapaxes(x, 1, 2), y)
         self.square += to_numpy(xp.sum(xp.square(y), axis=1))
         self.rows += x.shape[1]
 
