@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-MAGIC, ROOM = b"NPK1", 1 << 9  # numbers per byte: files that claim more could exhaust the memory
+MAGIC, LARGE = b"NPK1", b"NPK2"  # the second version, of large networks
+ROOM = 1 << 9  # numbers per byte: files that claim more could exhaust the memory
 TYPES = "<f4", "<u2", "<f2", "<f8", "<i4", "<i8", "u1", "?", "i1"  # <u2: the upper half of a <f4
 OF_CONFIG, OF_PLAIN = 16, 64  # the largest compression ratios of deflated parts
 KINDS = "InputLayer Conv2D MaxPooling2D Dense Flatten ReLU Activation Dropout".split()
@@ -44,8 +45,8 @@ class BitReader:
 class Model:
     """An adaptive model of bits. Its coder reads them, or writes given ones."""
 
-    def __init__(self, coder: Any, room: float = 0) -> None:
-        self.coder, self.room, self.seen = coder, room, {}
+    def __init__(self, coder: Any, room: float = 0, large: bool = False) -> None:
+        self.coder, self.room, self.large, self.seen = coder, room, large, {}
 
     def bit(self, key: Hashable, given: int | None = None) -> int:
         """A bit whose probability is estimated from earlier ones with the same key."""
@@ -114,16 +115,24 @@ class Model:
         table = (table.astype("<u4") << 16).view("<f4") if type_ == 1 else table
         if kind == 0:
             return table.reshape(shape)
-        columns, picture = math.prod(shape[-kind:]), map(self.number, ("step", "line", "falling"))
-        places = np.zeros((math.prod(shape) // columns, columns), np.int32)
-        for n, column in enumerate(Model(self.coder).matrix(columns, len(places), *picture)):
-            if there := [row for row, place in enumerate(column) if place]:
-                places[there, n] = [column[row] for row in there]  # elsewhere it takes no memory
+        places = self._places(math.prod(shape[-kind:]), math.prod(shape), plain)
         there, array = places.nonzero(), np.zeros(places.shape, table.dtype)
         sizes = np.abs(places[there])
         is_plain = size > 1 and sizes.max(initial=0) == 1  # no table, but all numbers in order
         array[there] = np.sign(places[there]) * (table if is_plain else table[sizes - 1])
         return array.reshape(shape)
+
+    def _places(self, columns, size, plain):
+        if self.large and self.number("lanes"):
+            from . import npk_lanes
+
+            return npk_lanes.read(plain, size // columns, columns)
+        picture = map(self.number, ("step", "line", "falling"))
+        places = np.zeros((size // columns, columns), np.int32)
+        for n, column in enumerate(Model(self.coder).matrix(columns, len(places), *picture)):
+            if there := [row for row, place in enumerate(column) if place]:
+                places[there, n] = [column[row] for row in there]  # elsewhere it takes no memory
+        return places
 
 
 def claim(shape: tuple[int, ...], size: int, kind: int) -> int:
@@ -143,8 +152,9 @@ def inflated(part: bytes, times: int, known: bytes = b"") -> bytes:
 
 def parts(content: bytes) -> tuple[bytes, bytes, bytes]:
     """The three parts of a file: deflated config and plain numbers, and the coder's words."""
-    if content[:8] != MAGIC + zlib.crc32(content[8:]).to_bytes(4, "little") or len(content) < 16:
-        raise ValueError("it is not an .npk file of version 1, or is damaged")
+    sums = zlib.crc32(content[8:]).to_bytes(4, "little")
+    if content[:8] not in (MAGIC + sums, LARGE + sums) or len(content) < 16:
+        raise ValueError("it is not an .npk file of version 1 or 2, or is damaged")
     middle, end = (16 + np.cumsum(np.frombuffer(content, "<u4", 2, 8), dtype=np.int64)).tolist()
     return content[16:middle], content[middle:end], content[end:]
 
@@ -158,7 +168,8 @@ def read_arrays(content: bytes, shapes: Sequence | None = None) -> list[np.ndarr
     """The arrays in a file's bytes, as in `model.weights`; none of other `shapes` is decoded."""
     plain, words = parts(content)[1:]
     room, plain = ROOM * (1024 + len(content)), io.BytesIO(inflated(plain, OF_PLAIN))
-    model = Model(BitReader(np.frombuffer(words, "<u4").tolist(), 4 * room), room)
+    coder = BitReader(np.frombuffer(words, "<u4").tolist(), 4 * room)
+    model = Model(coder, room, content[:4] == LARGE)
     number = model.number("all")
     if shapes is not None and number != len(shapes):
         raise ValueError("its arrays are not those of its model")

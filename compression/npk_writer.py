@@ -10,7 +10,9 @@ from typing import Any
 import constriction
 import numpy as np
 
+from . import npk_lanes
 from .npk_reader import (
+    LARGE,
     MAGIC,
     OF_CONFIG,
     OF_PLAIN,
@@ -23,6 +25,9 @@ from .npk_reader import (
 )
 
 MOST_LEVELS = 64  # of a table; arrays with more magnitudes are written without one
+# Networks with more weights are written in the second version of the format, and there matrices of
+# as many cells in lanes: a little longer, and hundreds of times as fast.
+LARGE_SIZE, LANES_SIZE = 1 << 22, 1 << 12
 MOST_TRIED = 1 << 18  # cells of a matrix that are written to find the shortest way
 
 
@@ -72,7 +77,8 @@ def write(
     Raises:
         ValueError: if an array is of a type that the format does not support.
     """
-    plain, model, claims = io.BytesIO(), Model(BitWriter()), 0
+    plain, claims = io.BytesIO(), 0
+    model = Model(BitWriter(), large=sum(np.size(array) for array in arrays) > LARGE_SIZE)
     model.number("all", len(arrays))
     for array, axes in zip(arrays, column_axes, strict=True):
         claims += _write_array(model, plain, np.asarray(array), axes)
@@ -80,7 +86,7 @@ def write(
     sizes = np.array([len(part) for part in parts], "<u4").tobytes()
     body = b"".join((sizes, *parts, model.coder.words().astype("<u4").tobytes()))
     body += _padding(len(body), max(claims, model.coder.number / 4))
-    return MAGIC + zlib.crc32(body).to_bytes(4, "little") + body
+    return (LARGE if model.large else MAGIC) + zlib.crc32(body).to_bytes(4, "little") + body
 
 
 def _padding(size, claims):
@@ -121,7 +127,12 @@ def _write_array(model, plain, array, axes):
     for size in array.shape:
         model.number("shape", size)
     plain.write(content)
-    if axes:
+    in_lanes = int(bool(axes) and places.size >= LANES_SIZE and len(table) <= MOST_LEVELS)
+    if axes and model.large:
+        model.number("lanes", in_lanes)
+    if model.large and in_lanes:
+        npk_lanes.write(plain, places.reshape(-1, math.prod(places.shape[-axes:])))
+    elif axes:
         _write_matrix(model, places, axes)
     return claim(array.shape, len(table), axes)
 
