@@ -46,6 +46,8 @@ NEVER_PRUNED = (
     keras.layers.Embedding,
     keras.layers.PReLU,
 )
+# Kernels with fewer weights in all, for each of their shapes, are faster in NumPy.
+LARGE = 2**22
 
 
 @dataclass(frozen=True)
@@ -93,16 +95,22 @@ class Kernel:
         array, xp = (value_of(self.variable), np) if array is None else (array, namespace(array))
         return xp.reshape(xp.transpose(array, (*self.inputs, *self.units)), self.shape)
 
-    def local_matrix(self) -> Array:
-        """The weights as a matrix where they are: a tensor on an accelerator, else an array of
-        NumPy."""
-        return self.matrix(local_value(self.variable))
-
     def array(self, matrix: Array) -> Array:
         """A matrix of shape (inputs, units) as an array of the variable's shape."""
         axes, xp = (*self.inputs, *self.units), namespace(matrix)
         array = xp.reshape(matrix, [self.variable.shape[axis] for axis in axes])
         return xp.transpose(array, np.argsort(axes).tolist())
+
+
+def matrices_of(found: Sequence[Kernel]) -> dict[str, Array]:
+    """The weights of kernels as matrices by name: as tensors where they are, if that is an
+    accelerator and they are large enough, else as arrays of NumPy."""
+    # JAX compiles every operation for every shape.
+    shapes = {k.variable.shape for k in found} if keras.backend.backend() == "jax" else {()}
+    known = all(keras.backend.standardize_dtype(k.variable.dtype) != "float64" for k in found)
+    if not known or sum(k.size for k in found) < LARGE * len(shapes):
+        return {k.name: k.matrix() for k in found}
+    return {k.name: k.matrix(local_value(k.variable)) for k in found}
 
 
 def value_of(variable: keras.Variable) -> np.ndarray:

@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..models.arrays import to_numpy
+
 
 class LossGradients:
     """∂L/∂w over examples, in inference mode; L is the loss without penalties on the weights.
@@ -46,7 +48,7 @@ class LossGradients:
             _loss(self.model, [], _example(examples, 0))
             self._is_built = True
         return [
-            np.zeros(variable.shape, np.float32) if gradient is None else np.asarray(gradient)
+            np.zeros(variable.shape, np.float32) if gradient is None else to_numpy(gradient)
             for variable, gradient in zip(self.variables, function(examples), strict=True)
         ]
 

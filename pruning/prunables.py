@@ -101,8 +101,8 @@ class Prunables:
         return found
 
     def matrices(self) -> dict[str, Array]:
-        """The weights as they are now and where they are, by name."""
-        found = {kernel.name: kernel.local_matrix() for kernel in self.kernels}
+        """The weights as they are now, by name, as `kernels.matrices_of`."""
+        found = kernels.matrices_of(self.kernels)
         return {name: layer.stacked(found) for name, layer in self.layers.items()}
 
     def whole_masks(self) -> dict[str, np.ndarray]:

@@ -14,7 +14,7 @@ import numpy as np
 from ..graph.dependency_groups import DependencyGroup
 from ..graph.liveness import LivenessAnalysis
 from ..models.arrays import Array, count, size_of, to_numpy
-from ..models.kernels import zero
+from ..models.kernels import matrices_of, zero
 from ..settings.fields import check_fraction
 from ..utils import UsageError, warn_user
 from . import methods, shortfalls
@@ -138,7 +138,7 @@ class Pruner:
         model, sparsity, data, exclude, seed: as for `prune`.
         method: a `Method`.
         on_host: whether all masks are arrays of NumPy. Else those of single weights are tensors
-            where the model is on an accelerator.
+            where a large model is on an accelerator.
 
     Attributes:
         errors: reconstruction `Errors` of dependency groups by name, for the scope `budget`; None
@@ -281,17 +281,15 @@ class Pruner:
         )
 
     def _scores(self, statistics):
-        matrices = {kernel.name: self._matrix(kernel) for kernel in self.prunables.scored}
+        found = self.prunables.scored
+        if self.method.takes_tensors and not self.on_host:
+            matrices = matrices_of(found)
+        else:
+            matrices = {kernel.name: kernel.matrix() for kernel in found}
         return {
             name: layer_scores(self.method.criterion, Layer(name, matrix, self.seed, statistics))
             for name, matrix in matrices.items()
         }
-
-    def _matrix(self, kernel):
-        """The weights to score: where they are, if the method's functions work there."""
-        is_small = keras.backend.standardize_dtype(kernel.variable.dtype) != "float64"
-        where_it_is = self.method.takes_tensors and not self.on_host and is_small
-        return kernel.local_matrix() if where_it_is else kernel.matrix()
 
     def ranking(
         self,

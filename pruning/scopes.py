@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..models.arrays import count, namespace
+from ..models.arrays import count, is_numpy, namespace, to_numpy
 from ..settings.registry import Registry
 from ..utils import RunError
 from .ranking import num_pruned
@@ -55,6 +55,8 @@ def whole_network(rankings: "Mapping[str, Ranking]", k: float) -> dict[str, int]
     """The least important items of the whole network are removed; layers end up with different
     sparsities."""
     scores = [ranking.candidate_scores for ranking in rankings.values()]
+    if any(map(is_numpy, scores)):  # of some layers they may be, see `Pruner.ranking`
+        scores = [*map(to_numpy, scores)]
     xp = namespace(scores[0])
     total = num_pruned(k, sum(ranking.size for ranking in rankings.values()))
     to_prune = total - sum(ranking.num_pruned for ranking in rankings.values())

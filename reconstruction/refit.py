@@ -35,6 +35,7 @@ class Refit:
             bias = value_of(reading.bias).reshape(1, -1).astype(np.float64)
             self.weights = np.concatenate([self.weights, reading.split(bias)], axis=1)
         self.mask = np.ones(self.weights.shape, bool)
+        self._used = self._unexplained = None
 
     @property
     def matrix(self) -> np.ndarray:
@@ -51,11 +52,14 @@ class Refit:
 
     def input_norms(self) -> np.ndarray:
         """The same without what a layer's other inputs can replace."""
-        squares = [
-            unexplained(gram, self._strength(group, RIDGE_ON_THE_WAY), self.mask[group].any(axis=1))
-            for group, gram in enumerate(self.seen.fitted.gram)
-        ]
-        return self._norms(np.stack(squares))
+        used = self.mask.any(axis=2)
+        if self._used is None or (used != self._used).any():  # inverting takes long
+            self._used, self._unexplained = used, self._without_others(used)
+        return self._norms(self._unexplained)
+
+    def _without_others(self, used):
+        strengths = [self._strength(group, RIDGE_ON_THE_WAY) for group in range(len(used))]
+        return np.stack([*map(unexplained, self.seen.fitted.gram, strengths, used)])
 
     def _norms(self, squares):
         """From sums of squares of each group's inputs."""

@@ -6,6 +6,7 @@ other; Frantar & Alistarh, 2022, arXiv:2208.11580, unit by unit; Meng et al., 20
 arXiv:2406.07831, by conjugate gradients.)
 """
 
+import contextlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -106,9 +107,11 @@ def _batches(counts) -> Iterator[np.ndarray]:
 def _solved(systems, right):
     """The solution of linear systems; where they have several, the smallest."""
     if not is_numpy(systems):
-        found = to_numpy(namespace(systems).linalg.solve(systems, right))
-        if np.isfinite(found).all():
-            return found
+        # Of a system that has several solutions JAX returns NaN, others raise errors of their own.
+        with contextlib.suppress(RuntimeError):
+            found = to_numpy(namespace(systems).linalg.solve(systems, right))
+            if np.isfinite(found).all():
+                return found
         systems, right = to_numpy(systems), to_numpy(right)
     try:
         return np.linalg.solve(systems, right)

@@ -90,6 +90,19 @@ def pytest_configure(config):
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
+def pytest_sessionstart():
+    """On a GPU products are of numbers with 10 bits after the point otherwise."""
+    if BACKEND == "jax":
+        import jax
+
+        jax.config.update("jax_default_matmul_precision", "highest")
+    if BACKEND == "torch":
+        import torch
+
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = False
+
+
 def pytest_ignore_collect(collection_path):
     """On another backend than TensorFlow, which the commands need, only tests of the library are
     imported: files marked `backends` as a whole."""

@@ -270,7 +270,7 @@ def present_masks(model: keras.Model) -> list[tuple[keras.Variable, Array]]:
     """Masks of the nonzero entries of a model's kernels and of pruned units' other variables, as
     pairs of a variable and its mask."""
     found = kernels.all_kernels(model)
-    kept = {kernel.name: kernel.local_matrix() != 0 for kernel in found}
+    kept = {name: matrix != 0 for name, matrix in kernels.matrices_of(found).items()}
     masks = {id(k.variable): (k.variable, k.array(kept[k.name])) for k in found}
     for kernel in found:
         bias = getattr(kernel.layer, "bias", None)

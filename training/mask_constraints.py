@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 import keras
 
-from ..models.arrays import Array, count, local_value, namespace
-from ..models.kernels import masked, zero
+from ..models.arrays import Array, count, is_numpy, local_value, namespace
+from ..models.kernels import masked, value_of, zero
 from .masked_step import Mask, compile_step, replace, restore
 
 
@@ -76,7 +76,7 @@ class MaskConstraints:
 
 def _keeps_more(variable, mask):
     """Whether a weight is not zero that a mask prunes."""
-    value = local_value(variable)
+    value = value_of(variable) if is_numpy(mask) else local_value(variable)
     xp = namespace(value)
     return count(xp.logical_and(value != 0, xp.logical_not(mask))) > 0
 

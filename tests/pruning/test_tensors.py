@@ -5,7 +5,7 @@ import network_pruning as npr
 import numpy as np
 import pytest
 from keras_models import attention, branches, kernels_of, mixed, randomized
-from network_pruning.models import arrays
+from network_pruning.models import arrays, kernels
 from network_pruning.pruning.prune import Pruner, checked_method
 from small_fits import LEFT, EveryStep, fit, nonzeros, small
 
@@ -29,8 +29,14 @@ METHODS = (
 
 @pytest.fixture
 def on_accelerator(monkeypatch):
-    """Keras' tensors are taken for those of an accelerator."""
-    return lambda: monkeypatch.setattr(arrays, "is_on_accelerator", lambda _tensor: True)
+    """After `on_accelerator()`, Keras' tensors are taken for those of an accelerator, and models for
+    large ones."""
+
+    def on_accelerator():
+        monkeypatch.setattr(arrays, "is_on_accelerator", lambda _tensor: True)
+        monkeypatch.setattr(kernels, "LARGE", 0)
+
+    return on_accelerator
 
 
 def examples(model):
