@@ -69,8 +69,10 @@ def in_float64(array: Array) -> Iterator[None]:
         yield
         return
     import jax
+    from jax import experimental
 
-    with jax.enable_x64(True) if hasattr(jax, "enable_x64") else jax.experimental.enable_x64():
+    enable = getattr(jax, "enable_x64", None) or experimental.enable_x64  # the later name first
+    with enable(True):
         yield
 
 

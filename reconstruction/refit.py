@@ -35,7 +35,7 @@ class Refit:
             bias = value_of(reading.bias).reshape(1, -1).astype(np.float64)
             self.weights = np.concatenate([self.weights, reading.split(bias)], axis=1)
         self.mask = np.ones(self.weights.shape, bool)
-        self._used = self._unexplained = None
+        self._used: np.ndarray | None = None  # inputs, when `_unexplained` was computed
 
     @property
     def matrix(self) -> np.ndarray:

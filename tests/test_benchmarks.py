@@ -56,3 +56,20 @@ def test_exports_are_compared_like_for_like_first_and_with_keras_predict_last(
         *("dense, SciPy sparse", "dense, LiteRT", "dense, Keras compiled", "dense, Keras predict")
     ]
     assert rows[0].ratio == 0.5 / 8
+
+
+def test_the_accelerators_benchmark_measures_what_it_is_asked_for(root, monkeypatch, capsys):
+    spec = importlib.util.spec_from_file_location("a", root / "benchmarks" / "accelerator.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "stages", lambda quick: {"prune": (module.prune, 1 + quick)})
+    monkeypatch.setattr(module, "transformer", lambda _blocks: module.cnn())
+    monkeypatch.setattr(sys, "argv", ["accelerator.py", "--quick", "--only=prune"])
+    module.main()
+    said = capsys.readouterr().out
+    assert f"Keras {module.keras.__version__}" in said
+    assert said.count("| `prune(…, ") == 8
+    monkeypatch.setattr(sys, "argv", ["accelerator.py", "--only=nothing"])
+    with pytest.raises(SystemExit):
+        module.main()
+    assert "--only: nothing is none of prune" in capsys.readouterr().err

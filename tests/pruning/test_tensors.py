@@ -29,8 +29,7 @@ METHODS = (
 
 @pytest.fixture
 def on_accelerator(monkeypatch):
-    """After `on_accelerator()`, Keras' tensors are taken for those of an accelerator, and models for
-    large ones."""
+    """After `on_accelerator()`, tensors count as those of an accelerator, and models as large."""
 
     def on_accelerator():
         monkeypatch.setattr(arrays, "is_on_accelerator", lambda _tensor: True)
