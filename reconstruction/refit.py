@@ -2,6 +2,7 @@
 dense layer computes."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ class Refit:
             bias = value_of(reading.bias).reshape(1, -1).astype(np.float64)
             self.weights = np.concatenate([self.weights, reading.split(bias)], axis=1)
         self.mask = np.ones(self.weights.shape, bool)
-        self._used: np.ndarray | None = None  # inputs, when `_unexplained` was computed
+        self._used: Any = None  # inputs, when `_unexplained` was computed
 
     @property
     def matrix(self) -> np.ndarray:
