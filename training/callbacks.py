@@ -278,8 +278,9 @@ def present_masks(model: keras.Model) -> list[tuple[keras.Variable, Array]]:
             _add(masks, bias, np.arange(kernel.shape[1])[np.newaxis], kept[kernel.name])
     if function_of(model) is not None:
         for layer in units_of(model).values():
+            stacked = layer.stacked(kept) if layer.coupled_variables else None
             for variable, places in layer.coupled_variables:
-                _add(masks, variable, places, layer.stacked(kept))
+                _add(masks, variable, places, stacked)
     return list(masks.values())
 
 
