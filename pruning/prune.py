@@ -122,6 +122,22 @@ def checked_seed(seed: Any) -> int:
     return seed  # type: ignore[return-value]
 
 
+def checked_round_to(value: Any, method: methods.Method) -> int:
+    """A number of units of which what is kept is to be a multiple.
+
+    Raises:
+        UsageError: if it is not a whole number of 1 or more, or the method prunes no units.
+    """
+    if not isinstance(value, Integral) or value < 1:
+        raise UsageError(f"round_to: {value!r} is not a whole number of 1 or more, such as 8.")
+    if value > 1 and not method.by_unit:
+        raise UsageError(
+            f"round_to: {value} units cannot be kept together by the method {method.name!r}, which "
+            "prunes single weights; choose unit or unit_in_out."
+        )
+    return int(value)
+
+
 def _meant(name, prunables):
     """The dependency groups that a name refers to; see `Prunables.meant`."""
     found = prunables.meant(name)
@@ -135,7 +151,7 @@ class Pruner:
     """Prunes a Keras model in place, once or repeatedly.
 
     Args:
-        model, sparsity, data, exclude, seed: as for `prune`.
+        model, sparsity, data, exclude, seed, round_to: as for `prune`.
         method: a `Method`.
         on_host: whether all masks are arrays of NumPy. Else those of single weights are tensors
             where a large model is on an accelerator.
@@ -155,9 +171,11 @@ class Pruner:
         data: Any,
         exclude: str | Sequence[str],
         seed: int,
+        round_to: int = 1,
         on_host: bool = False,
     ) -> None:
         self.model, self.method, self.on_host = model, method, on_host
+        self.round_to = checked_round_to(round_to, method)
         self.examples, self.seed = Examples.of(data), checked_seed(seed)
         self.prunables = Prunables.of(model, method.by_unit, exclude)
         self.targets = TargetSparsities.of(sparsity, self.prunables)
@@ -225,8 +243,20 @@ class Pruner:
 
     def masks_at(self, rankings: Mapping[str, Ranking], k: float) -> dict[str, Array]:
         """The masks of dependency groups that compete with each other, at sparsity `k`."""
-        counts = counts_at(self.method, rankings, k)
+        counts = self.counts_at(rankings, k)
         return {name: self.mask_of(name, r, counts[name]) for name, r in rankings.items()}
+
+    def counts_at(self, rankings: Mapping[str, Ranking], k: float) -> dict[str, Any]:
+        """How many items each of them has lost then, as a scope returns it; rounded down so that
+        `round_to` divides what is kept, as far as it can."""
+        counts = counts_at(self.method, rankings, k)
+        if self.round_to == 1:
+            return counts
+        return {name: self._rounded(ranking, counts[name]) for name, ranking in rankings.items()}
+
+    def _rounded(self, ranking, number):
+        kept = -(-(ranking.size - int(number)) // self.round_to) * self.round_to
+        return max(ranking.size - kept, ranking.num_pruned)
 
     def mask_of(self, name: str, ranking: Ranking, number: Any) -> Array:
         """The mask of a dependency group that has lost so many items."""

@@ -9,7 +9,7 @@ from ..graph.dependency_groups import DependencyGroup
 from ..models.arrays import to_numpy
 from ..models.kernels import Kernel
 from ..pruning.criteria import Layer
-from ..pruning.masks import counts_at, layer_scores
+from ..pruning.masks import layer_scores
 from ..pruning.model_statistics import ModelStatistics
 from ..pruning.prune import Pruner
 from ..pruning.ranking import Ranking
@@ -145,7 +145,7 @@ class Choices:
         self.counts, self.masks = {}, {}
         for share, names in pruner.targets.by_share.items():
             competing = {name: rankings[name] for name in names}
-            self.counts |= counts_at(self.method, competing, share)
+            self.counts |= pruner.counts_at(competing, share)
             self.masks |= pruner.masks_at(competing, share)
         self._later = {name for name in self.counts if self._candidates.with_consumer(name)}
         self._remove({n: mask for n, mask in self.masks.items() if n not in self._later})

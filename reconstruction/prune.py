@@ -24,6 +24,7 @@ def prune(
     data: Any = None,
     exclude: str | Sequence[str] = (),
     seed: int = 0,
+    round_to: int = 1,
     verbose: int = 1,
 ) -> keras.Model:
     """A copy of a Keras model with the least important weights or units set to zero.
@@ -50,8 +51,11 @@ def prune(
             for the others an array does.
         exclude: names of layers that stay as they are, with all layers in them, or patterns such as
             `block1_*`. If units are pruned, the whole dependency group of such a layer stays.
-        seed: for the criterion `random` and for `reconstruct`, a whole number of 0 or more.
-        verbose: 0 for no progress bar of `reconstruct`.
+        seed: for the criterion `random`, for `reconstruct` and `distill`, a whole number of 0 or
+            more.
+        round_to: of units: each layer keeps a multiple of so many, such as 8, which accelerators
+            multiply faster; a layer with another number of units at most all of them.
+        verbose: 0 for no progress bar of `reconstruct` and `distill`.
 
     Returns:
         A model of the same architecture and size; `shrink` makes it smaller.
@@ -72,7 +76,7 @@ def prune(
     pruned = copy_of_model(model)
     warn_of_lost_methods(model, pruned)
     criteria = examples.head(SAMPLE_SIZE) if method.calibrates else examples
-    work = Pruner(pruned, method, sparsity, criteria, exclude, seed)
+    work = Pruner(pruned, method, sparsity, criteria, exclude, seed, round_to)
     work.warn()
     if method.scope == "budget":
         work.errors = measured_errors(work, model, examples, verbose)

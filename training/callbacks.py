@@ -15,7 +15,13 @@ from ..models.kernels import value_of
 from ..pruning.examples import Examples
 from ..pruning.methods import schedule_rounds
 from ..pruning.prunables import units_of
-from ..pruning.prune import Pruner, checked_fraction, checked_method, checked_seed
+from ..pruning.prune import (
+    Pruner,
+    checked_fraction,
+    checked_method,
+    checked_round_to,
+    checked_seed,
+)
 from ..pruning.schedules import SCHEDULES
 from ..settings.experiment import ExperimentConfig
 from ..utils import UsageError, pluralize, warn_user
@@ -45,6 +51,7 @@ class Pruning(MaskCallback):
         data: calibration data for criteria that need it, as for `prune`.
         exclude: names of layers that are not pruned, or patterns.
         seed: for the criterion `random`.
+        round_to: as for `prune`.
         on_restore: what to do if another callback, such as EarlyStopping, restores weights of an
             earlier epoch at the end, so that pruned weights are not zero: `warn`, or `reapply` the
             masks.
@@ -64,6 +71,7 @@ class Pruning(MaskCallback):
         data: Any = None,
         exclude: str | Sequence[str] = (),
         seed: int = 0,
+        round_to: int = 1,
         on_restore: str = "warn",
     ) -> None:
         super().__init__(on_restore)
@@ -84,6 +92,7 @@ class Pruning(MaskCallback):
         self.begin, self.end, self.every = begin, end, every
         # Read once, for all calls of `fit`: a generator yields its examples only once.
         self._arguments = (sparsity, Examples.of(data), exclude, checked_seed(seed))
+        self._round_to = checked_round_to(round_to, self.method)
         self._pruner: Any = None
         self._masks: Any = None
 
@@ -92,7 +101,9 @@ class Pruning(MaskCallback):
         super().on_train_begin(logs)
         sparsity, data, exclude, seed = self._arguments
         first = self._pruner is None or self._pruner.model is not self.model
-        self._pruner = Pruner(self.model, self.method, sparsity, data, exclude, seed)
+        self._pruner = Pruner(
+            self.model, self.method, sparsity, data, exclude, seed, self._round_to
+        )
         if first:
             self._pruner.warn()
             self._masks = None

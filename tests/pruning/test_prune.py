@@ -391,3 +391,38 @@ def test_pruning_says_nothing_where_all_is_well():
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         npr.prune(dense([[1.0, 2.0], [3.0, 4.0]]), 0.5)
+
+
+def test_layers_keep_multiples_of_units():
+    inputs = keras.Input((3,))
+    x = layers.Dense(20, name="twenty")(inputs)
+    x = layers.Dense(6, name="six")(layers.Dense(32, name="thirty_two")(x))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    for k, kept in ((0.5, (16, 16, 6)), (0.7, (8, 16, 6)), (0.9, (8, 8, 6)), (1, (0, 0, 0))):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pruned = npr.prune(model, k, "unit", round_to=8)
+        found = tuple(int((kernel != 0).any(axis=0).sum()) for kernel in kernels_of(pruned)[:3])
+        assert found == kept, k
+    smaller = npr.shrink(npr.prune(model, 0.5, "unit", round_to=8))
+    assert [smaller.get_layer(name).units for name in ("twenty", "thirty_two", "six")] == [
+        16,
+        16,
+        6,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("round_to", "method", "sentence"),
+    [
+        (0, "unit", "0 is not a whole number of 1 or more"),
+        (2.5, "unit", "2.5 is not a whole number"),
+        (8, "weight", "prunes single weights; choose unit or unit_in_out"),
+    ],
+)
+def test_bad_multiples_are_refused(round_to, method, sentence):
+    model = dense([[1.0, 2.0], [3.0, 4.0]])
+    with pytest.raises(ValueError, match=f"round_to: .*{sentence}"):
+        npr.prune(model, 0.5, method, round_to=round_to)
+    with pytest.raises(ValueError, match=f"round_to: .*{sentence}"):
+        npr.Pruning(0.5, method, round_to=round_to)
