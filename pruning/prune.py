@@ -1,11 +1,8 @@
 """Prunes any Keras model in place, once or step by step: the `Pruner`."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral, Real
 from typing import Any
 
 import keras
@@ -15,9 +12,9 @@ from ..graph.dependency_groups import DependencyGroup
 from ..graph.liveness import LivenessAnalysis
 from ..models.arrays import Array, count, size_of, to_numpy
 from ..models.kernels import matrices_of, zero
-from ..settings.fields import check_fraction
-from ..utils import UsageError, warn_user
+from ..utils import warn_user
 from . import methods, shortfalls
+from .arguments import TargetSparsities, checked_round_to, checked_seed
 from .criteria import Layer
 from .examples import Examples
 from .gradients import LossGradients
@@ -28,123 +25,6 @@ from .prunables import Prunables
 from .ranking import Errors, Ranking
 
 Masks = Mapping[str, Array]  # booleans by layer name, True for what is kept
-
-
-def checked_method(
-    text: str, oneshot: bool, recoveries: Sequence[str] = ("none",)
-) -> methods.Method:
-    """The `Method` of a text, with one of these recoveries.
-
-    Raises:
-        UsageError: if it is not a method, or has another recovery, or with `oneshot` another
-            schedule.
-    """
-    if not isinstance(text, str):
-        raise UsageError(f"method: {text!r} is not a text such as 'weight/lamp/global'.")
-    try:
-        method = methods.parse(text)
-    except UsageError as error:
-        raise UsageError(str(error).replace("`methods`:", "method:")) from None
-    if method.recovery not in recoveries:
-        raise UsageError(
-            f"method: {text!r} names a recovery; train the pruned model with fit and the callback "
-            "KeepPruned() instead."
-        )
-    if method.scope == "budget" and not oneshot:
-        raise UsageError(
-            f"method: {text!r}: the scope budget measures the model before it is pruned; give it "
-            "to network_pruning.prune instead."
-        )
-    if oneshot and method.schedule != "oneshot":
-        raise UsageError(
-            f"method: {text!r} prunes while training; give the callback "
-            f"network_pruning.Pruning(sparsity, {text!r}) to fit instead."
-        )
-    return method
-
-
-@dataclass(frozen=True)
-class TargetSparsities:
-    """The target sparsity of each dependency group; those with the same target compete."""
-
-    by_share: dict[float, tuple[str, ...]]
-
-    @classmethod
-    def of(cls, sparsity: float | Mapping[str, float], prunables: Prunables) -> "TargetSparsities":
-        """Of a fraction, or a dictionary of them by layer name.
-
-        Raises:
-            UsageError: if it is something else, or a name matches no layer.
-        """
-        if not isinstance(sparsity, Mapping):
-            return cls({checked_fraction("sparsity", sparsity): tuple(prunables.layers)})
-        if not sparsity:
-            raise UsageError("sparsity: the dictionary is empty; give a layer's name and fraction.")
-        nearest = {}  # a layer's own fraction takes precedence over that of what contains it
-        for name, share in sparsity.items():
-            share = checked_fraction(f"sparsity of {name!r}", share)
-            for layer, distance in _meant(name, prunables).items():
-                before = nearest.get(layer, (distance, share))
-                if before[0] == distance and before[1] != share:
-                    raise UsageError(
-                        f"sparsity: {name!r} is in one dependency group with {layer!r}; give both "
-                        "the same fraction."
-                    )
-                nearest[layer] = min(before, (distance, share))
-        by_share = {}
-        for layer in prunables.layers:  # in the order of the model
-            if layer in nearest:
-                share = nearest[layer][1]
-                by_share[share] = (*by_share.get(share, ()), layer)
-        return cls(by_share)
-
-
-def checked_fraction(name: str, value: Any) -> float:
-    """A fraction as a float; `name` is for messages.
-
-    Raises:
-        UsageError: if it is not a fraction.
-    """
-    if not isinstance(value, Real) or math.isnan(value):
-        raise UsageError(f"{name}: {value!r} is not a number; give a fraction such as 0.9.")
-    check_fraction(name, value)  # type: ignore[arg-type]
-    return float(value)
-
-
-def checked_seed(seed: Any) -> int:
-    """A valid seed, unchanged.
-
-    Raises:
-        UsageError: if it is not a seed.
-    """
-    if not isinstance(seed, Integral) or seed < 0:
-        raise UsageError(f"seed: {seed!r} is not a whole number of 0 or more.")
-    return seed  # type: ignore[return-value]
-
-
-def checked_round_to(value: Any, method: methods.Method) -> int:
-    """A number of units of which what is kept is to be a multiple.
-
-    Raises:
-        UsageError: if it is not a whole number of 1 or more, or the method prunes no units.
-    """
-    if not isinstance(value, Integral) or value < 1:
-        raise UsageError(f"round_to: {value!r} is not a whole number of 1 or more, such as 8.")
-    if value > 1 and not method.by_unit:
-        raise UsageError(
-            f"round_to: {value} units cannot be kept together by the method {method.name!r}, which "
-            "prunes single weights; choose unit or unit_in_out."
-        )
-    return int(value)
-
-
-def _meant(name, prunables):
-    """The dependency groups that a name refers to; see `Prunables.meant`."""
-    found = prunables.meant(name)
-    if not found:
-        valid = ", ".join(prunables.layers)
-        raise UsageError(f"sparsity: {name!r} cannot be pruned; choose from {valid}.")
-    return found
 
 
 class Pruner:

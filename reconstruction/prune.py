@@ -7,8 +7,9 @@ import keras
 
 from ..models.copies import check_built, copy_of_model
 from ..models.own_classes import warn_of_lost_methods
+from ..pruning.arguments import checked_method
 from ..pruning.examples import Examples
-from ..pruning.prune import Pruner, checked_method
+from ..pruning.prune import Pruner
 from ..pruning.statistics import SAMPLE_SIZE
 from .choices import Choices
 from .distill import distill

@@ -17,8 +17,8 @@ from ..graph.tracing import function_of
 from ..models.copies import check_built, copy_of_model
 from ..models.kernels import Kernel, describe, leaves, unknown_layers
 from ..models.own_classes import warn_of_lost_methods
+from ..pruning.arguments import checked_seed
 from ..pruning.examples import Examples
-from ..pruning.prune import checked_seed
 from ..utils import UsageError, warn_user
 from .normalization import recalibrate
 from .progress import Progress

@@ -12,16 +12,16 @@ from ..graph.tracing import function_of
 from ..models import kernels
 from ..models.arrays import Array, count, namespace, to_numpy
 from ..models.kernels import value_of
-from ..pruning.examples import Examples
-from ..pruning.methods import schedule_rounds
-from ..pruning.prunables import units_of
-from ..pruning.prune import (
-    Pruner,
+from ..pruning.arguments import (
     checked_fraction,
     checked_method,
     checked_round_to,
     checked_seed,
 )
+from ..pruning.examples import Examples
+from ..pruning.methods import schedule_rounds
+from ..pruning.prunables import units_of
+from ..pruning.prune import Pruner
 from ..pruning.schedules import SCHEDULES
 from ..settings.experiment import ExperimentConfig
 from ..utils import UsageError, pluralize, warn_user

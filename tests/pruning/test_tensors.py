@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from keras_models import attention, branches, kernels_of, mixed, randomized
 from network_pruning.models import arrays, kernels
-from network_pruning.pruning.prune import Pruner, checked_method
+from network_pruning.pruning.arguments import checked_method
+from network_pruning.pruning.prune import Pruner
 from small_fits import LEFT, EveryStep, fit, nonzeros, small
 
 pytestmark = pytest.mark.backends
