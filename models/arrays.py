@@ -71,8 +71,8 @@ def in_float64(array: Array) -> Iterator[None]:
     import jax
     from jax import experimental
 
-    enable = getattr(jax, "enable_x64", None)  # elsewhere in older versions
-    enable = enable or experimental.enable_x64  # type: ignore[attr-defined]
+    is_new = hasattr(jax, "enable_x64")  # elsewhere in older versions
+    enable: Any = jax.enable_x64 if is_new else experimental.enable_x64  # type: ignore[attr-defined]
     with enable(True):
         yield
 
