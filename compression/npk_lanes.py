@@ -40,7 +40,9 @@ def read(plain: BinaryIO, rows: int, columns: int) -> np.ndarray:
         ValueError: if it is damaged.
     """
     most, classes, lanes, number = (int(n) for n in _array(plain, "<u4", 4))
-    if most > 64 or not 0 < classes <= MOST_CLASSES or not 0 < lanes <= MOST_LANES:
+    # Few lanes of many numbers would take long.
+    enough = min(max(1, rows * columns // CELLS_PER_LANE), MOST_LANES)
+    if most > 64 or not 0 < classes <= MOST_CLASSES or not enough <= lanes <= MOST_LANES:
         raise ValueError("it is cut off or damaged")
     by_row, by_column = (_array(plain, "u1", size) for size in (rows, columns))
     counts = _array(plain, "<u2", classes**2 * (2 * most + 1)).reshape(classes**2, -1)
