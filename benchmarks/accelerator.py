@@ -61,10 +61,9 @@ def cnn(**compiled):
     return model
 
 
-def finished(model):
+def finish(model):
     """Waits until what was started on the device is done."""
     keras.ops.convert_to_numpy(keras.ops.sum(model.weights[-1].value))
-    return model
 
 
 def seconds(function, *arguments, **options):
@@ -72,7 +71,7 @@ def seconds(function, *arguments, **options):
     begun = time.perf_counter()
     result = function(*arguments, **options)
     if isinstance(result, keras.Model):
-        finished(result)
+        finish(result)
     return result, time.perf_counter() - begun
 
 
@@ -161,23 +160,14 @@ def reconstruct(pixels, images):
     yield f"`prune(…, {method!r})`, ResNet50 at {pixels} px, {images} images", taken
 
 
-def stages(quick):
-    """The functions that measure, with their arguments, by name."""
-    if quick:
-        return {
-            "fit": (fit, 2500),
-            "prune": (prune, 4),
-            "convolutions": (convolutions, 64, 16),
-            "files": (files, 64),
-            "reconstruct": (reconstruct, 64, 32),
-        }
-    return {
-        "fit": (fit, 20_000),
-        "prune": (prune, 32),
-        "convolutions": (convolutions, 224, 256),
-        "files": (files, 224),
-        "reconstruct": (reconstruct, 224, 256),
-    }
+# The functions that measure, with their arguments for `--quick` and without it.
+STAGES = {
+    "fit": (fit, (2500,), (20_000,)),
+    "prune": (prune, (4,), (32,)),
+    "convolutions": (convolutions, (64, 16), (224, 256)),
+    "files": (files, (64,), (224,)),
+    "reconstruct": (reconstruct, (64, 32), (224, 256)),
+}
 
 
 def device():
@@ -205,14 +195,14 @@ def main():
     parser.add_argument("--quick", action="store_true", help="smaller models, fewer images")
     parser.add_argument("--only", help="names of stages, separated by commas")
     options = parser.parse_args()
-    chosen = stages(options.quick)
-    names = options.only.split(",") if options.only else list(chosen)
-    unknown = [name for name in names if name not in chosen]
+    names = options.only.split(",") if options.only else list(STAGES)
+    unknown = [name for name in names if name not in STAGES]
     if unknown:
-        parser.error(f"--only: {unknown[0]} is none of {', '.join(chosen)}")
+        parser.error(f"--only: {unknown[0]} is none of {', '.join(STAGES)}")
     rows = []
     for name in names:
-        function, *arguments = chosen[name]
+        function, few, many = STAGES[name]
+        arguments = few if options.quick else many
         for what, measured in function(*arguments):
             shown = measured if isinstance(measured, str) else f"{measured:.2f} s"
             rows.append(f"| {what} | {shown} |")

@@ -19,9 +19,9 @@ MOST_CLASSES, CELLS_PER_CLASS = 8, 1 << 17
 
 def write(plain: BinaryIO, places: np.ndarray) -> None:
     """Writes a matrix of whole numbers from -64 to 64, of shape (rows, columns)."""
-    most = int(np.abs(places).max(initial=0))
-    classes = int(np.clip(places.size // CELLS_PER_CLASS, 1, MOST_CLASSES))
     sizes = np.abs(places)
+    most = int(sizes.max(initial=0))
+    classes = int(np.clip(places.size // CELLS_PER_CLASS, 1, MOST_CLASSES))
     by_row, by_column = (_classes(sizes.mean(axis=axis), classes) for axis in (1, 0))
     contexts = _contexts(by_row, by_column, classes)
     symbols = (places + most).astype(np.uint8).ravel()
@@ -47,7 +47,7 @@ def read(plain: BinaryIO, rows: int, columns: int) -> np.ndarray:
     by_row, by_column = (_array(plain, "u1", size) for size in (rows, columns))
     counts = _array(plain, "<u2", classes**2 * (2 * most + 1)).reshape(classes**2, -1)
     states, words = _array(plain, "<u4", lanes), _array(plain, "<u2", number)
-    used = np.unique(_contexts(by_row, by_column, classes)) if rows * columns else []
+    used = _contexts(np.unique(by_row), np.unique(by_column), classes)
     if (
         max(by_row.max(initial=0), by_column.max(initial=0)) >= classes
         or (counts[used].sum(axis=1) != 1 << PRECISION).any()

@@ -63,9 +63,7 @@ def local_in_float32(tensor: Any) -> Array:
 def in_float64(array: Array) -> Iterator[None]:
     """Within the block, there are tensors of float64: JAX has none otherwise. For NumPy arrays it
     does nothing."""
-    import keras
-
-    if is_numpy(array) or keras.backend.backend() != "jax":
+    if is_numpy(array) or _backend() != "jax":
         yield
         return
     import jax
@@ -79,14 +77,18 @@ def in_float64(array: Array) -> Iterator[None]:
 
 def is_on_accelerator(tensor: Any) -> bool:
     """Whether a tensor is in the memory of an accelerator, such as a GPU."""
-    import keras
-
-    backend = keras.backend.backend()
+    backend = _backend()
     if backend == "jax":
         return any(device.platform != "cpu" for device in tensor.devices())
     if backend == "torch":
         return tensor.device.type != "cpu"
     return backend == "tensorflow" and "CPU" not in tensor.device
+
+
+def _backend():
+    import keras
+
+    return keras.backend.backend()
 
 
 def size_of(array: Array) -> int:
@@ -111,6 +113,11 @@ def placed_like(array: Array, other: Array) -> Array:
     return namespace(other).convert_to_tensor(array)
 
 
+def rows_in(array: Array, mask: np.ndarray) -> Array:
+    """The entries along the first axis that a mask, an array of booleans, keeps."""
+    return namespace(array).take(array, np.flatnonzero(mask), axis=0)
+
+
 def type_of(array: Array) -> str:
     """The name of its type, such as `float32`."""
     if is_numpy(array):
@@ -122,9 +129,9 @@ def type_of(array: Array) -> str:
 
 def in_type(array: Array, dtype: str) -> Array:
     """An array in another type, copied only if needed."""
-    return (
-        array.astype(dtype, copy=False) if is_numpy(array) else namespace(array).cast(array, dtype)
-    )
+    if is_numpy(array):
+        return array.astype(dtype, copy=False)
+    return namespace(array).cast(array, dtype)
 
 
 def in_float32(array: Array) -> Array:

@@ -102,13 +102,13 @@ class Kernel:
         return xp.transpose(array, np.argsort(axes).tolist())
 
 
-def matrices_of(found: Sequence[Kernel]) -> dict[str, Array]:
+def matrices_of(found: Sequence[Kernel], on_host: bool = False) -> dict[str, Array]:
     """The weights of kernels as matrices by name: as tensors where they are, if that is an
-    accelerator and they are large enough, else as arrays of NumPy."""
+    accelerator and they are large enough, else, or with `on_host`, as arrays of NumPy."""
     # JAX compiles every operation for every shape.
     shapes = {k.variable.shape for k in found} if keras.backend.backend() == "jax" else {()}
     known = all(keras.backend.standardize_dtype(k.variable.dtype) != "float64" for k in found)
-    if not known or sum(k.size for k in found) < LARGE * len(shapes):
+    if on_host or not known or sum(k.size for k in found) < LARGE * len(shapes):
         return {k.name: k.matrix() for k in found}
     return {k.name: k.matrix(local_value(k.variable)) for k in found}
 

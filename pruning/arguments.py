@@ -1,4 +1,4 @@
-"""What `prune` and the callback `Pruning` are told, checked."""
+"""Arguments of `prune` and of the callback `Pruning`, checked."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models.arrays import Array, in_float32, is_numpy, namespace
+from ..models.arrays import Array, in_float32, is_numpy, placed_like
 from ..settings.registry import Registry
 from .statistics import read_only
 
@@ -61,10 +61,9 @@ class Layer:
         object.__setattr__(self, "kernel", self._beside(in_float32(self.kernel)))
 
     def _beside(self, array):
-        """An array where the kernel is."""
-        if is_numpy(self.kernel):
-            return read_only(array)
-        return namespace(self.kernel).convert_to_tensor(array)
+        """An array where the kernel is, read-only."""
+        placed = placed_like(array, self.kernel)
+        return read_only(placed) if is_numpy(placed) else placed
 
     @cached_property
     def gradient(self) -> Array:

@@ -100,9 +100,9 @@ class Prunables:
                 found[each] = min(known)
         return found
 
-    def matrices(self) -> dict[str, Array]:
+    def matrices(self, on_host: bool = False) -> dict[str, Array]:
         """The weights as they are now, by name, as `kernels.matrices_of`."""
-        found = kernels.matrices_of(self.kernels)
+        found = kernels.matrices_of(self.kernels, on_host)
         return {name: layer.stacked(found) for name, layer in self.layers.items()}
 
     def whole_masks(self) -> dict[str, np.ndarray]:

@@ -90,8 +90,7 @@ class Pruner:
 
     def present(self) -> dict[str, Array]:
         """Masks of what is not zero now."""
-        masks = present(self.prunables.matrices(), self.method.by_unit)
-        return {name: to_numpy(m) for name, m in masks.items()} if self.on_host else masks
+        return present(self.prunables.matrices(self.on_host), self.method.by_unit)
 
     def live_masks(self) -> dict[str, Array] | None:
         """Masks of live weights: not zero, and with an influence; None for a subclassed model."""
@@ -158,7 +157,7 @@ class Pruner:
             statistics: of calibration data, for criteria; by default `statistics()`.
         """
         if previous is None and live is None:
-            live = live_or_none(self.prunables.matrices())
+            live = live_or_none(self.prunables.matrices(self.on_host))
         scores = self._scores(statistics or self.statistics())
         found = {
             name: self.ranking(
@@ -191,11 +190,8 @@ class Pruner:
         )
 
     def _scores(self, statistics):
-        found = self.prunables.scored
-        if self.method.takes_tensors and not self.on_host:
-            matrices = matrices_of(found)
-        else:
-            matrices = {kernel.name: kernel.matrix() for kernel in found}
+        on_host = self.on_host or not self.method.takes_tensors
+        matrices = matrices_of(self.prunables.scored, on_host)
         return {
             name: layer_scores(self.method.criterion, Layer(name, matrix, self.seed, statistics))
             for name, matrix in matrices.items()

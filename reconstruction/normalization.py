@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..models.arrays import in_float64, in_type, local_in_float32, namespace, to_numpy
+from ..models.arrays import in_float64, in_type, local_in_float32, namespace, rows_in, to_numpy
 from ..models.kernels import value_of
 from .statistics import HELD_OUT
 from .walk import Step
@@ -28,8 +28,8 @@ def recalibrate(
         x = _by_channel(layer, value[pruned.reads[0]])
         y = _by_channel(layer, dense.run(target)[0])
         out = (first + np.arange(len(x))) % HELD_OUT == HELD_OUT - 1
-        for seen, chosen in ((fitted, ~out), (held, out)):
-            seen.add(*(namespace(a).take(a, np.flatnonzero(chosen), axis=0) for a in (x, y)))
+        fitted.add(rows_in(x, ~out), rows_in(y, ~out))
+        held.add(rows_in(x, out), rows_in(y, out))
         first += len(x)
     old = [value_of(v).astype(np.float64) for v in (layer.moving_mean, layer.moving_variance)]
     mean = fitted.sums[0] / fitted.rows

@@ -2,6 +2,7 @@
 dense layer computes."""
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -72,11 +73,12 @@ class Refit:
 
     def _strength(self, group, ridge):
         """The ridge of each input: none for a bias."""
-        strength = np.full(self.weights.shape[1], ridge * np.mean(self._diagonals()[group]))
+        strength = np.full(self.weights.shape[1], ridge * np.mean(self._diagonals[group]))
         if self.seen.has_bias:
             strength[-1] = 0
         return strength
 
+    @cached_property
     def _diagonals(self):
         diagonals = self.seen.fitted.diagonal
         return diagonals[:, :-1] if self.seen.has_bias else diagonals

@@ -6,14 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..models.arrays import (
-    Array,
-    in_float64,
-    in_type,
-    namespace,
-    placed_like,
-    to_numpy,
-)
+from ..models.arrays import Array, in_float64, in_type, namespace, placed_like, rows_in, to_numpy
 from ..models.kernels import value_of
 from .readings import Reading
 
@@ -114,9 +107,8 @@ def observe(
                 held = (first + example) % HELD_OUT == HELD_OUT - 1
                 with in_float64(x):
                     x, y = _products(x, y, weights, offset, bias is not None)
-                    for moments, chosen in ((seen.fitted, ~held), (seen.held_out, held)):
-                        rows = np.flatnonzero(chosen)
-                        moments.add(*(namespace(a).take(a, rows, axis=0) for a in (x, y)))
+                    seen.fitted.add(rows_in(x, ~held), rows_in(y, ~held))
+                    seen.held_out.add(rows_in(x, held), rows_in(y, held))
     return seen
 
 

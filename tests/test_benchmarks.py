@@ -62,7 +62,7 @@ def test_the_accelerators_benchmark_measures_what_it_is_asked_for(root, monkeypa
     spec = importlib.util.spec_from_file_location("a", root / "benchmarks" / "accelerator.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "stages", lambda quick: {"prune": (module.prune, 1 + quick)})
+    monkeypatch.setattr(module, "STAGES", {"prune": (module.prune, (2,), (1,))})
     monkeypatch.setattr(module, "transformer", lambda _blocks: module.cnn())
     monkeypatch.setattr(sys, "argv", ["accelerator.py", "--quick", "--only=prune"])
     module.main()

@@ -7,7 +7,6 @@ import pytest
 from keras_models import attention, branches, kernels_of, mixed, randomized
 from network_pruning.models import arrays, kernels
 from network_pruning.pruning.arguments import checked_method
-from network_pruning.pruning.criteria import CRITERIA
 from network_pruning.pruning.prune import Pruner
 from small_fits import LEFT, EveryStep, fit, nonzeros, small
 
@@ -106,9 +105,9 @@ def test_a_recovery_without_labels(on_accelerator):
         assert np.count_nonzero(kernel) == kernel.size - int(0.9 * kernel.size)
 
 
-def test_criteria_of_plugins_get_arrays_of_numpy(on_accelerator, monkeypatch):
+@pytest.mark.usefixtures("registries")
+def test_criteria_of_plugins_get_arrays_of_numpy(on_accelerator):
     kinds = []
-    monkeypatch.setattr(CRITERIA, "_values", dict(CRITERIA._values))
 
     @npr.register_criterion("test_kind")
     def kind(layer):
