@@ -3,7 +3,7 @@
 It stands for the networks that are trained by TensorFlow, and speaks all of their protocol. As
 theirs, what an epoch makes of a network depends on the weights, on the optimizer's state and on
 the number of the epoch: who resumes with one of them missing ends with other bytes. A run takes a
-fraction of a second, so that it can be killed a hundred times.
+fraction of a second, so that it can be killed dozens of times.
 """
 
 from pathlib import Path

@@ -85,7 +85,8 @@ def load_program():
     names += ("experiments.replicates", "experiments.training", "experiments.exports")
     names += ("experiments.notes", "experiments.model_selection", "experiments.finished_networks")
     names += ("pages.publish", "pages.experiment_page", "sweeps.replicates", "visualization.sizes")
-    names += ("training.retraining", "training.keras_networks", "pruning.gradients", "graph.shrink")
+    names += ("training.dense_networks", "training.retraining", "training.keras_networks")
+    names += ("pruning.gradients", "graph.shrink")
     names += ("compression.npk", "compression.quantization_aware", "pruning.model_statistics")
     names += ("report", "predict", "export", "data.augmentation", "data.checks", "pruning.examples")
     for name in ("tqdm", "PIL.Image", "pandas.io.formats.csvs", "pyarrow.pandas_compat"):
@@ -116,6 +117,8 @@ def prepare(program, fault):
     architectures = sys.modules["network_pruning.models.architectures"]
     training = sys.modules["network_pruning.training.loop"]
     architectures.MLP_UNITS = SMALL_NETWORK
+    # XLA compiles for longer than a network of this size is trained.
+    program["training.dense_networks"].DenseNetworks.compiled = False
     registry = program["data.registry"]
     registry.load = functools.partial(load, program["data"], registry.load)
     replace_curves(program)

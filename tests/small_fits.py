@@ -20,6 +20,8 @@ def small(optimizer=None, constraint=None, **compiled):
         ]
     )
     # With momentum, weights that are zero move on their own; Adam takes longer to compile.
+    # XLA compiles for longer than it is trained; JAX would be slower without.
+    compiled = {"jit_compile": keras.backend.backend() == "jax", **compiled}
     made.compile(
         keras.optimizers.SGD(0.1, momentum=0.9, **(optimizer or {})),
         "sparse_categorical_crossentropy",

@@ -16,7 +16,8 @@ from network_pruning.sweeps.paths import write_record
 from sweep_folders import write_sweep
 
 EVIL = '"><img src=x onerror="window.hacked=1"><script>window.hacked=1<'  # no slash: it is a name
-WIDTHS = (390, 1440)
+# Width and whether it is dark.
+LOOKS = ((390, True), (1440, False))
 
 
 def chromium():
@@ -104,8 +105,7 @@ def screenshot(page, root, name):
     page.screenshot(path=place / f"{name}.png", full_page=True)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
 def test_a_report_is_whole_and_fits(visit, folder, root, width, dark):
     page = visit(folder / "small" / "report.html", width, dark)
     wait_for_figures(page)
@@ -114,6 +114,7 @@ def test_a_report_is_whole_and_fits(visit, folder, root, width, dark):
         page.wait_for_selector(f"#{name} .main-svg")
     assert page.locator("#numbers tbody tr").count() == 16  # four methods at four sparsities
     assert page.locator("#command").inner_text().startswith("python -m network-pruning.train")
+    assert not serious_findings(page)
     screenshot(page, root, f"report-{width}-{'dark' if dark else 'light'}")
 
 
@@ -305,9 +306,9 @@ def test_experiments_are_filtered_sorted_and_compared_in_the_address(visit, fold
     )
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_index_fits_and_tells_of_all_states(visit, folder, root, width):
-    page = visit(folder / "index.html", width, dark=width == 390)
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
+def test_the_index_fits_and_tells_of_all_states(visit, folder, root, width, dark):
+    page = visit(folder / "index.html", width, dark)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     text = page.locator("#cards").inner_text()
     assert "broken: " in text
@@ -370,15 +371,11 @@ def test_the_page_in_the_repository_is_whole_without_assets(browser, root, tmp_p
     page.context.close()
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("name", ["small/report.html", "index.html#compare=small&compare=other"])
-def test_axe_finds_nothing_serious(browser, folder, name, dark):
-    page = browser.new_page(color_scheme="dark" if dark else "light")
-    path, _, fragment = name.partition("#")
-    page.goto((folder / path).as_uri() + (f"#{fragment}" if fragment else ""))
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
+def test_axe_finds_nothing_serious_in_a_comparison(visit, folder, width, dark):
+    page = visit(folder / "index.html", width, dark, "#compare=small&compare=other")
     page.wait_for_selector(".main-svg", timeout=30_000)
     assert not serious_findings(page)
-    page.context.close()
 
 
 def serious_findings(page):
@@ -511,10 +508,10 @@ def wait_for_sweep(page):
         page.wait_for_selector(f"#{name} .main-svg", timeout=30_000)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
 @pytest.mark.parametrize("name", SWEEPS)
-def test_a_sweep_is_whole_and_fits(visit, sweeps, root, name, width):
-    page = visit(sweeps / "sweeps" / name / "report.html", width, dark=width == 390)
+def test_a_sweep_is_whole_and_fits(visit, sweeps, root, name, width, dark):
+    page = visit(sweeps / "sweeps" / name / "report.html", width, dark)
     wait_for_sweep(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.locator("h1").inner_text() == name
@@ -523,6 +520,7 @@ def test_a_sweep_is_whole_and_fits(visit, sweeps, root, name, width):
     assert page.locator("#command").inner_text() == f"python {name}"
     assert page.evaluate("window.hacked") is None
     assert page.locator("img[src=x]").count() == 0
+    assert not serious_findings(page)
     if name != EVIL:
         screenshot(page, root, f"sweep-{name}-{width}")
 
@@ -597,22 +595,12 @@ def test_a_sweep_without_assets_has_pictures_instead(browser, sweeps, tmp_path):
     page.context.close()
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_index_tells_of_sweeps(visit, sweeps, width):
-    page = visit(sweeps / "index.html", width)
+@pytest.mark.parametrize(("width", "dark"), LOOKS)
+def test_the_index_tells_of_sweeps(visit, sweeps, width, dark):
+    page = visit(sweeps / "index.html", width, dark)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     listed = page.locator(".sweeps li").all_inner_texts()
     assert len(listed) == 4
     assert page.locator(".sweeps a").count() == 4
     assert any("10 finished, 1 stopped early as unpromising, 1 failed; best: " in t for t in listed)
     assert page.evaluate("window.hacked") is None
-
-
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("name", SWEEPS)
-def test_axe_finds_nothing_serious_in_sweeps(browser, sweeps, name, dark):
-    page = browser.new_page(color_scheme="dark" if dark else "light")
-    page.goto((sweeps / "sweeps" / name / "report.html").as_uri())
-    wait_for_sweep(page)
-    assert not serious_findings(page)
-    page.context.close()

@@ -20,8 +20,8 @@ from fault_run import fault_run, start
 
 FLAGS = ("--epochs=3", "--batch_size=20", "--k_vals=0.9", "--experiment_id=x")
 COMPARED = ("results.csv", "history.csv", "checkpoints/weights.best.hdf5")
-KILL_POINTS = 60
-FORCED_KILL_POINTS = 16
+KILL_POINTS = 40
+FORCED_KILL_POINTS = 12
 REAL_KILL_POINTS = 4
 
 

@@ -70,7 +70,7 @@ def test_damaged_files_with_right_checksums_end_in_a_sentence(tmp_path, large):
     large()
     content = npk.to_bytes(npr.prune(randomized(mixed()), 0.4))
     generator = np.random.default_rng(4)
-    for _ in range(300):
+    for _ in range(100):
         body = bytearray(content[8:])
         for place in generator.integers(len(body), size=generator.integers(1, 4)):
             body[place] ^= generator.integers(1, 256)

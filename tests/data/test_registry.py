@@ -40,7 +40,7 @@ def test_the_first_examples_are_held_out():
     assert whole.valid is None
     assert len(whole.train) == 60_000
     assert len(parted.train) == 1
-    np.testing.assert_array_equal(whole.train.images[:59_999], parted.valid.images)
+    np.testing.assert_array_equal(whole.train.pixels[:59_999], parted.valid.pixels)
     np.testing.assert_array_equal(whole.train.labels[-1:], parted.train.labels)
     # The first training digits are known: 5, 0, 4, 1, 9.
     assert list(parted.valid.labels[:5]) == [5, 0, 4, 1, 9]
