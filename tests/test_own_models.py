@@ -27,7 +27,7 @@ from network_pruning.utils import RunError, UsageError
 from PIL import Image
 
 TRAIN, TEST = 900, 300
-QUICK = ("--epochs=1", "--k_vals=0,0.5,0.9", "--prune_epochs=1", "--finetune_epochs=1")
+QUICK = ("--epochs=1", "--k_vals=0,0.5", "--prune_epochs=1", "--finetune_epochs=1")
 EVERYTHING = (
     "--methods=weight/obd/global/gradual/finetune,unit/gradient,unit_in_out,2:4/activation/output,"
     "4x4/lamp/erk,unit/gradual/lr_rewind",
@@ -110,10 +110,10 @@ def test_every_file_is_there(done):
     folder, said = done
     for name in ("history.csv", "results.csv", "metrics.csv", "loss_accuracy.png"):
         assert (folder / name).is_file()
-    for k in (0.0, 0.5, 0.9):
+    for k in (0.0, 0.5):
         assert (folder / f"pruned_weights_l1_k={k}.png").is_file()
         assert (folder / f"pruned_units_l2_k={k}.png").is_file()
-    assert Image.open(folder / "pruned_units.gif").n_frames == 3
+    assert Image.open(folder / "pruned_units.gif").n_frames == 2
     assert "Traceback" not in said
 
 
@@ -122,7 +122,7 @@ def test_the_tables_are_what_plain_keras_finds(done, arrays):
     folder, _ = done
     rows = pd.read_csv(folder / "metrics.csv")
     trained = rows[(rows["schedule"] + rows["recovery"] != "oneshotnone") & (rows["k"] > 0)]
-    assert len(trained) == 4
+    assert len(trained) == 2
     x = arrays["x_test"][..., None] / np.float32(255)
     for row in trained.itertuples():
         method = row.method.replace("/", "-").replace(":", "of")
@@ -200,7 +200,7 @@ def test_a_trained_model_is_pruned_as_it_is(cli, own, arrays, tmp_path):
 
 
 def test_killed_while_networks_are_retrained_the_same_command_ends_the_same(files, tmp_path):
-    flags = (*files, "--epochs=2", "--k_vals=0.5,0.8", "--prune_epochs=1", "--finetune_epochs=1")
+    flags = (*files, "--epochs=1", "--k_vals=0.8", "--prune_epochs=1", "--finetune_epochs=1")
     flags += ("--methods=weight/gradual/finetune", "--shift=1", "--experiment_id=x")
     whole = fault_run("none", *flags, f"--output_dir={tmp_path / 'whole'}")
     assert whole.returncode == 0, whole.stderr

@@ -124,13 +124,14 @@ def with_confidence(model):
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "penalties"),
+    ("stacks", "name", "change", "penalties"),
     [
-        ("small", with_confidence, PENALTIES),
-        ("small", with_dead_units, {}),
-        ("small_with_biases", with_biases, PENALTIES),
-        ("small_with_biases", with_both, {}),
+        ("by name", "small", with_confidence, PENALTIES),
+        ("as a file", "small", with_dead_units, {}),
+        ("by name", "small_with_biases", with_both, {}),
+        ("as a file", "small_with_biases", with_biases, PENALTIES),
     ],
+    indirect=["stacks"],
 )
 def test_small_networks(stacks, name, change, penalties):
     both = stacks(name, **penalties)
@@ -142,8 +143,9 @@ def test_small_networks(stacks, name, change, penalties):
 
 
 @pytest.mark.parametrize(
-    ("name", "penalties"),
-    [("mlp", {"l1_reg": 1e-5, "l2_reg": 1e-5}), ("lenet_300_100", {})],
+    ("stacks", "name", "penalties"),
+    [("as a file", "mlp", {"l1_reg": 1e-5, "l2_reg": 1e-5}), ("by name", "lenet_300_100", {})],
+    indirect=["stacks"],
 )
 def test_real_networks(stacks, name, penalties):
     both = stacks(name, **penalties)
