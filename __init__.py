@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .reconstruction.prune import prune
     from .reconstruction.reconstruct import reconstruct
     from .training.callbacks import KeepPruned, Pruning
+    from .training.masks import Masks
     from .utils import UsageError
 
 __version__ = "0.2.0"
@@ -41,6 +42,7 @@ __all__ = [
     "Architecture",
     "Dataset",
     "KeepPruned",
+    "Masks",
     "Pruning",
     "Split",
     "UsageError",
@@ -65,6 +67,7 @@ _PLACES = {
     "reconstruct": ".reconstruction.reconstruct",
     "Pruning": ".training.callbacks",
     "KeepPruned": ".training.callbacks",
+    "Masks": ".training.masks",
     "measure": ".pruning.model_measures",
     "shrink": ".graph.shrink",
     "save": ".compression.npk",

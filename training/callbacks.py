@@ -5,13 +5,7 @@ from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any
 
-import keras
-import numpy as np
-
-from ..graph.tracing import function_of
-from ..models import kernels
-from ..models.arrays import Array, count, namespace, to_numpy
-from ..models.kernels import value_of
+from ..models.arrays import count
 from ..pruning.arguments import (
     checked_fraction,
     checked_method,
@@ -20,12 +14,12 @@ from ..pruning.arguments import (
 )
 from ..pruning.examples import Examples
 from ..pruning.methods import schedule_rounds
-from ..pruning.prunables import units_of
 from ..pruning.prune import Pruner
 from ..pruning.schedules import SCHEDULES
 from ..settings.experiment import ExperimentConfig
 from ..utils import UsageError, pluralize, warn_user
 from .mask_callback import MaskCallback
+from .masks import present_masks
 
 # Fewer pruning steps hardly make a schedule.
 FEW_PRUNINGS = 3
@@ -275,32 +269,6 @@ class KeepPruned(MaskCallback):
     def restored(self) -> str:
         """States that zeros were lost."""
         return "Weights that were zero when the training began are not zero any more:"
-
-
-def present_masks(model: keras.Model) -> list[tuple[keras.Variable, Array]]:
-    """Masks of the nonzero entries of a model's kernels and of pruned units' other variables, as
-    pairs of a variable and its mask."""
-    found = kernels.all_kernels(model)
-    kept = {name: matrix != 0 for name, matrix in kernels.matrices_of(found).items()}
-    masks = {id(k.variable): (k.variable, k.array(kept[k.name])) for k in found}
-    for kernel in found:
-        bias = getattr(kernel.layer, "bias", None)
-        if isinstance(bias, keras.Variable) and bias.shape == kernel.shape[1:]:
-            _add(masks, bias, np.arange(kernel.shape[1])[np.newaxis], kept[kernel.name])
-    if function_of(model) is not None:
-        for layer in units_of(model).values():
-            stacked = layer.stacked(kept) if layer.coupled_variables else None
-            for variable, places in layer.coupled_variables:
-                _add(masks, variable, places, stacked)
-    return list(masks.values())
-
-
-def _add(masks, variable, places, kept):
-    """Masks entries that are zero and belong to units without any nonzero weight."""
-    value = value_of(variable)
-    mask = masks.setdefault(id(variable), (variable, np.ones(value.shape, bool)))[1]
-    dead = places[:, ~to_numpy(namespace(kept).any(kept, axis=0))]
-    mask.reshape(-1)[dead] = value.ravel()[dead] != 0
 
 
 def _percent(fraction):
