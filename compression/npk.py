@@ -76,14 +76,16 @@ def save(
     check_built(model)
     path, bits = _checked_path(path), _checked_bits(bits)
     check_drop(bits, data, max_accuracy_drop, metric)
-    smaller = remove_dead_units(model)
-    check_loadable(smaller)
-    if max_accuracy_drop is not None:
-        quality = Quality(model, data, metric)
-        smaller = _with_fewest_bits(smaller, quality, quality(model), max_accuracy_drop)
-    elif bits is not None:
-        smaller = quantized(smaller, bits)
-    content = to_bytes(smaller)
+    quality = None if max_accuracy_drop is None else Quality(model, data, metric)
+    before = quality and quality(model)
+    with _undistributed():
+        smaller = remove_dead_units(model)
+        check_loadable(smaller)
+        if quality is not None:
+            smaller = _with_fewest_bits(smaller, quality, before, max_accuracy_drop)
+        elif bits is not None:
+            smaller = quantized(smaller, bits)
+        content = to_bytes(smaller)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return len(content)
@@ -188,6 +190,18 @@ def _checked_bits(bits):
     if bits is not None and not (is_number and bits in BITS):
         raise UsageError(f"bits: {bits!r} is not a whole number from {BITS[0]} to {BITS[-1]}.")
     return bits if bits is None else int(bits)
+
+
+@contextlib.contextmanager
+def _undistributed():
+    """Within the block, new variables are not divided among devices: without its dead units a layer
+    may have a width that cannot be."""
+    distribution = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(distribution)
 
 
 def remove_dead_units(model: keras.Model) -> keras.Model:

@@ -12,9 +12,10 @@ from ..models.arrays import is_whole
 from ..pruning.examples import Examples
 from ..pruning.prune import Pruner
 from ..training.mask_callback import MaskCallback
+from ..utils import UsageError
 from .progress import Progress
 from .statistics import HELD_OUT
-from .student import Prepared, Student, batches, loss_of, some
+from .student import Prepared, Student, batches, loss_of, num_devices, some
 
 LEARNING_RATE = 4e-3
 # Examples of a step, and numbers in their inputs.
@@ -43,15 +44,21 @@ def distill(
 
     Returns:
         The masks of dependency groups by name.
+
+    Raises:
+        UsageError: (a ValueError) if there are too few examples for the devices that share a batch.
     """
     masks = pruner.masks()
     if all(map(is_whole, masks.values())):
         return masks
-    size = examples.batch_size(BATCH_NUMBERS, BATCH)
+    devices = num_devices()
+    if devices > 1:
+        examples = _divisible(examples, devices)
+    size = -(-examples.batch_size(BATCH_NUMBERS, BATCH) // devices) * devices
     x = examples.parts[0]
     outputs = keras.tree.flatten(dense.predict(x, batch_size=size, verbose=0))
     with Prepared(pruner.model) as prepared:
-        first = keras.tree.map_structure(lambda array: np.asarray(array[:HELD_OUT]), x)
+        first = keras.tree.map_structure(lambda array: np.asarray(array[: HELD_OUT * devices]), x)
         own = keras.tree.flatten(pruner.model.predict(first, verbose=0))
         losses = [
             loss_of(target, output, _outputs_logits(dense))
@@ -76,6 +83,17 @@ def distill(
             shuffle=False,  # a generator cannot be
         )
     return steps.masks
+
+
+def _divisible(examples, devices):
+    """As many of the examples as can be held out, and divided among devices."""
+    least = HELD_OUT * devices
+    if len(examples) < least:
+        raise UsageError(
+            f"data: {len(examples)} examples are too few for {devices} devices; give at least "
+            f"{least}, better some hundreds."
+        )
+    return examples.head(len(examples) // least * least)
 
 
 def _num_epochs():

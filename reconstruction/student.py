@@ -13,6 +13,12 @@ TEMPERATURE = 2.0
 TINY = np.finfo(np.float32).tiny
 
 
+def num_devices() -> int:
+    """How many devices share a batch: more than one where `keras.distribution` is used."""
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else distribution.device_mesh.devices.size
+
+
 def batches(
     x: Any, targets: Any, chosen: np.ndarray, size: int, random: np.random.Generator
 ) -> Iterator[Any]:

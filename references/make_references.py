@@ -72,6 +72,8 @@ KEPT = (
 )
 # The experiment whose page is kept, and what the page shows and links to besides.
 PAGE = "digits-20-lr=0.001-l1=0.0-l2=0.0"
+# Methods in it besides the reference's: what pruning does without training, but with inputs.
+PAGE_METHODS = "--methods=weight/activation/reconstruct,unit_in_out/activation/reconstruct"
 BESIDE_PAGE = ("metrics.csv", "history.csv", "method_comparison.png")
 # Where an experiment was written says nothing to others.
 PRIVATE = {"output_dir": "results", "data_dir": None}
@@ -82,6 +84,8 @@ def run(dataset, epochs, l1, l2, seed, suffix=""):
     experiment_id = f"{dataset}-{epochs}-lr=0.001-l1={l1}-l2={l2}{suffix}"
     flags = [f"--dataset={dataset}", f"--epochs={epochs}", f"--l1_reg={l1}", f"--l2_reg={l2}"]
     flags += [f"--seed={seed}", f"--experiment_id={experiment_id}"]
+    if experiment_id == PAGE:
+        flags.append(PAGE_METHODS)
     subprocess.run([sys.executable, PACKAGE, *flags], check=True)
     return PACKAGE / "results" / experiment_id
 

@@ -42,7 +42,7 @@ class MaskConstraints:
         self._variables = {}
         for variable, mask in masks:
             if variable.trainable:
-                own, average = Mask(mask), _average(model, variable)
+                own, average = Mask(mask, variable), _average(model, variable)
                 self._variables[id(variable)] = (own, average)
                 variable.constraint = _Masked(self, variable.constraint, own, average)
         _compile(model)

@@ -18,13 +18,21 @@ from ..utils import UsageError
 class Mask:
     """A mask that may change between calls of a compiled step.
 
+    Args:
+        mask: its first value.
+        variable: what it masks; the mask is placed, and divided among devices, like it.
+
     Attributes:
         variable: the Keras variable with its value.
         traced: its tracer while JAX compiles a step, else None.
     """
 
-    def __init__(self, mask: Array) -> None:
-        self.variable = keras.Variable(mask, dtype="bool", trainable=False, name="pruning_mask")
+    def __init__(self, mask: Array, variable: keras.Variable) -> None:
+        layout = getattr(variable, "_layout", None)
+        placed = {} if layout is None else {"layout": layout}
+        self.variable = keras.Variable(
+            mask, dtype="bool", trainable=False, name="pruning_mask", **placed
+        )
         self.traced = None
 
     @property

@@ -37,7 +37,7 @@ class Masks:
             raise UsageError(
                 f"Masks: no weight of {model.name!r} is zero; prune it first, as npr.prune does."
             )
-        self._masks = [(variable, Mask(mask).variable) for variable, mask in found]
+        self._masks = [(variable, Mask(mask, variable).variable) for variable, mask in found]
 
     def apply(self) -> None:
         """Sets the pruned weights of the model to exactly 0.0; also within a `tf.function`."""
