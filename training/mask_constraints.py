@@ -45,7 +45,7 @@ class MaskConstraints:
                 own, average = Mask(mask, variable), _average(model, variable)
                 self._variables[id(variable)] = (own, average)
                 variable.constraint = _Masked(self, variable.constraint, own, average)
-        _compile(model)
+        self._compile()
         self.set(masks)
 
     def set(self, masks: "Iterable[tuple[keras.Variable, Array]]") -> None:
@@ -71,7 +71,12 @@ class MaskConstraints:
         """Removes the masks; the user's constraints are restored."""
         for variable, _ in self._masks:
             variable.constraint = _without(variable.constraint, self)
-        _compile(self.model)
+        self._compile()
+
+    def _compile(self):
+        """Compiles the step, unless nothing that it trains is masked."""
+        if self._variables:
+            _compile(self.model)
 
 
 def _keeps_more(variable, mask):

@@ -244,6 +244,30 @@ def test_models_with_optimizers_of_one_class_do_not_mix():
     assert nonzeros(other) == tuple(size / 2 for size in SIZES)
 
 
+@pytest.mark.parametrize("callback", [npr.Pruning(0.9, every=2), npr.KeepPruned()])
+def test_kernels_that_lora_freezes(callback):
+    """They are pruned, or keep their zeros, while the adapters learn."""
+    made = small() if isinstance(callback, npr.Pruning) else npr.prune(small(), 0.9)
+    for layer in made.layers[:2]:
+        layer.enable_lora(2)
+    made.compile("sgd", "sparse_categorical_crossentropy")
+    fit(made, callback)
+    own = [value_of(layer._kernel) for layer in made.layers[:2]]
+    assert tuple(np.count_nonzero(kernel) for kernel in own) == LEFT
+    assert np.count_nonzero(value_of(made.layers[0].lora_kernel_b)) > 0
+
+
+def test_float8():
+    """Its scales are no kernels, whatever their names say."""
+    made = small()
+    made.quantize("float8", filters=[layer.name for layer in made.layers])
+    made.compile("sgd", "sparse_categorical_crossentropy")
+    fit(made, npr.Pruning(0.9, every=2))
+    fit(made, npr.KeepPruned())
+    kernels = [value_of(layer.kernel) for layer in made.layers[:2]]
+    assert tuple(np.count_nonzero(kernel) for kernel in kernels) == LEFT
+
+
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_nested_shared_and_own_layers(policy, tmp_path):
     """What was trained is saved, loaded and goes on training; an own layer defines `build`."""
