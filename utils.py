@@ -289,3 +289,29 @@ def quiet_stderr() -> Iterator[None]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+class ProgressLine:
+    """A line on the terminal that tells which of so many layers is being worked on.
+
+    Args:
+        total: how many there are.
+        verbose: 0 to show nothing.
+    """
+
+    def __init__(self, total: int, verbose: int) -> None:
+        self.total, self.verbose, self.number = total, verbose, 0
+
+    def show(self, name: str) -> None:
+        """The next layer begins."""
+        self.number += 1
+        self._write(f"{self.number}/{self.total} {name}")
+
+    def close(self) -> None:
+        """All layers are done."""
+        self._write("")
+
+    def _write(self, text):
+        if self.verbose and sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()

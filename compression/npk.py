@@ -19,7 +19,13 @@ from ..graph.shrink import GraphRewriter
 from ..graph.tracing import Graph, function_of
 from ..graph.unit_order import reorder_units
 from ..models import kernels
-from ..models.copies import check_built, custom_objects_of, in_order_of, refresh
+from ..models.copies import (
+    check_built,
+    copy_of_model,
+    custom_objects_of,
+    in_order_of,
+    refresh,
+)
 from ..models.kernels import value_of
 from ..settings.export import BITS
 from ..utils import UsageError, atomic_path
@@ -28,7 +34,10 @@ from .npk_config import check_loadable, plain_config
 from .npk_estimate import estimated_size
 from .npk_writer import write
 from .quality import Quality, check_drop
-from .quantization import is_quantized, quantized
+from .quantization import is_quantized, quantize, quantized
+
+# Writing more numbers takes seconds, and shows its progress.
+LONG_SIZE = 1_000_000
 
 
 def save(
@@ -39,6 +48,7 @@ def save(
     data: tuple[Any, Any] | None = None,
     max_accuracy_drop: float | None = None,
     metric: keras.Metric | Callable[[Any, Any], float] | None = None,
+    verbose: int = 1,
 ) -> int:
     """Writes a Keras model to an `.npk` file, hundreds of times smaller if it is pruned.
 
@@ -61,6 +71,7 @@ def save(
         metric: of quality, if it is not accuracy: a Keras metric, or a function of `(y, outputs)`
             that returns a number. Higher is better, unless it is a metric that Keras minimizes, or
             its name is that of a loss: `quality.lower_is_better`.
+        verbose: 0 for no line of progress; there is none below a million weights.
 
     Returns:
         The size of the file in bytes.
@@ -84,8 +95,10 @@ def save(
         if quality is not None:
             smaller = _with_fewest_bits(smaller, quality, before, max_accuracy_drop)
         elif bits is not None:
-            smaller = quantized(smaller, bits)
-        content = to_bytes(smaller)
+            smaller = smaller if smaller is not model else copy_of_model(model)
+            quantize(smaller, bits)
+        is_long = smaller.count_params() > LONG_SIZE
+        content = to_bytes(smaller, verbose if is_long else 0)
     with atomic_path(path) as temporary:
         temporary.write_bytes(content)
     return len(content)
@@ -140,14 +153,19 @@ def _filled(config, arrays):
     return model
 
 
-def to_bytes(model: keras.Model) -> bytes:
+def to_bytes(model: keras.Model, verbose: int = 0) -> bytes:
     """The bytes of a file with a model, whose units are reordered.
+
+    Args:
+        model: a built Keras model.
+        verbose: 0 for no line of progress.
 
     Raises:
         ValueError: if it has numbers of a type that the format does not support.
     """
     config = plain_config(model)
-    return write(config, *_arrays(model, config))
+    arrays, column_axes = _arrays(model, config)
+    return write(config, arrays, column_axes, verbose)
 
 
 def estimated_bytes(model: keras.Model) -> int:

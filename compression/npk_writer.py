@@ -10,6 +10,7 @@ from typing import Any
 import constriction
 import numpy as np
 
+from ..utils import ProgressLine
 from . import npk_lanes
 from .npk_reader import (
     LARGE,
@@ -65,7 +66,10 @@ class BitWriter:
 
 
 def write(
-    config: dict[str, Any], arrays: Sequence[np.ndarray], column_axes: Sequence[int]
+    config: dict[str, Any],
+    arrays: Sequence[np.ndarray],
+    column_axes: Sequence[int],
+    verbose: int = 0,
 ) -> bytes:
     """The bytes of a file.
 
@@ -73,6 +77,7 @@ def write(
         config: JSON-ready values.
         arrays: NumPy arrays, none of them of texts or objects.
         column_axes: for each, how many of its last axes are the columns of a matrix.
+        verbose: 0 for no line of progress.
 
     Raises:
         ValueError: if an array is of a type that the format does not support.
@@ -80,8 +85,11 @@ def write(
     plain, claims = io.BytesIO(), 0
     model = Model(BitWriter(), large=sum(np.size(array) for array in arrays) > LARGE_SIZE)
     model.number("all", len(arrays))
+    progress = ProgressLine(len(arrays), verbose)
     for array, axes in zip(arrays, column_axes, strict=True):
+        progress.show(f"of shape {np.shape(array)}")
         claims += _write_array(model, plain, np.asarray(array), axes)
+    progress.close()
     parts = config_bytes(config), deflated(plain.getvalue())
     sizes = np.array([len(part) for part in parts], "<u4").tobytes()
     body = b"".join((sizes, *parts, model.coder.words().astype("<u4").tobytes()))
@@ -127,7 +135,7 @@ def _write_array(model, plain, array, axes):
     for size in array.shape:
         model.number("shape", size)
     plain.write(content)
-    in_lanes = int(bool(axes) and places.size >= LANES_SIZE and len(table) <= MOST_LEVELS)
+    in_lanes = int(bool(axes) and places.size >= LANES_SIZE)
     if axes and model.large:
         model.number("lanes", in_lanes)
     if model.large and in_lanes:
@@ -144,7 +152,7 @@ def table_and_places(array: np.ndarray, axes: int) -> tuple[np.ndarray, Any, int
     is_sparse = array.ndim and array.size and 4 * np.count_nonzero(array) <= 3 * array.size
     if magnitudes is not None:
         table = magnitudes if len(magnitudes) else np.zeros(1, array.dtype)
-        places = np.sign(array).astype(int) * (np.searchsorted(table, np.abs(array)) + 1)
+        places = np.sign(array).astype(np.int8) * (np.searchsorted(table, np.abs(array)) + 1)
     elif is_sparse and array.dtype.kind == "f" and np.isfinite(array).all():
         table, places = np.abs(array[array != 0]), np.sign(array).astype(int)
     else:
@@ -156,10 +164,14 @@ def _magnitudes(array):
     """The magnitudes of nonzeros, ascending; None if there are too many or they are not floats."""
     if array.dtype.kind != "f" or not array.ndim or not array.size or not np.isfinite(array).all():
         return None
-    some = np.unique(np.abs(array.ravel()[: 16 * MOST_LEVELS]))
+    sizes = np.abs(array.ravel())
+    some = np.unique(sizes[:: 1 + sizes.size // (1024 * MOST_LEVELS)])
     if len(some) > MOST_LEVELS + 1:
         return None
-    found = np.unique(np.abs(array[array != 0]))
+    # Most often these are all; else sorting all of a large array takes longer than the rest.
+    known = some[np.minimum(np.searchsorted(some, sizes), len(some) - 1)]
+    found = some if (known == sizes).all() else np.unique(sizes)
+    found = found[found != 0]
     return found if len(found) <= MOST_LEVELS else None
 
 

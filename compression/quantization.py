@@ -34,13 +34,32 @@ def magnitudes_of(values: np.ndarray, number: int) -> np.ndarray:
     sizes = np.abs(values[values != 0]).astype(np.float64)
     if not sizes.size:
         return np.zeros(0, np.float32)
-    some, widths = sizes[:: 1 + sizes.size // MOST_TRIED], STEPS * sizes.max() / number
-    best = min(widths, key=lambda width: _squared_error(some, _means(some, width, number)))
+    some, widths = _Sorted(sizes[:: 1 + sizes.size // MOST_TRIED]), STEPS * sizes.max() / number
+    best = min(widths, key=lambda width: some.squared_error(width, number))
     return np.unique(in_16_bits(_means(sizes, best, number)))
 
 
-def _squared_error(sizes, levels):
-    return np.square(sizes - nearest(sizes, levels)).sum()
+class _Sorted:
+    """Numbers in ascending order, whose sums over a range are two lookups."""
+
+    def __init__(self, sizes):
+        self.sizes = np.sort(sizes)
+        powers = self.sizes**0, self.sizes, self.sizes**2
+        self.sums = [np.concatenate([[0], np.cumsum(power)]) for power in powers]
+
+    def squared_error(self, width, number):
+        """Of rounding them to the means in steps of a width; see `magnitudes_of`."""
+        edges = np.searchsorted(self.sizes, width * np.arange(1, number))
+        counts, sums, _ = self._in_parts(edges)
+        levels = sums[counts > 0] / counts[counts > 0]
+        edges = np.searchsorted(self.sizes, middles(levels), side="right")
+        counts, sums, squares = self._in_parts(edges)
+        return (squares - 2 * levels * sums + levels**2 * counts).sum()
+
+    def _in_parts(self, edges):
+        """The counts, sums and sums of squares between these places."""
+        places = [0, *edges, len(self.sizes)]
+        return [np.diff(sums[places]) for sums in self.sums]
 
 
 def _means(sizes, width, number):
@@ -85,11 +104,16 @@ def quantized(model: keras.Model, bits: int) -> keras.Model:
         bits: per weight, 2 or more.
     """
     copy = copy_of_model(model)
-    numbers = numbers_of_magnitudes(copy, bits)
-    round_others(copy, numbers)
+    quantize(copy, bits)
+    return copy
+
+
+def quantize(model: keras.Model, bits: int) -> None:
+    """The same in place."""
+    numbers = numbers_of_magnitudes(model, bits)
+    round_others(model, numbers)
     for variable, number in numbers:
         round_to_levels(variable, number)
-    return copy
 
 
 def round_to_levels(variable: keras.Variable, number: int) -> None:

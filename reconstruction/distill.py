@@ -12,8 +12,7 @@ from ..models.arrays import is_whole
 from ..pruning.examples import Examples
 from ..pruning.prune import Pruner
 from ..training.mask_callback import MaskCallback
-from ..utils import UsageError
-from .progress import Progress
+from ..utils import ProgressLine, UsageError
 from .statistics import HELD_OUT
 from .student import Prepared, Student, batches, loss_of, num_devices, some
 
@@ -69,7 +68,7 @@ def distill(
         fitted = np.flatnonzero(~held)
         size = min(size, len(fitted))
         per_epoch = max(len(fitted) // size, OPTIMIZER_STEPS)
-        steps = _Steps(pruner, prepared, Progress(_num_epochs(), verbose))
+        steps = _Steps(pruner, prepared, ProgressLine(_num_epochs(), verbose))
         student = Student(pruner.model, losses)
         student.compile(optimizer=keras.optimizers.Adam(_learning_rate(per_epoch)))
         student.fit(

@@ -19,9 +19,8 @@ from ..models.kernels import Kernel, describe, leaves, unknown_layers
 from ..models.own_classes import warn_of_lost_methods
 from ..pruning.arguments import checked_seed
 from ..pruning.examples import Examples
-from ..utils import UsageError, warn_user
+from ..utils import ProgressLine, UsageError, warn_user
 from .normalization import recalibrate
-from .progress import Progress
 from .readings import Reading, reading_of
 from .refit import Refit
 from .statistics import HELD_OUT, observe
@@ -181,7 +180,7 @@ class Reconstruction:
 
     def run(self, choice: Choice, verbose: int) -> None:
         """Re-fits layer after layer; a warning names those that are not."""
-        progress = Progress(len(self.pruned.kernels), verbose)
+        progress = ProgressLine(len(self.pruned.kernels), verbose)
         for place, step in enumerate(self.pruned.steps):
             for kernel in self.pruned.kernels_at(place):
                 progress.show(kernel.name)
