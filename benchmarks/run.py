@@ -48,11 +48,12 @@ class Run:
     memory: float
 
 
-def measure(*command, status=0):
+def measure(*command, status=0, **environment):
     """Runs a Python command, whose last line of output may be a JSON object."""
     with tempfile.TemporaryFile("w+") as output:
         begun = time.perf_counter()
-        process = subprocess.Popen([sys.executable, *map(str, command)], stdout=output)
+        words, env = [sys.executable, *map(str, command)], {**os.environ, **environment}
+        process = subprocess.Popen(words, stdout=output, env=env)
         _, ended, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - begun
         output.seek(0)
@@ -222,8 +223,18 @@ def own(folder, _data):
 
 def callback(_folder, _data):
     """Epochs of Keras' `fit` after the first, with the callback that prunes and without."""
-    seconds = measure(BENCHMARKS / "fit.py").printed
-    yield Row("`fit` with `Pruning` (s)", seconds["pruning"], "`fit`", seconds["plain"], 1.1)
+    for backend, target in (("tensorflow", 1.05), ("jax", 1.1), ("torch", 1.05)):
+        seconds = measure(BENCHMARKS / "fit.py", KERAS_BACKEND=backend).printed
+        what = f"`fit` with `Pruning`, {backend} (s)"
+        yield Row(what, seconds["pruning"], "`fit`", seconds["plain"], target)
+
+
+def large(_folder, _data):
+    """One-shot pruning of many weights, against the selection in NumPy that it needs."""
+    for backend in ("tensorflow", "jax", "torch"):
+        seconds = measure(BENCHMARKS / "large.py", KERAS_BACKEND=backend).printed
+        what = f"`prune` of 100 M weights, {backend} (s)"
+        yield Row(what, seconds["prune"], "np.partition", seconds["partition"], 3)
 
 
 def runtimes(_folder, _data):
@@ -335,6 +346,7 @@ STAGES = {
     "earlier": earlier,
     "own": own,
     "callback": callback,
+    "large": large,
     "runtimes": runtimes,
 }
 

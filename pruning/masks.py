@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..models.arrays import Array, is_numpy, is_whole, namespace, placed_like, size_of, to_numpy
+from ..models.arrays import (
+    Array,
+    in_float32,
+    is_numpy,
+    is_whole,
+    namespace,
+    placed_like,
+    size_of,
+    to_numpy,
+)
 from . import checks
 from .criteria import CRITERIA, Layer, is_additive
 from .granularities import GRANULARITIES
@@ -115,7 +124,7 @@ def _any_weight(granularity, mask, scores, outgoing, items):
     """Which items have a weight in `mask`: booleans of the shape of the items, where they are."""
     if is_numpy(scores):
         mask = to_numpy(mask)
-    weights = namespace(mask).where(mask, np.float32(1), np.float32(0))
+    weights = in_float32(mask)
     outgoing = placed_like(np.ones(outgoing.shape, np.float32), mask)
     return placed_like(granularity.scores(weights, outgoing) > 0, items)
 
