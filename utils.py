@@ -292,7 +292,7 @@ def quiet_stderr() -> Iterator[None]:
 
 
 class ProgressLine:
-    """A line on the terminal that tells which of so many layers is being worked on.
+    """A line on the terminal that tells which of so many steps, such as layers, is being done.
 
     Args:
         total: how many there are.
@@ -303,12 +303,12 @@ class ProgressLine:
         self.total, self.verbose, self.number = total, verbose, 0
 
     def show(self, name: str) -> None:
-        """The next layer begins."""
+        """The next step begins."""
         self.number += 1
         self._write(f"{self.number}/{self.total} {name}")
 
     def close(self) -> None:
-        """All layers are done."""
+        """All steps are done."""
         self._write("")
 
     def _write(self, text):

@@ -281,7 +281,7 @@ def _both(ours, against, theirs, value):
 
 def machine():
     """Where and with what this was measured."""
-    packages = ("tensorflow", "keras", "torch", "numpy", "matplotlib")
+    packages = ("tensorflow", "jax", "torch", "keras", "numpy", "matplotlib")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     return (
         f"Measured on {date.today()} on {processor()}, {os.cpu_count()} cores, Python "

@@ -87,9 +87,9 @@ def save(
     check_built(model)
     path, bits = _checked_path(path), _checked_bits(bits)
     check_drop(bits, data, max_accuracy_drop, metric)
-    quality = None if max_accuracy_drop is None else Quality(model, data, metric)
-    before = quality and quality(model)
     with _undistributed():
+        quality = None if max_accuracy_drop is None else Quality(model, data, metric)
+        before = quality and quality(model)
         smaller = remove_dead_units(model)
         check_loadable(smaller)
         if quality is not None:
@@ -197,9 +197,12 @@ def _known_type(array):
 
 def _checked_path(path):
     try:
-        return Path(path)
+        path = Path(path)
     except TypeError as error:
         raise UsageError(f"path: {path!r} is not the path of a file.") from error
+    if path.is_dir():
+        raise UsageError(f"path: {path} is a folder; give the path of a file in it.")
+    return path
 
 
 def _checked_bits(bits):

@@ -86,10 +86,12 @@ def write(
     model = Model(BitWriter(), large=sum(np.size(array) for array in arrays) > LARGE_SIZE)
     model.number("all", len(arrays))
     progress = ProgressLine(len(arrays), verbose)
-    for array, axes in zip(arrays, column_axes, strict=True):
-        progress.show(f"of shape {np.shape(array)}")
-        claims += _write_array(model, plain, np.asarray(array), axes)
-    progress.close()
+    try:
+        for array, axes in zip(arrays, column_axes, strict=True):
+            progress.show(f"of shape {np.shape(array)}")
+            claims += _write_array(model, plain, np.asarray(array), axes)
+    finally:
+        progress.close()
     parts = config_bytes(config), deflated(plain.getvalue())
     sizes = np.array([len(part) for part in parts], "<u4").tobytes()
     body = b"".join((sizes, *parts, model.coder.words().astype("<u4").tobytes()))

@@ -135,8 +135,8 @@ def in_type(array: Array, dtype: str) -> Array:
 
 
 def in_float32(array: Array) -> Array:
-    """An array of floating-point numbers, in float32 if its type is smaller: squares of float16
-    overflow, and NumPy does not know bfloat16."""
+    """An array of floating-point numbers or booleans, in float32 if its type is smaller: squares of
+    float16 overflow, and NumPy does not know bfloat16."""
     if is_numpy(array):
         return array if array.itemsize >= 4 else array.astype(np.float32)
     return array if type_of(array) in ("float32", "float64") else in_type(array, "float32")

@@ -28,10 +28,12 @@ def checked_method(
     except UsageError as error:
         raise UsageError(str(error).replace("`methods`:", "method:")) from None
     if method.recovery not in recoveries:
-        raise UsageError(
-            f"method: {text!r} names a recovery; train the pruned model with fit and the callback "
-            "KeepPruned() instead."
+        instead = (
+            "give it to network_pruning.prune"
+            if method.calibrates
+            else "train the pruned model with fit and the callback KeepPruned()"
         )
+        raise UsageError(f"method: {text!r} names a recovery; {instead} instead.")
     if method.scope == "budget" and not oneshot:
         raise UsageError(
             f"method: {text!r}: the scope budget measures the model before it is pruned; give it "

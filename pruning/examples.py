@@ -84,7 +84,8 @@ def _comes_in_batches(data):
 
 
 def _given(data):
-    """Arrays that were given as such."""
+    """Arrays that were given as such; one alone are inputs."""
+    data = (data, None) if hasattr(data, "shape") else data
     if not isinstance(data, (tuple, list)) or not 1 <= len(data) <= 3:
         raise UsageError(f"data: {_kind(data)} is not a pair of arrays; {HOW}.")
     return _unpacked(data)
@@ -133,7 +134,9 @@ def _unpacked(data):
 
 
 def _arrays(part):
-    """A part with arrays in it: a list of numbers is one, a list of arrays are several."""
+    """A part with arrays in it: a list of numbers is one, a list of arrays are several. Tensors of
+    PyTorch become arrays of NumPy, which does not know their sizes."""
+    part = _map(lambda array: _numpy(array) if hasattr(array, "detach") else array, part)
     if isinstance(part, (list, tuple)) and not any(hasattr(v, "shape") for v in _leaves(part)):
         try:
             return np.asarray(part)

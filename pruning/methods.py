@@ -5,6 +5,7 @@ those not named at their defaults.
 """
 
 import dataclasses
+import difflib
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -138,8 +139,7 @@ def parse(text: str) -> Method:
     for value in text.strip().split("/"):
         axis = next((axis for axis, registry in AXES.items() if registry.knows(value)), None)
         if axis is None:
-            known = "; ".join(f"{axis}: {', '.join(r.names())}" for axis, r in AXES.items())
-            raise UsageError(f"`methods`: {value!r} in {text!r} is not known. Choose from {known}.")
+            raise UsageError(f"`methods`: {value!r} in {text!r} is not known{_choices(value)}")
         if axis in chosen:
             raise UsageError(
                 f"`methods`: {text!r} has two values for the {axis}, {chosen[axis]} and {value}; "
@@ -151,10 +151,21 @@ def parse(text: str) -> Method:
     if method.scope == "output" and method.by_unit:
         raise UsageError(
             f"`methods`: {text!r}: the scope output compares the inputs of one unit with each "
-            "other, so it cannot prune whole units; choose layer, global or erk."
+            "other, so it cannot prune whole units; choose layer, global, erk or budget."
         )
     check_fits(method)
     return method
+
+
+def _choices(value):
+    """What was meant instead of a value, or else all that there is."""
+    alike = difflib.get_close_matches(
+        value, [name for registry in AXES.values() for name in registry.names()], n=1, cutoff=0.7
+    )
+    if alike:
+        return f"; did you mean {alike[0]!r}?"
+    known = "; ".join(f"{axis}: {', '.join(r.names())}" for axis, r in AXES.items())
+    return f". Choose from {known}."
 
 
 def check_fits(method: Method) -> None:

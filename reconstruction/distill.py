@@ -14,7 +14,7 @@ from ..pruning.prune import Pruner
 from ..training.mask_callback import MaskCallback
 from ..utils import ProgressLine, UsageError
 from .statistics import HELD_OUT
-from .student import Prepared, Student, batches, loss_of, num_devices, some
+from .student import Prepared, Student, batches, loss_of, num_shards, some
 
 LEARNING_RATE = 4e-3
 # Examples of a step, and numbers in their inputs.
@@ -50,15 +50,16 @@ def distill(
     masks = pruner.masks()
     if all(map(is_whole, masks.values())):
         return masks
-    devices = num_devices()
+    devices = num_shards()
     if devices > 1:
         examples = _divisible(examples, devices)
     size = -(-examples.batch_size(BATCH_NUMBERS, BATCH) // devices) * devices
     x = examples.parts[0]
+    x = tuple(x) if isinstance(x, list) else x  # which a `tf.data.Dataset` does not take
     outputs = keras.tree.flatten(dense.predict(x, batch_size=size, verbose=0))
     with Prepared(pruner.model) as prepared:
         first = keras.tree.map_structure(lambda array: np.asarray(array[: HELD_OUT * devices]), x)
-        own = keras.tree.flatten(pruner.model.predict(first, verbose=0))
+        own = keras.tree.flatten(pruner.model.predict(first, batch_size=size, verbose=0))
         losses = [
             loss_of(target, output, _outputs_logits(dense))
             for target, output in zip(outputs, own, strict=True)

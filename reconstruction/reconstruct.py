@@ -14,12 +14,13 @@ import keras
 import numpy as np
 
 from ..graph.tracing import function_of
+from ..models.arrays import count, size_of, to_numpy
 from ..models.copies import check_built, copy_of_model
-from ..models.kernels import Kernel, describe, leaves, unknown_layers
+from ..models.kernels import Kernel, describe, leaves, unknown_layers, value_of
 from ..models.own_classes import warn_of_lost_methods
 from ..pruning.arguments import checked_seed
 from ..pruning.examples import Examples
-from ..utils import ProgressLine, UsageError, warn_user
+from ..utils import ProgressLine, UsageError, one_line, pluralize, warn_user
 from .normalization import recalibrate
 from .readings import Reading, reading_of
 from .refit import Refit
@@ -32,6 +33,11 @@ MOST_EXAMPLES = 10_000
 BATCH, BATCH_NUMBERS = 1000, 2**22
 # Inputs of a layer: the Gram matrix of so many takes 200 MB.
 MOST_INPUTS = 5000
+
+# With fewer rows of inputs in every layer, a warning says that there could be more examples.
+FEW_ROWS = 100
+# By so many standard errors the model has to be worse on held-out examples to be taken back.
+CERTAIN = 3
 
 Choice = Callable[[Kernel, Refit], np.ndarray | None]
 
@@ -78,11 +84,21 @@ def reconstruct(
             "dense: its weights have other shapes than those of the pruned model; give the model "
             "that was pruned (a model that `shrink` made smaller cannot be reconstructed)."
         )
+    zeros = [sum(map(_num_zeros, model.weights)) for model in (pruned, dense)]
+    if zeros[0] < zeros[1]:
+        raise UsageError(
+            f"dense: it has more zeros than the pruned model ({zeros[1]:,} and {zeros[0]:,}); the "
+            "pruned model comes first."
+        )
     examples = calibration_inputs(data, dense)
     copy = copy_of_model(pruned)
     warn_of_lost_methods(pruned, copy)
     refit_layers(copy, dense, examples, checked_seed(seed), verbose)
     return copy
+
+
+def _num_zeros(variable):
+    return size_of(variable.value) - int(count(variable.value != 0))
 
 
 def calibration_inputs(data: Any, model: keras.Model) -> Examples:
@@ -91,6 +107,11 @@ def calibration_inputs(data: Any, model: keras.Model) -> Examples:
     Raises:
         UsageError: if there are too few, or they are of another shape or not finite.
     """
+    if data is None:
+        raise UsageError(
+            "data: weights are re-fitted and trained on inputs; give some hundred or thousand as "
+            "data=x, or batches of them, as fit takes them. Labels are not needed."
+        )
     several = len(getattr(model, "inputs", None) or [1])
     is_inputs = isinstance(data, dict) or hasattr(data, "shape")
     if is_inputs or (isinstance(data, list) and several > 1 and len(data) == several):
@@ -98,7 +119,7 @@ def calibration_inputs(data: Any, model: keras.Model) -> Examples:
     examples = data if isinstance(data, Examples) else Examples(data, MOST_EXAMPLES)
     if len(examples) < HELD_OUT:
         raise UsageError(
-            f"data: {len(examples)} examples are too few to re-fit weights; give at least "
+            f"data: {len(examples)} examples are too few to re-fit or train weights; give at least "
             f"{HELD_OUT}, better some hundreds."
         )
     arrays = keras.tree.flatten(examples.parts[0])
@@ -109,6 +130,12 @@ def calibration_inputs(data: Any, model: keras.Model) -> Examples:
     if function is not None and not isinstance(examples.parts[0], dict):
         for array, tensor in zip(arrays, function.inputs, strict=False):
             _check_shape(np.shape(array), tensor.shape)
+    try:
+        model(keras.tree.map_structure(lambda array: array[:1], examples.parts[0]), training=False)
+    except Exception as error:  # Keras and the backend may raise anything
+        raise UsageError(
+            f"data: the model cannot be run on these inputs ({one_line(error, 160)})."
+        ) from error
     return examples
 
 
@@ -138,9 +165,17 @@ def refit_layers(
         examples: from `calibration_inputs`.
         choice: decides which weights of a kernel are kept, from its `Refit`: booleans of the shape
             of its matrix, None for a layer that stays as it is. By default those that are not zero.
+
+    Warns:
+        UserWarning: names layers that are not re-fitted; if there are few examples, or so few that
+            the model's outputs on those held out are farther from the dense ones with re-fitted
+            weights: then the weights are not changed, but for those that are pruned.
     """
+    given = [value_of(variable) for variable in pruned.weights]
     with _without_gradients():
-        Reconstruction(pruned, dense, examples, seed).run(choice, verbose)
+        work = Reconstruction(pruned, dense, examples, seed)
+        work.run(choice, verbose)
+        work.undo_if_worse(given)
 
 
 @contextlib.contextmanager
@@ -175,7 +210,7 @@ class Reconstruction:
             for kernel, other in zip(self.pruned.kernels, self.dense.kernels, strict=True)
         }
         passed = [each for each in leaves(pruned) if isinstance(each, keras.layers.Embedding)]
-        self.has_changed = False
+        self.has_changed, self.most_rows = False, 0
         self.not_refitted: list[str] = [*map(describe, [*passed, *unknown_layers(pruned)])]
 
     def run(self, choice: Choice, verbose: int) -> None:
@@ -192,6 +227,53 @@ class Reconstruction:
         progress.close()
         if self.not_refitted:
             warn_user(f"Not re-fitted: {', '.join(self.not_refitted)}.")
+        if self.has_changed and self.most_rows < FEW_ROWS:
+            warn_user(
+                f"Weights were re-fitted on {pluralize(self.examples, 'example')} only; with some "
+                "hundreds the model comes much closer to the dense one."
+            )
+
+    def undo_if_worse(self, given: list[np.ndarray]) -> None:
+        """Takes the weights that the model was given, but for pruned ones, if with these its
+        outputs on held-out examples are closer to the dense ones."""
+        if not self.has_changed:
+            return
+        variables = self.pruned.model.weights
+        refitted = [value_of(variable) for variable in variables]
+        dense = [*self._held_out(self.dense)]
+        errors = _distances(self._held_out(self.pruned), dense)
+        for variable, old, new in zip(variables, given, refitted, strict=True):
+            variable.assign(np.where(new == 0, new, old))
+        worse = errors - _distances(self._held_out_now(), dense)
+        if worse.mean() > CERTAIN * np.std(worse) / np.sqrt(len(worse)):
+            warn_user(
+                "Weights are not re-fitted: with new ones the model is farther from the dense one "
+                "on the examples that are held out; give more examples."
+            )
+            return
+        for variable, new in zip(variables, refitted, strict=True):
+            variable.assign(new)
+
+    def _held_out(self, path):
+        """The outputs of a walk for held-out examples, for each batch that has some."""
+        for batch, values in enumerate(path.values):
+            held = self._are_held(batch)
+            if held.any():
+                yield [to_numpy(values[number])[held] for number in path.outputs]
+
+    def _held_out_now(self):
+        """The same of the model with its weights of now."""
+        for batch, x in enumerate(self.pruned.batches):
+            held = self._are_held(batch)
+            x = keras.tree.map_structure(lambda array, held=held: array[held], x)
+            if held.any():
+                outputs = keras.tree.flatten(self.pruned.model(x, training=False))
+                yield [*map(to_numpy, outputs)]
+
+    def _are_held(self, batch):
+        first = self.starts[batch]
+        number = len(keras.tree.flatten(self.pruned.batches[batch])[0])
+        return (first + np.arange(number)) % HELD_OUT == HELD_OUT - 1
 
     def _refit(self, kernel, place, choice):
         pruned, dense = reading_of(kernel), reading_of(self.counterparts[kernel.name])
@@ -211,7 +293,7 @@ class Reconstruction:
         mask = choice(reading.kernel, refit)
         if mask is None:
             return
-        self.has_changed = True
+        self.has_changed, self.most_rows = True, max(self.most_rows, seen.fitted.rows)
         kept, rows = int(mask.sum(axis=0).max()), seen.fitted.rows
         if not refit.finish(mask, before) and kept > rows:
             self.not_refitted.append(
@@ -223,3 +305,15 @@ class Reconstruction:
         for batch, first in enumerate(self.starts):
             one = self.pruned.inputs_of(pruned.kernel, place, batch)
             yield first, [*zip(one, self.dense.inputs_of(dense.kernel, place, batch), strict=True)]
+
+
+def _distances(ours, theirs):
+    """The sum of squared differences of outputs, for each example."""
+    found = [
+        sum(
+            np.square(one.astype(np.float64) - other).reshape(len(other), -1).sum(axis=1)
+            for one, other in zip(batch, same, strict=True)
+        )
+        for batch, same in zip(ours, theirs, strict=True)
+    ]
+    return np.concatenate(found)

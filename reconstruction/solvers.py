@@ -156,11 +156,25 @@ def unexplained(gram: Array, ridge: np.ndarray, used: np.ndarray) -> np.ndarray:
         used: True for inputs with a kept weight, of shape (inputs,).
 
     Returns:
-        An array of shape (inputs,), 0 where not used.
+        An array of shape (inputs,), 0 where not used, and for inputs that are always 0.
     """
     found, rows = np.zeros(len(used)), np.flatnonzero(used)
-    xp = namespace(gram)
     with in_float64(gram):
-        inverse = xp.linalg.inv(_cut(_with_ridge(gram, ridge), rows, rows))
-        found[rows] = 1 / to_numpy(xp.diag(inverse))
+        diagonal = _diagonal_of_inverse(_cut(_with_ridge(gram, ridge), rows, rows))
+    found[rows] = np.where(diagonal > 0, 1 / np.where(diagonal > 0, diagonal, 1), 0)
     return found
+
+
+def _diagonal_of_inverse(system):
+    """Of the pseudoinverse, where there is no inverse, as behind a layer that is always 0."""
+    if not is_numpy(system):
+        xp = namespace(system)
+        with contextlib.suppress(RuntimeError):  # as in `_solved`
+            found = to_numpy(xp.diag(xp.linalg.inv(system)))
+            if np.isfinite(found).all():
+                return found
+        system = to_numpy(system)
+    try:
+        return np.diag(np.linalg.inv(system))
+    except np.linalg.LinAlgError:
+        return np.diag(np.linalg.pinv(system, hermitian=True))

@@ -13,10 +13,13 @@ TEMPERATURE = 2.0
 TINY = np.finfo(np.float32).tiny
 
 
-def num_devices() -> int:
-    """How many devices share a batch: more than one where `keras.distribution` is used."""
+def num_shards() -> int:
+    """Into how many parts a batch is divided: more than one if `keras.distribution` does that."""
     distribution = keras.distribution.distribution()
-    return 1 if distribution is None else distribution.device_mesh.devices.size
+    if distribution is None or distribution.batch_dim_name is None:
+        return 1
+    mesh = distribution.device_mesh
+    return mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
 
 
 def batches(

@@ -83,7 +83,8 @@ class Path:
         self._last = {
             number: place for place, step in enumerate(self.steps) for number in step.reads
         }
-        self._last |= dict.fromkeys(outputs or self.steps[-1].makes, len(self.steps))
+        self.outputs = outputs or self.steps[-1].makes
+        self._last |= dict.fromkeys(self.outputs, len(self.steps))
 
     def _new(self):
         self._made += 1

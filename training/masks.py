@@ -9,6 +9,7 @@ import numpy as np
 from ..graph.tracing import function_of
 from ..models import kernels
 from ..models.arrays import Array, is_whole, namespace, to_numpy
+from ..models.copies import check_built
 from ..models.kernels import masked, value_of
 from ..pruning.prunables import units_of
 from ..utils import UsageError
@@ -28,9 +29,11 @@ class Masks:
 
     Raises:
         UsageError: (a ValueError) if no weight of it is zero.
+        ValueError: if it is not built.
     """
 
     def __init__(self, model: keras.Model) -> None:
+        check_built(model)
         self.model = model
         found = [(v, mask) for v, mask in present_masks(model) if not is_whole(mask)]
         if not found:
@@ -54,13 +57,14 @@ class Masks:
             The values; those of masked variables with 0.0 where they are pruned.
 
         Raises:
-            UsageError: (a ValueError) if these are not as many as there are variables.
+            UsageError: (a ValueError) if they are not of these shapes.
         """
         variables = self.model.trainable_variables
-        if len(values) != len(variables):
+        shapes = [tuple(getattr(value, "shape", ())) for value in values]
+        if shapes != [tuple(variable.shape) for variable in variables]:
             raise UsageError(
-                f"values: {len(values)} values for {len(variables)} variables; give those of "
-                "model.trainable_variables, in their order."
+                f"values: these {len(values)} are not of the shapes of model.trainable_variables; "
+                f"give the values of these {len(variables)}, in their order."
             )
         masks = {id(variable): mask for variable, mask in self._masks}
         return [

@@ -197,9 +197,11 @@ def test_other_bits_are_a_sentence(tmp_path, bits):
         npr.save(model, tmp_path / "a.npk", bits=bits)
 
 
-def test_paths_that_are_none_are_a_sentence():
+def test_paths_that_are_none_are_a_sentence(tmp_path):
     model = keras.Sequential([keras.Input((8,)), layers.Dense(3)])
     with pytest.raises(ValueError, match=r"^path: 3 is not the path of a file\.$"):
         npr.save(model, 3)
+    with pytest.raises(ValueError, match=r"^path: .* is a folder; give the path of a file in it"):
+        npr.load(tmp_path)
     with pytest.raises(ValueError, match=r"^path: None is not the path of a file\.$"):
         npr.load(None)

@@ -47,6 +47,7 @@ def loader():
 GIVEN = {
     "a pair": lambda: (X, Y),
     "a list of both": lambda: [X, Y],
+    "tensors": lambda: tuple(map(keras.ops.convert_to_tensor, (X, Y))),
     "lists of numbers": lambda: (X.tolist(), Y.tolist()),
     "a tf.data.Dataset": dataset,
     "a PyDataset": lambda: Batches(),
@@ -91,7 +92,7 @@ def test_several_inputs_dictionaries_and_weights():
         np.testing.assert_array_equal(weights, WEIGHTS[4:])
 
 
-@pytest.mark.parametrize("given", [(X, None), (X,), iter([X]), iter([(X,)])])
+@pytest.mark.parametrize("given", [X, (X, None), (X,), iter([X]), iter([(X,)])])
 def test_without_labels(given):
     found = Examples(given)
     assert not found.has_labels
@@ -102,7 +103,6 @@ def test_without_labels(given):
 
 BAD = [
     (None, "this criterion needs data"),
-    (X, "ndarray is not a pair of arrays"),
     ("x", "str is not a pair of arrays"),
     (3, "int is not a pair of arrays"),
     ({"x": X}, "dict is not a pair of arrays"),

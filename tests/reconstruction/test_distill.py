@@ -123,6 +123,14 @@ def test_several_outputs_of_which_some_are_values():
     assert error(pruned, dense, data) < 0.5 * error(plain, dense, data)
 
 
+def test_several_inputs_in_a_list():
+    inputs_ = [keras.Input((8,)), keras.Input((8,))]
+    x = layers.Dense(20, activation="relu")(layers.Concatenate()(inputs_))
+    dense, data = keras.Model(inputs_, layers.Dense(3)(x)), [inputs(), inputs()[::-1]]
+    pruned = npr.prune(dense, 0.7, "weight/distill", data=data, verbose=0)
+    assert error(pruned, dense, data) < error(npr.prune(dense, 0.7), dense, data)
+
+
 @keras.saving.register_keras_serializable("distill tests")
 class Subclassed(keras.Model):
     def __init__(self, **options):

@@ -300,8 +300,8 @@ NAN = np.full((50, 6), np.nan)
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (None, "needs data"),
-        (np.zeros((5, 6)), "5 examples are too few to re-fit weights; give at least 10"),
+        (None, "are re-fitted and trained on inputs; give some hundred"),
+        (np.zeros((5, 6)), "5 examples are too few to re-fit or train weights; give at least 10"),
         (np.zeros((50, 7)), r"inputs of shape \(7,\) were given, the model takes \(6,\)"),
         (NAN, "the inputs are not finite"),
         (iter([]), "gives no examples"),
@@ -312,8 +312,46 @@ def test_bad_data(data, message):
         npr.prune(perceptron(6, 4, 2), 0.5, "weight/reconstruct", data=data)
 
 
+def test_what_is_always_zero_is_no_obstacle():
+    """A dead layer, inputs of zeros, and a network without biases of which nothing is kept."""
+    dead, x = perceptron(6, 12, 8, 3), inputs_of(perceptron(6, 2))
+    dead.layers[0].bias.assign(np.full(12, -1000))
+    bare = keras.Sequential([keras.Input((6,))])
+    for units in (12, 8, 3):
+        bare.add(layers.Dense(units, use_bias=False))
+    for model, data, k in ((dead, x, 0.5), (perceptron(6, 12, 3), 0 * x, 0.5), (bare, x, 1)):
+        rebuilt = npr.prune(model, k, "weight/activation/reconstruct", data=data, verbose=0)
+        assert all(np.isfinite(weights).all() for weights in rebuilt.get_weights())
+
+
+def test_few_examples_are_told_of():
+    model = perceptron(6, 8, 5)
+    with pytest.warns(UserWarning, match="re-fitted on 20 examples only"):
+        npr.prune(model, 0.5, "weight/reconstruct", data=inputs_of(model, 20), verbose=0)
+
+
+def test_weights_with_which_the_model_is_worse_are_not_taken(monkeypatch):
+    finish = module.Refit.finish
+
+    def spoil(self, *arguments):
+        found = finish(self, *arguments)
+        self.weights *= -3
+        self.put()
+        return found
+
+    monkeypatch.setattr(module.Refit, "finish", spoil)
+    model = randomized(mixed())
+    plain = npr.prune(model, 0.5)
+    with pytest.warns(UserWarning, match="farther from the dense one on the examples"):
+        same = npr.prune(model, 0.5, "weight/reconstruct", data=inputs_of(model), verbose=0)
+    for one, other in zip(plain.get_weights(), same.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 def test_models_that_do_not_fit():
     model, x = perceptron(6, 4, 2), np.zeros((50, 6))
+    with pytest.raises(npr.UsageError, match=r"dense: it has more zeros .* comes first"):
+        npr.reconstruct(model, npr.prune(model, 0.5), x)
     with pytest.raises(npr.UsageError, match="dense: its weights have other shapes"):
         npr.reconstruct(perceptron(6, 3, 2), model, x)
     with pytest.raises(npr.UsageError, match="dense: int is not a Keras model"):

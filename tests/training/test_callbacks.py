@@ -218,6 +218,7 @@ BAD = [
     ({"begin": -1}, "begin: -1 is not a fraction"),
     ({"method": "gradually"}, "^method: 'gradually'"),
     ({"method": "weight/gradual/finetune"}, "names a recovery"),
+    ({"method": "weight/reconstruct"}, "give it to network_pruning.prune instead"),
 ]
 
 

@@ -15,13 +15,25 @@ pytestmark = pytest.mark.backends
 STEPS = 3
 
 
+# What follows in a loop: further steps with the same masks, optimizer and compiled step.
+FURTHER = {
+    "tensorflow": "step(x, y)",
+    "torch": "optimizer.zero_grad()",  # and all lines after it
+    "jax": "trained, others, state = step(",
+}
+
+
 def train(model, x, y):
-    """Runs the loop of the documentation for this backend a few times."""
+    """Runs the code of the documentation for this backend, and its step some times more."""
+    backend = keras.backend.backend()
     text = (ROOT / "docs/library.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    (code,) = (block for block in blocks if block.startswith(f"import {keras.backend.backend()}"))
+    (code,) = (block for block in blocks if block.startswith(f"import {backend}"))
+    names = {"npr": npr, "model": model, "x": x, "y": y}
+    exec(code, names)
+    further = code[code.rindex(FURTHER[backend]) :]
     for _ in range(STEPS):
-        exec(code, {"keras": keras, "npr": npr, "model": model, "x": x, "y": y})
+        exec(further, names)
 
 
 def test_what_is_pruned_stays_zero_and_the_rest_learns():
@@ -67,5 +79,9 @@ def test_what_makes_no_sense_is_said():
     with pytest.raises(npr.UsageError, match="no weight of 'dense' is zero; prune it first"):
         npr.Masks(model)
     masks = npr.Masks(npr.prune(small(), 0.9))
-    with pytest.raises(npr.UsageError, match="1 values for 6 variables"):
-        masks.apply_to([0])
+    right = [ops.zeros(variable.shape) for variable in masks.model.trainable_variables]
+    for values in ([0], right[:-1], right[::-1]):
+        with pytest.raises(npr.UsageError, match="give the values of these 6, in their order"):
+            masks.apply_to(values)
+    with pytest.raises(npr.UsageError, match="int is not a Keras model"):
+        npr.Masks(3)
