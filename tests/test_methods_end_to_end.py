@@ -28,7 +28,7 @@ FLAGS = (
     "--shift=1",
     *SHORT,
 )
-KILL_POINTS = 3
+KILL_POINTS = 2
 
 
 def run(fault, output, *flags):

@@ -221,17 +221,6 @@ def test_killed_while_networks_are_retrained_the_same_command_ends_the_same(file
             np.testing.assert_array_equal(ours, theirs)
 
 
-def test_replicates_are_summarized(cli, files, tmp_path):
-    process = cli(
-        *files, "--epochs=1", "--k_vals=0.5", "--replicates=2", f"--output_dir={tmp_path}"
-    )
-    assert process.returncode == 0, process.stderr
-    (summary,) = tmp_path.rglob("summary.csv")
-    rows = pd.read_csv(summary)
-    assert set(rows["seeds"]) == {2}
-    assert rows["speedup_mean"].notna().all()
-
-
 def test_dense_networks_fit_data_of_any_shape(cli, tmp_path):
     """The reference network for other numbers of inputs and classes; floats as they are."""
     generator = np.random.default_rng(0)
@@ -447,6 +436,8 @@ def test_a_model_without_units_is_pruned_by_weight(cli, own, tmp_path):
     assert not (single / "loss_accuracy.png").exists()
     summary = pd.read_csv(folder / "replicates" / "summary.csv")
     assert set(summary["method"]) == {"weight", "weight/random"}
+    assert set(summary["seeds"]) == {2}
+    assert summary["speedup_mean"].notna().all()
     # Whoever asks for units by name is told, and nothing is written.
     process = cli(*flags[:3], "--methods=unit/random", f"--output_dir={tmp_path / 'none'}")
     assert process.returncode == 2

@@ -70,20 +70,21 @@ def test_a_trial_that_fails_does_not_stop_the_others_and_is_listed_with_its_sent
     start = (python_in_a_path_with_a_space(tmp_path), str(ROOT), "sweep")
     alone = tmp_path / "alone"
     tmp_path /= "new folder"
-    flags = (*FLAGS, "--learning_rate=0.001,1e30", f"--output_dir={tmp_path}")
+    short = ("--epochs=1", "--k_vals=0,0.5")
+    flags = (*FLAGS, *short, "--learning_rate=0.001,1e30", f"--output_dir={tmp_path}")
     done = run_command(*flags, command=start)
     assert done.returncode == 1
     said = " ".join(done.stdout.split())
-    bad = trial_name(rate="1e+30")
-    assert states(tmp_path) == {trial_name(): "finished", bad: "failed"}
+    good, bad = (trial_name(rate=rate, epochs=1) for rate in (0.001, "1e+30"))
+    assert states(tmp_path) == {good: "finished", bad: "failed"}
     assert f"Failed: {bad}: Training diverged in epoch 1: the loss is" in said
     assert "1 trial of 2 failed" in done.stderr
     assert "Traceback" not in done.stderr
     (place,) = tmp_path.glob("sweeps/*")
     assert "Training diverged" in (place / "logs" / f"{bad}.txt").read_text()
     assert "Training diverged" in (place / "report.html").read_text()
-    single(alone, first=None)
-    assert contents(tmp_path / trial_name()) == contents(alone / trial_name())
+    single(alone, *short, first=None)
+    assert contents(tmp_path / good) == contents(alone / good)
 
 
 def test_a_search_draws_what_it_is_asked_for_and_ends_hopeless_trials(tmp_path):

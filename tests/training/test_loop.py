@@ -21,6 +21,12 @@ def dataset(digits):
     )
 
 
+@pytest.fixture
+def without_xla(monkeypatch):
+    """What is the same without: XLA compiles for longer than these networks are trained."""
+    monkeypatch.setattr(DenseNetworks, "compiled", False)
+
+
 def train(dataset, **settings):
     config = ExperimentConfig(model="lenet_300_100", epochs=2, **settings)
     networks = DenseNetworks(config, dataset)
@@ -69,6 +75,7 @@ def test_training_equals_that_of_keras(dataset):
             assert getattr(epoch, name) == pytest.approx(log[name], rel=2e-3)
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_the_seed_fixes_everything(dataset):
     one, two, other = (train(dataset, seed=seed)[0].get_weights() for seed in (5, 5, 6))
     for first, second, third in zip(one, two, other, strict=True):
@@ -76,12 +83,14 @@ def test_the_seed_fixes_everything(dataset):
         assert not np.array_equal(first, third)
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_progress_counts_the_steps_of_every_epoch(dataset):
     _, epochs, steps = train(dataset)
     assert [epoch.epoch for epoch in epochs] == [1, 2]
     assert sum(steps) == 2 * 3
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_without_validation_the_training_loss_selects(dataset):
     bare = Dataset(dataset.name, dataset.digest, dataset.train, None, dataset.test)
     _, epochs, _ = train(bare)
@@ -89,6 +98,7 @@ def test_without_validation_the_training_loss_selects(dataset):
     assert epochs[0].selection_loss == epochs[0].loss
 
 
+@pytest.mark.usefixtures("without_xla")
 def test_diverged_training_is_an_error(dataset):
     with pytest.raises(RunError, match="Training diverged in epoch 1"):
         train(dataset, learning_rate=1e30)
