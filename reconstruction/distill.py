@@ -13,7 +13,7 @@ from ..pruning.examples import Examples
 from ..pruning.prune import Pruner
 from ..training.mask_callback import MaskCallback
 from ..utils import ProgressLine, UsageError
-from .statistics import HELD_OUT
+from .statistics import HELD_OUT, are_held_out
 from .student import Prepared, Student, batches, loss_of, num_shards, some
 
 LEARNING_RATE = 4e-3
@@ -65,7 +65,7 @@ def distill(
             for target, output in zip(outputs, own, strict=True)
         ]
         targets = tuple(loss.targets(output) for loss, output in zip(losses, outputs, strict=True))
-        held = np.arange(len(examples)) % HELD_OUT == HELD_OUT - 1
+        held = are_held_out(np.arange(len(examples)))
         fitted = np.flatnonzero(~held)
         size = min(size, len(fitted))
         per_epoch = max(len(fitted) // size, OPTIMIZER_STEPS)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..models.arrays import in_float64, in_type, local_in_float32, namespace, rows_in, to_numpy
 from ..models.kernels import value_of
-from .statistics import HELD_OUT
+from .statistics import are_held_out
 from .walk import Step
 
 
@@ -27,7 +27,7 @@ def recalibrate(
     for value, target in zip(values, targets, strict=True):
         x = _by_channel(layer, value[pruned.reads[0]])
         y = _by_channel(layer, dense.run(target)[0])
-        out = (first + np.arange(len(x))) % HELD_OUT == HELD_OUT - 1
+        out = are_held_out(first + np.arange(len(x)))
         fitted.add(rows_in(x, ~out), rows_in(y, ~out))
         held.add(rows_in(x, out), rows_in(y, out))
         first += len(x)

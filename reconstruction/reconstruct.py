@@ -24,7 +24,7 @@ from ..utils import ProgressLine, UsageError, one_line, pluralize, warn_user
 from .normalization import recalibrate
 from .readings import Reading, reading_of
 from .refit import Refit
-from .statistics import HELD_OUT, observe
+from .statistics import HELD_OUT, are_held_out, observe
 from .walk import Path
 
 # Of calibration data in batches so many examples are used; of arrays, all.
@@ -131,7 +131,7 @@ def calibration_inputs(data: Any, model: keras.Model) -> Examples:
         for array, tensor in zip(arrays, function.inputs, strict=False):
             _check_shape(np.shape(array), tensor.shape)
     try:
-        model(keras.tree.map_structure(lambda array: array[:1], examples.parts[0]), training=False)
+        model(examples.head(1).parts[0], training=False)
     except Exception as error:  # Keras and the backend may raise anything
         raise UsageError(
             f"data: the model cannot be run on these inputs ({one_line(error, 160)})."
@@ -271,9 +271,8 @@ class Reconstruction:
                 yield [*map(to_numpy, outputs)]
 
     def _are_held(self, batch):
-        first = self.starts[batch]
         number = len(keras.tree.flatten(self.pruned.batches[batch])[0])
-        return (first + np.arange(number)) % HELD_OUT == HELD_OUT - 1
+        return are_held_out(self.starts[batch] + np.arange(number))
 
     def _refit(self, kernel, place, choice):
         pruned, dense = reading_of(kernel), reading_of(self.counterparts[kernel.name])

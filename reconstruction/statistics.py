@@ -77,6 +77,11 @@ class Observed:
     has_bias: bool
 
 
+def are_held_out(examples: np.ndarray) -> np.ndarray:
+    """Which examples are held out, given their numbers: booleans."""
+    return examples % HELD_OUT == HELD_OUT - 1
+
+
 def observe(
     pruned: Reading,
     dense: Reading,
@@ -104,7 +109,7 @@ def observe(
         for one, other in pairs:
             for example, place in _chosen(pruned, one, most / (examples * len(pairs)), random):
                 x, y = pruned.rows(one, example, place), dense.rows(other, example, place)
-                held = (first + example) % HELD_OUT == HELD_OUT - 1
+                held = are_held_out(first + example)
                 with in_float64(x):
                     x, y = _products(x, y, weights, offset, bias is not None)
                     seen.fitted.add(rows_in(x, ~held), rows_in(y, ~held))

@@ -182,6 +182,15 @@ def small(tmp_path):
 
 
 @pytest.fixture
+def without_xla(monkeypatch):
+    """Networks of dense layers are trained without XLA, which compiles each for longer than its few
+    steps take."""
+    from network_pruning.training.dense_networks import DenseNetworks
+
+    monkeypatch.setattr(DenseNetworks, "compiled", False)
+
+
+@pytest.fixture
 def registries(monkeypatch):
     """Whatever the test registers is forgotten after it."""
     from network_pruning.data import registry as data_registry

@@ -21,12 +21,6 @@ def dataset(digits):
     )
 
 
-@pytest.fixture
-def without_xla(monkeypatch):
-    """What is the same without: XLA compiles for longer than these networks are trained."""
-    monkeypatch.setattr(DenseNetworks, "compiled", False)
-
-
 def train(dataset, **settings):
     config = ExperimentConfig(model="lenet_300_100", epochs=2, **settings)
     networks = DenseNetworks(config, dataset)

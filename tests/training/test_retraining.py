@@ -13,12 +13,8 @@ from network_pruning.training.compact_trainer import CompactTrainer
 from network_pruning.training.dense_networks import DenseNetworks
 from network_pruning.training.evaluation import Evaluator
 
-
-@pytest.fixture(autouse=True)
-def _without_xla(monkeypatch):
-    """Each network would be compiled, which takes longer than its few steps; training with XLA is
-    tested in `test_both_stacks`, and with the commands."""
-    monkeypatch.setattr(DenseNetworks, "compiled", False)
+# Training with XLA is tested in `test_both_stacks`, and with the commands.
+pytestmark = pytest.mark.usefixtures("without_xla")
 
 
 @pytest.fixture(scope="module")
