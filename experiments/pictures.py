@@ -19,6 +19,7 @@ from .comparison import chosen_methods
 from .finished import kept_epoch
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from ..models.weights import Weights
@@ -37,31 +38,56 @@ class Drawing:
     animation: bytes
 
 
-def drawing(
-    config: "ExperimentConfig",
-    networks: "Networks",
-    dense: "Weights",
-    method: "Method",
-    rankings: "Mapping[str, Ranking] | None" = None,
-) -> Drawing:
-    """The `Drawing` of the weights or units that a method keeps at every `k`.
+@dataclass(frozen=True)
+class Histograms:
+    """What the histograms of a method show. It is taken before networks are tested: the model that
+    it comes from holds other weights then.
 
-    Args:
-        config: the `ExperimentConfig`.
-        networks: the `Networks` of the experiment.
-        dense: the weights of the kept checkpoint.
-        method: one of the reference methods.
-        rankings: its `Ranking`s by layer name; made if not given.
+    Attributes:
+        granularity: of the method.
+        values: weights, or the norms of units, by layer name.
+        rankings: the `Ranking`s by layer name.
+        labels: of layers that are not called by their name.
     """
-    rankings = networks.rank(method, dense) if rankings is None else rankings
-    title = str(config.experiment_id)
-    values, labels = networks.values(method, dense, rankings), networks.labels(method)
-    frames = gifs.in_few_colors(
-        histogram_frames.frames_of(
-            method.granularity, values, rankings, config.k_vals, title, labels
+
+    granularity: str
+    values: "Mapping[str, np.ndarray]"
+    rankings: "Mapping[str, Ranking]"
+    labels: "Mapping[str, str]"
+
+    @classmethod
+    def of(
+        cls,
+        networks: "Networks",
+        dense: "Weights",
+        method: "Method",
+        rankings: "Mapping[str, Ranking] | None" = None,
+    ) -> "Histograms":
+        """Those of the weights or units that a method keeps.
+
+        Args:
+            networks: the `Networks` of the experiment.
+            dense: the weights of the kept checkpoint.
+            method: one of the reference methods.
+            rankings: its `Ranking`s by layer name; made if not given.
+        """
+        rankings = networks.rank(method, dense) if rankings is None else rankings
+        values = networks.values(method, dense, rankings)
+        return cls(method.granularity, values, rankings, networks.labels(method))
+
+    def drawn(self, config: "ExperimentConfig") -> Drawing:
+        """The `Drawing` of them at every `k`."""
+        frames = gifs.in_few_colors(
+            histogram_frames.frames_of(
+                self.granularity,
+                self.values,
+                self.rankings,
+                config.k_vals,
+                str(config.experiment_id),
+                self.labels,
+            )
         )
-    )
-    return Drawing([figures.png_of(frame) for frame in frames], gifs.gif_of(frames))
+        return Drawing([figures.png_of(frame) for frame in frames], gifs.gif_of(frames))
 
 
 def draw(

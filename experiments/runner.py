@@ -117,21 +117,28 @@ def prune_and_picture(
 ) -> None:
     """Prunes by every method to every `k`, tests the networks, and writes tables and figures."""
     from . import comparison, pictures
+    from .pictures import Histograms
 
     for note in networks.notes():
         echo(note)
-    drawing = partial(pictures.drawing, config, networks, dense)
     if comparison.is_known(config, networks.reference, paths, checkpoint):
         # Nothing is computed: other processes may draw while this one draws and writes the rest.
         drawings = {
-            method: pictures.begun(partial(drawing, method)) for method in networks.reference
+            method: pictures.begun(
+                lambda method=method: Histograms.of(networks, dense, method).drawn(config)
+            )
+            for method in networks.reference
         }
         rows = comparison.compare(config, networks, dense, {}, paths, checkpoint)
         pictures.report(config, rows, paths)
         pictures.draw(config, drawings, paths)
         return
     rankings = {method: networks.rank(method, dense) for method in networks.reference}
-    drawings = {method: partial(drawing, method, rankings[method]) for method in rankings}
+    # Their values are taken here: while networks are tested, the model holds others' weights.
+    drawings = {
+        method: partial(Histograms.of(networks, dense, method, found).drawn, config)
+        for method, found in rankings.items()
+    }
     with ThreadPoolExecutor(1) as pool:
         # Drawing is Python, evaluating is native code: in parallel they take a tenth less time.
         drawn = pool.submit(pictures.draw, config, drawings, paths)

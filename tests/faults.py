@@ -153,7 +153,10 @@ def replace_networks(program):
     """Lets a fake take the place of the networks, and blank images that of pictures."""
     pictures = program["experiments.pictures"]
     pictures.graph = mock.Mock()
-    pictures._frames = lambda config, *_: [Image.new("P", (8, 8)) for _ in config.k_vals]
+    blank = pictures.figures.png_of(Image.new("P", (8, 8)))
+    pictures.Histograms.drawn = lambda _histograms, config: pictures.Drawing(
+        [blank for _ in config.k_vals], blank
+    )
     program["training.checkpoints"].clone = lambda model, _name: model
     program["experiments.network_factory"].networks_of = FakeNetworks
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from network_pruning.experiments import comparison, pictures, runner
 from network_pruning.experiments.pictures import _in_another_process
+from network_pruning.pruning.methods import REFERENCE
 
 HERE = os.getpid()
 
@@ -22,6 +23,7 @@ def test_the_other_process_does_not_outlive_its_work(cli, root):
 import os, runpy, signal
 runpy.run_path({str(root / "__main__.py")!r})["load_package"]()
 from network_pruning.experiments.pictures import _in_another_process
+from network_pruning.pruning.methods import REFERENCE
 _in_another_process(lambda: bytes(10_000_000))
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -68,7 +70,8 @@ with lock.locked(ArtifactPaths(Path({str(tmp_path / "a")!r}))):
 
 @pytest.mark.parametrize("known", [True, False])
 def test_what_other_processes_draw_is_waited_for_last(monkeypatch, known):
-    """Where nothing is computed; elsewhere frames are drawn beside the tests."""
+    """Where nothing is computed. Elsewhere frames are drawn beside the tests, of values that were
+    taken before: tests put other weights into the model."""
     done = []
 
     def noted(name, result=None):
@@ -78,16 +81,28 @@ def test_what_other_processes_draw_is_waited_for_last(monkeypatch, known):
         done.append("begun")
         return work
 
-    networks = SimpleNamespace(reference=("weight", "unit"), notes=list, rank=noted("rank", {}))
+    def draw(_config, drawings, _paths):
+        for made in drawings.values():
+            made()
+
+    networks = SimpleNamespace(
+        reference=REFERENCE,
+        notes=list,
+        rank=noted("ranked", {}),
+        values=noted("values"),
+        labels=noted("labels"),
+    )
     monkeypatch.setattr(comparison, "is_known", lambda *_: known)
     monkeypatch.setattr(comparison, "compare", noted("compared"))
     monkeypatch.setattr(pictures, "begun", begun)
-    monkeypatch.setattr(pictures, "draw", noted("drawn"))
+    monkeypatch.setattr(pictures, "draw", draw)
+    monkeypatch.setattr(pictures.Histograms, "drawn", noted("drawn"))
     monkeypatch.setattr(pictures, "report", noted("reported"))
     runner.prune_and_picture(None, networks, None, None, "")
     if known:
-        assert done == ["begun", "begun", "compared", "reported", "drawn"]
+        taken = ["ranked", "values", "labels", "drawn"]
+        assert done == ["begun", "begun", "compared", "reported", *2 * taken]
     else:
-        assert done[:2] == ["rank", "rank"]
-        assert {*done[2:4]} == {"compared", "drawn"}
-        assert done[4:] == ["reported"]
+        assert done[:6] == ["ranked", "ranked", *2 * ["values", "labels"]]
+        assert sorted(done[6:9]) == ["compared", "drawn", "drawn"]
+        assert done[9:] == ["reported"]
