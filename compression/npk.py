@@ -4,6 +4,7 @@ docs/small.md specifies the format, `.npk`.
 """
 
 import contextlib
+import math
 import numbers
 import os
 from collections.abc import Callable
@@ -165,23 +166,25 @@ def to_bytes(model: keras.Model, verbose: int = 0) -> bytes:
     """
     config = plain_config(model)
     arrays, column_axes = _arrays(model, config)
-    return write(config, arrays, column_axes, verbose)
+    size = sum(math.prod(variable.shape) for variable in model.weights)
+    return write(config, arrays, column_axes, size, verbose)
 
 
 def estimated_bytes(model: keras.Model) -> int:
     """An estimate of the number of these bytes, in a hundredth of the time; see `npk_estimate`."""
-    arrays = [_known_type(value_of(variable)) for variable in model.weights]
+    arrays = map(_known_type, map(value_of, model.weights))
     return estimated_size(plain_config(model), arrays, _column_axes(model, model.weights))
 
 
 def _arrays(model, config):
-    """The weights of a model as they are written, and for each the number of column axes."""
+    """The weights of a model as they are written, one after the other, and for each the number of
+    column axes."""
     if is_quantized(model):
         weights = in_order_of(npk_config.variables(config), model)
-        arrays = [value_of(variable) for variable in weights]
+        arrays = map(value_of, weights)
     else:
         weights, arrays = model.weights, reorder_units(model)
-    return [_known_type(array) for array in arrays], _column_axes(model, weights)
+    return map(_known_type, arrays), _column_axes(model, weights)
 
 
 def _column_axes(model, weights):

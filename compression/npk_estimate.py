@@ -5,7 +5,7 @@ the weights of each row so far, and the neighbours in an image.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,13 +25,13 @@ FIRST_WEIGHT, FIRST_COUNT, MOST_CHANCE = 2, 8, 0.98
 
 
 def estimated_size(
-    config: dict[str, Any], arrays: Sequence[np.ndarray], column_axes: Sequence[int]
+    config: dict[str, Any], arrays: Iterable[np.ndarray], column_axes: Sequence[int]
 ) -> int:
     """The estimated number of bytes that `npk_writer.write` returns for the same arguments.
 
     Args:
         config: JSON-ready values.
-        arrays: NumPy arrays.
+        arrays: NumPy arrays, taken one after the other.
         column_axes: for each, how many of its last axes are the columns of a matrix.
     """
     bits = sum(map(_array_bits, arrays, column_axes))

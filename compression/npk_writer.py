@@ -4,7 +4,7 @@ import io
 import json
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import constriction
@@ -67,25 +67,27 @@ class BitWriter:
 
 def write(
     config: dict[str, Any],
-    arrays: Sequence[np.ndarray],
+    arrays: Iterable[np.ndarray],
     column_axes: Sequence[int],
+    size: int = 0,
     verbose: int = 0,
 ) -> bytes:
     """The bytes of a file.
 
     Args:
         config: JSON-ready values.
-        arrays: NumPy arrays, none of them of texts or objects.
+        arrays: NumPy arrays, none of them of texts or objects; taken one after the other.
         column_axes: for each, how many of its last axes are the columns of a matrix.
+        size: the number of numbers in all arrays, which chooses the version of the format.
         verbose: 0 for no line of progress.
 
     Raises:
         ValueError: if an array is of a type that the format does not support.
     """
     plain, claims = io.BytesIO(), 0
-    model = Model(BitWriter(), large=sum(np.size(array) for array in arrays) > LARGE_SIZE)
-    model.number("all", len(arrays))
-    progress = ProgressLine(len(arrays), verbose)
+    model = Model(BitWriter(), large=size > LARGE_SIZE)
+    model.number("all", len(column_axes))
+    progress = ProgressLine(len(column_axes), verbose)
     try:
         for array, axes in zip(arrays, column_axes, strict=True):
             progress.show(f"of shape {np.shape(array)}")

@@ -90,6 +90,13 @@ class Histograms:
         return Drawing([figures.png_of(frame) for frame in frames], gifs.gif_of(frames))
 
 
+def drawing(
+    config: "ExperimentConfig", networks: "Networks", dense: "Weights", method: "Method"
+) -> Drawing:
+    """The `Drawing` of what a method keeps; for arguments see `Histograms.of`."""
+    return Histograms.of(networks, dense, method).drawn(config)
+
+
 def draw(
     config: "ExperimentConfig",
     drawings: "Mapping[Method, Callable[[], Drawing]]",

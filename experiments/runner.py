@@ -117,16 +117,13 @@ def prune_and_picture(
 ) -> None:
     """Prunes by every method to every `k`, tests the networks, and writes tables and figures."""
     from . import comparison, pictures
-    from .pictures import Histograms
 
     for note in networks.notes():
         echo(note)
     if comparison.is_known(config, networks.reference, paths, checkpoint):
         # Nothing is computed: other processes may draw while this one draws and writes the rest.
         drawings = {
-            method: pictures.begun(
-                lambda method=method: Histograms.of(networks, dense, method).drawn(config)
-            )
+            method: pictures.begun(partial(pictures.drawing, config, networks, dense, method))
             for method in networks.reference
         }
         rows = comparison.compare(config, networks, dense, {}, paths, checkpoint)
@@ -136,7 +133,7 @@ def prune_and_picture(
     rankings = {method: networks.rank(method, dense) for method in networks.reference}
     # Their values are taken here: while networks are tested, the model holds others' weights.
     drawings = {
-        method: partial(Histograms.of(networks, dense, method, found).drawn, config)
+        method: partial(pictures.Histograms.of(networks, dense, method, found).drawn, config)
         for method, found in rankings.items()
     }
     with ThreadPoolExecutor(1) as pool:

@@ -1,6 +1,8 @@
 """Reorders units, which does not change the outputs, so that files get shorter."""
 
 from collections import defaultdict
+from collections.abc import Iterator
+from functools import partial
 
 import keras
 import numpy as np
@@ -10,7 +12,7 @@ from .linear_rules import DepthwiseRule, LinearRule, SeparableRule
 from .tracing import Graph, function_of
 
 
-def reorder_units(model: keras.Model) -> list[np.ndarray]:
+def reorder_units(model: keras.Model) -> Iterator[np.ndarray]:
     """The weights of an equivalent model whose layers begin with the units that have the most
     incoming weights.
 
@@ -20,28 +22,42 @@ def reorder_units(model: keras.Model) -> list[np.ndarray]:
     Args:
         model: a built Keras model; it is not changed.
 
-    Returns:
-        Arrays in the order of `model.weights`.
+    Yields:
+        Arrays in the order of `model.weights`; only those of one layer are in memory.
     """
-    arrays = {id(variable): value_of(variable) for variable in model.weights}
-    if function_of(model) is not None:
-        graph = Graph(model)
-        successors = _successors(graph)
-        for call in graph.first_calls.values():
-            if isinstance(call.op, keras.Layer) and call.inputs and call.outputs:
-                sides = call.inputs[0], call.outputs[0]
-                for attribute, value in _reordered(call, graph, sides, successors).items():
-                    variable = own_variable(call.op, attribute)
-                    arrays[id(variable)] = value.astype(arrays[id(variable)].dtype)
-    return [arrays[id(variable)] for variable in model.weights]
+    reordered = {} if function_of(model) is None else _reordered_layers(model)
+    last, arrays = None, {}
+    for variable in model.weights:
+        layer = reordered.get(id(variable))
+        if layer is not last:
+            last, arrays = layer, layer() if layer else {}
+        array = value_of(variable)
+        yield arrays.get(id(variable), array).astype(array.dtype, copy=False)
 
 
-def _reordered(call, graph, sides, successors):
-    """The weights of a call that change, by attribute."""
-    orders = [channels and _order(graph, channels, successors) for channels in sides]
-    if all(order is None or (order == np.arange(len(order))).all() for order in orders):
-        return {}
-    return call.rule.weights(call, orders, None) or {}
+def _reordered_layers(model):
+    """For each weight of a layer whose inputs or outputs change their order a function that returns
+    the layer's arrays in the new one; by the weights' ids."""
+    graph, found = Graph(model), {}
+    successors = _successors(graph)
+    for call in graph.first_calls.values():
+        if isinstance(call.op, keras.Layer) and call.inputs and call.outputs:
+            sides = call.inputs[0], call.outputs[0]
+            orders = [channels and _order(graph, channels, successors) for channels in sides]
+            if any(order is not None and _changes(order) for order in orders):
+                layer = partial(_reordered, call, orders)
+                found |= {id(variable): layer for variable in call.op.weights}
+    return found
+
+
+def _changes(order):
+    return (order != np.arange(len(order))).any()
+
+
+def _reordered(call, orders):
+    """The arrays of a call's layer that change, by the weights' ids."""
+    arrays = call.rule.weights(call, orders, None) or {}
+    return {id(own_variable(call.op, name)): array for name, array in arrays.items()}
 
 
 def _order(graph, channels, successors):

@@ -94,7 +94,9 @@ class Refit:
             self.mask = parts = self._mask(mask)
             self.weights = np.where(parts, self.weights, 0)
             if refits and mask.mean() < DENSE:
-                self.weights = self._solved(parts, RIDGE_ON_THE_WAY, ITERATIONS_ON_THE_WAY)
+                self.weights = self._solved(
+                    parts, RIDGE_ON_THE_WAY, ITERATIONS_ON_THE_WAY, rough=True
+                )
             yield mask
 
     def error(self) -> float:
@@ -137,7 +139,7 @@ class Refit:
         self.put()
         return bool(better.any())
 
-    def _solved(self, parts, ridge, iterations, near=None):
+    def _solved(self, parts, ridge, iterations, near=None, rough=False):
         fitted, found = self.seen.fitted, np.empty_like(self.weights)
         for group, (gram, cross) in enumerate(zip(fitted.gram, fitted.cross, strict=True)):
             strength, start = self._strength(group, ridge), self.weights[group]
@@ -149,6 +151,7 @@ class Refit:
                 start,
                 iterations,
                 None if near is None else near[group],
+                rough,
             )
         return found
 

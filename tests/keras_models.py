@@ -27,6 +27,12 @@ def kernels_of(model):
     ]
 
 
+def outputs_of(model, x):
+    """A model's outputs as arrays, without compiling it: that takes longer than a few examples."""
+    outputs = keras.tree.flatten(model(x, training=False))
+    return [np.asarray(keras.ops.convert_to_numpy(output)) for output in outputs]
+
+
 def mixed():
     """A residual network with every kind of two-dimensional convolution."""
     inputs = keras.Input((8, 8, 2))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keras import layers
-from keras_models import attention, branches, mixed, randomized
+from keras_models import attention, branches, mixed, outputs_of, randomized
 
 pytestmark = pytest.mark.backends
 
@@ -20,8 +20,7 @@ def answers(model, seed=0):
         generator.normal(size=(3, *(size or 6 for size in tensor.shape[1:]))).astype("float32")
         for tensor in model.inputs
     ]
-    outputs = model(inputs if len(inputs) > 1 else inputs[0], training=False)
-    return [np.asarray(keras.ops.convert_to_numpy(o)) for o in keras.tree.flatten(outputs)]
+    return outputs_of(model, inputs if len(inputs) > 1 else inputs[0])
 
 
 def shrunk(model):
