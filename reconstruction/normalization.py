@@ -5,10 +5,21 @@ from typing import Any
 import keras
 import numpy as np
 
-from ..models.arrays import in_float64, in_type, local_in_float32, namespace, rows_in, to_numpy
+from ..models.arrays import (
+    in_float64,
+    in_type,
+    is_numpy,
+    local_in_float32,
+    namespace,
+    rows_in,
+    to_numpy,
+)
 from ..models.kernels import value_of
 from .statistics import are_held_out
 from .walk import Step
+
+# Numbers that are added at a time: they stay in the cache of a processor.
+BLOCK = 2**15
 
 
 def recalibrate(
@@ -49,12 +60,19 @@ class _Channels:
         self.rows, self.sums = 0, np.zeros((5, 1))
 
     def add(self, x, y):
+        xp, channels = namespace(x), x.shape[-1]
+        x, y = (xp.reshape(array, (-1, channels)) for array in (x, y))
+        rows = max(1, BLOCK // channels) if is_numpy(x) else max(1, len(x))
+        for start in range(0, len(x), rows):
+            self._add(*(array[start : start + rows] for array in (x, y)))
+        self.rows += len(x)
+
+    def _add(self, x, y):
         xp = namespace(x)
         with in_float64(x):
-            x, y = (in_type(xp.reshape(a, (-1, a.shape[-1])), "float64") for a in (x, y))
+            x, y = (in_type(array, "float64") for array in (x, y))
             sums = [xp.sum(each, axis=0) for each in (x, x * x, y, y * y, x * y)]
             self.sums = self.sums + np.stack([*map(to_numpy, sums)])
-        self.rows += len(x)
 
 
 def _by_channel(layer, tensor):

@@ -42,6 +42,10 @@ CERTAIN = 3
 Choice = Callable[[Kernel, Refit], np.ndarray | None]
 
 
+def _of_nonzeros(_kernel, refit):
+    return refit.matrix != 0
+
+
 def reconstruct(
     pruned: keras.Model,
     dense: keras.Model,
@@ -156,7 +160,8 @@ def refit_layers(
     examples: Examples,
     seed: int = 0,
     verbose: int = 0,
-    choice: Choice = lambda _kernel, refit: refit.matrix != 0,
+    choice: Choice = _of_nonzeros,
+    after: Callable[[Refit], None] | None = None,
 ) -> None:
     """Re-fits the layers of a pruned model in place.
 
@@ -165,6 +170,8 @@ def refit_layers(
         examples: from `calibration_inputs`.
         choice: decides which weights of a kernel are kept, from its `Refit`: booleans of the shape
             of its matrix, None for a layer that stays as it is. By default those that are not zero.
+        after: what is done to each `Refit` when its weights are found, such as rounding them; then
+            the model is expected to be worse.
 
     Warns:
         UserWarning: names layers that are not re-fitted; if there are few examples, or so few that
@@ -173,9 +180,10 @@ def refit_layers(
     """
     given = [value_of(variable) for variable in pruned.weights]
     with _without_gradients():
-        work = Reconstruction(pruned, dense, examples, seed)
+        work = Reconstruction(pruned, dense, examples, seed, after)
         work.run(choice, verbose)
-        work.undo_if_worse(given)
+        if after is None:
+            work.undo_if_worse(given)
 
 
 @contextlib.contextmanager
@@ -194,13 +202,18 @@ class Reconstruction:
     """The walk through both models.
 
     Args:
-        pruned, dense, examples, seed: as for `refit_layers`.
+        pruned, dense, examples, seed, after: as for `refit_layers`.
     """
 
     def __init__(
-        self, pruned: keras.Model, dense: keras.Model, examples: Examples, seed: int
+        self,
+        pruned: keras.Model,
+        dense: keras.Model,
+        examples: Examples,
+        seed: int,
+        after: Callable[[Refit], None] | None = None,
     ) -> None:
-        self.examples, self.seed = len(examples), seed
+        self.examples, self.seed, self.after = len(examples), seed, after
         batch = examples.batch_size(BATCH_NUMBERS, BATCH)
         batches = [x for x, *_ in examples.batches(batch)]
         self.starts = range(0, len(examples), batch)
@@ -299,6 +312,8 @@ class Reconstruction:
                 f"{reading.kernel.name} ({rows:,} rows of inputs for {kept:,} weights of a unit; "
                 f"give {int(np.ceil(self.examples * kept / rows)):,} examples or more)"
             )
+        if self.after is not None:
+            self.after(refit)
 
     def _inputs(self, pruned: Reading, dense: Reading, place: int):
         for batch, first in enumerate(self.starts):

@@ -60,7 +60,7 @@ class Refit:
         return self._norms(self._unexplained)
 
     def _without_others(self, used):
-        strengths = [self._strength(group, RIDGE_ON_THE_WAY) for group in range(len(used))]
+        strengths = [self.strength(group, RIDGE_ON_THE_WAY) for group in range(len(used))]
         return np.stack([*map(unexplained, self.seen.fitted.gram, strengths, used)])
 
     def _norms(self, squares):
@@ -71,8 +71,8 @@ class Refit:
             return norms[0, :, 0]
         return self.reading.joined(np.repeat(norms, self.reading.columns.shape[1], axis=2))
 
-    def _strength(self, group, ridge):
-        """The ridge of each input: none for a bias."""
+    def strength(self, group: int, ridge: float) -> np.ndarray:
+        """The ridge of each input of a group of channels: none for a bias."""
         strength = np.full(self.weights.shape[1], ridge * np.mean(self._diagonals[group]))
         if self.seen.has_bias:
             strength[-1] = 0
@@ -94,9 +94,7 @@ class Refit:
             self.mask = parts = self._mask(mask)
             self.weights = np.where(parts, self.weights, 0)
             if refits and mask.mean() < DENSE:
-                self.weights = self._solved(
-                    parts, RIDGE_ON_THE_WAY, ITERATIONS_ON_THE_WAY, rough=True
-                )
+                self.weights = self._solved(parts, RIDGE_ON_THE_WAY, ITERATIONS_ON_THE_WAY)
             yield mask
 
     def error(self) -> float:
@@ -139,10 +137,10 @@ class Refit:
         self.put()
         return bool(better.any())
 
-    def _solved(self, parts, ridge, iterations, near=None, rough=False):
+    def _solved(self, parts, ridge, iterations, near=None):
         fitted, found = self.seen.fitted, np.empty_like(self.weights)
         for group, (gram, cross) in enumerate(zip(fitted.gram, fitted.cross, strict=True)):
-            strength, start = self._strength(group, ridge), self.weights[group]
+            strength, start = self.strength(group, ridge), self.weights[group]
             found[group] = least_squares(
                 gram,
                 cross,
@@ -151,7 +149,6 @@ class Refit:
                 start,
                 iterations,
                 None if near is None else near[group],
-                rough,
             )
         return found
 

@@ -28,7 +28,8 @@ BATCH_BYTES = 64 * 2**20
 FEW = 64
 ITERATIONS = 15
 TOLERANCE = 1e-4
-# With more inputs, a rough solution is found in float32, in half of the time.
+# With more inputs, the gradients are computed in float32: that takes half of the time, and ends as
+# close as so few of them can.
 LARGE = 2000
 
 
@@ -40,7 +41,6 @@ def least_squares(
     start: np.ndarray,
     iterations: int = ITERATIONS,
     near: np.ndarray | None = None,
-    rough: bool = False,
 ) -> np.ndarray:
     """argmin over w, zero where not kept, of wᵀ·G·w - 2·wᵀ·c + Σ ridge·(w - start)², unit by unit.
 
@@ -53,7 +53,6 @@ def least_squares(
         start: of shape (inputs, units).
         iterations: of conjugate gradients, at most, for units that keep many inputs.
         near: where these begin; by default at `start`.
-        rough: whether few digits are enough, as they are while weights are still being removed.
 
     Returns:
         Weights of shape (inputs, units), exactly zero where not kept.
@@ -75,7 +74,7 @@ def least_squares(
         if len(many):
             kept, begin = (placed_like(each[:, many], gram) for each in (mask, near))
             right = namespace(gram).take(wanted, many, axis=1)
-            dtype = "float32" if rough and len(mask) > LARGE else "float64"
+            dtype = "float32" if len(mask) > LARGE else "float64"
             system, right, begin = (in_type(each, dtype) for each in (system, right, begin))
             found[:, many] = to_numpy(_all_at_once(system, right, kept, begin, iterations))
     return found
@@ -92,31 +91,43 @@ def _cut(matrix, rows, columns):
 
 def _one_by_one(system, wanted, mask):
     """Of units that keep few inputs: directly, many small systems at a time."""
-    found, empty = np.zeros(mask.shape), len(mask)
-    padded, counts = np.pad(system, (0, 1)), mask.sum(axis=0)
-    for units in _batches(counts):
-        size = int(counts[units].max())
-        # Each unit's kept inputs first; `empty` fills up.
-        rows = np.argsort(~mask[:, units], axis=0, kind="stable")[:size].T
-        kept = np.arange(size) < counts[units, np.newaxis]
-        rows[~kept] = empty
-        systems = padded[rows[:, :, np.newaxis], rows[:, np.newaxis, :]]
-        systems[:, np.arange(size), np.arange(size)] += ~kept
-        right = np.where(kept, wanted[np.minimum(rows, empty - 1), units[:, np.newaxis]], 0)
+    found = np.zeros(mask.shape)
+    for units, rows, kept in small_systems(mask):
+        systems = system_of(system, rows, kept)
+        right = np.where(kept, wanted[rows, units[:, np.newaxis]], 0)
         weights = _solved(systems, right[..., np.newaxis])[..., 0]
         places = np.broadcast_to(units[:, np.newaxis], rows.shape)
         found[rows[kept], places[kept]] = weights[kept]
     return found
 
 
-def _batches(counts) -> Iterator[np.ndarray]:
-    """Units with a similar number of kept inputs, as many as the memory allows."""
+def small_systems(mask: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Units with a similar number of kept inputs, as many as the memory for their systems allows.
+
+    Args:
+        mask: True for the kept weights, of shape (inputs, units).
+
+    Yields:
+        Numbers of units, of shape (some,); the inputs that each of them keeps, in their order, of
+        shape (some, most kept); and where these are such, not fillings, of the same shape.
+    """
+    counts = mask.sum(axis=0)
     order = np.argsort(counts, kind="stable")[::-1]
     order = order[counts[order] > 0]
     while len(order):
-        number = max(1, BATCH_BYTES // (8 * int(counts[order[0]]) ** 2))
-        yield order[:number]
-        order = order[number:]
+        size = int(counts[order[0]])
+        number = max(1, BATCH_BYTES // (8 * size**2))
+        units, order = order[:number], order[number:]
+        rows = np.argsort(~mask[:, units], axis=0, kind="stable")[:size].T
+        yield units, rows, np.arange(size) < counts[units, np.newaxis]
+
+
+def system_of(system: np.ndarray, rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """The system of each unit, of shape (units, most kept, most kept): the identity where it has
+    fillings; for arguments see `small_systems`."""
+    found = system[rows[:, :, np.newaxis], rows[:, np.newaxis, :]]
+    pairs = kept[:, :, np.newaxis] & kept[:, np.newaxis, :]
+    return np.where(pairs, found, np.eye(rows.shape[1]))
 
 
 def _solved(systems, right):

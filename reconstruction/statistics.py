@@ -3,10 +3,20 @@ the outputs that are wanted."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from ..models.arrays import Array, in_float64, in_type, namespace, placed_like, rows_in, to_numpy
+from ..models.arrays import (
+    Array,
+    in_float64,
+    in_type,
+    is_numpy,
+    namespace,
+    placed_like,
+    rows_in,
+    to_numpy,
+)
 from ..models.kernels import value_of
 from .readings import Reading
 
@@ -41,10 +51,17 @@ class Moments:
         xp = namespace(x)
         x, y = xp.moveaxis(x, 1, 0), xp.moveaxis(y, 1, 0)
         self.gram, self.cross = (placed_like(sums, x) for sums in (self.gram, self.cross))
-        self.gram += xp.matmul(xp.swapaxes(x, 1, 2), x)
+        if is_numpy(x):  # new memory for the products would take longer than these
+            self.gram += np.matmul(x.swapaxes(1, 2), x, out=self._buffer)
+        else:
+            self.gram += xp.matmul(xp.swapaxes(x, 1, 2), x)
         self.cross += xp.matmul(xp.swapaxes(x, 1, 2), y)
         self.square += to_numpy(xp.sum(xp.square(y), axis=1))
         self.rows += x.shape[1]
+
+    @cached_property
+    def _buffer(self):
+        return np.empty_like(self.gram)
 
     @property
     def diagonal(self) -> np.ndarray:
