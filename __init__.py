@@ -10,6 +10,7 @@ The library, for any Keras 3 model on any backend (docs/library.md):
     print(npr.measure(pruned))                               # sparsity, size, multiply-adds
     small = npr.shrink(npr.prune(model, 0.5, "unit"))        # an ordinary, smaller model
     npr.save(pruned, "model.npk", bits=4)                    # quantized, hundreds of times smaller
+    npr.compress(model, x, bytes=20_000).save("model.npk")   # or all of it, for a limit
     model = npr.load("model.npk")
 
 Plugins register methods, models and data with the other functions: "Extend it", docs/methods.md.
@@ -19,6 +20,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .compression.compress import compress
     from .compression.npk import load, save
     from .data.data_loaders.loader_utils import Dataset, Split
     from .data.registry import register as register_dataset
@@ -46,6 +48,7 @@ __all__ = [
     "Pruning",
     "Split",
     "UsageError",
+    "compress",
     "load",
     "measure",
     "prune",
@@ -70,6 +73,7 @@ _PLACES = {
     "Masks": ".training.masks",
     "measure": ".pruning.model_measures",
     "shrink": ".graph.shrink",
+    "compress": ".compression.compress",
     "save": ".compression.npk",
     "load": ".compression.npk",
     "register_criterion": ".pruning.criteria",

@@ -119,4 +119,5 @@ def _chances(there, counts):
     """The probability of each cell to be nonzero, by earlier ones of its row and its column's
     count."""
     weights = FIRST_WEIGHT + np.cumsum(there, axis=1, dtype=np.float32) - there
-    return np.minimum(weights * (counts / weights.sum(axis=0)), MOST_CHANCE)
+    total = np.maximum(weights.sum(axis=0), FIRST_WEIGHT)  # there may be no rows
+    return np.minimum(weights * (counts / total), MOST_CHANCE)

@@ -71,6 +71,10 @@ class Quality:
             raise UsageError(
                 f"data: the model cannot be run on these examples ({one_line(error, 160)})."
             ) from error
+        return self.of_outputs(outputs)
+
+    def of_outputs(self, outputs: Any) -> float:
+        """The same of what a model's `predict` has returned."""
         return self._score(self.y, outputs)
 
     def suffices(self, value: float, before: float, drop: float) -> bool:
@@ -209,6 +213,12 @@ def _are_labels(y, outputs, activation, loss):
         return False
     is_binary = activation in SIGMOIDS or loss.startswith("binary")
     return _are_binary(y) and (is_binary or not _are_one_hot(y))
+
+
+def is_classifier(model: keras.Model) -> bool:
+    """Whether the largest of a model's outputs is its prediction, as far as its last activation or
+    its loss tell."""
+    return _last_activation(model) == "softmax" or "categorical" in _loss(model)
 
 
 def _threshold(activation, loss):

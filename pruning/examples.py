@@ -72,6 +72,10 @@ class Examples:
         """The first of them, so many at most."""
         return Examples(tuple(_map(lambda a: a[:number], part) for part in self.parts))
 
+    def at(self, places: np.ndarray) -> "Examples":
+        """Those at some places, as arrays of NumPy."""
+        return Examples(tuple(_map(lambda a: _numpy(a)[places], part) for part in self.parts))
+
     def batches(self, size: int) -> Iterator[tuple[Any, ...]]:
         """The examples in batches of at most `size`, as NumPy arrays."""
         for start in range(0, len(self), size):

@@ -1,0 +1,93 @@
+"""How close a model is to the dense one on examples that nothing was fitted to."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..pruning.examples import Examples
+from ..pruning.ranking import TINY
+from ..utils import UsageError
+from .quality import Quality, is_classifier
+
+# Of the examples, so many are held out.
+HELD_OUT = 0.2
+
+
+def divided(examples: Examples, seed: int) -> tuple[Examples, Examples]:
+    """Examples to fit to, and those that are held out: a fifth, chosen at random."""
+    order = np.random.default_rng(seed).permutation(len(examples))
+    number = max(1, round(HELD_OUT * len(order)))
+    return examples.at(np.sort(order[number:])), examples.at(np.sort(order[:number]))
+
+
+class Closeness:
+    """Compares models with the dense one.
+
+    Args:
+        dense: a built Keras model.
+        examples: held-out `Examples`, with labels or without.
+        metric: as for `save`; None for accuracy.
+
+    Attributes:
+        name: what the quality is: accuracy, or the value of the metric; without labels, the share
+            of predictions that are those of the dense model or, if it is no classifier, 1 less the
+            error.
+        before: the quality of the dense model.
+
+    Raises:
+        UsageError: (a ValueError) if that cannot be measured.
+    """
+
+    def __init__(self, dense: keras.Model, examples: Examples, metric: Any = None) -> None:
+        if metric is not None and not examples.has_labels:
+            raise UsageError("metric: it needs labels; give data=(x, y).")
+        self._x = examples.parts[0]
+        expected = dense.predict(self._x, verbose=0)
+        self._expected, self._quality = _arrays(expected), None
+        self._counts_same = is_classifier(dense)
+        self.name, self.before = "1 - relative error of outputs", 1.0
+        if self._counts_same:
+            self.name = "same predictions"
+        if not examples.has_labels:
+            return
+        quality = Quality(dense, examples.parts[:2], metric)
+        try:
+            self.before = quality.of_outputs(expected)
+        except UsageError:
+            if metric is not None:
+                raise
+            return  # such as of a regressor: its outputs are compared
+        self._quality = quality
+        self.name = "accuracy" if metric is None else "metric"
+
+    def __call__(self, model: keras.Model) -> tuple[float, float]:
+        """The error and the quality of a model.
+
+        The error is the squared difference of its outputs and those of the dense model, as a share
+        of their variance; of several outputs, the mean.
+        """
+        outputs = model.predict(self._x, verbose=0)
+        arrays = _arrays(outputs)
+        error = float(np.mean([*map(_relative_error, arrays, self._expected)]))
+        if self._quality is not None:
+            return error, self._quality.of_outputs(outputs)
+        if self._counts_same:
+            same = arrays[0].argmax(axis=-1) == self._expected[0].argmax(axis=-1)
+            return error, float(same.mean())
+        return error, 1 - error
+
+    def drop(self, quality: float) -> float:
+        """How much worse than the dense model that is."""
+        worse = self.before - quality
+        return -worse if self._quality is not None and self._quality.lower_is_better else worse
+
+
+def _arrays(outputs):
+    return [*map(np.asarray, keras.tree.flatten(outputs))]
+
+
+def _relative_error(one, other):
+    one, other = one.astype(np.float64), other.astype(np.float64)
+    spread = np.square(other - other.mean(axis=0)).sum()
+    return np.square(one - other).sum() / max(spread, TINY)

@@ -1,0 +1,124 @@
+"""Compresses any Keras model to what a device allows: `network_pruning.compress`."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import keras
+
+from ..models.copies import check_built
+from ..models.kernels import value_of
+from ..pruning.arguments import checked_method, checked_seed
+from ..pruning.model_measures import size_of
+from ..reconstruction.prune import RECOVERIES
+from ..reconstruction.reconstruct import calibration_inputs
+from ..utils import UsageError
+from .candidates import Search
+from .closeness import Closeness, divided
+from .compressed import Compressed, Report
+from .limits import Needs, checked_drop, limits_of, needs_of
+from .npk import check_loadable
+
+WEIGHTS, UNITS = "weight/activation/reconstruct", "unit_in_out/activation/reconstruct"
+# What only fewer units reduce.
+OF_UNITS = ("multiply_adds", "latency")
+
+
+def compress(
+    model: keras.Model,
+    data: Any,
+    *,
+    bytes: float | None = None,
+    multiply_adds: float | None = None,
+    parameters: float | None = None,
+    latency: float | None = None,
+    max_drop: float | None = None,
+    metric: Any = None,
+    method: str | None = None,
+    train: Callable[[keras.Model], object] | None = None,
+    seed: int = 0,
+    verbose: int = 1,
+) -> Compressed:
+    """The model that is closest to the given one among those that need no more than this; or, with
+    `max_drop` alone, the one with the smallest file among those that are close enough.
+
+    Sparsities and bits are chosen on a fifth of the examples, to which nothing is fitted. The given
+    model is not changed.
+
+    Args:
+        model: any built Keras 3 model; a functional or sequential one for `multiply_adds` and
+            `latency`.
+        data: some thousand examples, as for `prune`: inputs, with which kept weights are re-fitted
+            but nothing is trained; or `(x, y)`, with which accuracy is measured, too.
+        bytes: of the file that `save` of the result writes: a whole number, or a share of what the
+            model's weights take in memory. Weights are quantized to 2 to 6 bits.
+        multiply_adds: for one example, those with zeros too, as runtimes compute them: units are
+            removed. A whole number, or a share.
+        parameters: that are not zero: a whole number, or a share.
+        latency: milliseconds of `predict_on_batch` for one example on this machine, with the
+            backend of Keras in use.
+        max_drop: the most that accuracy on the held-out examples may drop, a fraction; with
+            `metric` in its units. Without labels: the share of predictions that may change; for a
+            model that is no classifier, the squared error of outputs as a share of their variance.
+        metric: of quality, as for `save`.
+        method: how to prune, as for `prune`; by default units for `multiply_adds` and `latency`,
+            then weights for `bytes` and `parameters`, both re-fitted without training.
+        train: trains a pruned model further, in place, such as
+            `lambda m: m.fit(x, y, callbacks=[npr.KeepPruned()])`; it is called for each candidate.
+            Weights that were zero are zero again after it.
+        seed: of `prune`, and of the choice of held-out examples.
+        verbose: 0 to print nothing.
+
+    Returns:
+        A `Compressed`: the model, without its dead units, and a report; its `save` writes the file.
+
+    Raises:
+        UsageError: (a ValueError) if an argument makes no sense, or the limits cannot be kept; the
+            message says how close the model came.
+        ValueError: if the model is not built, or cannot be copied or written.
+    """
+    check_built(model)
+    asked = {"parameters": parameters, "multiply_adds": multiply_adds, "latency": latency}
+    limits, drop = limits_of(model, bytes=bytes, **asked), checked_drop(max_drop, metric)
+    stages = _stages(limits, drop, method)
+    if bytes is not None or not limits.known():
+        check_loadable(model)
+    examples, held_out = divided(calibration_inputs(data, model), checked_seed(seed))
+    closeness, dense, made = Closeness(model, held_out, metric), model, []
+    for each, own in stages:
+        search = Search(dense, each, own, examples, closeness, train, seed, verbose)
+        chosen = search.closest() if drop is None or own.known() else search.smallest(drop)
+        dense, made = chosen.model, [*made, *search.candidates]
+    lost = closeness.drop(chosen.quality)
+    if drop is not None and lost > drop:
+        raise UsageError(
+            f"max_drop: {closeness.name} drops by {lost:.4g}, more than {drop:.4g}, with the best "
+            f"that was found ({chosen}); allow more, give more examples, or train."
+        )
+    before = needs_of(model, limits, sum(value_of(v).nbytes for v in model.weights))
+    after = needs_of(chosen.model, limits, chosen.needs.bytes)
+    size = replace(size_of(chosen.model), baseline=size_of(model))
+    report = Report(limits, before, after, closeness.name, closeness.before, chosen, made, size)
+    return Compressed(chosen.model, report, chosen.content)
+
+
+def _stages(limits, drop, method):
+    """Pairs of methods and the limits that these have to keep."""
+    known = limits.known()
+    if not known and drop is None:
+        raise UsageError(
+            "Give a limit: bytes, parameters, multiply_adds, latency, or max_drop; such as "
+            "bytes=100_000."
+        )
+    of_units = {name: value for name, value in known.items() if name in OF_UNITS}
+    if method is not None:
+        parsed = checked_method(method, oneshot=True, recoveries=tuple(RECOVERIES))
+        if of_units and not parsed.by_unit:
+            raise UsageError(
+                f"method: {method!r} prunes single weights, which leaves {' and '.join(of_units)} "
+                f"as before; choose units, such as {UNITS!r}."
+            )
+        return [(method, limits)]
+    others = {name: value for name, value in known.items() if name not in OF_UNITS}
+    stages = [(UNITS, Needs(**of_units))] if of_units else []
+    return stages + ([(WEIGHTS, Needs(**others))] if others or not stages else [])
