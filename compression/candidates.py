@@ -11,7 +11,7 @@ import numpy as np
 from ..graph.shrink import shrink
 from ..graph.tracing import function_of
 from ..models.copies import copy_of_model, refresh
-from ..models.kernels import value_of
+from ..models.kernels import value_of, zero
 from ..pruning.arguments import checked_method
 from ..pruning.examples import Examples
 from ..pruning.prune import Pruner
@@ -19,7 +19,7 @@ from ..pruning.statistics import SAMPLE_SIZE
 from ..reconstruction.measurement import measured_errors
 from ..reconstruction.prune import RECOVERIES, prune
 from ..settings.export import BITS
-from ..training.masks import Masks
+from ..training.masks import present_masks
 from ..utils import UsageError, echo, percent
 from .closeness import Closeness
 from .fitted_levels import fitted_to_levels
@@ -222,9 +222,10 @@ class Search:
             verbose=self.verbose,
         )
         if self.train is not None:
-            masks = Masks(pruned)
+            masks = present_masks(pruned)
             self.train(pruned)
-            masks.apply()
+            for variable, mask in masks:
+                zero(variable, mask)
         return _without_dead_units(pruned)
 
 
