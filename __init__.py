@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from .reconstruction.reconstruct import reconstruct
     from .training.callbacks import KeepPruned, Pruning
     from .training.masks import Masks
-    from .utils import UsageError
+    from .utils import RunError, UsageError
 
 __version__ = "0.2.0"
 
@@ -46,6 +46,7 @@ __all__ = [
     "KeepPruned",
     "Masks",
     "Pruning",
+    "RunError",
     "Split",
     "UsageError",
     "compress",
@@ -86,6 +87,7 @@ _PLACES = {
     "register_dataset": ".data.registry",
     "Dataset": ".data.data_loaders.loader_utils",
     "Split": ".data.data_loaders.loader_utils",
+    "RunError": ".utils",
     "UsageError": ".utils",
 }
 
