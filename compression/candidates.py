@@ -1,8 +1,9 @@
 """Pruned, re-fitted and quantized models, and the search for the one that a limit allows."""
 
+import contextlib
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import keras
@@ -14,6 +15,7 @@ from ..models.copies import copy_of_model, refresh
 from ..models.kernels import value_of, zero
 from ..pruning.arguments import checked_method
 from ..pruning.examples import Examples
+from ..pruning.prunables import hidden_kernels
 from ..pruning.prune import Pruner
 from ..pruning.statistics import SAMPLE_SIZE
 from ..reconstruction.measurement import measured_errors
@@ -31,10 +33,11 @@ from .quantization import quantized
 # only closeness does, which takes a re-fit each.
 DENSITIES = np.geomspace(1, 0.002, 256)
 FEW_DENSITIES = np.geomspace(1, 0.004, 14)
-# With so many bits the search begins; and with so many it is only about pruning.
-FIRST_BITS, MANY_BITS = 4, 6
+# With so many bits the search begins; others are tried as long as the error is no larger than so
+# many times the least. And with so many it is only about pruning.
+FIRST_BITS, WORSE, MANY_BITS = 4, 1.2, 6
 # How often a model that needs too much is made again with less, and by how much it is to miss.
-TRIES, MARGIN = 4, 1.003
+TRIES, MARGIN = 6, 1.003
 
 Train = Callable[[keras.Model], object]
 
@@ -45,13 +48,15 @@ class Candidate:
 
     Attributes:
         method: how it was pruned.
-        sparsity: that was asked for.
+        sparsity: that was asked for, of the layers that are pruned; rounding makes more zeros.
         bits: per weight; None for a model that is not quantized.
         needs: its `Needs`.
-        error: of its outputs on held-out examples, see `Closeness`.
-        quality: on the same.
-        model: an ordinary Keras model; its dead units are removed.
-        content: the bytes of its file; None where these are not limited.
+        error: of its outputs on held-out examples: the squared difference from those of the given
+            model, as a share of their variance.
+        quality: accuracy, the value of the metric, or how close it is, on the same.
+        model: an ordinary Keras model without dead units; None of a candidate that was not chosen.
+        content: the bytes of its file; None if it is not quantized, too.
+        notes: warnings that were given when it was made.
     """
 
     method: str
@@ -60,12 +65,18 @@ class Candidate:
     needs: Needs
     error: float
     quality: float
-    model: keras.Model = field(repr=False)
+    model: keras.Model | None = field(repr=False)
     content: bytes | None = field(repr=False)
+    notes: tuple[str, ...] = field(repr=False, default=())
 
     def __str__(self) -> str:
         bits = f", {self.bits} bits" if self.bits else ""
-        return f"{self.method} at {percent(self.sparsity)}{bits}: {self.needs}"
+        return f"{self.method} at {percent(round(self.sparsity, 4))}{bits}: {self.needs}"
+
+    @property
+    def row(self) -> "Candidate":
+        """The same without what takes memory."""
+        return replace(self, model=None, content=None)
 
 
 class Search:
@@ -80,7 +91,7 @@ class Search:
         train, seed, verbose: as for `compress`.
 
     Attributes:
-        candidates: all that were made.
+        rows: all candidates that were made, without their models.
     """
 
     def __init__(
@@ -97,26 +108,41 @@ class Search:
         self.dense, self.method, self.limits = dense, method, limits
         self.examples, self.closeness, self.train = examples, closeness, train
         self.seed, self.verbose = seed, verbose
-        self.candidates: list[Candidate] = []
-        self._pruned: tuple[float, keras.Model] | None = None
-        self._sketches: dict[float, keras.Model] = {}
+        self.rows: list[Candidate] = []
+        can_be_pruned = bool(hidden_kernels(dense))
+        self._densities = DENSITIES if can_be_pruned else DENSITIES[:1]
+        self._few_densities = FEW_DENSITIES if can_be_pruned else FEW_DENSITIES[:1]
+        # The last of each, and what sketches need.
+        self._pruned: tuple[float, keras.Model, tuple[str, ...]] | None = None
+        self._sketched_model: tuple[float, keras.Model] | None = None
         self._sketched: dict[tuple[float, int | None], Needs] = {}
-        self._ratios: dict[str, float] = {}  # of what candidates need to what sketches do
+        # Of what candidates need to what sketches do, by name, by bits.
+        self._ratios: dict[int | None, dict[str, float]] = {}
 
     def closest(self) -> Candidate:
-        """The one that is closest to the dense model, of those that keep the limits."""
+        """The one that is closest to the dense model, of those that keep the limits.
+
+        Raises:
+            UsageError: if none does; the message says what the last one needs.
+        """
         if self.limits.bytes is None:
             return self._within_limits(None)
-        best = self._within_limits(FIRST_BITS)
+        best, failures = None, []
         for step in (-1, 1):
-            found = best
-            for bits in _onwards(FIRST_BITS, step):
-                next_ = self._within_limits(bits)
-                if next_.error >= found.error:
+            for bits in _onwards(FIRST_BITS if step < 0 else FIRST_BITS + 1, step):
+                try:
+                    found = self._within_limits(bits)
+                except UsageError as error:
+                    failures.append(error)
+                    if step > 0:  # more bits need even more
+                        break
+                    continue
+                if best is None or found.error < best.error:
+                    best = found
+                if found.error > WORSE * best.error:
                     break
-                found = next_
-            if found is not best:
-                return found
+        if best is None:
+            raise failures[-1]
         return best
 
     def smallest(self, max_drop: float) -> Candidate:
@@ -125,32 +151,37 @@ class Search:
         Args:
             max_drop: as for `compress`.
         """
+        densities = self._few_densities
 
-        def is_enough(candidate):
-            return self.closeness.drop(candidate.quality) <= max_drop
+        def is_enough(row):
+            return self.closeness.drop(row.quality) <= max_drop
 
         place = _last(
-            len(FEW_DENSITIES), lambda place: is_enough(self._made(FEW_DENSITIES[place], MANY_BITS))
+            len(densities), lambda place: is_enough(self._row_of(densities[place], MANY_BITS))
         )
-        # One step before, fewer bits may suffice.
-        for number in {max(place, 0), max(place - 1, 0)}:
+        # One step before, fewer bits may suffice; one step after, others may by chance.
+        for number in range(max(place - 1, 0), min(place + 2, len(densities))):
             for bits in BITS:
-                self._made(FEW_DENSITIES[number], bits)
-        enough = [each for each in self.candidates if is_enough(each)]
+                self._row_of(densities[number], bits)
+        enough = [row for row in self.rows if is_enough(row)]
         if enough:
-            return min(enough, key=lambda each: each.needs.bytes or 0)
-        return min(self.candidates, key=lambda each: self.closeness.drop(each.quality))
+            best = min(enough, key=lambda row: row.needs.bytes or 0)
+        else:
+            best = min(self.rows, key=lambda row: self.closeness.drop(row.quality))
+        return self._made(1 - best.sparsity, best.bits)
 
     def _within_limits(self, bits):
         """The candidate with about the least sparsity that keeps the limits."""
-        for _ in range(TRIES):
+        for number in range(1, TRIES + 1):
             density = self._density(bits)
             found = self._made(density, bits)
+            self.rows.append(found.row)
             if not found.needs.exceeding(self.limits):
                 return found
             # Re-fitted weights differ from those of the sketch; so do the bytes that they take.
             own, sketched = found.needs.known(), self.sketched(density, bits).known()
-            self._ratios = {name: MARGIN * own[name] / sketched[name] for name in own}
+            ratios = {name: MARGIN**number * own[name] / sketched[name] for name in own}
+            self._ratios[bits] = ratios
         raise UsageError(
             f"{self.limits}: this cannot be kept; the last attempt, {found}, needs more."
         )
@@ -158,75 +189,104 @@ class Search:
     def _density(self, bits):
         """The largest share of weights or units that can be kept, as far as models tell that are
         only pruned, not re-fitted."""
+        densities = self._densities
 
         def fits(place):
-            needs = self.sketched(DENSITIES[place], bits)
-            return not needs.times(self._ratios).exceeding(self.limits)
+            return not self._expected(densities[place], bits).exceeding(self.limits)
 
-        place = _first(len(DENSITIES), fits)
+        place = _first(len(densities), fits)
         if place is None:
-            needed = self.sketched(DENSITIES[-1], bits)
+            whole, least = (self._expected(densities[n], bits) for n in (0, -1))
             raise UsageError(
-                f"{self.limits}: {self.method!r} cannot reach this; with {percent(DENSITIES[-1])} "
-                f"of what it prunes the model still needs {needed}."
+                f"{self.limits}: {self.method!r} cannot reach this; unpruned, the model needs "
+                f"{whole}, with {percent(densities[-1])} of what can be pruned {least}. (Shares "
+                "are numbers of at most 1, such as 0.1.)"
             )
-        return DENSITIES[place]
+        return densities[place]
+
+    def _expected(self, density, bits):
+        """What a candidate will need, as far as sketches and the last candidate tell."""
+        return self.sketched(density, bits).times(self._ratios.get(bits, {}))
 
     def sketched(self, density: float, bits: int | None) -> Needs:
         """What a model needs that is only pruned and quantized."""
-        if density not in self._sketches:
-            self._sketches[density] = self._sketch.at(1 - density)
         if (density, bits) not in self._sketched:
-            model = self._sketches[density]
+            if self._sketched_model is None or self._sketched_model[0] != density:
+                self._sketched_model = density, self._sketch_at(density)
+            model = self._sketched_model[1]
             model = model if bits is None else quantized(model, bits)
             self._sketched[density, bits] = needs_of(model, self.limits)
         return self._sketched[density, bits]
+
+    def _sketch_at(self, density):
+        if density == 1:
+            return _without_dead_units(self.dense)
+        return self._sketch.at(1 - density)
 
     @cached_property
     def _sketch(self):
         return Sketch(self.dense, self.method, self.examples, self.seed)
 
+    def _row_of(self, density, bits):
+        for row in self.rows:
+            if (row.sparsity, row.bits) == (1 - density, bits):
+                return row
+        self.rows.append(self._made(density, bits).row)
+        return self.rows[-1]
+
     def _made(self, density, bits):
+        """A candidate. Its warnings are noted: only those of the chosen one are given."""
         density = float(density)
-        known = [c for c in self.candidates if c.bits == bits and c.sparsity == 1 - density]
-        if known:
-            return known[0]
-        model = self._refitted(density)
-        if bits is not None:
-            model = fitted_to_levels(model, bits, self.examples, self.seed)
+        with _noted() as notes:
+            model, earlier = self._refitted(density)
+            if bits is not None:
+                model = fitted_to_levels(model, bits, self.examples, self.seed)
         content = None if bits is None else to_bytes(model)
         needs = needs_of(model, self.limits, content and len(content))
         error, quality = self.closeness(model)
-        sparsity = 1 - density
-        found = Candidate(self.method, sparsity, bits, needs, error, quality, model, content)
+        found = Candidate(
+            *(self.method, 1 - density, bits, needs, error, quality, model, content),
+            tuple(dict.fromkeys([*earlier, *notes])),
+        )
         if self.verbose:
-            echo(f"{found}; {self.closeness.name} {quality:.4f}")
-        self.candidates.append(found)
+            echo(f"{found}; error {error:.4f}, {self.closeness.name} {quality:.4f}")
         return found
 
     def _refitted(self, density):
         if self._pruned is None or self._pruned[0] != density:
-            with warnings.catch_warnings():
-                if self.candidates:  # they have been given
-                    warnings.simplefilter("ignore", UserWarning)
-                self._pruned = density, self._new(density)
-        return self._pruned[1]
+            with _noted() as notes:
+                model = self._new(density)
+            self._pruned = density, model, tuple(notes)
+        return self._pruned[1:]
 
     def _new(self, density):
-        pruned = prune(
-            self.dense,
-            1 - density,
-            self.method,
-            data=self.examples,
-            seed=self.seed,
-            verbose=self.verbose,
-        )
+        if density == 1:
+            pruned = copy_of_model(self.dense)
+        else:
+            pruned = prune(
+                self.dense,
+                1 - density,
+                self.method,
+                data=self.examples,
+                seed=self.seed,
+                verbose=self.verbose,
+            )
         if self.train is not None:
             masks = present_masks(pruned)
             self.train(pruned)
             for variable, mask in masks:
                 zero(variable, mask)
         return _without_dead_units(pruned)
+
+
+@contextlib.contextmanager
+def _noted() -> Iterator[list[str]]:
+    """Within the block, warnings for the user are not given; afterwards their texts are listed."""
+    notes: list[str] = []
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always", UserWarning)
+        yield notes
+    notes += [str(each.message) for each in given if issubclass(each.category, UserWarning)]
 
 
 class Sketch:
@@ -264,8 +324,8 @@ def _without_dead_units(model):
 
 
 def _onwards(bits, step):
-    """The numbers of bits that follow."""
-    return range(bits + step, BITS[0] - 1 if step < 0 else BITS[-1] + 1, step)
+    """The numbers of bits from here on."""
+    return range(bits, BITS[0] - 1 if step < 0 else BITS[-1] + 1, step)
 
 
 def _first(number, fits):

@@ -6,13 +6,15 @@ from typing import Any
 
 import keras
 
+from ..graph.tracing import function_of
 from ..models.copies import check_built
+from ..models.example_inputs import zeros_for
 from ..models.kernels import value_of
 from ..pruning.arguments import checked_method, checked_seed
 from ..pruning.model_measures import size_of
 from ..reconstruction.prune import RECOVERIES
 from ..reconstruction.reconstruct import calibration_inputs
-from ..utils import UsageError
+from ..utils import UsageError, pluralize, warn_user
 from .candidates import Search
 from .closeness import Closeness, divided
 from .compressed import Compressed, Report
@@ -22,6 +24,7 @@ from .npk import check_loadable
 WEIGHTS, UNITS = "weight/activation/reconstruct", "unit_in_out/activation/reconstruct"
 # What only fewer units reduce.
 OF_UNITS = ("multiply_adds", "latency")
+FEWEST = 20  # examples
 
 
 def compress(
@@ -51,7 +54,8 @@ def compress(
         data: some thousand examples, as for `prune`: inputs, with which kept weights are re-fitted
             but nothing is trained; or `(x, y)`, with which accuracy is measured, too.
         bytes: of the file that `save` of the result writes: a whole number, or a share of what the
-            model's weights take in memory. Weights are quantized to 2 to 6 bits.
+            model's weights take in memory. Kernels and long biases are quantized to 2 to 6 bits,
+            what else is trained, such as embeddings, to 16.
         multiply_adds: for one example, those with zeros too, as runtimes compute them: units are
             removed. A whole number, or a share.
         parameters: that are not zero: a whole number, or a share.
@@ -78,17 +82,21 @@ def compress(
         ValueError: if the model is not built, or cannot be copied or written.
     """
     check_built(model)
+    _check_train(train)
     asked = {"parameters": parameters, "multiply_adds": multiply_adds, "latency": latency}
     limits, drop = limits_of(model, bytes=bytes, **asked), checked_drop(max_drop, metric)
-    stages = _stages(limits, drop, method)
+    stages = _stages(model, limits, drop, method)
     if bytes is not None or not limits.known():
         check_loadable(model)
-    examples, held_out = divided(calibration_inputs(data, model), checked_seed(seed))
-    closeness, dense, made = Closeness(model, held_out, metric), model, []
+    examples, held_out = divided(_enough(calibration_inputs(data, model)), checked_seed(seed))
+    closeness, dense, rows, notes, taken = Closeness(model, held_out, metric), model, [], [], None
     for each, own in stages:
         search = Search(dense, each, own, examples, closeness, train, seed, verbose)
         chosen = search.closest() if drop is None or own.known() else search.smallest(drop)
-        dense, made = chosen.model, [*made, *search.candidates]
+        dense, rows, notes = chosen.model, rows + search.rows, [*notes, *chosen.notes]
+        taken = chosen.needs.latency or taken
+    for note in dict.fromkeys(notes):
+        warn_user(note)
     lost = closeness.drop(chosen.quality)
     if drop is not None and lost > drop:
         raise UsageError(
@@ -96,13 +104,39 @@ def compress(
             f"that was found ({chosen}); allow more, give more examples, or train."
         )
     before = needs_of(model, limits, sum(value_of(v).nbytes for v in model.weights))
-    after = needs_of(chosen.model, limits, chosen.needs.bytes)
     size = replace(size_of(chosen.model), baseline=size_of(model))
-    report = Report(limits, before, after, closeness.name, closeness.before, chosen, made, size)
+    report = Report(
+        limits,
+        before,
+        replace(chosen.needs, latency=taken),
+        f"{closeness.name} of {pluralize(len(held_out), 'example')}",
+        closeness.before,
+        None if drop is None else closeness.least(drop),
+        chosen.row,
+        rows,
+        size,
+    )
     return Compressed(chosen.model, report, chosen.content)
 
 
-def _stages(limits, drop, method):
+def _check_train(train):
+    if train is not None and not callable(train):
+        raise UsageError(
+            f"train: {train!r} is not a function; give one that trains a model, such as "
+            "lambda model: model.fit(x, y)."
+        )
+
+
+def _enough(examples):
+    if len(examples) < FEWEST:
+        raise UsageError(
+            f"data: {len(examples)} examples are too few, of which a fifth is held out; give at "
+            f"least {FEWEST}, better some thousand."
+        )
+    return examples
+
+
+def _stages(model, limits, drop, method):
     """Pairs of methods and the limits that these have to keep."""
     known = limits.known()
     if not known and drop is None:
@@ -111,6 +145,8 @@ def _stages(limits, drop, method):
             "bytes=100_000."
         )
     of_units = {name: value for name, value in known.items() if name in OF_UNITS}
+    if of_units:
+        _check_units(model, of_units)
     if method is not None:
         parsed = checked_method(method, oneshot=True, recoveries=tuple(RECOVERIES))
         if of_units and not parsed.by_unit:
@@ -122,3 +158,17 @@ def _stages(limits, drop, method):
     others = {name: value for name, value in known.items() if name not in OF_UNITS}
     stages = [(UNITS, Needs(**of_units))] if of_units else []
     return stages + ([(WEIGHTS, Needs(**others))] if others or not stages else [])
+
+
+def _check_units(model, names):
+    listed = " and ".join(names)
+    if function_of(model) is None:
+        raise UsageError(
+            f"{listed}: units are removed from functional and sequential models only; "
+            f"{model.name!r} is a subclassed one, which parameters and bytes can be limited of."
+        )
+    if zeros_for(model) is None:
+        raise UsageError(
+            f"{listed}: the sizes of the model's inputs are open; build it for examples of one "
+            "size."
+        )

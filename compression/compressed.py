@@ -13,6 +13,13 @@ from .candidates import Candidate
 from .limits import Needs
 from .npk import save
 
+NAMES = {
+    "bytes": "bytes",
+    "parameters": "nonzero parameters",
+    "multiply_adds": "multiply-adds, with those of zeros",
+    "latency": "latency (ms)",
+}
+
 
 @dataclass(frozen=True)
 class Report:
@@ -22,10 +29,11 @@ class Report:
         limits: what was asked for, in absolute numbers.
         before: what the given model needs; bytes are those of its weights in memory.
         after: what the compressed model needs.
-        quality: the name of what is compared on held-out examples.
+        quality: the name of what is compared on held-out examples, and how many these are.
         quality_before: of the given model.
+        quality_limit: what `max_drop` allows; None if it is not given.
         chosen: the `Candidate` that was chosen; its `quality` is that of the compressed model.
-        candidates: all that were made, in their order.
+        candidates: all that were made, in their order, without their models.
         size: the `ModelSize` of the compressed model, layer by layer, against the given one.
     """
 
@@ -34,6 +42,7 @@ class Report:
     after: Needs
     quality: str
     quality_before: float
+    quality_limit: float | None
     chosen: Candidate
     candidates: Sequence[Candidate]
     size: ModelSize
@@ -43,8 +52,9 @@ class Report:
         rows = [("", "before", "after", "limit")]
         for name in after:
             cells = (_number(part.get(name)) for part in (before, after, limits))
-            rows.append((name.replace("_", "-"), *cells))
-        rows.append((self.quality, *map(_number, (self.quality_before, self.chosen.quality)), ""))
+            rows.append((NAMES[name], *cells))
+        qualities = self.quality_before, self.chosen.quality, self.quality_limit
+        rows.append((self.quality, *map(_number, qualities)))
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         table = (_line(row, widths) for row in rows)
         return "\n".join([str(self.chosen), "", *table, "", str(self.size)])
@@ -57,6 +67,7 @@ class Compressed:
     Attributes:
         model: an ordinary Keras model.
         report: how it was compressed.
+        content: the bytes of its file; None if bytes were not limited, and it is not quantized.
     """
 
     model: keras.Model
@@ -64,7 +75,8 @@ class Compressed:
     content: bytes | None = field(repr=False)
 
     def save(self, path: str | os.PathLike) -> int:
-        """Writes the model to an `.npk` file, which `load` reads; returns its size in bytes.
+        """Writes the model to an `.npk` file, which `load` reads; returns its size in bytes. A
+        model that is not quantized is written exactly.
 
         Raises:
             RunError: if it cannot be written.

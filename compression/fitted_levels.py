@@ -41,13 +41,15 @@ def _round(numbers, done, refit: Refit):
     kernel, bias = refit.reading.kernel.variable, refit.reading.bias
     if id(kernel) not in numbers:
         return
-    keep_bias = in_16_bits
-    if id(bias) in numbers:
-        levels = magnitudes_of(refit.weights[:, -1].astype("float32"), numbers[id(bias)])
-        keep_bias = partial(_on_levels, levels)
-    round_to_levels(refit, lambda values: magnitudes_of(values, numbers[id(kernel)]), keep_bias)
+    number = numbers.get(id(bias))
+    round_to_levels(
+        refit,
+        lambda weights: magnitudes_of(weights, numbers[id(kernel)]),
+        partial(_rounded_biases, number),
+    )
     done |= {id(kernel), id(bias)}
 
 
-def _on_levels(levels, values):
-    return rounded(values.astype("float32"), levels)
+def _rounded_biases(number, biases):
+    biases = biases.astype("float32")
+    return in_16_bits(biases) if number is None else rounded(biases, magnitudes_of(biases, number))

@@ -4,6 +4,7 @@ import functools
 import math
 import numbers
 import re
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -33,10 +34,7 @@ def check_drop(bits: int | None, data: Any, drop: Any, metric: Any) -> None:
         raise UsageError("bits and max_accuracy_drop both choose the bits; give one of them.")
     if data is None:
         raise UsageError("data: give examples as data=(x, y), on which accuracy is measured.")
-    if metric is not None and not callable(metric):
-        raise UsageError(
-            f"metric: {metric!r} is neither a Keras metric nor a function of (y, outputs)."
-        )
+    check_metric(metric)
     is_number = isinstance(drop, numbers.Real) and not isinstance(drop, bool)
     if metric is None and not (is_number and 0 <= drop <= 1):
         raise UsageError(f"max_accuracy_drop: {drop!r} is not a fraction in [0, 1].")
@@ -44,6 +42,18 @@ def check_drop(bits: int | None, data: Any, drop: Any, metric: Any) -> None:
         raise UsageError(f"max_accuracy_drop: {drop!r} is not a finite number of 0 or more.")
     if not isinstance(data, tuple | list) or len(data) != 2:
         raise UsageError("data: give examples as a pair data=(x, y).")
+
+
+def check_metric(metric: Any) -> None:
+    """Makes sure that a metric, if there is one, is a Keras metric or a function.
+
+    Raises:
+        UsageError: (a ValueError) if it is not.
+    """
+    if metric is not None and not callable(metric):
+        raise UsageError(
+            f"metric: {metric!r} is neither a Keras metric nor a function of (y, outputs)."
+        )
 
 
 class Quality:
@@ -94,7 +104,7 @@ def lower_is_better(metric: Any) -> bool:
         return direction == "down"
     if isinstance(metric, keras.losses.Loss):
         return True
-    name = _name(metric)
+    name = name_of(metric)
     words = re.findall("[a-z0-9]+", _in_words(name))
     return any(each in "".join(words) for each in LOSSES) or not {*words}.isdisjoint(SHORT_LOSSES)
 
@@ -104,7 +114,8 @@ def _in_words(name):
     return re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
-def _name(metric):
+def name_of(metric: Any) -> str:
+    """The name of a metric, as Keras or Python know it."""
     while isinstance(metric, functools.partial):
         metric = metric.func
     name = getattr(metric, "name", None) or getattr(metric, "__name__", None)
@@ -147,10 +158,10 @@ def _measured_by(metric):
             value = float(np.mean(keras.ops.convert_to_numpy(_called(metric, y, outputs))))
         except Exception as error:  # the user's function may raise anything
             raise UsageError(
-                f"metric: {_name(metric)} fails on the model's outputs ({one_line(error, 160)})."
+                f"metric: {name_of(metric)} fails on the model's outputs ({one_line(error, 160)})."
             ) from error
         if math.isnan(value):
-            raise UsageError(f"metric: {_name(metric)} of the model's outputs is NaN.")
+            raise UsageError(f"metric: {name_of(metric)} of the model's outputs is NaN.")
         return value
 
     return score
@@ -215,10 +226,16 @@ def _are_labels(y, outputs, activation, loss):
     return _are_binary(y) and (is_binary or not _are_one_hot(y))
 
 
-def is_classifier(model: keras.Model) -> bool:
-    """Whether the largest of a model's outputs is its prediction, as far as its last activation or
-    its loss tell."""
-    return _last_activation(model) == "softmax" or "categorical" in _loss(model)
+def predictions_of(model: keras.Model) -> Callable[[np.ndarray], np.ndarray] | None:
+    """A function of a classifier's outputs that returns its predictions: of classes the most
+    likely, of labels which are positive. None if last activation and loss tell of neither."""
+    activation, loss = _last_activation(model), _loss(model)
+    if activation == "softmax" or "categorical" in loss:
+        return lambda outputs: outputs.argmax(axis=-1)
+    if activation in SIGMOIDS or loss.startswith("binary"):
+        threshold = _threshold(activation, loss)
+        return lambda outputs: outputs > threshold
+    return None
 
 
 def _threshold(activation, loss):

@@ -227,6 +227,8 @@ def _padding(padding, strides, width, read, made):
 def reading_of(kernel: Kernel) -> Reading | None:
     """The `Reading` of a kernel; None of layers that it does not know."""
     layer: Any = kernel.layer
+    if not keras.backend.is_float_dtype(kernel.variable.dtype):
+        return None  # integers, which Keras has quantized
     if not type(layer).call.__module__.startswith("keras."):
         return None  # what a class of the user's makes of its kernel is not known
     if isinstance(layer, keras.layers.EinsumDense):

@@ -179,7 +179,7 @@ def refit_layers(
             weights: then the weights are not changed, but for those that are pruned.
     """
     given = [value_of(variable) for variable in pruned.weights]
-    with _without_gradients():
+    with without_gradients():
         work = Reconstruction(pruned, dense, examples, seed, after)
         work.run(choice, verbose)
         if after is None:
@@ -187,7 +187,7 @@ def refit_layers(
 
 
 @contextlib.contextmanager
-def _without_gradients() -> Iterator[None]:
+def without_gradients() -> Iterator[None]:
     """While it lasts, PyTorch does not keep what only gradients need."""
     if keras.backend.backend() != "torch":
         yield

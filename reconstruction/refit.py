@@ -160,4 +160,4 @@ class Refit:
         bias = self.reading.bias
         if self.seen.has_bias and bias is not None:
             values = self.reading.joined(self.weights[:, -1:])
-            bias.assign(np.reshape(values, bias.shape).astype(dtype))
+            bias.assign(np.reshape(values, bias.shape).astype(value_of(bias).dtype))

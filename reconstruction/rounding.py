@@ -17,9 +17,8 @@ from .solvers import small_systems, system_of
 # What a bit is worth, in mean squared errors of a weight. With many levels it is 2·ln 2, as another
 # bit for each weight leaves a quarter of these (Gish & Pierce, 1968); with few levels less.
 WORTH = np.log(2)
-# Systems of all units together take so many multiplications at most; else weights are rounded
-# to the nearest level.
-MOST_MULTIPLICATIONS = 5e11
+# Where the systems of all units take more multiplications together, all share one.
+MOST_MULTIPLICATIONS = 2e10
 
 OfArrays = Callable[[np.ndarray], np.ndarray]
 
@@ -31,7 +30,7 @@ def round_to_levels(refit: Refit, magnitudes_of: OfArrays, rounded: OfArrays) ->
         refit: the layer, with its weights.
         magnitudes_of: a function of the weights that returns the magnitudes of their levels,
             ascending.
-        rounded: a function of biases that returns them as they are kept.
+        rounded: a function of all biases that returns them as they are kept.
     """
     magnitudes = magnitudes_of(refit.matrix).astype(np.float64)
     levels = np.concatenate([-magnitudes[::-1], [0.0], magnitudes])
@@ -39,8 +38,9 @@ def round_to_levels(refit: Refit, magnitudes_of: OfArrays, rounded: OfArrays) ->
     for group, weights in enumerate(refit.weights):
         system = to_numpy(refit.seen.fitted.gram[group])
         system = system + np.diag(refit.strength(group, RIDGE_ON_THE_WAY))
-        bias = rounded if refit.seen.has_bias else None
-        refit.weights[group] = _rounded(system, weights, levels, prices, bias)
+        refit.weights[group] = _rounded(system, weights, levels, prices, refit.seen.has_bias)
+    if refit.seen.has_bias:
+        refit.weights[:, -1] = rounded(refit.weights[:, -1])
     refit.put()
 
 
@@ -54,48 +54,63 @@ def _nearest(values, levels):
     return np.searchsorted((levels[1:] + levels[:-1]) / 2, values)
 
 
-def _rounded(system, weights, levels, prices, bias):
-    """One group's weights, of shape (inputs, units); `bias` rounds the last row, if it is one."""
-    found, mask, diagonal = np.zeros_like(weights), weights != 0, np.diag(system).copy()
-    if bias is not None:
-        diagonal[-1] = -1
-    if (mask.sum(axis=0).astype(float) ** 3).sum() > MOST_MULTIPLICATIONS:
-        return _without_compensation(weights, levels, bias)
+def _rounded(system, weights, levels, prices, has_bias):
+    """One group's weights, of shape (inputs, units), the last of them a bias, which is not rounded
+    but makes up for errors like all others."""
+    kept, diagonal = weights != 0, np.diag(system).copy()
+    is_bias = np.zeros(len(weights), bool)
+    is_bias[-1] = has_bias
+    diagonal[is_bias] = -1
     # Those whose errors weigh most come first, and a bias last, which makes up for much.
     order = np.argsort(-diagonal, kind="stable")
-    system, weights, mask = system[np.ix_(order, order)], weights[order], mask[order]
-    for units, rows, kept in small_systems(mask):
-        places = np.broadcast_to(units[:, np.newaxis], rows.shape)
-        given = np.where(kept, weights[rows, places], 0)
-        last = kept & (rows == len(weights) - 1)
-        try:
-            new = _swept(system_of(system, rows, kept), given, levels, prices, last, bias)
-        except np.linalg.LinAlgError:  # such as behind a layer that is always 0
-            new = np.where(last & (bias is not None), given, levels[_nearest(given, levels)])
-        found[order[rows[kept]], places[kept]] = new[kept]
+    found = np.zeros_like(weights)
+    arguments = system[np.ix_(order, order)], weights[order], kept[order], levels, prices
+    found[order] = _in_order(*arguments, is_bias[order])
     return found
 
 
-def _swept(systems, weights, levels, prices, is_bias, bias):
-    """Units of shape (units, kept) on levels, one kept weight after the other."""
-    lower = np.linalg.cholesky(np.linalg.inv(systems))
+def _in_order(system, weights, kept, levels, prices, is_bias):
+    used = kept.any(axis=1)
+    same = (kept == used[:, np.newaxis])[:, kept.any(axis=0)].all()
+    found = np.zeros_like(weights)
+    if same or (kept.sum(axis=0).astype(float) ** 3).sum() > MOST_MULTIPLICATIONS:
+        rows = np.flatnonzero(used)
+        units = weights[rows].T, kept[rows].T
+        found[rows] = _swept(
+            system[np.newaxis][:, rows][:, :, rows],
+            *units,
+            levels,
+            prices,
+            np.broadcast_to(is_bias[rows], units[0].shape),
+        ).T
+        return found
+    for units, rows, there in small_systems(kept):
+        places = np.broadcast_to(units[:, np.newaxis], rows.shape)
+        given = np.where(there, weights[rows, places], 0)
+        new = _swept(
+            system_of(system, rows, there), given, there, levels, prices, is_bias[rows] & there
+        )
+        found[rows[there], places[there]] = new[there]
+    return found
+
+
+def _swept(systems, weights, kept, levels, prices, is_bias):
+    """Units of shape (units, inputs) on levels, one input after the other; `systems` has one for
+    all units, or one for each."""
+    nearest = levels[_nearest(weights, levels)]
+    try:
+        lower = np.linalg.cholesky(np.linalg.inv(systems))
+    except np.linalg.LinAlgError:  # such as behind a layer that is always 0
+        return np.where(is_bias, weights, np.where(kept, nearest, 0))
     weights, found = weights.copy(), np.zeros_like(weights)
-    own = np.diagonal(lower, axis1=1, axis2=2)
-    errors = ((weights - levels[_nearest(weights, levels)]) / own)[weights != 0]
-    price = WORTH * np.square(errors).mean() if errors.size else 0.0
+    own, matters = np.diagonal(lower, axis1=1, axis2=2), kept & ~is_bias
+    errors = np.where(matters, (weights - nearest) / own, 0)
+    price = WORTH * np.square(errors).sum(axis=1) / np.maximum(matters.sum(axis=1), 1)
     for place in range(weights.shape[1]):
         value, scale = weights[:, place], own[:, place]
-        cost = np.square((value[:, np.newaxis] - levels) / scale[:, np.newaxis]) + price * prices
-        chosen = levels[cost.argmin(axis=1)]
-        if bias is not None and is_bias[:, place].any():
-            chosen = np.where(is_bias[:, place], bias(value), chosen)
+        cost = np.square((value[:, np.newaxis] - levels) / scale[:, np.newaxis])
+        chosen = levels[(cost + price[:, np.newaxis] * prices).argmin(axis=1)]
+        chosen = np.where(is_bias[:, place], value, np.where(kept[:, place], chosen, 0))
         found[:, place] = chosen
         weights[:, place:] -= ((value - chosen) / scale)[:, np.newaxis] * lower[:, place:, place]
-    return found
-
-
-def _without_compensation(weights, levels, bias):
-    found = np.where(weights == 0, 0, levels[_nearest(weights, levels)])
-    if bias is not None:
-        found[-1] = bias(weights[-1])
     return found

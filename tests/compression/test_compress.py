@@ -102,7 +102,7 @@ def test_a_latency_that_is_kept_leaves_the_model_as_it_is(monkeypatch):
 def test_the_smallest_that_is_close_enough():
     x = inputs()
     found = compressed(classifier(), x, max_drop=0.1)
-    assert found.report.quality == "same predictions"
+    assert found.report.quality == "same predictions of 60 examples"
     assert found.report.chosen.quality >= 0.9
     enough = [each for each in found.report.candidates if each.quality >= 0.9]
     assert found.report.after.bytes == min(each.needs.bytes for each in enough)
@@ -112,8 +112,11 @@ def test_with_labels_accuracy_is_compared():
     model, x = classifier(), inputs()
     y = outputs_of(model, x)[0].argmax(axis=1)
     y[:30] = 0
+    with pytest.raises(UsageError, match="data: the accuracy of this model cannot be derived"):
+        compressed(model, (x, y + 4), bytes=1200)
     report = compressed(model, (x, y), bytes=1200, max_drop=0.5).report
-    assert report.quality == "accuracy"
+    assert report.quality_limit == pytest.approx(report.quality_before - 0.5)
+    assert report.quality == "accuracy of 60 examples"
     assert 0.8 < report.quality_before < 1
 
 
@@ -128,8 +131,61 @@ def test_a_metric_is_compared_whichever_way_is_better():
 
 def test_outputs_of_regressors_are_compared():
     report = compressed(classifier(None), bytes=2000, max_drop=0.9).report
-    assert report.quality == "1 - relative error of outputs"
+    assert report.quality == "1 - relative error of outputs of 60 examples"
     assert report.chosen.quality == pytest.approx(1 - report.chosen.error)
+
+
+def test_of_labels_those_that_change_are_counted():
+    model = classifier("sigmoid")
+    assert compressed(model, parameters=0.5).report.quality.startswith("same predictions")
+
+
+def test_where_one_number_of_bits_fits_others_need_not(monkeypatch):
+    monkeypatch.setattr(candidates, "BITS", (2, 3, 4, 5, 6))
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(8, "relu"), layers.Dense(300, "softmax")]
+    )
+    report = compressed(randomized(model), inputs(size=4), bytes=1500).report
+    assert report.after.bytes <= 1500
+    assert report.chosen.bits < 4
+
+
+def test_what_has_nothing_to_prune_is_quantized():
+    model = randomized(keras.Sequential([keras.Input((8,)), layers.Dense(40, "softmax")]))
+    assert compressed(model, bytes=0.5).report.after.bytes <= 0.5 * 4 * 360
+    with pytest.raises(UsageError, match="cannot reach this"):
+        compressed(model, bytes=20)
+
+
+def test_integers_of_keras_stay_as_they_are():
+    model, x = classifier(), inputs()
+    model.quantize("int8")
+    with pytest.warns(UserWarning, match="Not re-fitted: first"):
+        same = npr.prune(model, 0.0, "weight/activation/reconstruct", data=x, verbose=0)
+    np.testing.assert_allclose(*outputs_of(same, x), *outputs_of(model, x), rtol=0.05, atol=0.02)
+
+
+def test_warnings_of_what_is_chosen_are_given_once():
+    with pytest.warns(UserWarning, match="re-fitted on 24 examples only") as given:
+        compressed(classifier(), inputs(30), bytes=900)
+    texts = [str(each.message) for each in given if each.category is UserWarning]
+    assert len(texts) == len({*texts})
+
+
+def test_only_the_chosen_model_is_kept(small):
+    report = small[1].report
+    assert {each.model for each in (*report.candidates, report.chosen)} == {None}
+
+
+def test_of_subclassed_models_and_open_sizes_units_cannot_be_limited():
+    model = keras.Sequential([keras.Input((None, 3)), layers.Dense(4), layers.Dense(2)])
+    with pytest.raises(UsageError, match="multiply_adds: the sizes of the model's inputs are open"):
+        compressed(model, inputs(size=3).reshape(50, 6, 3), multiply_adds=0.5)
+
+
+def test_a_fifth_of_few_is_fewer():
+    with pytest.raises(UsageError, match="data: 12 examples are too few, of which a fifth is held"):
+        compressed(classifier(), inputs(12), bytes=900)
 
 
 def test_a_function_trains_each_candidate_and_zeros_stay():
@@ -154,10 +210,12 @@ def test_a_function_trains_each_candidate_and_zeros_stay():
         ({"bytes": 1.5}, "bytes: 1.5 is neither a whole number nor a share"),
         ({"parameters": "all"}, "parameters: 'all' is not a number"),
         ({"max_drop": 2}, "max_drop: 2 is not a fraction"),
-        ({"max_drop": -1, "metric": "mse"}, "max_drop: -1 is not a number of 0 or more"),
+        ({"max_drop": -1, "metric": np.mean}, "max_drop: -1 is not a number of 0 or more"),
         ({"bytes": 900, "method": "unit/oops"}, "method:"),
+        ({"bytes": 900, "train": "fit"}, "train: 'fit' is not a function"),
+        ({"bytes": 900, "metric": "mse"}, "metric: 'mse' is neither a Keras metric nor"),
         ({"multiply_adds": 0.5, "method": "weight"}, "leaves multiply_adds as before"),
-        ({"bytes": 10}, "cannot reach this; with 0.2 % of what it prunes"),
+        ({"bytes": 10}, "cannot reach this; unpruned, the model needs"),
         (
             {"parameters": 300, "max_drop": 0.0, "method": "weight"},
             "max_drop: same predictions drops by",

@@ -7,10 +7,6 @@ import pytest
 from network_pruning.reconstruction import rounding
 
 
-def same(values):
-    return values
-
-
 @pytest.fixture
 def free(monkeypatch):
     """Bits cost nothing."""
@@ -21,8 +17,8 @@ LEVELS = np.array([-1.0, 0.0, 1.0])
 FREE = np.zeros(3)
 
 
-def rounded(system, weights, prices=FREE, bias=None, levels=LEVELS):
-    return rounding._rounded(np.array(system), np.array(weights), levels, prices, bias)
+def rounded(system, weights, prices=FREE, has_bias=False, levels=LEVELS):
+    return rounding._rounded(np.array(system), np.array(weights), levels, prices, has_bias)
 
 
 @pytest.mark.usefixtures("free")
@@ -40,14 +36,14 @@ def test_a_weight_makes_up_for_the_error_of_another_by_hand():
 
 
 @pytest.mark.usefixtures("free")
-def test_a_bias_comes_last_and_is_kept_as_it_is_wanted():
+def test_a_bias_comes_last_and_takes_what_is_left():
     # The first input is always 1, as that of the bias is: the bias takes all of the error.
-    found = rounded([[1.0, 1.0], [1.0, 1.0001]], [[0.4], [0.1]], bias=same)
+    found = rounded([[1.0, 1.0], [1.0, 1.0001]], [[0.4], [0.1]], has_bias=True)
     np.testing.assert_allclose(found, [[0], [0.5]], rtol=1e-3)
 
 
 @pytest.mark.usefixtures("free")
-@pytest.mark.parametrize("most", [0, 5e11])
+@pytest.mark.parametrize("most", [0, 5e11])  # all share a system, or each unit has its own
 def test_zeros_stay_and_all_others_are_on_levels(monkeypatch, most):
     monkeypatch.setattr(rounding, "MOST_MULTIPLICATIONS", most)
     random = np.random.default_rng(0)
@@ -70,10 +66,19 @@ def test_it_is_closer_than_the_nearest_levels():
 
 
 def test_what_is_dear_becomes_zero():
-    weights = np.array([[0.6, 0.9, 1.0, 1.0]])
-    cheap, dear = (rounded(np.eye(1), weights, np.array([p, 0.0, p])) for p in (0.0, 100.0))
+    weights = np.array([[0.6, 0.9, 0.8, 0.7]])
+    cheap, dear = (rounded(np.eye(1), weights, np.array([p, 0.0, p])) for p in (0.0, 1000.0))
     np.testing.assert_array_equal(cheap, [[1, 1, 1, 1]])
     np.testing.assert_array_equal(dear, [[0, 0, 0, 0]])
+
+
+def test_a_large_bias_makes_no_bit_dear():
+    random = np.random.default_rng(0)
+    x = np.concatenate([random.normal(size=(500, 4)), np.ones((500, 1))], axis=1)
+    weights = np.concatenate([random.uniform(0.3, 1, size=(4, 3)), np.full((1, 3), 50.0)])
+    levels = np.linspace(-1, 1, 9)
+    found = rounded(x.T @ x, weights, np.full(9, 3.0), True, levels)
+    np.testing.assert_allclose(found, weights, atol=0.3)
 
 
 def test_prices_are_the_bits_of_frequencies():
