@@ -116,8 +116,9 @@ class Search:
         self._pruned: tuple[float, keras.Model, tuple[str, ...]] | None = None
         self._sketched_model: tuple[float, keras.Model] | None = None
         self._sketched: dict[tuple[float, int | None], Needs] = {}
-        # Of what candidates need to what sketches do, by name, by bits.
+        # Of what candidates need to what sketches do, by name: by bits, and of the last one.
         self._ratios: dict[int | None, dict[str, float]] = {}
+        self._last_ratios: dict[str, float] = {}
 
     def closest(self) -> Candidate:
         """The one that is closest to the dense model, of those that keep the limits.
@@ -176,12 +177,13 @@ class Search:
             density = self._density(bits)
             found = self._made(density, bits)
             self.rows.append(found.row)
-            if not found.needs.exceeding(self.limits):
-                return found
             # Re-fitted weights differ from those of the sketch; so do the bytes that they take.
             own, sketched = found.needs.known(), self.sketched(density, bits).known()
-            ratios = {name: MARGIN**number * own[name] / sketched[name] for name in own}
-            self._ratios[bits] = ratios
+            self._last_ratios = {name: own[name] / sketched[name] for name in own}
+            if not found.needs.exceeding(self.limits):
+                return found
+            margin = MARGIN**number
+            self._ratios[bits] = {name: margin * r for name, r in self._last_ratios.items()}
         raise UsageError(
             f"{self.limits}: this cannot be kept; the last attempt, {found}, needs more."
         )
@@ -206,7 +208,7 @@ class Search:
 
     def _expected(self, density, bits):
         """What a candidate will need, as far as sketches and the last candidate tell."""
-        return self.sketched(density, bits).times(self._ratios.get(bits, {}))
+        return self.sketched(density, bits).times(self._ratios.get(bits, self._last_ratios))
 
     def sketched(self, density: float, bits: int | None) -> Needs:
         """What a model needs that is only pruned and quantized."""
