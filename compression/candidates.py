@@ -13,13 +13,12 @@ from ..graph.shrink import shrink
 from ..graph.tracing import function_of
 from ..models.copies import copy_of_model, refresh
 from ..models.kernels import value_of, zero
-from ..pruning.arguments import checked_method
 from ..pruning.examples import Examples
 from ..pruning.prunables import hidden_kernels
 from ..pruning.prune import Pruner
 from ..pruning.statistics import SAMPLE_SIZE
 from ..reconstruction.measurement import measured_errors
-from ..reconstruction.prune import RECOVERIES, prune
+from ..reconstruction.prune import parsed_method, prune
 from ..settings.export import BITS
 from ..training.masks import present_masks
 from ..utils import UsageError, echo, percent
@@ -129,13 +128,15 @@ class Search:
         if self.limits.bytes is None:
             return self._within_limits(None)
         best, failures = None, []
-        for step in (-1, 1):
-            for bits in _onwards(FIRST_BITS if step < 0 else FIRST_BITS + 1, step):
+        fewer = [bits for bits in reversed(BITS) if bits <= FIRST_BITS]
+        more = [bits for bits in BITS if bits > FIRST_BITS]
+        for order in (fewer, more):
+            for bits in order:
                 try:
                     found = self._within_limits(bits)
                 except UsageError as error:
                     failures.append(error)
-                    if step > 0:  # more bits need even more
+                    if order is more:  # still more bits need even more
                         break
                     continue
                 if best is None or found.error < best.error:
@@ -300,7 +301,7 @@ class Sketch:
 
     def __init__(self, dense: keras.Model, method: str, examples: Examples, seed: int) -> None:
         self.model = copy_of_model(dense)
-        parsed = checked_method(method, oneshot=True, recoveries=tuple(RECOVERIES))
+        parsed = parsed_method(method)
         self.pruner = Pruner(self.model, parsed, 0.0, examples.head(SAMPLE_SIZE), (), seed)
         if parsed.scope == "budget":
             self.pruner.errors = measured_errors(self.pruner, dense, examples, 0)
@@ -323,11 +324,6 @@ def _without_dead_units(model):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return shrink(model)
-
-
-def _onwards(bits, step):
-    """The numbers of bits from here on."""
-    return range(bits, BITS[0] - 1 if step < 0 else BITS[-1] + 1, step)
 
 
 def _first(number, fits):

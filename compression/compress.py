@@ -10,9 +10,9 @@ from ..graph.tracing import function_of
 from ..models.copies import check_built
 from ..models.example_inputs import zeros_for
 from ..models.kernels import value_of
-from ..pruning.arguments import checked_method, checked_seed
+from ..pruning.arguments import checked_seed
 from ..pruning.model_measures import size_of
-from ..reconstruction.prune import RECOVERIES
+from ..reconstruction.prune import parsed_method
 from ..reconstruction.reconstruct import calibration_inputs
 from ..utils import UsageError, pluralize, warn_user
 from .candidates import Search
@@ -148,8 +148,7 @@ def _stages(model, limits, drop, method):
     if of_units:
         _check_units(model, of_units)
     if method is not None:
-        parsed = checked_method(method, oneshot=True, recoveries=tuple(RECOVERIES))
-        if of_units and not parsed.by_unit:
+        if not parsed_method(method).by_unit and of_units:
             raise UsageError(
                 f"method: {method!r} prunes single weights, which leaves {' and '.join(of_units)} "
                 f"as before; choose units, such as {UNITS!r}."

@@ -207,7 +207,7 @@ def _correct(y, outputs, activation, loss):
             return None
         return (outputs > threshold) == (y.reshape(outputs.shape) > 0)
     if y.shape == outputs.shape:
-        is_classifier = activation == "softmax" or "categorical" in loss
+        is_classifier = _are_classes(activation, loss)
         y = y.argmax(axis=-1) if is_classifier or _are_one_hot(y) else None
     elif y.size * classes == outputs.size:
         y = y.reshape(outputs.shape[:-1])
@@ -220,22 +220,31 @@ def _correct(y, outputs, activation, loss):
 
 def _are_labels(y, outputs, activation, loss):
     """Whether each output is a binary label of its own."""
-    if y.shape != outputs.shape or activation == "softmax" or "categorical" in loss:
+    if y.shape != outputs.shape or _are_classes(activation, loss):
         return False
-    is_binary = activation in SIGMOIDS or loss.startswith("binary")
-    return _are_binary(y) and (is_binary or not _are_one_hot(y))
+    return _are_binary(y) and (_is_binary(activation, loss) or not _are_one_hot(y))
 
 
 def predictions_of(model: keras.Model) -> Callable[[np.ndarray], np.ndarray] | None:
     """A function of a classifier's outputs that returns its predictions: of classes the most
     likely, of labels which are positive. None if last activation and loss tell of neither."""
     activation, loss = _last_activation(model), _loss(model)
-    if activation == "softmax" or "categorical" in loss:
+    if _are_classes(activation, loss):
         return lambda outputs: outputs.argmax(axis=-1)
-    if activation in SIGMOIDS or loss.startswith("binary"):
+    if _is_binary(activation, loss):
         threshold = _threshold(activation, loss)
         return lambda outputs: outputs > threshold
     return None
+
+
+def _are_classes(activation, loss):
+    """Whether outputs are scores of classes of which one is right."""
+    return activation == "softmax" or "categorical" in loss
+
+
+def _is_binary(activation, loss):
+    """Whether each output is a score of its own label."""
+    return activation in SIGMOIDS or loss.startswith("binary")
 
 
 def _threshold(activation, loss):

@@ -9,6 +9,7 @@ from ..models.copies import check_built, copy_of_model
 from ..models.own_classes import warn_of_lost_methods
 from ..pruning.arguments import checked_method
 from ..pruning.examples import Examples
+from ..pruning.methods import Method
 from ..pruning.prune import Pruner
 from ..pruning.statistics import SAMPLE_SIZE
 from .choices import Choices
@@ -71,19 +72,28 @@ def prune(
             completely, and methods of your own model class, such as `train_step`, that the copy
             does not have; or that a pattern such as `2:4` allows less than `sparsity`.
     """
-    method = checked_method(method, oneshot=True, recoveries=tuple(RECOVERIES))
+    parsed = parsed_method(method)
     check_built(model)
-    examples = calibration_inputs(data, model) if method.calibrates else Examples.of(data)
+    examples = calibration_inputs(data, model) if parsed.calibrates else Examples.of(data)
     pruned = copy_of_model(model)
     warn_of_lost_methods(model, pruned)
-    criteria = examples.head(SAMPLE_SIZE) if method.calibrates else examples
-    work = Pruner(pruned, method, sparsity, criteria, exclude, seed, round_to)
+    criteria = examples.head(SAMPLE_SIZE) if parsed.calibrates else examples
+    work = Pruner(pruned, parsed, sparsity, criteria, exclude, seed, round_to)
     work.warn()
-    if method.scope == "budget":
+    if parsed.scope == "budget":
         work.errors = measured_errors(work, model, examples, verbose)
-    masks = RECOVERIES[method.recovery](work, model, examples, verbose)
+    masks = RECOVERIES[parsed.recovery](work, model, examples, verbose)
     work.warn_of_shortfalls(masks)
     return pruned
+
+
+def parsed_method(text: str) -> Method:
+    """The `Method` that a text names for `prune`.
+
+    Raises:
+        UsageError: (a ValueError) if it names none.
+    """
+    return checked_method(text, oneshot=True, recoveries=tuple(RECOVERIES))
 
 
 def _none(work, _dense, _examples, _verbose):

@@ -178,11 +178,11 @@ def refit_layers(
             the model's outputs on those held out are farther from the dense ones with re-fitted
             weights: then the weights are not changed, but for those that are pruned.
     """
-    given = [value_of(variable) for variable in pruned.weights]
+    given = None if after else [value_of(variable) for variable in pruned.weights]
     with without_gradients():
         work = Reconstruction(pruned, dense, examples, seed, after)
         work.run(choice, verbose)
-        if after is None:
+        if given is not None:
             work.undo_if_worse(given)
 
 

@@ -75,14 +75,10 @@ def _in_order(system, weights, kept, levels, prices, is_bias):
     found = np.zeros_like(weights)
     if same or (kept.sum(axis=0).astype(float) ** 3).sum() > MOST_MULTIPLICATIONS:
         rows = np.flatnonzero(used)
-        units = weights[rows].T, kept[rows].T
-        found[rows] = _swept(
-            system[np.newaxis][:, rows][:, :, rows],
-            *units,
-            levels,
-            prices,
-            np.broadcast_to(is_bias[rows], units[0].shape),
-        ).T
+        given, there = weights[rows].T, kept[rows].T
+        shared = system[np.ix_(rows, rows)][np.newaxis]
+        last = np.broadcast_to(is_bias[rows], there.shape)
+        found[rows] = _swept(shared, given, there, levels, prices, last).T
         return found
     for units, rows, there in small_systems(kept):
         places = np.broadcast_to(units[:, np.newaxis], rows.shape)
