@@ -12,19 +12,23 @@ from ..models.example_inputs import zeros_for
 from ..models.kernels import value_of
 from ..pruning.arguments import checked_seed
 from ..pruning.model_measures import size_of
+from ..reconstruction.distill import affordable
 from ..reconstruction.prune import parsed_method
 from ..reconstruction.reconstruct import calibration_inputs
 from ..utils import UsageError, pluralize, warn_user
-from .candidates import Search
+from .candidates import Maker
 from .closeness import Closeness, divided
 from .compressed import Compressed, Report
 from .limits import Needs, checked_drop, limits_of, needs_of
 from .npk import check_loadable
+from .search import Search
 
+# Of weights and of units; the second ones train.
 WEIGHTS, UNITS = "weight/activation/reconstruct", "unit_in_out/activation/reconstruct"
+TRAINED = "weight/activation/global/distill", "unit_in_out/activation/budget/distill"
 # What only fewer units reduce.
 OF_UNITS = ("multiply_adds", "latency")
-FEWEST = 20  # examples
+FEWEST = 20
 
 
 def compress(
@@ -39,6 +43,7 @@ def compress(
     metric: Any = None,
     method: str | None = None,
     train: Callable[[keras.Model], object] | None = None,
+    timer: Callable[[keras.Model], float] | None = None,
     seed: int = 0,
     verbose: int = 1,
 ) -> Compressed:
@@ -59,17 +64,21 @@ def compress(
         multiply_adds: for one example, those with zeros too, as runtimes compute them: units are
             removed. A whole number, or a share.
         parameters: that are not zero: a whole number, or a share.
-        latency: milliseconds of `predict_on_batch` for one example on this machine, with the
-            backend of Keras in use.
+        latency: milliseconds for one example on this machine, by `timer`.
         max_drop: the most that accuracy on the held-out examples may drop, a fraction; with
             `metric` in its units. Without labels: the share of predictions that may change; for a
             model that is no classifier, the squared error of outputs as a share of their variance.
         metric: of quality, as for `save`.
         method: how to prune, as for `prune`; by default units for `multiply_adds` and `latency`,
-            then weights for `bytes` and `parameters`, both re-fitted without training.
+            then weights for `bytes` and `parameters`. Models for which a minute or two of training
+            suffice on two cores are trained towards their own outputs (`distill`), at most on so
+            many examples, also while they are on the levels of their bits; others, and those that
+            `train` trains, are re-fitted without training (`reconstruct`).
         train: trains a pruned model further, in place, such as
             `lambda m: m.fit(x, y, callbacks=[npr.KeepPruned()])`; it is called for each candidate.
             Weights that were zero are zero again after it.
+        timer: measures a model's latency, in milliseconds; by default that of `predict_on_batch`
+            for one example, with the backend of Keras in use.
         seed: of `prune`, and of the choice of held-out examples.
         verbose: 0 to print nothing.
 
@@ -85,13 +94,16 @@ def compress(
     _check_train(train)
     asked = {"parameters": parameters, "multiply_adds": multiply_adds, "latency": latency}
     limits, drop = limits_of(model, bytes=bytes, **asked), checked_drop(max_drop, metric)
-    stages = _stages(model, limits, drop, method)
+    examples, held_out = divided(_enough(calibration_inputs(data, model)), checked_seed(seed))
+    few = None if method or train else affordable(model, examples)
+    methods = TRAINED if few else (WEIGHTS, UNITS)
+    stages = _stages(model, limits, drop, method, methods)
     if bytes is not None or not limits.known():
         check_loadable(model)
-    examples, held_out = divided(_enough(calibration_inputs(data, model)), checked_seed(seed))
     closeness, dense, rows, notes, taken = Closeness(model, held_out, metric), model, [], [], None
     for each, own in stages:
-        search = Search(dense, each, own, examples, closeness, train, seed, verbose)
+        fitted = examples, few or examples, closeness
+        search = Search(Maker(dense, each, own, *fitted, train, timer, seed, verbose))
         chosen = search.closest() if drop is None or own.known() else search.smallest(drop)
         dense, rows, notes = chosen.model, rows + search.rows, [*notes, *chosen.notes]
         taken = chosen.needs.latency or taken
@@ -103,7 +115,7 @@ def compress(
             f"max_drop: {closeness.name} drops by {lost:.4g}, more than {drop:.4g}, with the best "
             f"that was found ({chosen}); allow more, give more examples, or train."
         )
-    before = needs_of(model, limits, sum(value_of(v).nbytes for v in model.weights))
+    before = needs_of(model, limits, sum(value_of(v).nbytes for v in model.weights), timer)
     size = replace(size_of(chosen.model), baseline=size_of(model))
     report = Report(
         limits,
@@ -136,8 +148,9 @@ def _enough(examples):
     return examples
 
 
-def _stages(model, limits, drop, method):
-    """Pairs of methods and the limits that these have to keep."""
+def _stages(model, limits, drop, method, methods):
+    """Pairs of a method and the limits that it has to keep; `methods` of weights and of units are
+    those in use if none is given."""
     known = limits.known()
     if not known and drop is None:
         raise UsageError(
@@ -155,8 +168,9 @@ def _stages(model, limits, drop, method):
             )
         return [(method, limits)]
     others = {name: value for name, value in known.items() if name not in OF_UNITS}
-    stages = [(UNITS, Needs(**of_units))] if of_units else []
-    return stages + ([(WEIGHTS, Needs(**others))] if others or not stages else [])
+    weights, units = methods
+    stages = [(units, Needs(**of_units))] if of_units else []
+    return stages + ([(weights, Needs(**others))] if others or not stages else [])
 
 
 def _check_units(model, names):

@@ -3,7 +3,7 @@
 import math
 import numbers
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,6 +16,8 @@ from ..pruning.model_measures import multiply_adds
 from ..utils import UsageError
 from .npk import estimated_bytes
 
+# A function that returns the milliseconds that a model takes.
+Timer = Callable[[keras.Model], float]
 # Calls of a model before its latency is measured, and how often and how long that is repeated.
 WARM_UPS, ROUNDS, SECONDS = 3, 30, 1.0
 
@@ -28,7 +30,7 @@ class Needs:
         bytes: of its `.npk` file.
         parameters: how many of its numbers are not zero.
         multiply_adds: of its kernels for one example, those of zeros too, as runtimes count them.
-        latency: milliseconds of `predict_on_batch` for one example on this machine.
+        latency: milliseconds on this machine; by default of `predict_on_batch` for one example.
     """
 
     bytes: float | None = None
@@ -111,17 +113,20 @@ def _of_dense(model, name):
     return sum(array.nbytes if name == "bytes" else array.size for array in arrays)
 
 
-def needs_of(model: keras.Model, limits: Needs, size: float | None = None) -> Needs:
+def needs_of(
+    model: keras.Model, limits: Needs, size: float | None = None, timer: Timer | None = None
+) -> Needs:
     """What a model needs of what is limited, and always its parameters and multiply-adds.
 
     Args:
         model: a built Keras model.
         limits: latency is measured, and bytes are estimated, only where these are limited.
         size: the bytes of its file, if they are known.
+        timer: measures the latency; None for `latency_of`.
     """
     if size is None and limits.bytes is not None:
         size = estimated_bytes(model)
-    latency = None if limits.latency is None else latency_of(model)
+    latency = None if limits.latency is None else (timer or latency_of)(model)
     nonzero = sum(int(np.count_nonzero(value_of(variable))) for variable in model.weights)
     return Needs(size, nonzero, multiply_adds(model), latency)
 

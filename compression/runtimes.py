@@ -24,7 +24,7 @@ from ..utils import one_line, quiet_stderr
 from . import npk_reader
 from .npk import plain_config
 
-WARM_UPS, MOST_ROUNDS, SECONDS = 3, 500, 2.5
+WARM_UPS, MOST_ROUNDS, SECONDS, QUICKLY = 3, 500, 2.5, 0.3
 # Runtimes compute in different orders; a larger difference is an error.
 TOLERANCE = 1e-4
 
@@ -155,6 +155,22 @@ def started(model: keras.Model, x: np.ndarray) -> dict[str, Callable[[np.ndarray
         except Exception:
             continue  # a runtime that cannot run the model may raise anything
     return found
+
+
+def deployed_latency(model: keras.Model, x: np.ndarray) -> float:
+    """The median milliseconds of LiteRT on one thread or, where that cannot run the model, of
+    compiled Keras.
+
+    Args:
+        model: a Keras model.
+        x: an example, of shape (1, ...).
+    """
+    try:
+        run = litert(model)
+        run(x)
+    except Exception:  # a runtime that cannot run the model may raise anything
+        run = keras_compiled(model)
+    return 1000 * latencies({None: run}, x, QUICKLY)[None]
 
 
 def agree(outputs: np.ndarray, expected: np.ndarray) -> bool:

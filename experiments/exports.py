@@ -115,8 +115,8 @@ def _made(config, source, paths, depends):
     echo("Measuring latency …")
     latency = _latency(dense, model, x)
     now_exact = {**chosen.row(), "bytes": len(contents["npk"]), "exact": True}
-    of_dense = search.tested(dense)
-    control = chosen.network.control
+    of_dense = search.candidates.tested(dense)
+    control, made = chosen.network.control, search.candidates.made
     record = {
         "source": source.name,
         "chosen": now_exact,
@@ -124,17 +124,17 @@ def _made(config, source, paths, depends):
         "baseline": vars(Reference(source.dense.name, *of_dense)),
         "control": None if control is None else vars(control),
         "before": _described(dense, before, source, of_dense),
-        "after": _described(model, contents, source, search.tested(model)),
+        "after": _described(model, contents, source, search.candidates.tested(model)),
         "latency": latency,
         "recommended": _fastest(next(iter(latency.values()))["after"]),
-        "candidates": [
-            now_exact if candidate is chosen else candidate.row() for candidate in search.candidates
-        ],
+        "limits": search.limits.known(),
+        "candidates": [now_exact if each is chosen else each.row() for each in made],
         **provenance(),
         "depends": depends,
     }
-    save_png(sizes.size_accuracy(record), paths.size_accuracy)
-    files[paths.size_accuracy.name] = _described_file(paths.size_accuracy)
+    for path, draw in ((paths.size_accuracy, sizes.size_accuracy), (paths.pareto, sizes.pareto)):
+        save_png(draw(record), path)
+        files[path.name] = _described_file(path)
     # Last: a record means that all files are complete.
     write_text(paths.export_record, json.dumps({**record, "files": files}, indent=2) + "\n")
     return record
@@ -144,9 +144,11 @@ def _begun(config, source, search):
     """The reference accuracies of the search, and the heading of its table, as lines."""
     references = {search.reference(n).name: search.reference(n) for n in source.networks}
     examples = pluralize(len(source.dataset.valid), "validation example")
-    yield f"Reference for --max_accuracy_drop={config.max_accuracy_drop:g} on {examples}:"
+    yield f"Reference for --max_accuracy_drop={config.accuracy_drop:g} on {examples}:"
     for reference in references.values():
         yield f"  {reference.name}: {100 * reference.valid_accuracy:.2f} %"
+    if config.has_limits:
+        yield f"Limits: {search.limits}."
     unknown = [n.name for n in source.networks if n.control is None]
     if config.experiment_id and unknown:
         yield (

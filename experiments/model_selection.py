@@ -1,29 +1,23 @@
 """Chooses the smallest network that is accurate enough, and its number of bits per weight."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..compression.npk import estimated_bytes, remove_dead_units, to_bytes
-from ..compression.quantization import quantized
-from ..compression.quantization_aware import QATTrainer
-from ..models import model as models
-from ..models.copies import copy_of_model
-from ..models.weights import Weights
-from ..pruning.model_measures import multiply_adds
-from ..training.model_evaluation import ModelEvaluator
-from ..training.retraining import targets
-from ..utils import RunError, echo, percent, pluralize, progress
+from ..compression.limits import Needs, limits_of
+from ..utils import RunError, UsageError, echo, percent
+from .export_candidates import (
+    FINETUNED,
+    MOST_MULTIPLY_ADDS,
+    MOST_TRIALS,
+    Candidate,
+    Candidates,
+)
 from .export_networks import Network
+from .export_pruning import can_be_pruned, compressed, given_limits, pruned
 
 if TYPE_CHECKING:
-    import keras
-
     from ..settings.export import ExportConfig
     from .export_networks import Reference, Source
 
@@ -38,69 +32,10 @@ OF_ROUNDING = 0.1
 HOPEFUL = 0.002
 # The same for a network that was pruned and not retrained, which gains much more from training.
 HOPEFUL_UNTRAINED = 0.05
-# The maximum of trials, and of multiply-adds of their forward passes.
-MOST_TRIALS, MOST_MULTIPLY_ADDS = 4, 1e12
-# The default number of epochs. Models for which one such trial would take too long get as many
-# epochs as these multiply-adds allow for all trials, about a minute on two cores.
-EPOCHS, FEW_MULTIPLY_ADDS = 15, 6e11
 # How many of the smallest numbers of bits are tried for a network that must gain accuracy.
 FEWEST = 2
-FINETUNED = "quantization-aware training"
-# Models up to this size are written to count their bytes, which takes about a second at most: the
-# number of parameters, where nonzero ones count several times.
-EXACT, TIMES_OF_NONZERO = 300_000, 7
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """A network as a file.
-
-    Attributes:
-        network: the `Network`.
-        bits: per weight; None if it is not quantized.
-        finetuned: whether it had quantization-aware training.
-        model: a function that returns the Keras model.
-        bytes: of the whole `.npk` file.
-        exact: whether the bytes were counted; for large models they are estimated, within five per
-            cent, because writing takes a microsecond or more per weight.
-        multiply_adds: for one example, as if nothing were zero.
-        valid_accuracy, test_accuracy: of the model.
-    """
-
-    network: Network
-    bits: int | None
-    finetuned: bool
-    model: Callable[[], Any] = field(repr=False)
-    bytes: int
-    exact: bool
-    multiply_adds: int
-    valid_accuracy: float
-    test_accuracy: float
-
-    def row(self) -> dict[str, Any]:
-        """A row of the record, as JSON-ready values."""
-        return {
-            "network": self.network.name,
-            "bits": self.bits,
-            "finetuned": self.finetuned,
-            "bytes": self.bytes,
-            "exact": self.exact,
-            "valid_accuracy": self.valid_accuracy,
-            "test_accuracy": self.test_accuracy,
-        }
-
-    def __str__(self) -> str:
-        mark = "" if self.exact else "~"
-        return (
-            f"{self.how:36} {mark + format(self.bytes, ','):>11} bytes  "
-            f"{100 * self.valid_accuracy:6.2f} %"
-        )
-
-    @property
-    def how(self) -> str:
-        """Its quantization, as text."""
-        bits = "not quantized" if self.bits is None else f"{self.bits} bits"
-        return f"{bits}, {FINETUNED}" if self.finetuned else bits
+# Of networks that are pruned here: their sparsities, and the number of bits that is tried.
+SPARSITIES, TRIED_BITS = (0.9, 0.95, 0.97, 0.98, 0.985, 0.99, 0.995), 3
 
 
 class ModelSelection:
@@ -112,42 +47,128 @@ class ModelSelection:
         config: the `ExportConfig`.
 
     Attributes:
-        candidates: all `Candidate`s that were made.
+        candidates: the `Candidates`.
     """
 
     def __init__(self, source: "Source", config: "ExportConfig") -> None:
         self.source, self.config = source, config
-        self.candidates = []
+        self.candidates = Candidates(source, config)
 
     def chosen(self) -> Candidate:
-        """The smallest `Candidate` that is accurate enough.
-
-        Those that may become accurate enough by quantization-aware training are tried in a
-        bisection over their bytes.
+        """The smallest `Candidate` that is accurate enough or, if something else is limited, the
+        most accurate one that keeps the limits.
 
         Raises:
-            RunError: if no network is accurate enough, which is possible if the user chose some.
+            RunError: if there is none.
         """
+        if self.config.has_limits:
+            return self._within_limits()
+        prunes = self._prunes_here() and can_be_pruned(self.source, self.config)
+        best = (self._pruned_here() if prunes else None) or self._smallest()
+        if best is None:
+            raise RunError(self._none_is_good())
+        return best
+
+    def _smallest(self):
+        """The smallest one of the networks that are there, or None. Those that may become accurate
+        enough by quantization-aware training are tried in a bisection over their bytes."""
         rounded = self._rounded()
         best = min(filter(self._is_good, rounded), key=attrgetter("bytes"), default=None)
         untried, work = self._hopeful(rounded, best), 0.0
-        for number in range(0 if self.config.finetune_epochs == 0 else MOST_TRIALS):
+        for number in range(MOST_TRIALS if self._trains else 0):
             if not untried:
                 break
             # Larger files are mostly more accurate: each trial halves the candidates.
             middle = len(untried) // 2
-            work += self._work(untried[middle])
+            work += self.candidates.work(untried[middle])
             if number and work > MOST_MULTIPLY_ADDS:
                 echo(f"No more {FINETUNED}: it would take too long.")
                 break
-            tuned = self._tuned(untried[middle])
+            tuned = self.candidates.tuned(untried[middle])
             is_good = self._is_good(tuned)
             if is_good and (best is None or tuned.bytes < best.bytes):
                 best = tuned
             untried = untried[:middle] if is_good else untried[middle + 1 :]
+        return best
+
+    @property
+    def _trains(self):
+        return self.config.finetune_epochs != 0
+
+    def _prunes_here(self):
+        """Whether the dense network is pruned: if the user chose none, and none was trained after
+        it was pruned."""
+        chosen = self.config.method is not None or self.config.k is not None
+        trained = any(
+            n.trained and n.living < self.source.dense.living for n in self.source.networks
+        )
+        return self._trains and not chosen and not trained
+
+    def _pruned_here(self):
+        """The dense network pruned as far as it stays accurate enough, or None."""
+        best, untried = None, SPARSITIES
+        bits = min(self.config.bits, key=lambda each: abs(each - TRIED_BITS))
+        while untried:
+            middle = len(untried) // 2
+            network = pruned(self.source, self.config, untried[middle])
+            (rounded,) = self.candidates.of_network(network, (bits,))
+            tuned = self.candidates.tuned(rounded)
+            is_good = self._is_good(tuned)
+            best = tuned if is_good else best
+            untried = untried[middle + 1 :] if is_good else untried[:middle]
+        return best
+
+    def _within_limits(self):
+        """The most accurate candidate of those that keep the limits."""
+        config, dense, limits = self.config, self.source.dense, self.limits
+        best = self._best_there(limits)
+        if self._prunes_here() and (best is None or best.valid_accuracy < dense.valid_accuracy):
+            try:
+                best = self._better(
+                    best, self.candidates.as_it_is(*compressed(self.source, config))
+                )
+            except UsageError as error:
+                if best is None:
+                    raise RunError(f"The limits cannot be kept: {error}") from error
         if best is None:
+            raise RunError(
+                f"No network needs at most {limits}; allow more, or prune more (--k_vals) when you "
+                "train."
+            )
+        if self._trains and best.bits:
+            tuned = self.candidates.tuned(best)
+            best = best if tuned.needs.exceeding(limits) else self._better(best, tuned)
+        if not self._is_good(best):
             raise RunError(self._none_is_good())
         return best
+
+    def _best_there(self, limits):
+        """The most accurate candidate that keeps limits, of the networks that are there; None if
+        none does."""
+        best, too_large = None, math.inf
+        for network in sorted(self.source.networks, key=lambda n: (-n.valid_accuracy, n.living)):
+            if best is not None and network.valid_accuracy <= best.valid_accuracy:
+                break
+            if network.living >= too_large:
+                continue
+            made = self.candidates.of_network(network, (None, *self.config.bits))
+            fitting = [each for each in made if not each.needs.exceeding(limits)]
+            if not fitting:
+                too_large = network.living
+            for each in fitting:
+                best = self._better(best, each)
+        return best
+
+    def _better(self, one, other):
+        """The more accurate one of two, in doubt the smaller."""
+        if one is None:
+            return other
+        return max(one, other, key=lambda each: (each.valid_accuracy, -each.bytes))
+
+    @cached_property
+    def limits(self) -> Needs:
+        """What else than the accuracy is limited, in absolute numbers."""
+        return limits_of(self.source.dense.model(), **given_limits(self.config))
 
     def reference(self, network: Network) -> "Reference | Network":
         """The reference of a network: its control, or the baseline."""
@@ -156,17 +177,17 @@ class ModelSelection:
 
     def least(self, network: Network) -> float:
         """The validation accuracy that a network must have."""
-        return self.reference(network).valid_accuracy - self.config.max_accuracy_drop
+        return self.reference(network).valid_accuracy - self.config.accuracy_drop
 
     def _none_is_good(self):
         networks = [(network, network.valid_accuracy) for network in self.source.networks]
-        tried = [(c.network, c.valid_accuracy) for c in self.candidates]
+        tried = [(c.network, c.valid_accuracy) for c in self.candidates.made]
         network, reached = max([*networks, *tried], key=lambda pair: pair[1] - self.least(pair[0]))
         reference = self.reference(network)
         drop = math.ceil(1e4 * (reference.valid_accuracy - reached)) / 1e4
         return (
             f"No network reaches a validation accuracy of {percent(round(self.least(network), 6))},"
-            f" as --max_accuracy_drop={self.config.max_accuracy_drop:g} requires ({reference.name}:"
+            f" as --max_accuracy_drop={self.config.accuracy_drop:g} requires ({reference.name}:"
             f" {percent(reference.valid_accuracy)}); the best has {percent(reached)}. Give "
             f"--max_accuracy_drop={drop:g}, or leave out --method and --k."
         )
@@ -178,38 +199,11 @@ class ModelSelection:
         smaller = sorted((c for c in rounded if c.bytes < limit), key=attrgetter("bytes"))
         return [c for c in smaller if c.bits and self._is_hopeful(c)]
 
-    def _work(self, candidate):
-        """The multiply-adds of training a candidate, in forward passes."""
-        return self._epochs(candidate) * self._work_of_epoch(candidate)
-
-    def _work_of_epoch(self, candidate):
-        return len(self.source.dataset.train) * candidate.multiply_adds
-
-    def _epochs(self, candidate):
-        """The number of epochs for a candidate: fewer if even one trial would take too long."""
-        if self.config.finetune_epochs is not None:
-            return self.config.finetune_epochs
-        work = self._work_of_epoch(candidate)
-        if EPOCHS * work <= MOST_MULTIPLY_ADDS:
-            return EPOCHS
-        return max(1, int(FEW_MULTIPLY_ADDS / MOST_TRIALS / work))
-
     def _is_hopeful(self, candidate):
         """Whether a rounded network may be accurate enough after quantization-aware training."""
         before, rounded = candidate.network.valid_accuracy, candidate.valid_accuracy
         worse = HOPEFUL if candidate.network.trained else HOPEFUL_UNTRAINED
         return before + OF_ROUNDING * (rounded - before) >= self.least(candidate.network) - worse
-
-    def tested(self, model: "keras.Model") -> list[float]:
-        """The validation and test accuracies of any model of these data."""
-        return self._tester(model)(model)
-
-    def _tester(self, model):
-        return _Tester(model, self.source.dataset, self._are_logits)
-
-    @cached_property
-    def _are_logits(self):
-        return models.outputs_logits(self.source.dense.model())
 
     def _is_good(self, candidate):
         return candidate.valid_accuracy >= self.least(candidate.network) - 1e-9  # rounding errors
@@ -225,6 +219,13 @@ class ModelSelection:
                 break
             best = min([best, *(c.bytes for c in own if self._is_good(c))])
         return found
+
+    def _of_network(self, network):
+        """Candidates of a network: as it is, and rounded to every number of bits; only to the
+        fewest if it must gain accuracy first, when rounding matters as little as pruning."""
+        is_good = network.trained or self._surplus(network) >= 0
+        bits = self.config.bits
+        return self.candidates.of_network(network, (None, *bits) if is_good else bits[:FEWEST])
 
     def _shortlist(self):
         """Networks that may be accurate enough, by size, without those that are larger than another
@@ -245,88 +246,3 @@ class ModelSelection:
     def _surplus(self, network):
         """By how much a network's accuracy exceeds the required one."""
         return network.valid_accuracy - self.least(network)
-
-    def _of_network(self, network):
-        """Candidates of a network: as it is, and rounded to every number of bits; only to the
-        fewest if it must gain accuracy first, when rounding matters as little as pruning."""
-        smaller = smaller_model(network)
-        test, found = self._tester(smaller), []
-        is_good = network.trained or self._surplus(network) >= 0
-        every = (None, *self.config.bits) if is_good else self.config.bits[:FEWEST]
-        for bits in every:
-            # Made again when needed: all of them may be too large for memory.
-            again = partial(_rounded_model, network, bits)
-            model = quantized(smaller, bits) if bits else smaller
-            found.append(self._add(network, bits, False, model, again, test))
-        return found
-
-    def _tuned(self, candidate):
-        """A candidate with the same network and bits after quantization-aware training."""
-        model = smaller_model(candidate.network)
-        training = QATTrainer(
-            model,
-            candidate.bits,
-            self.source.dataset.train,
-            self.source,
-            self._targets,
-            self.source.augmentation,
-            self.source.compiled,
-        )
-        epochs = self._epochs(candidate)
-        total = epochs * -(-len(self.source.dataset.train) // self.source.batch_size)
-        description = f"{candidate.network.name}, {pluralize(candidate.bits, 'bit')}"
-        try:
-            with progress(total=total, unit="step", desc=description) as bar:
-                training.tune(epochs, self.source.learning_rate, self.config.seed, bar.update)
-        except RunError:
-            echo(f"  {description}: diverged; try a lower --finetune_learning_rate.")
-            return candidate
-        return self._add(candidate.network, candidate.bits, True, model, lambda: model, self.tested)
-
-    def _add(self, network, bits, finetuned, model, again, test):
-        nonzero = int(sum(map(np.count_nonzero, model.get_weights())))
-        exact = model.count_params() + (TIMES_OF_NONZERO - 1) * nonzero <= EXACT
-        size = len(to_bytes(model)) if exact else estimated_bytes(model)
-        work = multiply_adds(model)
-        candidate = Candidate(network, bits, finetuned, again, size, exact, work, *test(model))
-        if not self.candidates or self.candidates[-1].network is not network:
-            echo(network.name)
-        self.candidates.append(candidate)
-        echo(f"  {candidate}")
-        return candidate
-
-    @cached_property
-    def _targets(self):
-        """The targets of training: labels mixed with the soft targets of the best network."""
-        if not self.config.distillation:
-            return None
-        networks = [*self.source.networks, self.source.dense]
-        teacher = max(networks, key=lambda network: network.valid_accuracy).model()
-        split = self.source.dataset.train
-        answers = ModelEvaluator(teacher, None).probabilities(split)
-        return targets(answers, split.labels, self.config.distillation)
-
-
-def smaller_model(network: Network) -> "keras.Model":
-    """A `Network` as a compiled Keras model without dead units, with unchanged inputs."""
-    return remove_dead_units(network.model())
-
-
-def _rounded_model(network, bits):
-    model = smaller_model(network)
-    return quantized(model, bits) if bits else model
-
-
-class _Tester:
-    """Tests models of one architecture, with one compiled function for all of them."""
-
-    def __init__(self, model, dataset, logits):
-        self.dataset, self.model = dataset, copy_of_model(model)
-        models.compile_model(self.model, 0.001, logits)
-        self._evaluate = ModelEvaluator(self.model, None)
-
-    def __call__(self, model):
-        """The accuracies on validation and on test examples."""
-        Weights.of(model).put_into(self.model)
-        splits = self.dataset.valid, self.dataset.test
-        return [self._evaluate(split).accuracy for split in splits]

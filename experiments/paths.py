@@ -55,6 +55,7 @@ class ArtifactPaths:
     exports = Place("exports")  # the files of an export
     export_record = Place("exports/export.json")
     size_accuracy = Place("exports/size_accuracy.png")
+    pareto = Place("exports/pareto.png")
     replicates = Place("replicates")  # the experiments of several seeds, and their summary
     all_metrics = Place("replicates/metrics.csv")
     summary = Place("replicates/summary.csv")
@@ -109,7 +110,8 @@ class ArtifactPaths:
 
     def remove_exports(self) -> None:
         """Removes exported files, and their folder if it is empty then."""
-        for file in (*map(self.export, EXPORT_FORMATS), self.export_record, self.size_accuracy):
+        figures = self.size_accuracy, self.pareto
+        for file in (*map(self.export, EXPORT_FORMATS), self.export_record, *figures):
             file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.exports.rmdir()

@@ -219,6 +219,7 @@ def _export(paths):
             "latency": record["latency"],
             "recommended": record["recommended"],
             "has_picture": paths.size_accuracy.exists(),
+            "has_pareto": paths.pareto.exists(),
             "files": [
                 {"name": name, "bytes": file["bytes"], "href": f"exports/{name}"}
                 for name, file in record["files"].items()

@@ -9,21 +9,23 @@ import keras
 import numpy as np
 
 from ..models.arrays import is_whole
+from ..models.example_inputs import zeros_for
 from ..pruning.examples import Examples
+from ..pruning.model_measures import multiply_adds
 from ..pruning.prune import Pruner
 from ..training.mask_callback import MaskCallback
-from ..utils import ProgressLine, UsageError
-from .statistics import HELD_OUT, are_held_out
-from .student import Prepared, Student, batches, loss_of, num_shards, some
+from ..utils import ProgressLine
+from .lessons import Lessons
 
 LEARNING_RATE = 4e-3
-# Examples of a step, and numbers in their inputs.
-BATCH, BATCH_NUMBERS = 256, 2**22
 # The first step leaves this density at most; each further one a constant share.
 FIRST_DENSITY = 0.2
-# How often the sparsity grows, and epochs of training after each time, and after the last. With few
-# examples epochs are longer, so that they have this many optimizer steps.
-STEPS, EPOCHS, LAST_EPOCHS, OPTIMIZER_STEPS = 8, 2, 10, 10
+# How often the sparsity grows, and epochs of training after each time, and after the last.
+STEPS, EPOCHS, LAST_EPOCHS = 8, 2, 10
+
+# Multiply-adds that take a minute or two on two cores, how often those of a forward pass are needed
+# for a step, and the examples that a model needs at least to learn from.
+MOST_WORK, TIMES_FORWARD, FEW = 3e12, 3, 2000
 
 
 def distill(
@@ -50,50 +52,21 @@ def distill(
     masks = pruner.masks()
     if all(map(is_whole, masks.values())):
         return masks
-    devices = num_shards()
-    if devices > 1:
-        examples = _divisible(examples, devices)
-    size = -(-examples.batch_size(BATCH_NUMBERS, BATCH) // devices) * devices
-    x = examples.parts[0]
-    x = tuple(x) if isinstance(x, list) else x  # which a `tf.data.Dataset` does not take
-    outputs = keras.tree.flatten(dense.predict(x, batch_size=size, verbose=0))
-    with Prepared(pruner.model) as prepared:
-        first = keras.tree.map_structure(lambda array: np.asarray(array[: HELD_OUT * devices]), x)
-        own = keras.tree.flatten(pruner.model.predict(first, batch_size=size, verbose=0))
-        losses = [
-            loss_of(target, output, _outputs_logits(dense))
-            for target, output in zip(outputs, own, strict=True)
-        ]
-        targets = tuple(loss.targets(output) for loss, output in zip(losses, outputs, strict=True))
-        held = are_held_out(np.arange(len(examples)))
-        fitted = np.flatnonzero(~held)
-        size = min(size, len(fitted))
-        per_epoch = max(len(fitted) // size, OPTIMIZER_STEPS)
-        steps = _Steps(pruner, prepared, ProgressLine(_num_epochs(), verbose))
-        student = Student(pruner.model, losses)
-        student.compile(optimizer=keras.optimizers.Adam(_learning_rate(per_epoch)))
-        student.fit(
-            batches(x, targets, fitted, size, np.random.default_rng(pruner.seed)),
-            validation_data=some(held, x, targets),
-            validation_batch_size=size,
-            epochs=_num_epochs(),
-            steps_per_epoch=per_epoch,
-            callbacks=[steps],
-            verbose=0,
-            shuffle=False,  # a generator cannot be
-        )
+    with Lessons(pruner.model, dense, examples) as lessons:
+        steps = _Steps(pruner, lessons.prepared, ProgressLine(_num_epochs(), verbose))
+        optimizer = keras.optimizers.Adam(_learning_rate(lessons.steps))
+        lessons.teach(optimizer, _num_epochs(), steps, pruner.seed)
     return steps.masks
 
 
-def _divisible(examples, devices):
-    """As many of the examples as can be held out, and divided among devices."""
-    least = HELD_OUT * devices
-    if len(examples) < least:
-        raise UsageError(
-            f"data: {len(examples)} examples are too few for {devices} devices; give at least "
-            f"{least}, better some hundreds."
-        )
-    return examples.head(len(examples) // least * least)
+def affordable(model: keras.Model, examples: Examples) -> Examples | None:
+    """As many of the examples as take a minute or two on two cores; None if these are few, or the
+    model's work is not known."""
+    if zeros_for(model) is None:
+        return None
+    work = TIMES_FORWARD * _num_epochs() * max(multiply_adds(model), 1)
+    number = int(MOST_WORK / work)
+    return examples.head(number) if number >= min(FEW, len(examples)) else None
 
 
 def _num_epochs():
@@ -106,10 +79,6 @@ def _learning_rate(per_epoch):
     return keras.optimizers.schedules.CosineDecay(
         LEARNING_RATE, LAST_EPOCHS * per_epoch, warmup_target=LEARNING_RATE, warmup_steps=growing
     )
-
-
-def _outputs_logits(model):
-    return getattr(getattr(model, "loss", None), "from_logits", False)
 
 
 class _Steps(MaskCallback):

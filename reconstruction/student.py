@@ -23,20 +23,20 @@ def num_shards() -> int:
 
 
 def batches(
-    x: Any, targets: Any, chosen: np.ndarray, size: int, random: np.random.Generator
+    x: Any, targets: Any, number: int, size: int, random: np.random.Generator
 ) -> Iterator[Any]:
     """Batches of inputs and targets for ever, the examples in a new order each time.
 
     Args:
         x, targets: of all examples.
-        chosen: the numbers of these.
+        number: how many these are.
         size: of a batch; all are of one size, to be compiled once.
         random: decides the order.
     """
     order = np.array([], int)
     while True:
         while len(order) < size:
-            order = np.concatenate([order, random.permutation(chosen)])
+            order = np.concatenate([order, random.permutation(number)])
         yield some(order[:size], x, targets)
         order = order[size:]
 
@@ -67,10 +67,12 @@ class _Probabilities:
 class _Values:
     """The squared error of an output, as a share of its variance."""
 
-    def targets(self, output):
-        output = np.asarray(output, np.float32)
+    def __init__(self, dense_output):
+        output = np.asarray(dense_output, np.float32)
         self.variance = float(np.mean(np.var(output, axis=0)) + TINY)
-        return output
+
+    def targets(self, output):
+        return np.asarray(output, np.float32)
 
     def __call__(self, target, output):
         return keras.ops.square(target - output) / self.variance
@@ -90,7 +92,7 @@ def loss_of(dense_output: np.ndarray, student_output: np.ndarray, are_logits: bo
     if are_logits:
         return _Probabilities(_same, _same)
     if not _are_probabilities(dense_output):
-        return _Values()
+        return _Values(dense_output)
     if _are_probabilities(student_output):
         return _Probabilities(_log, lambda output: keras.ops.log(keras.ops.maximum(output, 1e-7)))
     return _Probabilities(_log, _same)

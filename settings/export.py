@@ -52,11 +52,30 @@ class ExportConfig(Settings):
     dataset: str | None = setting(
         None, "With `model`: digits, fashion, or an .npz file, see docs/own.md."
     )
-    max_accuracy_drop: float = setting(
-        0.0,
+    max_accuracy_drop: float | None = setting(
+        None,
         "Allowed drop in validation accuracy, a fraction in [0, 1], relative to `reference` or, "
-        "with `model`, to that model.",
+        "with `model`, to that model. (default: 0, or any if another limit is given)",
         bounds=fraction,
+    )
+    max_bytes: float | None = setting(
+        None,
+        "Limit of the .npk file, such as 100_000, or as a share of the dense float32 weights, such "
+        "as 0.01: the most accurate network that keeps the limits is exported. If those there are "
+        "need more, the dense network is pruned here.",
+        bounds=above(0),
+    )
+    max_multiply_adds: float | None = setting(
+        None,
+        "Limit of multiply-adds for one example, as runtimes compute them, or a share: as "
+        "`max_bytes`.",
+        bounds=above(0),
+    )
+    max_latency_ms: float | None = setting(
+        None,
+        "Limit in milliseconds for one example on this machine, by LiteRT or, for models that it "
+        "cannot run, by compiled Keras: as `max_bytes`.",
+        bounds=above(0),
     )
     reference: str = setting(
         "baseline",
@@ -114,6 +133,19 @@ class ExportConfig(Settings):
         self._check_source()
         if self.reference == "control" and self.model is not None:
             raise UsageError("`reference=control` needs `experiment_id`: a `model` has no control.")
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether anything but the accuracy is limited."""
+        limits = self.max_bytes, self.max_multiply_adds, self.max_latency_ms
+        return any(limit is not None for limit in limits)
+
+    @property
+    def accuracy_drop(self) -> float:
+        """The allowed drop in accuracy; 1 for any."""
+        if self.max_accuracy_drop is not None:
+            return self.max_accuracy_drop
+        return 1.0 if self.has_limits else 0.0
 
     def _check_source(self) -> None:
         if (self.experiment_id is None) == (self.model is None):

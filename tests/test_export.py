@@ -91,7 +91,7 @@ def few_digits(which):
 def test_the_files_are_there_and_hold_one_model(exported):
     folder, _ = exported
     record = json.loads((folder / "export.json").read_text())
-    names = {"model.keras", "model.npk", "model.tflite", "size_accuracy.png"}
+    names = {"model.keras", "model.npk", "model.tflite", "size_accuracy.png", "pareto.png"}
     assert {file.name for file in folder.iterdir()} == {*names, "export.json"}
     for name, file in record["files"].items():
         assert (folder / name).stat().st_size == file["bytes"]
@@ -167,7 +167,7 @@ def test_what_is_damaged_is_made_again(replaced, tmp_path, damage):
 def test_other_settings_replace_the_files(exported, replaced):
     assert (exported[0] / "model.tflite").exists()
     assert {file.name for file in replaced.iterdir()} == {
-        *("model.keras", "model.npk", "export.json", "size_accuracy.png")
+        *("model.keras", "model.npk", "export.json", "size_accuracy.png", "pareto.png")
     }
     record = json.loads((replaced / "export.json").read_text())
     assert record["chosen"]["network"].endswith("at 90 %")
@@ -260,6 +260,65 @@ BAD_FLAGS = [
     (("--experiment_id=a", "x"), "'x' is not a flag"),
     (("--model=nowhere.keras", "--dataset=digits"), "nowhere.keras cannot be read"),
 ]
+
+
+def test_limits_choose_the_most_accurate_network_that_keeps_them(own):
+    limits = ("--max_bytes=0.03", "--max_multiply_adds=60_000", "--max_latency_ms=100")
+    flags = ("--experiment_id=small", "--finetune_epochs=0", "--formats=npk")
+    done = export(*flags, *limits, f"--output_dir={own}")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((own / "small" / "exports" / "export.json").read_text())
+    most = int(0.03 * record["before"]["raw_bytes"])
+    assert record["limits"] == {"bytes": most, "multiply_adds": 60_000, "latency": 100.0}
+    assert f"Limits: {most:,} bytes, 60,000 multiply-adds, 100 ms." in done.stdout
+    fitting = [
+        row
+        for row in record["candidates"]
+        if row["bytes"] <= most and row["multiply_adds"] <= 60_000 and row["latency"] <= 100
+    ]
+    best = max(row["valid_accuracy"] for row in fitting)
+    assert record["chosen"]["valid_accuracy"] == best
+    assert record["after"]["npk_bytes"] <= most
+    done = export(*flags, "--max_bytes=300", f"--output_dir={own}", first=ONE_RUNTIME)
+    assert done.returncode == 1
+    assert "No network needs at most 300 bytes; allow more, or prune more" in done.stderr
+
+
+# Enough for a small model to learn something.
+BRIEFLY = """
+from network_pruning.compression import quantized_distillation, search
+from network_pruning.reconstruction import distill
+distill.STEPS, distill.EPOCHS, distill.LAST_EPOCHS = 2, 1, 2
+distill.FEW = 100
+quantized_distillation.EPOCHS = 4
+search.BITS = (3,)
+"""
+
+
+@pytest.mark.parametrize("limits", [("--max_bytes=6_000",), ()])
+def test_what_was_not_trained_after_pruning_is_pruned_here(tmp_path, limits):
+    flat = [keras.Input((28, 28, 1)), keras.layers.Flatten()]
+    hidden = (keras.layers.Dense(units, activation="relu") for units in (60, 30))
+    model = keras.Sequential([*flat, *hidden, keras.layers.Dense(10, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    (x, y), (x_test, y_test) = ((s.images, s.labels) for s in map(few_digits, ("train", "test")))
+    x, x_test = (images.reshape(-1, 28, 28, 1) for images in (x, x_test))
+    model.fit(x, y, epochs=3, verbose=0)
+    model.save(tmp_path / "my.keras")
+    np.savez(tmp_path / "my.npz", x_train=x, y_train=y, x_test=x_test, y_test=y_test)
+    done = export(
+        *(f"--model={tmp_path / 'my.keras'}", f"--dataset={tmp_path / 'my.npz'}"),
+        *(f"--output_dir={tmp_path / 'out'}", "--finetune_epochs=2", "--formats=npk", *limits),
+        *(() if limits else ("--max_accuracy_drop=0.05",)),
+        first=f"{ONE_RUNTIME}{BRIEFLY}",
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads(next(tmp_path.glob("out/*/exports/export.json")).read_text())
+    assert record["chosen"]["network"].split("/")[-1].startswith("distill at ")
+    assert record["after"]["nonzero"] < 0.2 * record["before"]["nonzero"]
+    if limits:
+        assert record["after"]["npk_bytes"] <= 6_000
+        assert record["chosen"]["network"].startswith("compressed: ")
 
 
 def test_bad_flags_end_in_one_sentence(tmp_path):

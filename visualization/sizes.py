@@ -1,4 +1,4 @@
-"""The figure of an export: test accuracy over file size."""
+"""The figures of an export: test accuracy over file size, and over latency."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 # Percentage points below the best that the right panel shows.
-CLOSELY = 3
+CLOSELY, WIDELY = 3, 20
 COUNTED, ESTIMATED = "o", "^"
 MARKER = {"linestyle": "none", "markersize": 7}
 
@@ -50,6 +50,53 @@ def size_accuracy(record: dict[str, Any]) -> "Figure":
     return figure
 
 
+def pareto(record: dict[str, Any]) -> "Figure":
+    """Test accuracy over file size and over latency: every candidate, the chosen one, limits, and a
+    line through those candidates than which none is both more accurate and smaller, or faster.
+
+    Args:
+        record: of an export, as in `export.json`; its candidates have a latency.
+    """
+    chosen, candidates = record["chosen"], record["candidates"]
+    limits = record.get("limits") or {}
+    figure, panels = two_panels(
+        f"What {record['source']} could be exported as", _summary(chosen, record["before"])
+    )
+    titles = "file size in bytes (log scale)", "latency for one example in ms (log scale)"
+    for axes, key, label in zip(panels, ("bytes", "latency"), titles, strict=True):
+        for each in candidates:
+            _plot(axes, each, key)
+        front = _front(candidates, key)
+        places = [each[key] for each in front], [100 * each["test_accuracy"] for each in front]
+        axes.step(*places, where="post", color="black", linewidth=0.8)
+        axes.plot(chosen[key], 100 * chosen["test_accuracy"], **CHOSEN)
+        if key in limits:
+            axes.axvline(limits[key], color="black", linewidth=0.8, linestyle=":")
+        axes.set_xscale("log")
+        axes.set_xlabel(label)
+        _set_ticks(axes, [*(each[key] for each in candidates), *filter(None, [limits.get(key)])])
+    lowest, best = (100 * f(c["test_accuracy"] for c in candidates) for f in (min, max))
+    lowest = max(lowest, best - WIDELY, 0)
+    for axes in panels:
+        axes.set_ylim(lowest - 0.05 * (best - lowest) - 0.1, best + 0.05 * (best - lowest) + 0.1)
+    panels[0].set_ylabel("test accuracy (%)")
+    handles = _legend(candidates, {})
+    handles.append(Line2D([], [], color="black", linewidth=0.8, label="none is better in both"))
+    if limits:
+        handles.append(Line2D([], [], color="black", linewidth=0.8, linestyle=":", label="limit"))
+    legend_below(figure, panels[0], handles=handles)
+    return figure
+
+
+def _front(candidates, key):
+    """The candidates that no other one beats in accuracy and in a need, by that need."""
+    found = []
+    for each in sorted(candidates, key=lambda c: (c[key], -c["test_accuracy"])):
+        if not found or each["test_accuracy"] > found[-1]["test_accuracy"]:
+            found.append(each)
+    return found
+
+
 def _references(record):
     """Test accuracies and line styles of baseline and control, by label."""
     found = {"baseline: untouched dense network": (record["before"]["test_accuracy"], "-")}
@@ -78,10 +125,10 @@ CHOSEN = {
 }
 
 
-def _plot(axes, candidate):
+def _plot(axes, candidate, key="bytes"):
     color = _color(candidate["bits"])
     axes.plot(
-        candidate["bytes"],
+        candidate[key],
         100 * candidate["test_accuracy"],
         marker=COUNTED if candidate["exact"] else ESTIMATED,
         color=color,
@@ -119,16 +166,16 @@ def _name(bits):
 
 
 def _set_ticks(axes, sizes):
-    """Ticks at round numbers of bytes, dense if there are few decades."""
+    """Ticks at round numbers, dense if there are few decades."""
     decades = max(sizes) / min(sizes)
     axes.xaxis.set_major_locator(
         LogLocator(10, subs=(1, 2, 3, 5) if decades < 100 else (1, 3) if decades < 10_000 else (1,))
     )
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(_bytes))
+    axes.xaxis.set_major_formatter(FuncFormatter(_short))
 
 
-def _bytes(size, _):
+def _short(size, _):
     """900, 20 k, 5 M."""
     for unit, name in ((1e6, " M"), (1e3, " k")):
         if size >= unit:

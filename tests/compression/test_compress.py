@@ -6,16 +6,20 @@ import numpy as np
 import pytest
 from keras import layers
 from keras_models import outputs_of, randomized
-from network_pruning.compression import candidates, limits
+from network_pruning.compression import limits, search
 from network_pruning.compression.closeness import Closeness, divided
 from network_pruning.pruning.examples import Examples
 from network_pruning.utils import UsageError
 
+AFFORDABLE = "network_pruning.compression.compress.affordable"
+
 
 @pytest.fixture(autouse=True)
 def _few_candidates(monkeypatch):
-    monkeypatch.setattr(candidates, "FEW_DENSITIES", np.array([1, 0.7, 0.01]))
-    monkeypatch.setattr(candidates, "BITS", (3, 4))
+    # Nothing is trained, which takes longer; other tests do that.
+    monkeypatch.setattr(AFFORDABLE, lambda _model, _examples: None)
+    monkeypatch.setattr(search, "FEW_DENSITIES", np.array([1, 0.7, 0.01]))
+    monkeypatch.setattr(search, "BITS", (3, 4))
 
 
 def inputs(number=300, size=8):
@@ -40,7 +44,8 @@ def small():
     """A classifier, and what it is in 900 bytes."""
     model = classifier()
     before = model.get_weights()
-    return model, compressed(model, bytes=900), before
+    method = "weight/activation/reconstruct"
+    return model, compressed(model, bytes=900, method=method), before
 
 
 def compressed(model, data=None, **limits):
@@ -141,7 +146,7 @@ def test_of_labels_those_that_change_are_counted():
 
 
 def test_where_one_number_of_bits_fits_others_need_not(monkeypatch):
-    monkeypatch.setattr(candidates, "BITS", (2, 3, 4, 5, 6))
+    monkeypatch.setattr(search, "BITS", (2, 3, 4, 5, 6))
     model = keras.Sequential(
         [keras.Input((4,)), layers.Dense(8, "relu"), layers.Dense(300, "softmax")]
     )

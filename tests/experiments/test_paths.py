@@ -25,6 +25,7 @@ EXPERIMENT = {
     "exports": "exports",
     "export_record": "exports/export.json",
     "size_accuracy": "exports/size_accuracy.png",
+    "pareto": "exports/pareto.png",
     "replicates": "replicates",
     "all_metrics": "replicates/metrics.csv",
     "summary": "replicates/summary.csv",

@@ -1,5 +1,6 @@
 """The picture and the table of an export, from its record."""
 
+import numpy as np
 import pytest
 from network_pruning.visualization import console, sizes
 from network_pruning.visualization.figures import save_png
@@ -10,7 +11,7 @@ from PIL import Image
 def record():
     candidates = [
         {"network": "a at 99 %", "bits": bits, "finetuned": tuned, "bytes": size, "exact": True,
-         "valid_accuracy": accuracy, "test_accuracy": accuracy}
+         "latency": size / 10_000, "valid_accuracy": accuracy, "test_accuracy": accuracy}
         for bits, tuned, size, accuracy in (
             (None, False, 40_000, 0.98), (2, False, 2_000, 0.5), (3, False, 2_500, 0.9),
             (3, True, 2_600, 0.979), (4, False, 3_100, 0.97), (6, False, 9_000, 0.98),
@@ -48,6 +49,25 @@ def test_every_candidate_is_a_point_and_the_dense_network_a_line(record, tmp_pat
     assert "quantized to 3 bits" in labels
     assert "filled: quantization-aware training" in labels
     assert len(labels) == len(set(labels))
+    save_png(figure, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        image.verify()
+
+
+def test_the_front_has_what_nothing_beats_in_both(record, tmp_path):
+    record["limits"] = {"bytes": 5000}
+    figure = sizes.pareto(record)
+    small, fast = figure.axes
+    for axes, scale in ((small, 1), (fast, 1e-4)):
+        front = next(line for line in axes.lines if line.get_drawstyle() == "steps-post")
+        np.testing.assert_allclose(
+            front.get_xdata(), scale * np.array([2000, 2500, 2600, 9000]), rtol=1e-6
+        )
+        np.testing.assert_allclose(front.get_ydata(), [50, 90, 97.9, 98])
+    assert [line.get_xdata()[0] for line in small.lines if line.get_linestyle() == ":"] == [5000]
+    assert not [line for line in fast.lines if line.get_linestyle() == ":"]
+    assert "limit" in labels_of(figure)
+    assert "limit" not in labels_of(sizes.pareto({**record, "limits": {}}))
     save_png(figure, tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as image:
         image.verify()
@@ -93,4 +113,4 @@ def test_the_table_has_both_columns_and_ratios(record):
 
 @pytest.mark.parametrize(("size", "text"), [(900, "900"), (20_000, "20 k"), (5e6, "5 M")])
 def test_bytes_on_the_axis(size, text):
-    assert sizes._bytes(size, None) == text
+    assert sizes._short(size, None) == text

@@ -1,0 +1,74 @@
+"""A pruned model that learns the dense model's outputs while its weights are on few levels."""
+
+import keras
+
+from ..models.copies import copy_of_model
+from ..pruning.examples import Examples
+from ..reconstruction.lessons import Lessons
+from ..utils import ProgressLine
+from .level_optimizer import LevelAdam
+from .quantization import numbers_of_magnitudes, round_others, round_to_levels
+
+EPOCHS, LEARNING_RATE = 20, 2e-3
+# Shares of the training after which the levels are frozen, and after which all weights are.
+LEVELS_FROZEN, WEIGHTS_FROZEN = 0.5, 0.9
+
+
+def distilled_to_levels(
+    model: keras.Model,
+    dense: keras.Model,
+    bits: int,
+    examples: Examples,
+    seed: int = 0,
+    verbose: int = 0,
+) -> keras.Model:
+    """A quantized copy of a model, as by `quantized`, that is trained towards the outputs of the
+    dense model while its weights are on their levels. Zeros stay zero.
+
+    Args:
+        model: any built Keras model.
+        dense: the model whose outputs are the targets.
+        bits: per weight, 2 or more.
+        examples: from `calibration_inputs`.
+        seed: of the order of examples.
+        verbose: 0 for no progress bar.
+    """
+    copy = copy_of_model(model)
+    numbers = numbers_of_magnitudes(copy, bits)
+    in_training = [pair for pair in numbers if pair[0].dtype == "float32"]
+    with Lessons(copy, dense, examples) as lessons:
+        rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, EPOCHS * lessons.steps)
+        optimizer = LevelAdam(rate, in_training)
+        lessons.teach(optimizer, EPOCHS, _Levels(optimizer, verbose), seed)
+    for variable, number in numbers:
+        if variable.dtype != "float32":
+            round_to_levels(variable, number)
+    round_others(copy, numbers)
+    return copy
+
+
+class _Levels(keras.callbacks.Callback):
+    """Adapts the levels in the first half of a training, and then freezes more and more weights."""
+
+    def __init__(self, optimizer, verbose):
+        super().__init__()
+        self.optimizer, self.progress = optimizer, ProgressLine(EPOCHS, verbose)
+
+    def on_train_begin(self, _logs=None):
+        self.optimizer.build(self.model.trainable_variables)
+
+    def on_epoch_begin(self, epoch, _logs=None):
+        self.progress.show("on levels")
+        if epoch == 0:
+            return
+        if hasattr(self.model, "jax_state_sync"):
+            self.model.jax_state_sync()
+        share = (epoch / EPOCHS - LEVELS_FROZEN) / (WEIGHTS_FROZEN - LEVELS_FROZEN)
+        for levels in self.optimizer.levels:
+            if share < 0:
+                levels.adapt()
+            else:
+                levels.freeze(min(share, 1))
+
+    def on_train_end(self, _logs=None):
+        self.progress.close()

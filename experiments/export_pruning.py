@@ -1,0 +1,87 @@
+"""Networks that an export prunes itself, where those of the experiment are too large."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..compression.compress import compress
+from ..compression.runtimes import deployed_latency
+from ..models.model import compile_model, outputs_logits
+from ..pruning.model_measures import size_of
+from ..reconstruction.distill import affordable
+from ..reconstruction.prune import prune
+from ..reconstruction.reconstruct import calibration_inputs
+from ..training.model_evaluation import ModelEvaluator
+from ..utils import percent
+from .export_networks import Network
+
+if TYPE_CHECKING:
+    from ..settings.export import ExportConfig
+    from .export_networks import Source
+
+METHOD = "weight/activation/global/distill"
+
+
+def can_be_pruned(source: "Source", config: "ExportConfig") -> bool:
+    """Whether a minute of training is enough to prune the dense network."""
+    return _examples(source, source.dense.model(), config) is not None
+
+
+def pruned(source: "Source", config: "ExportConfig", sparsity: float) -> Network:
+    """The dense network pruned to a sparsity, and trained towards its own outputs meanwhile."""
+    dense = source.dense.model()
+    examples = _examples(source, dense, config)
+    model = prune(dense, sparsity, METHOD, data=examples, seed=config.seed)
+    return _network(source, f"{METHOD} at {percent(sparsity)}", model)
+
+
+def compressed(source: "Source", config: "ExportConfig") -> tuple[Network, int | None]:
+    """The dense network compressed to the limits of an export, and its number of bits.
+
+    Raises:
+        UsageError: if it cannot keep them; the message says how close it came.
+    """
+    train = source.dataset.train
+    found = compress(
+        source.dense.model(),
+        (train.images, train.labels),
+        **given_limits(config),
+        timer=partial(deployed_latency, x=source.dataset.test.images[:1]),
+        seed=config.seed,
+    )
+    chosen = found.report.chosen
+    name = f"compressed: {chosen.method} at {percent(round(chosen.sparsity, 4))}"
+    return _network(source, name, found.model), chosen.bits
+
+
+def given_limits(config: "ExportConfig") -> dict[str, Any]:
+    """The limits, as `compress` takes them."""
+    return {
+        "bytes": _whole_or_share(config.max_bytes),
+        "multiply_adds": _whole_or_share(config.max_multiply_adds),
+        "latency": config.max_latency_ms,
+    }
+
+
+def _whole_or_share(limit):
+    return limit if limit is None or limit <= 1 else int(limit)
+
+
+def _examples(source, dense, config):
+    order = np.random.default_rng(config.seed).permutation(len(source.dataset.train))
+    examples = calibration_inputs(source.dataset.train.images, dense)
+    found = affordable(dense, examples)
+    return found and examples.at(np.sort(order[: len(found)]))
+
+
+def _network(source, name, model):
+    dense = source.dense.model()
+    compile_model(model, source.learning_rate, outputs_logits(dense))
+    return Network(
+        name=name,
+        living=size_of(model, source.dataset.shape).living,
+        valid_accuracy=ModelEvaluator(model, None)(source.dataset.valid).accuracy,
+        trained=True,
+        model=lambda: model,
+    )
