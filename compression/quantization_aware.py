@@ -11,15 +11,8 @@ from ..models.backend import tf
 from ..models.model import compile_model, outputs_logits
 from ..training.loop import STEPS_AT_ONCE, check_finite, compile_steps
 from ..training.masked_trainer import MaskedTrainer
-from .quantization import (
-    in_16_bits,
-    magnitudes_of,
-    middles,
-    nearest,
-    numbers_of_magnitudes,
-    round_others,
-    round_to_levels,
-)
+from .levels import Levels
+from .quantization import numbers_of_magnitudes, round_others, round_to_levels
 
 if TYPE_CHECKING:
     from ..data.augmentation import RandomShift
@@ -28,69 +21,6 @@ if TYPE_CHECKING:
 
 # Shares of the training after which the levels are frozen, and after which all weights are.
 LEVELS_FROZEN, WEIGHTS_FROZEN = 0.5, 0.9
-
-
-class WeightQuantizer:
-    """Keeps the weights of a variable quantized while they are trained.
-
-    Gradients are taken at the quantized weights but update latent weights, from which each
-    quantized weight is the nearest level (the straight-through estimator; Bengio et al., 2013,
-    arXiv:1308.3432). Weights that are zero stay zero.
-
-    Args:
-        variable: a Keras variable.
-        number: the number of magnitudes.
-    """
-
-    def __init__(self, variable: keras.Variable, number: int) -> None:
-        self.variable = variable
-        values = variable.numpy()
-        self.nonzero, self.frozen = values != 0, values == 0
-        self.latent = keras.Variable(values, name="latent")
-        self.magnitudes = magnitudes_of(values, number)
-        self._table = tf.Variable(self.magnitudes)
-        self._middles = tf.Variable(middles(self.magnitudes))
-        self._is_frozen = tf.Variable(self.frozen)
-        self._frozen_values = tf.Variable(np.zeros_like(values))
-        self.project()
-
-    def project(self) -> None:
-        """Sets the weights that are not frozen to the levels nearest to the latent weights.
-        TensorFlow operations only."""
-        latent = self.latent.value
-        # Ties are rounded down, as by `nearest`.
-        place = tf.searchsorted(self._middles, tf.reshape(tf.abs(latent), [-1]))
-        on_levels = tf.sign(latent) * tf.reshape(tf.gather(self._table, place), tf.shape(latent))
-        self.variable.assign(tf.where(self._is_frozen, self._frozen_values, on_levels))
-
-    def update_levels(self) -> None:
-        """Sets each level to the mean of the latent weights that are nearest to it."""
-        sizes = np.abs(self.latent.numpy()[self.nonzero])
-        place = np.searchsorted(middles(self.magnitudes), sizes)
-        counts = np.bincount(place, minlength=len(self.magnitudes))
-        sums = np.bincount(place, sizes, minlength=len(self.magnitudes))
-        means = np.where(counts, sums / np.maximum(counts, 1), self.magnitudes)
-        self.magnitudes = in_16_bits(np.sort(means))
-        self._table.assign(self.magnitudes)
-        self._middles.assign(middles(self.magnitudes))
-        self.project()
-
-    def freeze(self, share: float) -> None:
-        """Freezes a share of the nonzero weights, those nearest to their levels first.
-
-        Frozen weights do not oscillate between two levels until the end, and the others can still
-        compensate for their rounding (Zhou et al., 2017, arXiv:1702.03044).
-        """
-        latent = self.latent.numpy()
-        sizes = np.abs(latent)
-        distance = np.abs(sizes - nearest(sizes, self.magnitudes))
-        distance[self.frozen] = -1
-        distance[~self.nonzero] = np.inf
-        order = np.argsort(distance, axis=None, kind="stable")
-        chosen = order[: round(share * np.count_nonzero(self.nonzero))]
-        self.frozen.reshape(-1)[chosen] = True
-        self._frozen_values.assign(self.variable)
-        self._is_frozen.assign(self.frozen)
 
 
 class QATTrainer(MaskedTrainer):
@@ -121,9 +51,7 @@ class QATTrainer(MaskedTrainer):
         self.augmentation, self.pixels = augmentation, tf.Variable(split.pixels, trainable=False)
         self._numbers = numbers_of_magnitudes(model, bits)
         # Other variables are only rounded at the end.
-        self.quantizers = [
-            WeightQuantizer(*each) for each in self._numbers if each[0].dtype == "float32"
-        ]
+        self.quantizers = [Levels(*each) for each in self._numbers if each[0].dtype == "float32"]
         self.run_steps = compile_steps(
             model,
             type(split)(self.pixels, split.labels),
@@ -165,7 +93,7 @@ class QATTrainer(MaskedTrainer):
         share = (progress - LEVELS_FROZEN) / (WEIGHTS_FROZEN - LEVELS_FROZEN)
         for quantizer in self.quantizers:
             if share < 0:
-                quantizer.update_levels()
+                quantizer.adapt()
             else:
                 quantizer.freeze(min(share, 1))
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from keras import layers
 from keras_models import outputs_of, randomized
-from network_pruning.compression import level_optimizer, quantized_distillation, search
-from network_pruning.compression.level_optimizer import cheaper_edges
+from network_pruning.compression import levels, quantized_distillation, search
+from network_pruning.compression.levels import cheaper_edges
 from network_pruning.compression.quantization import quantized
 from network_pruning.compression.quantized_distillation import distilled_to_levels
 from network_pruning.reconstruction import distill
@@ -116,13 +116,13 @@ def test_examples_are_as_many_as_can_be_afforded(monkeypatch):
 
 
 def test_edges_are_in_the_middle_if_bits_are_free(monkeypatch):
-    monkeypatch.setattr(level_optimizer, "WORTH", 0.0)
+    monkeypatch.setattr(levels, "WORTH", 0.0)
     edges = cheaper_edges(np.array([1.0, 2.5, 3.0]), 10, np.array([0.0, 1.0, 3.0]))
     np.testing.assert_allclose(edges, [0.5, 2.0])
 
 
 def test_edges_by_hand(monkeypatch):
-    monkeypatch.setattr(level_optimizer, "WORTH", 2.0)
+    monkeypatch.setattr(levels, "WORTH", 2.0)
     # One weight of 1.2 at a level of 1, and seven that are pruned; half is added to each count.
     edges = cheaper_edges(np.array([1.2]), 8, np.array([0.0, 1.0]))
     bits = 1 + np.log2(9 / 1.5) - np.log2(9 / 7.5)
