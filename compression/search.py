@@ -18,14 +18,17 @@ from .sketches import Sketch, without_dead_units
 DENSITIES = np.geomspace(1, 0.002, 256)
 FEW_DENSITIES = np.geomspace(1, 0.004, 14)
 # With so many bits the search begins; others are tried as long as the error is no larger than so
-# many times the least. The second ones are of methods that train, whose candidates take longer.
+# many times the least. The second ones, here and below, are of methods that train: candidates take
+# longer, and differ by chance.
 FIRST_BITS, WORSE = (4, 3), (1.2, 1.0)
 # With so many it is only about pruning.
-MANY_BITS = 6
+MANY_BITS = 6, 4
 # How much more a model needs that is trained while it is pruned: fewer of its units are dead.
 ALIVE = 1.2
+# With less of a limit than this, another candidate is tried that needs more.
+FULL = 0.93
 # How often a model that needs too much is made again with less, and by how much it is to miss.
-TRIES, MARGIN = 6, 1.003
+TRIES, MARGIN = 6, (1.003, 1.02)
 
 
 class Search:
@@ -61,13 +64,13 @@ class Search:
         if self.limits.bytes is None:
             return self._within_limits(None)
         best, failures = None, []
-        first, worse = (pair[self.maker.distills] for pair in (FIRST_BITS, WORSE))
+        first, worse = self._of_kind(FIRST_BITS), self._of_kind(WORSE)
         fewer = [bits for bits in reversed(BITS) if bits <= first]
         more = [bits for bits in BITS if bits > first]
         for order in (fewer, more):
             for bits in order:
                 try:
-                    found = self._within_limits(bits)
+                    found = self._within_limits(bits, worse * best.error if best else np.inf)
                 except UsageError as error:
                     failures.append(error)
                     if order is more:  # still more bits need even more
@@ -79,7 +82,23 @@ class Search:
                     break
         if best is None:
             raise failures[-1]
-        return best
+        return self._fuller(best)
+
+    def _fuller(self, found):
+        """A candidate with more weights that keeps the limits and is closer, if one more attempt
+        finds it; else the given one."""
+        shares = [
+            need / self.limits.known()[name]
+            for name, need in found.needs.known().items()
+            if name in self.limits.known()
+        ]
+        density = min(1.0, (1 - found.sparsity) / (max(shares) * self._margin))
+        if self.maker.prunes_units or max(shares) > FULL or density <= 1 - found.sparsity:
+            return found
+        other = self.maker.made(density, found.bits)
+        self.rows.append(other.row)
+        fits = not other.needs.exceeding(self.limits)
+        return other if fits and other.error < found.error else found
 
     def smallest(self, max_drop: float) -> Candidate:
         """The one with the smallest file, of those that are close enough; if none is, the closest.
@@ -92,12 +111,11 @@ class Search:
         def is_enough(row):
             return self.maker.closeness.drop(row.quality) <= max_drop
 
-        place = _last(
-            len(densities), lambda place: is_enough(self._row_of(densities[place], MANY_BITS))
-        )
+        many = self._of_kind(MANY_BITS)
+        place = _last(len(densities), lambda place: is_enough(self._row_of(densities[place], many)))
         # One step before, fewer bits may suffice; one step after, others may by chance.
         for number in range(max(place - 1, 0), min(place + 2, len(densities))):
-            for bits in BITS:
+            for bits in [each for each in BITS if each <= many]:
                 self._row_of(densities[number], bits)
         enough = [row for row in self.rows if is_enough(row)]
         if enough:
@@ -106,8 +124,9 @@ class Search:
             best = min(self.rows, key=lambda row: self.maker.closeness.drop(row.quality))
         return self.maker.made(1 - best.sparsity, best.bits)
 
-    def _within_limits(self, bits):
-        """The candidate with about the least sparsity that keeps the limits."""
+    def _within_limits(self, bits, most_error=np.inf):
+        """The candidate with about the least sparsity that keeps the limits, or the first one whose
+        error is larger than so much: with a larger sparsity it would be larger still."""
         for number in range(1, TRIES + 1):
             density = self._density(bits)
             found = self.maker.made(density, bits)
@@ -116,9 +135,9 @@ class Search:
             own, sketched = found.needs.known(), self.sketched(density, bits).known()
             self._last_ratios = {name: own[name] / sketched[name] for name in own}
             self._last = density, found.row
-            if not found.needs.exceeding(self.limits):
+            if not found.needs.exceeding(self.limits) or found.error > most_error:
                 return found
-            margin = MARGIN**number
+            margin = self._margin**number
             self._ratios[bits] = {name: margin * r for name, r in self._last_ratios.items()}
         raise UsageError(
             f"{self.limits}: this cannot be kept; the last attempt, {found}, needs more."
@@ -156,6 +175,14 @@ class Search:
         least = {n: share * own[n] * now[n] / then[n] for n in self._in_proportion if n in now}
         values = {n: max(value, least.get(n, 0)) for n, value in expected.known().items()}
         return Needs(**values)
+
+    @property
+    def _margin(self):
+        return self._of_kind(MARGIN)
+
+    def _of_kind(self, pair):
+        """The first of a pair, or the second for methods that train."""
+        return pair[self.maker.distills]
 
     @property
     def _in_proportion(self):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .export_networks import Source
 
 METHOD = "weight/activation/global/distill"
+# Training with labels follows, on all examples.
+MOST_EXAMPLES = 10_000
 
 
 def can_be_pruned(source: "Source", config: "ExportConfig") -> bool:
@@ -72,7 +74,7 @@ def _examples(source, dense, config):
     order = np.random.default_rng(config.seed).permutation(len(source.dataset.train))
     examples = calibration_inputs(source.dataset.train.images, dense)
     found = affordable(dense, examples)
-    return found and examples.at(np.sort(order[: len(found)]))
+    return found and examples.at(np.sort(order[: min(len(found), MOST_EXAMPLES)]))
 
 
 def _network(source, name, model):
