@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import keras
@@ -10,6 +10,8 @@ import keras
 from ..models.copies import copy_of_model
 from ..models.kernels import zero
 from ..pruning.examples import Examples
+from ..reconstruction.distill import affordable
+from ..reconstruction.lessons import is_coarse
 from ..reconstruction.prune import parsed_method, prune
 from ..training.masks import present_masks
 from ..utils import echo, percent
@@ -68,9 +70,9 @@ class Maker:
         method: as for `prune`.
         limits: that a candidate is to keep.
         examples: that candidates are fitted to.
-        few: those of them with which models are pruned.
+        few: those of them with which models are pruned; all, if time is no matter.
         closeness: measures them.
-        train, timer, seed, verbose: as for `compress`.
+        train, timer, bits, seed, verbose: as for `compress`.
 
     Attributes:
         prunes_units: whether the method prunes units.
@@ -87,13 +89,14 @@ class Maker:
         closeness: Closeness,
         train: Train | None,
         timer: Timer | None,
+        bits: Sequence[int],
         seed: int,
         verbose: int,
     ) -> None:
         self.dense, self.method, self.limits = dense, method, limits
         self.examples, self.few = examples, few
         self.closeness, self.train = closeness, train
-        self.timer, self.seed, self.verbose = timer, seed, verbose
+        self.timer, self.bits, self.seed, self.verbose = timer, bits, seed, verbose
         parsed = parsed_method(method)
         self.prunes_units, self.distills = parsed.by_unit, parsed.recovery == "distill"
         # The last one.
@@ -105,33 +108,37 @@ class Maker:
         Its warnings are noted: only those of the chosen one are given.
         """
         density = float(density)
+        model, earlier = self._refitted(density)
+        options = [model] if bits is None else self._quantized(model, bits)
         with _noted() as notes:
-            model, earlier = self._refitted(density)
-            if bits is not None:
-                model = self._quantized(model, bits)
+            found = [self._candidate(density, bits, each, earlier) for each in options]
+        # With few examples or steps, training may end worse than it could begin.
+        best = min(found, key=lambda each: (bool(each.needs.exceeding(self.limits)), each.error))
+        if self.verbose:
+            quality = f"{self.closeness.name} {best.quality:.4f}"
+            echo(f"{best}; error {best.error:.4f}, {quality}")
+        return replace(best, notes=tuple(dict.fromkeys([*best.notes, *notes])))
+
+    def _candidate(self, density, bits, model, notes):
         content = None if bits is None else to_bytes(model)
         needs = self.needs_of(model, None if content is None else len(content))
-        error, quality = self.closeness(model)
-        found = Candidate(
-            *(self.method, 1 - density, bits, needs, error, quality, model, content),
-            tuple(dict.fromkeys([*earlier, *notes])),
+        quality = self.closeness(model)
+        return Candidate(
+            *(self.method, 1 - density, bits, needs, *quality, model, content), tuple(notes)
         )
-        if self.verbose:
-            echo(f"{found}; error {error:.4f}, {self.closeness.name} {quality:.4f}")
-        return found
 
     def needs_of(self, model: keras.Model, size: float | None = None) -> Needs:
         """What a model needs; see `limits.needs_of`."""
         return needs_of(model, self.limits, size, self.timer)
 
     def _quantized(self, model, bits):
-        fitted = fitted_to_levels(model, bits, self.examples, self.seed)
-        if not self.distills:
-            return fitted
-        # With few examples or steps, training may end worse than it could begin.
-        arguments = self.dense, bits, self.examples, self.seed, self.verbose
-        trained = distilled_to_levels(model, *arguments)
-        return min(trained, fitted, key=lambda each: self.closeness(each)[0])
+        """The model on its levels, in one way or two, one after the other."""
+        yield fitted_to_levels(model, bits, self.examples, self.seed)
+        if self.distills and not is_coarse(model):
+            examples = self.examples
+            if self.few is not examples:
+                examples = affordable(model, examples, self.seed) or self.few
+            yield distilled_to_levels(model, self.dense, bits, examples, self.seed, self.verbose)
 
     def _refitted(self, density):
         if self._pruned is None or self._pruned[0] != density:

@@ -1,6 +1,6 @@
 """Compresses any Keras model to what a device allows: `network_pruning.compress`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..pruning.model_measures import size_of
 from ..reconstruction.distill import affordable
 from ..reconstruction.prune import parsed_method
 from ..reconstruction.reconstruct import calibration_inputs
+from ..settings.export import BITS
 from ..utils import UsageError, pluralize, warn_user
 from .candidates import Maker
 from .closeness import Closeness, divided
@@ -44,6 +45,7 @@ def compress(
     method: str | None = None,
     train: Callable[[keras.Model], object] | None = None,
     timer: Callable[[keras.Model], float] | None = None,
+    bits: Sequence[int] = tuple(BITS),
     seed: int = 0,
     verbose: int = 1,
 ) -> Compressed:
@@ -56,8 +58,8 @@ def compress(
     Args:
         model: any built Keras 3 model; a functional or sequential one for `multiply_adds` and
             `latency`.
-        data: some thousand examples, as for `prune`: inputs, with which kept weights are re-fitted
-            but nothing is trained; or `(x, y)`, with which accuracy is measured, too.
+        data: some thousand examples, as for `prune`: inputs, from which kept weights are re-fitted
+            or learn; or `(x, y)`, with which accuracy is measured, too.
         bytes: of the file that `save` of the result writes: a whole number, or a share of what the
             model's weights take in memory. Kernels and long biases are quantized to 2 to 6 bits,
             what else is trained, such as embeddings, to 16.
@@ -71,14 +73,15 @@ def compress(
         metric: of quality, as for `save`.
         method: how to prune, as for `prune`; by default units for `multiply_adds` and `latency`,
             then weights for `bytes` and `parameters`. Models for which a minute or two of training
-            suffice on two cores are trained towards their own outputs (`distill`), at most on so
-            many examples, also while they are on the levels of their bits; others, and those that
-            `train` trains, are re-fitted without training (`reconstruct`).
+            suffice on two cores are trained towards their own outputs (`distill`), on as many
+            examples as that allows, and again with their weights on the levels of their bits;
+            others, and those that `train` trains, are re-fitted without training (`reconstruct`).
         train: trains a pruned model further, in place, such as
             `lambda m: m.fit(x, y, callbacks=[npr.KeepPruned()])`; it is called for each candidate.
             Weights that were zero are zero again after it.
         timer: measures a model's latency, in milliseconds; by default that of `predict_on_batch`
             for one example, with the backend of Keras in use.
+        bits: per weight, of which one number is chosen; 2 to 6.
         seed: of `prune`, and of the choice of held-out examples.
         verbose: 0 to print nothing.
 
@@ -92,10 +95,11 @@ def compress(
     """
     check_built(model)
     _check_train(train)
+    bits = _checked_bits(bits)
     asked = {"parameters": parameters, "multiply_adds": multiply_adds, "latency": latency}
     limits, drop = limits_of(model, bytes=bytes, **asked), checked_drop(max_drop, metric)
     examples, held_out = divided(_enough(calibration_inputs(data, model)), checked_seed(seed))
-    few = None if method or train else affordable(model, examples)
+    few = None if method or train else affordable(model, examples, checked_seed(seed))
     methods = TRAINED if few else (WEIGHTS, UNITS)
     stages = _stages(model, limits, drop, method, methods)
     if bytes is not None or not limits.known():
@@ -103,7 +107,7 @@ def compress(
     closeness, dense, rows, notes, taken = Closeness(model, held_out, metric), model, [], [], None
     for each, own in stages:
         fitted = examples, few or examples, closeness
-        search = Search(Maker(dense, each, own, *fitted, train, timer, seed, verbose))
+        search = Search(Maker(dense, each, own, *fitted, train, timer, bits, seed, verbose))
         chosen = search.closest() if drop is None or own.known() else search.smallest(drop)
         dense, rows, notes = chosen.model, rows + search.rows, [*notes, *chosen.notes]
         taken = chosen.needs.latency or taken
@@ -137,6 +141,13 @@ def _check_train(train):
             f"train: {train!r} is not a function; give one that trains a model, such as "
             "lambda model: model.fit(x, y)."
         )
+
+
+def _checked_bits(bits):
+    known = isinstance(bits, (tuple, list)) and all(each in BITS for each in bits)
+    if not known or not bits:
+        raise UsageError(f"bits: {bits!r} is no list of numbers from {BITS[0]} to {BITS[-1]}.")
+    return sorted({*bits})
 
 
 def _enough(examples):

@@ -153,4 +153,4 @@ def latency_of(model: keras.Model) -> float:
 def _text(name, value):
     if name == "latency":
         return f"{value:.3g} ms"
-    return f"{value:,} {name.replace('_', '-')}"
+    return f"{round(value):,} {name.replace('_', '-')}"

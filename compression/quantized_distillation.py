@@ -5,6 +5,8 @@ import keras
 from ..models.copies import copy_of_model
 from ..pruning.examples import Examples
 from ..reconstruction.lessons import Lessons
+from ..training.mask_callback import MaskCallback
+from ..training.masks import present_masks
 from ..utils import ProgressLine
 from .level_optimizer import LevelAdam
 from .quantization import numbers_of_magnitudes, round_others, round_to_levels
@@ -35,34 +37,37 @@ def distilled_to_levels(
     """
     copy = copy_of_model(model)
     numbers = numbers_of_magnitudes(copy, bits)
-    in_training = [pair for pair in numbers if pair[0].dtype == "float32"]
     with Lessons(copy, dense, examples) as lessons:
         rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, EPOCHS * lessons.steps)
-        optimizer = LevelAdam(rate, in_training)
-        lessons.teach(optimizer, EPOCHS, _Levels(optimizer, verbose), seed)
+        optimizer = LevelAdam(rate, [pair for pair in numbers if pair[0].dtype == "float32"])
+        lessons.teach(optimizer, EPOCHS, _Levels(optimizer, present_masks(copy), verbose), seed)
+    done = {id(levels.variable) for levels in optimizer.levels}
     for variable, number in numbers:
-        if variable.dtype != "float32":
+        if id(variable) not in done:
             round_to_levels(variable, number)
     round_others(copy, numbers)
     return copy
 
 
-class _Levels(keras.callbacks.Callback):
-    """Adapts the levels in the first half of a training, and then freezes more and more weights."""
+class _Levels(MaskCallback):
+    """Adapts the levels in the first half of a training, and then freezes more and more weights;
+    keeps weights at zero that have no levels, too."""
 
-    def __init__(self, optimizer, verbose):
+    def __init__(self, optimizer, masks, verbose):
         super().__init__()
-        self.optimizer, self.progress = optimizer, ProgressLine(EPOCHS, verbose)
+        self.optimizer, self.masks = optimizer, masks
+        self.progress = ProgressLine(EPOCHS, verbose)
 
-    def on_train_begin(self, _logs=None):
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
         self.optimizer.build(self.model.trainable_variables)
+        self.attach(self.masks)
 
     def on_epoch_begin(self, epoch, _logs=None):
         self.progress.show("on levels")
         if epoch == 0:
             return
-        if hasattr(self.model, "jax_state_sync"):
-            self.model.jax_state_sync()
+        self.fetch()
         share = (epoch / EPOCHS - LEVELS_FROZEN) / (WEIGHTS_FROZEN - LEVELS_FROZEN)
         for levels in self.optimizer.levels:
             if share < 0:
@@ -70,5 +75,7 @@ class _Levels(keras.callbacks.Callback):
             else:
                 levels.freeze(min(share, 1))
 
-    def on_train_end(self, _logs=None):
+    def on_train_end(self, logs=None):
+        self.fetch()
+        super().on_train_end(logs)
         self.progress.close()

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 
 from ..pruning.prunables import hidden_kernels
-from ..settings.export import BITS
 from ..utils import UsageError, percent
 from .candidates import Candidate, Maker
 from .limits import Needs
@@ -52,7 +51,7 @@ class Search:
         self._sketched: dict[tuple[float, int | None], Needs] = {}
         # Of what candidates need to what sketches do, by name: by bits, and of the last one.
         self._ratios: dict[int | None, dict[str, float]] = {}
-        self._last_ratios = dict.fromkeys(self._in_proportion, ALIVE) if maker.distills else {}
+        self._last_ratios: dict[str, float] = {}
         self._last: tuple[float, Candidate] | None = None
 
     def closest(self) -> Candidate:
@@ -62,11 +61,11 @@ class Search:
             UsageError: if none does; the message says what the last one needs.
         """
         if self.limits.bytes is None:
-            return self._within_limits(None)
+            return self._fuller(self._within_limits(None))
         best, failures = None, []
         first, worse = self._of_kind(FIRST_BITS), self._of_kind(WORSE)
-        fewer = [bits for bits in reversed(BITS) if bits <= first]
-        more = [bits for bits in BITS if bits > first]
+        fewer = [bits for bits in reversed(self.maker.bits) if bits <= first]
+        more = [bits for bits in self.maker.bits if bits > first]
         for order in (fewer, more):
             for bits in order:
                 try:
@@ -115,7 +114,7 @@ class Search:
         place = _last(len(densities), lambda place: is_enough(self._row_of(densities[place], many)))
         # One step before, fewer bits may suffice; one step after, others may by chance.
         for number in range(max(place - 1, 0), min(place + 2, len(densities))):
-            for bits in [each for each in BITS if each <= many]:
+            for bits in [each for each in self.maker.bits if each <= many] or self.maker.bits:
                 self._row_of(densities[number], bits)
         enough = [row for row in self.rows if is_enough(row)]
         if enough:
@@ -153,7 +152,7 @@ class Search:
 
         place = _first(len(densities), fits)
         if place is None:
-            whole, least = (self._expected(densities[n], bits) for n in (0, -1))
+            whole, least = (self.sketched(densities[n], bits) for n in (0, -1))
             raise UsageError(
                 f"{self.limits}: {self.maker.method!r} cannot reach this; unpruned, the model "
                 f"needs {whole}, with {percent(densities[-1])} of what can be pruned {least}. "
@@ -164,9 +163,12 @@ class Search:
     def _expected(self, density, bits):
         """What a candidate will need, as far as sketches and the last candidate tell."""
         sketched = self.sketched(density, bits)
-        expected = sketched.times(self._ratios.get(bits, self._last_ratios))
+        if density == 1:  # the model as it is
+            return sketched
         if self._last is None:
-            return expected
+            first = ALIVE if self.maker.distills else 1
+            return sketched.times(dict.fromkeys(self._in_proportion, first))
+        expected = sketched.times(self._ratios.get(bits, self._last_ratios))
         # Where units die in a sketch they may not in a model that learns meanwhile: what weights
         # take is assumed to be no less than in proportion to their number.
         last_density, last = self._last

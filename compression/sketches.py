@@ -19,7 +19,7 @@ class Sketch:
     """A model that is pruned, to any sparsity, but not re-fitted.
 
     Args:
-        dense, method, examples, seed: as for `Search`.
+        dense, method, examples, seed: as for `Maker`.
     """
 
     def __init__(self, dense: keras.Model, method: str, examples: Examples, seed: int) -> None:

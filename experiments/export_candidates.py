@@ -37,6 +37,8 @@ FINETUNED = "quantization-aware training"
 # Models up to this size are written to count their bytes, which takes about a second at most: the
 # number of parameters, where nonzero ones count several times.
 EXACT, TIMES_OF_NONZERO = 300_000, 7
+# Estimates up to so many times a limit are checked.
+NEAR = 1.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,7 @@ class Candidate:
             "bytes": self.bytes,
             "exact": self.exact,
             "multiply_adds": self.multiply_adds,
-            "latency": self.latency,
+            "latency_ms": self.latency,
             "valid_accuracy": self.valid_accuracy,
             "test_accuracy": self.test_accuracy,
         }
@@ -106,15 +108,17 @@ class Candidates:
     Args:
         source: the `Source`.
         config: the `ExportConfig`.
+        limits: the bytes of candidates near theirs are counted.
 
     Attributes:
         made: all `Candidate`s.
     """
 
-    def __init__(self, source: "Source", config: "ExportConfig") -> None:
+    def __init__(self, source: "Source", config: "ExportConfig", limits: Needs) -> None:
         self.source, self.config = source, config
         self.made: list[Candidate] = []
         self._latencies: dict[int, float] = {}
+        self._most_bytes = limits.bytes
 
     def of_network(self, network: Network, every: Iterable[int | None]) -> list[Candidate]:
         """Candidates of a network: rounded to numbers of bits; None for as it is."""
@@ -128,7 +132,7 @@ class Candidates:
         return found
 
     def as_it_is(self, network: Network, bits: int | None) -> Candidate:
-        """The candidate of a network whose weights are on levels already."""
+        """The candidate of a network whose weights are on the levels of so many bits already."""
         model = smaller_model(network)
         return self._add(network, bits, False, model, lambda: model, self.tested)
 
@@ -186,6 +190,8 @@ class Candidates:
         nonzero = int(sum(map(np.count_nonzero, model.get_weights())))
         exact = model.count_params() + (TIMES_OF_NONZERO - 1) * nonzero <= EXACT
         size = len(to_bytes(model)) if exact else estimated_bytes(model)
+        if not exact and self._most_bytes and size < NEAR * self._most_bytes:
+            size, exact = len(to_bytes(model)), True
         # Those of a network differ in the values of their weights, which take the same time.
         if id(network) not in self._latencies:
             self._latencies[id(network)] = deployed_latency(

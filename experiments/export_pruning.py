@@ -7,8 +7,9 @@ import numpy as np
 
 from ..compression.compress import compress
 from ..compression.runtimes import deployed_latency
-from ..models.model import compile_model, outputs_logits
+from ..models.model import clone, compile_model, outputs_logits
 from ..pruning.model_measures import size_of
+from ..pruning.prunables import hidden_kernels
 from ..reconstruction.distill import affordable
 from ..reconstruction.prune import prune
 from ..reconstruction.reconstruct import calibration_inputs
@@ -23,11 +24,17 @@ if TYPE_CHECKING:
 METHOD = "weight/activation/global/distill"
 # Training with labels follows, on all examples.
 MOST_EXAMPLES = 10_000
+# A network with a smaller share of weights that are not zero has been pruned.
+DENSE = 0.9
 
 
 def can_be_pruned(source: "Source", config: "ExportConfig") -> bool:
-    """Whether a minute of training is enough to prune the dense network."""
-    return _examples(source, source.dense.model(), config) is not None
+    """Whether the dense network has not been pruned yet, and a minute of training is enough to do
+    so."""
+    dense = source.dense.model()
+    prunable = hidden_kernels(dense)
+    is_dense = bool(prunable) and min(np.mean(k.matrix() != 0) for k in prunable) > DENSE
+    return is_dense and _examples(source, dense, config) is not None
 
 
 def pruned(source: "Source", config: "ExportConfig", sparsity: float) -> Network:
@@ -50,6 +57,7 @@ def compressed(source: "Source", config: "ExportConfig") -> tuple[Network, int |
         (train.images, train.labels),
         **given_limits(config),
         timer=partial(deployed_latency, x=source.dataset.test.images[:1]),
+        bits=config.bits,
         seed=config.seed,
     )
     chosen = found.report.chosen
@@ -71,10 +79,9 @@ def _whole_or_share(limit):
 
 
 def _examples(source, dense, config):
-    order = np.random.default_rng(config.seed).permutation(len(source.dataset.train))
-    examples = calibration_inputs(source.dataset.train.images, dense)
-    found = affordable(dense, examples)
-    return found and examples.at(np.sort(order[: min(len(found), MOST_EXAMPLES)]))
+    images = source.dataset.train.images
+    chosen = np.random.default_rng(config.seed).permutation(len(images))[:MOST_EXAMPLES]
+    return affordable(dense, calibration_inputs(images[np.sort(chosen)], dense), config.seed)
 
 
 def _network(source, name, model):
@@ -85,5 +92,5 @@ def _network(source, name, model):
         living=size_of(model, source.dataset.shape).living,
         valid_accuracy=ModelEvaluator(model, None)(source.dataset.valid).accuracy,
         trained=True,
-        model=lambda: model,
+        model=partial(clone, model),
     )

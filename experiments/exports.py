@@ -127,7 +127,7 @@ def _made(config, source, paths, depends):
         "after": _described(model, contents, source, search.candidates.tested(model)),
         "latency": latency,
         "recommended": _fastest(next(iter(latency.values()))["after"]),
-        "limits": search.limits.known(),
+        "limits": _named(search.limits),
         "candidates": [now_exact if each is chosen else each.row() for each in made],
         **provenance(),
         "depends": depends,
@@ -140,11 +140,17 @@ def _made(config, source, paths, depends):
     return record
 
 
+def _named(limits):
+    """Limits by name, with the unit of a latency."""
+    return {("latency_ms" if n == "latency" else n): value for n, value in limits.known().items()}
+
+
 def _begun(config, source, search):
     """The reference accuracies of the search, and the heading of its table, as lines."""
     references = {search.reference(n).name: search.reference(n) for n in source.networks}
     examples = pluralize(len(source.dataset.valid), "validation example")
-    yield f"Reference for --max_accuracy_drop={config.accuracy_drop:g} on {examples}:"
+    drop = f"--max_accuracy_drop={config.accuracy_drop:g}" if config.drop_is_limited else "accuracy"
+    yield f"Reference for {drop} on {examples}:"
     for reference in references.values():
         yield f"  {reference.name}: {100 * reference.valid_accuracy:.2f} %"
     if config.has_limits:

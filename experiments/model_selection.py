@@ -1,7 +1,6 @@
 """Chooses the smallest network that is accurate enough, and its number of bits per weight."""
 
 import math
-from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -47,12 +46,14 @@ class ModelSelection:
         config: the `ExportConfig`.
 
     Attributes:
+        limits: of what else is limited than the accuracy, in absolute numbers.
         candidates: the `Candidates`.
     """
 
     def __init__(self, source: "Source", config: "ExportConfig") -> None:
         self.source, self.config = source, config
-        self.candidates = Candidates(source, config)
+        self.limits = self._limits() if config.has_limits else Needs()
+        self.candidates = Candidates(source, config, self.limits)
 
     def chosen(self) -> Candidate:
         """The smallest `Candidate` that is accurate enough or, if something else is limited, the
@@ -63,8 +64,11 @@ class ModelSelection:
         """
         if self.config.has_limits:
             return self._within_limits()
-        prunes = self._prunes_here() and can_be_pruned(self.source, self.config)
-        best = (self._pruned_here() if prunes else None) or self._smallest()
+        prunes = self._trains and self._prunes_here() and self._none_was_trained()
+        if prunes and can_be_pruned(self.source, self.config):
+            best = self._pruned_here() or self._smallest()
+        else:
+            best = self._smallest()
         if best is None:
             raise RunError(self._none_is_good())
         return best
@@ -96,13 +100,15 @@ class ModelSelection:
         return self.config.finetune_epochs != 0
 
     def _prunes_here(self):
-        """Whether the dense network is pruned: if the user chose none, and none was trained after
-        it was pruned."""
-        chosen = self.config.method is not None or self.config.k is not None
-        trained = any(
-            n.trained and n.living < self.source.dense.living for n in self.source.networks
-        )
-        return self._trains and not chosen and not trained
+        """Whether the dense network may be pruned: if the user chose no other, and none is compared
+        with its own control."""
+        config = self.config
+        return config.method is None and config.k is None and config.reference == "baseline"
+
+    def _none_was_trained(self):
+        """Whether no network was trained after it was pruned."""
+        trained = (network for network in self.source.networks if network.trained)
+        return all(network.living >= self.source.dense.living for network in trained)
 
     def _pruned_here(self):
         """The dense network pruned as far as it stays accurate enough, or None."""
@@ -120,42 +126,54 @@ class ModelSelection:
 
     def _within_limits(self):
         """The most accurate candidate of those that keep the limits."""
-        config, dense, limits = self.config, self.source.dense, self.limits
-        best = self._best_there(limits)
-        if self._prunes_here() and (best is None or best.valid_accuracy < dense.valid_accuracy):
-            try:
-                best = self._better(
-                    best, self.candidates.as_it_is(*compressed(self.source, config))
-                )
-            except UsageError as error:
-                if best is None:
-                    raise RunError(f"The limits cannot be kept: {error}") from error
+        best = self._best_there()
+        least = self.source.dense.valid_accuracy
+        if self._prunes_here() and (best is None or best.valid_accuracy < least):
+            best = self._compressed(best)
         if best is None:
-            raise RunError(
-                f"No network needs at most {limits}; allow more, or prune more (--k_vals) when you "
-                "train."
-            )
+            without = "" if self._prunes_here() else ", or leave out --method, --k and --reference"
+            raise RunError(f"No network needs at most {self.limits}; allow more{without}.")
         if self._trains and best.bits:
             tuned = self.candidates.tuned(best)
-            best = best if tuned.needs.exceeding(limits) else self._better(best, tuned)
+            best = best if tuned.needs.exceeding(self.limits) else self._better(best, tuned)
         if not self._is_good(best):
             raise RunError(self._none_is_good())
         return best
 
-    def _best_there(self, limits):
-        """The most accurate candidate that keeps limits, of the networks that are there; None if
-        none does."""
+    def _compressed(self, best):
+        """The better one of a candidate and the dense network, compressed to the limits."""
+        try:
+            network, bits = compressed(self.source, self.config)
+        except UsageError as error:
+            if best is None:
+                raise RunError(f"The limits cannot be kept: {error}") from error
+            return best
+        if bits is None:
+            made = self.candidates.of_network(network, self.config.bits)
+        else:
+            made = [self.candidates.as_it_is(network, bits)]
+        return self._best_of([best, *made])
+
+    def _best_there(self):
+        """The most accurate candidate that keeps the limits, of the networks that are there; None
+        if none does."""
         best, too_large = None, math.inf
         for network in sorted(self.source.networks, key=lambda n: (-n.valid_accuracy, n.living)):
             if best is not None and network.valid_accuracy <= best.valid_accuracy:
                 break
             if network.living >= too_large:
                 continue
-            made = self.candidates.of_network(network, (None, *self.config.bits))
-            fitting = [each for each in made if not each.needs.exceeding(limits)]
-            if not fitting:
+            made = self.candidates.of_network(network, self.config.bits)
+            if all("bytes" in each.needs.exceeding(self.limits) for each in made):
                 too_large = network.living
-            for each in fitting:
+            best = self._best_of([best, *made])
+        return best
+
+    def _best_of(self, candidates):
+        """The most accurate one that keeps the limits; None if there is none."""
+        best = None
+        for each in candidates:
+            if each is not None and not each.needs.exceeding(self.limits):
                 best = self._better(best, each)
         return best
 
@@ -165,9 +183,7 @@ class ModelSelection:
             return other
         return max(one, other, key=lambda each: (each.valid_accuracy, -each.bytes))
 
-    @cached_property
-    def limits(self) -> Needs:
-        """What else than the accuracy is limited, in absolute numbers."""
+    def _limits(self):
         return limits_of(self.source.dense.model(), **given_limits(self.config))
 
     def reference(self, network: Network) -> "Reference | Network":

@@ -15,7 +15,7 @@ from ..pruning.model_measures import multiply_adds
 from ..pruning.prune import Pruner
 from ..training.mask_callback import MaskCallback
 from ..utils import ProgressLine
-from .lessons import Lessons
+from .lessons import Lessons, is_coarse
 
 LEARNING_RATE = 4e-3
 # The first step leaves this density at most; each further one a constant share.
@@ -59,14 +59,17 @@ def distill(
     return steps.masks
 
 
-def affordable(model: keras.Model, examples: Examples) -> Examples | None:
-    """As many of the examples as take a minute or two on two cores; None if these are few, or the
-    model's work is not known."""
-    if zeros_for(model) is None:
+def affordable(model: keras.Model, examples: Examples, seed: int) -> Examples | None:
+    """As many of the examples, chosen at random, as take a minute or two on two cores; None if
+    these are few, if the model's work is not known, or if it cannot be trained."""
+    if zeros_for(model) is None or is_coarse(model):
         return None
     work = TIMES_FORWARD * _num_epochs() * max(multiply_adds(model), 1)
     number = int(MOST_WORK / work)
-    return examples.head(number) if number >= min(FEW, len(examples)) else None
+    if number < min(FEW, len(examples)):
+        return None
+    chosen = np.random.default_rng(seed).permutation(len(examples))[:number]
+    return examples.at(np.sort(chosen)) if number < len(examples) else examples
 
 
 def _num_epochs():

@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 
+from ..models.arrays import to_numpy
 from ..pruning.examples import Examples
 from ..utils import UsageError
 from .mixtures import can_be_mixed, mixtures
+from .reconstruct import without_gradients
 from .statistics import HELD_OUT, are_held_out
 from .student import Prepared, Student, batches, loss_of, num_shards, some
 
@@ -31,18 +33,21 @@ class Lessons:
         steps: of an epoch.
 
     Raises:
-        UsageError: (a ValueError) if there are too few examples for the devices that share a batch.
+        UsageError: (a ValueError) if there are too few examples for the devices that share a batch,
+            or the model's variables are too coarse to be trained.
     """
 
     def __init__(self, model: keras.Model, dense: keras.Model, examples: Examples) -> None:
         shards = num_shards()
         if shards > 1:
             examples = _divisible(examples, shards)
+        _check_precision(model)
         x = examples.parts[0]
+        few = HELD_OUT * shards
+        self._first = keras.tree.map_structure(lambda array: np.asarray(array[:few]), x)
         self._x = tuple(x) if isinstance(x, list) else x  # which a `tf.data.Dataset` does not take
         self._held = are_held_out(np.arange(len(examples)))
         self._fitted = np.flatnonzero(~self._held)
-        self._few = HELD_OUT * shards
         size = -(-examples.batch_size(BATCH_NUMBERS, BATCH) // shards) * shards
         self._size = min(size, len(self._fitted))
         self._dense, self.prepared = dense, Prepared(model)
@@ -50,11 +55,11 @@ class Lessons:
 
     def __enter__(self) -> "Lessons":
         outputs = self._predicted(self._dense, self._x)
-        with self.prepared:
-            first = keras.tree.map_structure(lambda array: np.asarray(array[: self._few]), self._x)
-            own = self._predicted(self.prepared.model, first)
+        # Not by `predict`, which would keep its compiled function for the user's own calls.
+        with self.prepared, without_gradients():
+            own = keras.tree.flatten(self.prepared.model(self._first, training=False))
         self._losses = [
-            loss_of(target, output, _outputs_logits(self._dense))
+            loss_of(target, to_numpy(output), _outputs_logits(self._dense))
             for target, output in zip(outputs, own, strict=True)
         ]
         self._targets = self._targets_of(outputs)
@@ -108,6 +113,20 @@ class Lessons:
     def _targets_of(self, outputs):
         pairs = zip(self._losses, outputs, strict=True)
         return tuple(loss.targets(output) for loss, output in pairs)
+
+
+def is_coarse(model: keras.Model) -> bool:
+    """Whether a model's own variables have half precision: most steps of Adam are lost in them."""
+    return any(v.dtype in ("float16", "bfloat16") for v in model.trainable_variables)
+
+
+def _check_precision(model):
+    if is_coarse(model):
+        raise UsageError(
+            f"distill: the variables of {model.name!r} have half precision, in which steps of "
+            "training are lost; choose the recovery reconstruct, or build the model with a policy "
+            "such as mixed_bfloat16."
+        )
 
 
 def _joined(one, other):

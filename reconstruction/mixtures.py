@@ -10,14 +10,14 @@ import keras
 import numpy as np
 
 # So many for each example, as long as their inputs are no more numbers than these together.
-NUMBER, MOST_NUMBERS = 2, 2**28
+NUMBER, MOST_NUMBERS, CHUNK = 2, 2**27, 1024
 
 
 def can_be_mixed(model: keras.Model, x: Any) -> bool:
-    """Whether the means of inputs are inputs of a model, numbers that are no indices, and are not
-    too large."""
-    layers = model._flatten_layers(include_self=False)
-    if any(isinstance(layer, keras.layers.Embedding) for layer in layers):
+    """Whether the means of inputs are inputs of a model: numbers that are no indices, whose
+    statistics it does not keep, and not too large."""
+    excluded = keras.layers.Embedding, keras.layers.BatchNormalization
+    if any(isinstance(layer, excluded) for layer in model._flatten_layers(include_self=False)):
         return False
     are_floats = all(np.asarray(array[:1]).dtype.kind == "f" for array in keras.tree.flatten(x))
     return are_floats and _times(x) > 0
@@ -42,10 +42,11 @@ def mixtures(x: Any, number: int, random: np.random.Generator) -> Any:
     def mixed(array):
         array = np.asarray(array)
         found = np.empty((len(first), *array.shape[1:]), array.dtype)
-        own = weights.astype(array.dtype).reshape(-1, *[1] * (array.ndim - 1))
-        # In place: fresh memory takes longer than the sums.
-        np.multiply(array[first], own, out=found)
-        found += array[second] * (1 - own)
+        shares = weights.astype(array.dtype).reshape(-1, *[1] * (array.ndim - 1))
+        for start in range(0, len(first), CHUNK):
+            chunk = slice(start, start + CHUNK)
+            one, other, share = array[first[chunk]], array[second[chunk]], shares[chunk]
+            found[chunk] = share * one + (1 - share) * other
         return found
 
     return keras.tree.map_structure(mixed, x)

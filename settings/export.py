@@ -61,8 +61,8 @@ class ExportConfig(Settings):
     max_bytes: float | None = setting(
         None,
         "Limit of the .npk file, such as 100_000, or as a share of the dense float32 weights, such "
-        "as 0.01: the most accurate network that keeps the limits is exported. If those there are "
-        "need more, the dense network is pruned here.",
+        "as 0.01: the most accurate network that keeps the limits is exported. If those of the "
+        "experiment need more or are less accurate, the dense network is compressed.",
         bounds=above(0),
     )
     max_multiply_adds: float | None = setting(
@@ -139,6 +139,11 @@ class ExportConfig(Settings):
         """Whether anything but the accuracy is limited."""
         limits = self.max_bytes, self.max_multiply_adds, self.max_latency_ms
         return any(limit is not None for limit in limits)
+
+    @property
+    def drop_is_limited(self) -> bool:
+        """Whether the accuracy is limited."""
+        return self.max_accuracy_drop is not None or not self.has_limits
 
     @property
     def accuracy_drop(self) -> float:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-# Percentage points below the best that the right panel shows.
+# Percentage points below the best that are shown: in the right panel, and beside latency.
 CLOSELY, WIDELY = 3, 20
 COUNTED, ESTIMATED = "o", "^"
 MARKER = {"linestyle": "none", "markersize": 7}
@@ -63,7 +63,7 @@ def pareto(record: dict[str, Any]) -> "Figure":
         f"What {record['source']} could be exported as", _summary(chosen, record["before"])
     )
     titles = "file size in bytes (log scale)", "latency for one example in ms (log scale)"
-    for axes, key, label in zip(panels, ("bytes", "latency"), titles, strict=True):
+    for axes, key, label in zip(panels, ("bytes", "latency_ms"), titles, strict=True):
         for each in candidates:
             _plot(axes, each, key)
         front = _front(candidates, key)

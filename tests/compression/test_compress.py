@@ -17,9 +17,8 @@ AFFORDABLE = "network_pruning.compression.compress.affordable"
 @pytest.fixture(autouse=True)
 def _few_candidates(monkeypatch):
     # Nothing is trained, which takes longer; other tests do that.
-    monkeypatch.setattr(AFFORDABLE, lambda _model, _examples: None)
+    monkeypatch.setattr(AFFORDABLE, lambda *_: None)
     monkeypatch.setattr(search, "FEW_DENSITIES", np.array([1, 0.7, 0.01]))
-    monkeypatch.setattr(search, "BITS", (3, 4))
 
 
 def inputs(number=300, size=8):
@@ -49,6 +48,7 @@ def small():
 
 
 def compressed(model, data=None, **limits):
+    limits = {"bits": (3, 4), **limits}
     return npr.compress(model, inputs() if data is None else data, verbose=0, **limits)
 
 
@@ -145,12 +145,11 @@ def test_of_labels_those_that_change_are_counted():
     assert compressed(model, parameters=0.5).report.quality.startswith("same predictions")
 
 
-def test_where_one_number_of_bits_fits_others_need_not(monkeypatch):
-    monkeypatch.setattr(search, "BITS", (2, 3, 4, 5, 6))
+def test_where_one_number_of_bits_fits_others_need_not():
     model = keras.Sequential(
         [keras.Input((4,)), layers.Dense(8, "relu"), layers.Dense(300, "softmax")]
     )
-    report = compressed(randomized(model), inputs(size=4), bytes=1500).report
+    report = compressed(randomized(model), inputs(size=4), bytes=1500, bits=(2, 3, 4, 5, 6)).report
     assert report.after.bytes <= 1500
     assert report.chosen.bits < 4
 
@@ -168,6 +167,13 @@ def test_integers_of_keras_stay_as_they_are():
     with pytest.warns(UserWarning, match="Not re-fitted: first"):
         same = npr.prune(model, 0.0, "weight/activation/reconstruct", data=x, verbose=0)
     np.testing.assert_allclose(*outputs_of(same, x), *outputs_of(model, x), rtol=0.05, atol=0.02)
+
+
+def test_what_keeps_the_limits_as_it_is_is_not_pruned():
+    model = classifier()
+    report = compressed(model, parameters=0.999999).report
+    assert report.after.parameters > 0.95 * model.count_params()
+    assert compressed(model, parameters=model.count_params()).report.chosen.sparsity == 0
 
 
 def test_warnings_of_what_is_chosen_are_given_once():
@@ -217,6 +223,8 @@ def test_a_function_trains_each_candidate_and_zeros_stay():
         ({"max_drop": 2}, "max_drop: 2 is not a fraction"),
         ({"max_drop": -1, "metric": np.mean}, "max_drop: -1 is not a number of 0 or more"),
         ({"bytes": 900, "method": "unit/oops"}, "method:"),
+        ({"bytes": 900, "bits": (1, 4)}, "bits: (1, 4) is no list of numbers from 2 to 6"),
+        ({"bytes": 900, "bits": 4}, "bits: 4 is no list"),
         ({"bytes": 900, "train": "fit"}, "train: 'fit' is not a function"),
         ({"bytes": 900, "metric": "mse"}, "metric: 'mse' is neither a Keras metric nor"),
         ({"multiply_adds": 0.5, "method": "weight"}, "leaves multiply_adds as before"),

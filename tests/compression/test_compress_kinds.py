@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from keras import layers
 from keras_models import outputs_of, randomized
-from network_pruning.compression import search
 
 pytestmark = pytest.mark.backends
 
@@ -70,10 +69,9 @@ def half():
 
 
 @pytest.mark.parametrize("make", [nested, subclassed, half])
-def test_models_of_all_kinds(make, tmp_path, monkeypatch):
-    monkeypatch.setattr(search, "BITS", (4,))
-    monkeypatch.setattr("network_pruning.compression.compress.affordable", lambda *_: None)
-    found = npr.compress(make(), X, bytes=0.4, verbose=0)
+def test_models_of_all_kinds(make, tmp_path):
+    method = "weight/activation/reconstruct"
+    found = npr.compress(make(), X, bytes=0.4, bits=(4,), method=method, verbose=0)
     assert found.save(tmp_path / "a.npk") <= found.report.limits.bytes
     loaded = outputs_of(npr.load(tmp_path / "a.npk"), X)
     np.testing.assert_allclose(*loaded, *outputs_of(found.model, X), rtol=1e-4, atol=1e-5)

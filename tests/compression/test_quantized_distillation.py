@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from keras import layers
 from keras_models import outputs_of, randomized
-from network_pruning.compression import levels, quantized_distillation, search
+from network_pruning.compression import levels, quantized_distillation
 from network_pruning.compression.levels import cheaper_edges
-from network_pruning.compression.quantization import quantized
+from network_pruning.compression.quantization import FEW, quantized
 from network_pruning.compression.quantized_distillation import distilled_to_levels
 from network_pruning.reconstruction import distill
 from network_pruning.reconstruction.reconstruct import calibration_inputs
+from network_pruning.utils import UsageError
 
 X = np.random.default_rng(0).standard_normal((400, 8)).astype("float32")
 
@@ -66,38 +67,51 @@ def test_weights_learn_on_their_levels(tmp_path):
 
 
 @pytest.mark.backends
-def test_half_precision_is_rounded_at_the_end():
+def test_zeros_stay_where_a_kernel_has_no_levels_and_frozen_kernels_get_them():
+    dense = classifier()
+    pruned = npr.prune(dense, {"first": 0.8, "second": 0.5})  # 38 weights of the first are kept
+    # As of a layer with LoRA, whose own kernel is not trained.
+    pruned.get_layer("last")._kernel.trainable = False
+    learned = distilled_to_levels(pruned, dense, 2, calibration_inputs(X, dense))
+    first, last = (np.asarray(learned.get_layer(name).kernel) for name in ("first", "last"))
+    before = np.asarray(pruned.get_layer("first").kernel)
+    assert np.count_nonzero(before) <= FEW
+    assert not first[before == 0].any()
+    assert (first != before).any()
+    assert len(np.unique(np.abs(last[last != 0]))) <= 2
+
+
+def test_half_precision_is_not_trained():
     keras.config.set_dtype_policy("bfloat16")
     try:
         dense = classifier()
     finally:
         keras.config.set_dtype_policy("float32")
-    learned = distilled_to_levels(dense, dense, 3, calibration_inputs(X, dense))
-    kernel = np.abs(keras.ops.convert_to_numpy(learned.get_layer("first").kernel).astype("float32"))
-    assert len(np.unique(kernel)) <= 4
+    assert distill.affordable(dense, calibration_inputs(X, dense), 0) is None
+    with pytest.raises(UsageError, match="half precision, in which steps of training are lost"):
+        npr.prune(dense, 0.5, "weight/distill", data=X)
 
 
 def test_a_model_that_is_small_enough_is_trained_on_its_levels(monkeypatch):
-    monkeypatch.setattr(search, "BITS", (3,))
+    monkeypatch.setattr(distill, "MOST_WORK", 1e9)
     dense = classifier()
-    found = npr.compress(dense, X, bytes=1100, verbose=0)
+    found = npr.compress(dense, X, bytes=1100, bits=(3,), verbose=0)
     assert found.report.chosen.method == "weight/activation/global/distill"
     assert found.report.after.bytes <= 1100
     # With so few steps, what is fitted without training is better; then that is taken.
     plain = npr.compress(
-        dense, X, bytes=1100, method="weight/activation/global/reconstruct", verbose=0
+        dense, X, bytes=1100, bits=(3,), method="weight/activation/global/reconstruct", verbose=0
     )
     assert found.report.chosen.error <= plain.report.chosen.error
 
 
 def test_what_takes_longer_or_is_trained_by_the_user_is_refitted(monkeypatch):
-    monkeypatch.setattr(search, "BITS", (4,))
     dense, seen = classifier(), []
-    report = npr.compress(dense, X, bytes=1400, train=seen.append, verbose=0).report
+    report = npr.compress(dense, X, bytes=1400, bits=(4,), train=seen.append, verbose=0).report
     assert report.chosen.method == "weight/activation/reconstruct"
     assert seen
     monkeypatch.setattr(distill, "MOST_WORK", 1e6)
-    report = npr.compress(dense, X, bytes=1400, verbose=0).report
+    report = npr.compress(dense, X, bytes=1400, bits=(4,), verbose=0).report
     assert report.chosen.method == "weight/activation/reconstruct"
 
 
@@ -108,11 +122,11 @@ def test_examples_are_as_many_as_can_be_afforded(monkeypatch):
     monkeypatch.setattr(distill, "FEW", 100)
     for number, expected in ((250, 250), (1000, 400)):
         monkeypatch.setattr(distill, "MOST_WORK", 3 * epochs * multiply_adds * (number + 0.5))
-        assert len(distill.affordable(dense, examples)) == expected
+        assert len(distill.affordable(dense, examples, 0)) == expected
     monkeypatch.setattr(distill, "MOST_WORK", 3 * epochs * multiply_adds * 99)
-    assert distill.affordable(dense, examples) is None
+    assert distill.affordable(dense, examples, 0) is None
     open_sizes = keras.Sequential([keras.Input((None, 8)), layers.Dense(2)])
-    assert distill.affordable(open_sizes, examples) is None
+    assert distill.affordable(open_sizes, examples, 0) is None
 
 
 def test_edges_are_in_the_middle_if_bits_are_free(monkeypatch):

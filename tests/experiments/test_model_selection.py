@@ -1,6 +1,7 @@
 """Which networks an export looks at: those that may be good enough, against either reference."""
 
 import pytest
+from network_pruning.compression.limits import Needs
 from network_pruning.experiments.export_networks import Network, Reference, Source
 from network_pruning.experiments.model_selection import ModelSelection
 from network_pruning.settings.export import ExportConfig
@@ -50,3 +51,45 @@ def test_where_none_is_good_the_reference_is_named_and_the_drop_that_would_do(ne
     assert "(dense network: 97 %); the best has 94.9 %. Give --max_accuracy_drop=0.021" in text
     text = search(networks[1:], reference="control")._none_is_good()
     assert "(control of b: 99 %); the best has 98.9 %. Give --max_accuracy_drop=0.001" in text
+
+
+class Made:
+    """A candidate without a model."""
+
+    def __init__(self, network, **needs):
+        self.network, self.needs, self.bytes = network, Needs(**needs), needs["bytes"]
+        self.valid_accuracy = network.valid_accuracy
+
+
+def test_of_what_keeps_limits_the_most_accurate_is_taken(networks):
+    found = search(networks)
+    found.limits = Needs(bytes=500, multiply_adds=1000)
+    needs = {
+        "a at 90 %": {"bytes": 100, "multiply_adds": 900},
+        "b at 90 %": {"bytes": 600, "multiply_adds": 900},
+        "b at 80 %": {"bytes": 300, "multiply_adds": 2000},
+    }
+    asked = []
+
+    def of_network(network, _bits):
+        asked.append(network.name)
+        return [Made(network, **needs[network.name])]
+
+    found.candidates.of_network = of_network
+    # One with more weights that has too many multiply-adds says nothing about others.
+    assert found._best_there().network.name == "a at 90 %"
+    assert asked == ["b at 80 %", "b at 90 %", "a at 90 %"]
+    asked.clear()
+    needs["b at 80 %"] = {"bytes": 300, "multiply_adds": 1000}
+    assert found._best_there().network.name == "b at 80 %"
+    assert asked == ["b at 80 %"]
+    found.limits = Needs(bytes=50)
+    assert found._best_there() is None
+
+
+def test_the_dense_network_is_pruned_unless_another_is_chosen_or_was_trained(networks):
+    assert search(networks)._prunes_here()
+    assert not search(networks, method="weight")._prunes_here()
+    assert not search(networks, reference="control")._prunes_here()
+    assert not search(networks)._none_was_trained()
+    assert search(networks[:0])._none_was_trained()

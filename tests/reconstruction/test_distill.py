@@ -74,6 +74,11 @@ def test_it_comes_closer_without_labels_and_leaves_all_else_as_it_was(tmp_path):
     for one, other in zip(pruned.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 
+    # Nothing of the training is left in `predict`, whatever the number of examples.
+    for number in (9, 10, 11):
+        sums = np.asarray(pruned.predict(x[:number], verbose=0)).sum(axis=1)
+        np.testing.assert_allclose(sums, 1, rtol=1e-5)
+
     zeros = [kernel == 0 for kernel in kernels_by_name(pruned).values()]
     pruned.fit(x, np.zeros(len(x)), epochs=1, verbose=0, callbacks=[npr.KeepPruned()])
     for zero, kernel in zip(zeros, kernels_by_name(pruned).values(), strict=True):

@@ -29,6 +29,7 @@ def test_numbers_can_be_mixed_but_not_indices_nor_very_many(monkeypatch):
     assert not can_be_mixed(plain, x.astype(int))
     assert not can_be_mixed(plain, [x, x.astype(int)])
     assert not can_be_mixed(model_of(layers.Embedding(4, 2), layers.Dense(2)), x)
+    assert not can_be_mixed(model_of(layers.Dense(4), layers.BatchNormalization()), x)
     monkeypatch.setattr(module, "MOST_NUMBERS", 14)
     assert not can_be_mixed(plain, x)
     monkeypatch.setattr(module, "MOST_NUMBERS", 15)

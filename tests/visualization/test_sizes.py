@@ -11,7 +11,7 @@ from PIL import Image
 def record():
     candidates = [
         {"network": "a at 99 %", "bits": bits, "finetuned": tuned, "bytes": size, "exact": True,
-         "latency": size / 10_000, "valid_accuracy": accuracy, "test_accuracy": accuracy}
+         "latency_ms": size / 10_000, "valid_accuracy": accuracy, "test_accuracy": accuracy}
         for bits, tuned, size, accuracy in (
             (None, False, 40_000, 0.98), (2, False, 2_000, 0.5), (3, False, 2_500, 0.9),
             (3, True, 2_600, 0.979), (4, False, 3_100, 0.97), (6, False, 9_000, 0.98),
