@@ -95,6 +95,7 @@ def compress(
     """
     check_built(model)
     _check_train(train)
+    _check_timer(timer, latency)
     bits = _checked_bits(bits)
     asked = {"parameters": parameters, "multiply_adds": multiply_adds, "latency": latency}
     limits, drop = limits_of(model, bytes=bytes, **asked), checked_drop(max_drop, metric)
@@ -116,8 +117,8 @@ def compress(
     lost = closeness.drop(chosen.quality)
     if drop is not None and lost > drop:
         raise UsageError(
-            f"max_drop: {closeness.name} drops by {lost:.4g}, more than {drop:.4g}, with the best "
-            f"that was found ({chosen}); allow more, give more examples, or train."
+            f"max_drop: {closeness.name} is worse by {lost:.4g}, more than {drop:.4g}, with the "
+            f"best that was found ({chosen}); allow more, give more examples, or train."
         )
     before = needs_of(model, limits, sum(value_of(v).nbytes for v in model.weights), timer)
     size = replace(size_of(chosen.model), baseline=size_of(model))
@@ -140,6 +141,14 @@ def _check_train(train):
         raise UsageError(
             f"train: {train!r} is not a function; give one that trains a model, such as "
             "lambda model: model.fit(x, y)."
+        )
+
+
+def _check_timer(timer, latency):
+    if timer is not None and (not callable(timer) or latency is None):
+        raise UsageError(
+            f"timer: {timer!r}; it is given with latency, as a function of a model that returns "
+            "milliseconds."
         )
 
 

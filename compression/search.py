@@ -46,6 +46,7 @@ class Search:
         can_be_pruned = bool(hidden_kernels(maker.dense))
         self._densities = DENSITIES if can_be_pruned else DENSITIES[:1]
         self._few_densities = FEW_DENSITIES if can_be_pruned else FEW_DENSITIES[:1]
+        self._best: Candidate | None = None
         # What sketches need, and the last of these.
         self._sketched_model: tuple[float, keras.Model] | None = None
         self._sketched: dict[tuple[float, int | None], Needs] = {}
@@ -105,23 +106,37 @@ class Search:
         Args:
             max_drop: as for `compress`.
         """
-        densities = self._few_densities
+        densities, many = self._few_densities, self._of_kind(MANY_BITS)
 
-        def is_enough(row):
-            return self.maker.closeness.drop(row.quality) <= max_drop
+        def rank(row):
+            drop = self.maker.closeness.drop(row.quality)
+            return (drop > max_drop, drop if drop > max_drop else row.needs.bytes)
 
-        many = self._of_kind(MANY_BITS)
-        place = _last(len(densities), lambda place: is_enough(self._row_of(densities[place], many)))
+        def is_enough(place):
+            return not rank(self._candidate(densities[place], many, rank))[0]
+
+        place = _last(len(densities), is_enough)
+        few = [bits for bits in self.maker.bits if bits <= many] or self.maker.bits
         # One step before, fewer bits may suffice; one step after, others may by chance.
         for number in range(max(place - 1, 0), min(place + 2, len(densities))):
-            for bits in [each for each in self.maker.bits if each <= many] or self.maker.bits:
-                self._row_of(densities[number], bits)
-        enough = [row for row in self.rows if is_enough(row)]
-        if enough:
-            best = min(enough, key=lambda row: row.needs.bytes or 0)
-        else:
-            best = min(self.rows, key=lambda row: self.maker.closeness.drop(row.quality))
-        return self.maker.made(1 - best.sparsity, best.bits)
+            for bits in few:
+                self._candidate(densities[number], bits, rank)
+        for bits in self.maker.bits:
+            if rank(self._best)[0]:  # not enough yet
+                self._candidate(densities[0], bits, rank)
+        assert self._best is not None
+        return self._best
+
+    def _candidate(self, density, bits, rank):
+        """A row, made unless it is known; the best candidate is kept, with its model."""
+        for row in self.rows:
+            if (row.sparsity, row.bits) == (1 - density, bits):
+                return row
+        found = self.maker.made(density, bits)
+        self.rows.append(found.row)
+        if self._best is None or rank(found) < rank(self._best):
+            self._best = found
+        return found.row
 
     def _within_limits(self, bits, most_error=np.inf):
         """The candidate with about the least sparsity that keeps the limits, or the first one whose
@@ -155,7 +170,7 @@ class Search:
             whole, least = (self.sketched(densities[n], bits) for n in (0, -1))
             raise UsageError(
                 f"{self.limits}: {self.maker.method!r} cannot reach this; unpruned, the model "
-                f"needs {whole}, with {percent(densities[-1])} of what can be pruned {least}. "
+                f"needs {whole}, and pruned by {percent(1 - densities[-1])} {least}. "
                 "(Shares are numbers of at most 1, such as 0.1.)"
             )
         return densities[place]
@@ -209,13 +224,6 @@ class Search:
     def _sketch(self):
         maker = self.maker
         return Sketch(maker.dense, maker.method, maker.few, maker.seed)
-
-    def _row_of(self, density, bits):
-        for row in self.rows:
-            if (row.sparsity, row.bits) == (1 - density, bits):
-                return row
-        self.rows.append(self.maker.made(density, bits).row)
-        return self.rows[-1]
 
 
 def _first(number, fits):

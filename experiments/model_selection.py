@@ -118,9 +118,13 @@ class ModelSelection:
             middle = len(untried) // 2
             network = pruned(self.source, self.config, untried[middle])
             (rounded,) = self.candidates.of_network(network, (bits,))
-            tuned = self.candidates.tuned(rounded)
-            is_good = self._is_good(tuned)
-            best = tuned if is_good else best
+            made = rounded, self.candidates.tuned(rounded)
+            is_good = any(map(self._is_good, made))
+            best = min(
+                [*filter(self._is_good, made), *filter(None, [best])],
+                key=attrgetter("bytes"),
+                default=None,
+            )
             untried = untried[middle + 1 :] if is_good else untried[:middle]
         return best
 

@@ -16,6 +16,7 @@ from .fields import (
     plain_name,
     setting,
     some_of,
+    whole_or_share,
 )
 from .files import MODEL_FILES, OUTPUT_DIR
 
@@ -63,13 +64,13 @@ class ExportConfig(Settings):
         "Limit of the .npk file, such as 100_000, or as a share of the dense float32 weights, such "
         "as 0.01: the most accurate network that keeps the limits is exported. If those of the "
         "experiment need more or are less accurate, the dense network is compressed.",
-        bounds=above(0),
+        bounds=whole_or_share,
     )
     max_multiply_adds: float | None = setting(
         None,
         "Limit of multiply-adds for one example, as runtimes compute them, or a share: as "
         "`max_bytes`.",
-        bounds=above(0),
+        bounds=whole_or_share,
     )
     max_latency_ms: float | None = setting(
         None,

@@ -86,6 +86,12 @@ def above(low: float) -> Bounds:
     return _numbers(f"be greater than {low} and finite", lambda v: math.isfinite(v) and v > low)
 
 
+def whole_or_share(name: str, value: float) -> None:
+    """Bounds: whole numbers, and shares up to 1."""
+    if not (0 < value <= 1 or (value > 1 and float(value).is_integer())):
+        raise UsageError(f"`{name}`: {value:g} is neither a whole number nor a share of at most 1.")
+
+
 def between(low: float, high: float) -> Bounds:
     """Bounds: numbers from `low` to `high`."""
     return _numbers(f"lie between {low} and {high}", lambda v: low <= v <= high)

@@ -81,7 +81,8 @@ def pareto(record: dict[str, Any]) -> "Figure":
         axes.set_ylim(lowest - 0.05 * (best - lowest) - 0.1, best + 0.05 * (best - lowest) + 0.1)
     panels[0].set_ylabel("test accuracy (%)")
     handles = _legend(candidates, {})
-    handles.append(Line2D([], [], color="black", linewidth=0.8, label="none is better in both"))
+    if any(len(_front(candidates, key)) > 1 for key in ("bytes", "latency_ms")):
+        handles.append(Line2D([], [], color="black", linewidth=0.8, label="none is better in both"))
     if limits:
         handles.append(Line2D([], [], color="black", linewidth=0.8, linestyle=":", label="limit"))
     legend_below(figure, panels[0], handles=handles)

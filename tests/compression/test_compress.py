@@ -113,6 +113,17 @@ def test_the_smallest_that_is_close_enough():
     assert found.report.after.bytes == min(each.needs.bytes for each in enough)
 
 
+def test_more_bits_are_tried_where_few_are_not_close_enough():
+    model = classifier(None)
+    data = inputs(), outputs_of(model, inputs())[0]
+    error = keras.metrics.MeanSquaredError()
+    drop = 0.001 * float(np.var(data[1]))
+    report = compressed(model, data, max_drop=drop, metric=error, bits=(2, 6)).report
+    assert (report.chosen.bits, report.chosen.sparsity) == (6, 0)
+    made = [(row.bits, row.sparsity) for row in report.candidates]
+    assert len(made) == len({*made})
+
+
 def test_with_labels_accuracy_is_compared():
     model, x = classifier(), inputs()
     y = outputs_of(model, x)[0].argmax(axis=1)
@@ -225,13 +236,15 @@ def test_a_function_trains_each_candidate_and_zeros_stay():
         ({"bytes": 900, "method": "unit/oops"}, "method:"),
         ({"bytes": 900, "bits": (1, 4)}, "bits: (1, 4) is no list of numbers from 2 to 6"),
         ({"bytes": 900, "bits": 4}, "bits: 4 is no list"),
+        ({"latency": 1.0, "timer": 3}, "timer: 3; it is given with latency, as a function"),
+        ({"bytes": 900, "timer": len}, "it is given with latency"),
         ({"bytes": 900, "train": "fit"}, "train: 'fit' is not a function"),
         ({"bytes": 900, "metric": "mse"}, "metric: 'mse' is neither a Keras metric nor"),
         ({"multiply_adds": 0.5, "method": "weight"}, "leaves multiply_adds as before"),
         ({"bytes": 10}, "cannot reach this; unpruned, the model needs"),
         (
             {"parameters": 300, "max_drop": 0.0, "method": "weight"},
-            "max_drop: same predictions drops by",
+            "max_drop: same predictions is worse by",
         ),
     ],
 )
