@@ -124,8 +124,7 @@ class Search:
         for bits in self.maker.bits:
             if rank(self._best)[0]:  # not enough yet
                 self._candidate(densities[0], bits, rank)
-        assert self._best is not None
-        return self._best
+        return self._best  # type: ignore[return-value]  # there is one
 
     def _candidate(self, density, bits, rank):
         """A row, made unless it is known; the best candidate is kept, with its model."""

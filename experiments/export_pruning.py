@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 METHOD = "weight/activation/global/distill"
 # Training with labels follows, on all examples.
-MOST_EXAMPLES = 10_000
+MOST_EXAMPLES = 8000
 # A network with a smaller share of weights that are not zero has been pruned.
 DENSE = 0.9
 
