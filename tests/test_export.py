@@ -279,9 +279,6 @@ def test_limits_choose_the_most_accurate_network_that_keeps_them(own):
     best = max(row["valid_accuracy"] for row in fitting)
     assert record["chosen"]["valid_accuracy"] == best
     assert record["after"]["npk_bytes"] <= most
-    done = export(*flags, "--max_bytes=300", f"--output_dir={own}", first=ONE_RUNTIME)
-    assert done.returncode == 1
-    assert "No network needs at most 300 bytes; allow more" in done.stderr
 
 
 # Enough for a small model to learn something.

@@ -1,10 +1,13 @@
 """Which networks an export looks at: those that may be good enough, against either reference."""
 
+from dataclasses import replace
+
 import pytest
 from network_pruning.compression.limits import Needs
 from network_pruning.experiments.export_networks import Network, Reference, Source
 from network_pruning.experiments.model_selection import ModelSelection
 from network_pruning.settings.export import ExportConfig
+from network_pruning.utils import RunError
 
 WEAK, STRONG = Reference("control of a", 0.95, 0.94), Reference("control of b", 0.99, 0.98)
 
@@ -85,6 +88,9 @@ def test_of_what_keeps_limits_the_most_accurate_is_taken(networks):
     assert asked == ["b at 80 %"]
     found.limits = Needs(bytes=50)
     assert found._best_there() is None
+    found.config = replace(found.config, method="weight", max_bytes=50)
+    with pytest.raises(RunError, match="No network needs at most 50 bytes; allow more, or leave"):
+        found.chosen()
 
 
 def test_the_dense_network_is_pruned_unless_another_is_chosen_or_was_trained(networks):
