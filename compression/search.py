@@ -177,7 +177,7 @@ class Search:
     def _expected(self, density, bits):
         """What a candidate will need, as far as sketches and the last candidate tell."""
         sketched = self.sketched(density, bits)
-        if density == 1:  # the model as it is
+        if density == 1 and bits not in self._ratios:  # the model as it is
             return sketched
         if self._last is None:
             first = ALIVE if self.maker.distills else 1

@@ -180,6 +180,14 @@ def test_integers_of_keras_stay_as_they_are():
     np.testing.assert_allclose(*outputs_of(same, x), *outputs_of(model, x), rtol=0.05, atol=0.02)
 
 
+def test_sketches_may_be_wrong(monkeypatch):
+    exact = limits.estimated_bytes
+    monkeypatch.setattr(limits, "estimated_bytes", lambda model: 0.6 * exact(model))
+    report = compressed(classifier(), bytes=700, bits=(4,)).report
+    assert report.after.bytes <= 700
+    assert report.candidates[0].needs.bytes > 700  # the whole model, which seemed to fit
+
+
 def test_what_keeps_the_limits_as_it_is_is_not_pruned():
     model = classifier()
     report = compressed(model, parameters=0.999999).report
