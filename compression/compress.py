@@ -147,8 +147,7 @@ def _check_train(train):
 def _check_timer(timer, latency):
     if timer is not None and (not callable(timer) or latency is None):
         raise UsageError(
-            f"timer: {timer!r}; it is given with latency, as a function of a model that returns "
-            "milliseconds."
+            "timer: it is given with latency, as a function of a model that returns milliseconds."
         )
 
 

@@ -51,12 +51,13 @@ def compressed(source: "Source", config: "ExportConfig") -> tuple[Network, int |
     Raises:
         UsageError: if it cannot keep them; the message says how close it came.
     """
-    train = source.dataset.train
+    train, example = source.dataset.train, source.dataset.test.images[:1]
+    is_timed = config.max_latency_ms is not None
     found = compress(
         source.dense.model(),
         (train.images, train.labels),
         **given_limits(config),
-        timer=partial(deployed_latency, x=source.dataset.test.images[:1]),
+        timer=partial(deployed_latency, x=example) if is_timed else None,
         bits=config.bits,
         seed=config.seed,
     )

@@ -6,18 +6,17 @@ import numpy as np
 import pytest
 from keras import layers
 from keras_models import outputs_of, randomized
+from network_pruning.compression import compress as module
 from network_pruning.compression import limits, search
 from network_pruning.compression.closeness import Closeness, divided
 from network_pruning.pruning.examples import Examples
 from network_pruning.utils import UsageError
 
-AFFORDABLE = "network_pruning.compression.compress.affordable"
-
 
 @pytest.fixture(autouse=True)
 def _few_candidates(monkeypatch):
     # Nothing is trained, which takes longer; other tests do that.
-    monkeypatch.setattr(AFFORDABLE, lambda *_: None)
+    monkeypatch.setattr(module, "affordable", lambda *_: None)
     monkeypatch.setattr(search, "FEW_DENSITIES", np.array([1, 0.7, 0.01]))
 
 
@@ -244,8 +243,8 @@ def test_a_function_trains_each_candidate_and_zeros_stay():
         ({"bytes": 900, "method": "unit/oops"}, "method:"),
         ({"bytes": 900, "bits": (1, 4)}, "bits: (1, 4) is no list of numbers from 2 to 6"),
         ({"bytes": 900, "bits": 4}, "bits: 4 is no list"),
-        ({"latency": 1.0, "timer": 3}, "timer: 3; it is given with latency, as a function"),
-        ({"bytes": 900, "timer": len}, "it is given with latency"),
+        ({"latency": 1.0, "timer": 3}, "timer: it is given with latency, as a function"),
+        ({"bytes": 900, "timer": len}, "timer: it is given with latency"),
         ({"bytes": 900, "train": "fit"}, "train: 'fit' is not a function"),
         ({"bytes": 900, "metric": "mse"}, "metric: 'mse' is neither a Keras metric nor"),
         ({"multiply_adds": 0.5, "method": "weight"}, "leaves multiply_adds as before"),
