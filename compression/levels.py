@@ -78,8 +78,9 @@ class Levels:
 
     def _on(self, latent):
         ops = keras.ops
-        place = ops.searchsorted(self._edges.value, ops.reshape(ops.abs(latent), [-1]))
-        sizes = ops.reshape(ops.take(self._table.value, place), ops.shape(latent))
+        edges, table = map(ops.convert_to_tensor, (self._edges, self._table))
+        place = ops.searchsorted(edges, ops.reshape(ops.abs(latent), [-1]))
+        sizes = ops.reshape(ops.take(table, place), ops.shape(latent))
         return ops.sign(latent) * sizes
 
     def adapt(self) -> None:
