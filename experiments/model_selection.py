@@ -132,7 +132,9 @@ class ModelSelection:
         """The most accurate candidate of those that keep the limits."""
         best = self._best_there()
         least = self.source.dense.valid_accuracy
-        if self._prunes_here() and (best is None or best.valid_accuracy < least):
+        # Networks that were trained after pruning gain more from training on levels below.
+        is_worse = best is not None and best.valid_accuracy < least and self._none_was_trained()
+        if self._prunes_here() and (best is None or is_worse):
             best = self._compressed(best)
         if best is None:
             without = "" if self._prunes_here() else ", or leave out --method, --k and --reference"
