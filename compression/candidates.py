@@ -122,9 +122,9 @@ class Maker:
     def _candidate(self, density, bits, model, notes):
         content = None if bits is None else to_bytes(model)
         needs = self.needs_of(model, None if content is None else len(content))
-        quality = self.closeness(model)
+        error, quality = self.closeness(model)
         return Candidate(
-            *(self.method, 1 - density, bits, needs, *quality, model, content), tuple(notes)
+            *(self.method, 1 - density, bits, needs, error, quality, model, content), tuple(notes)
         )
 
     def needs_of(self, model: keras.Model, size: float | None = None) -> Needs:

@@ -24,12 +24,12 @@ from .limits import Needs, checked_drop, limits_of, needs_of
 from .npk import check_loadable
 from .search import Search
 
-# Of weights and of units; the second ones train.
+# Of weights and of units, without training and with it.
 WEIGHTS, UNITS = "weight/activation/reconstruct", "unit_in_out/activation/reconstruct"
 TRAINED = "weight/activation/global/distill", "unit_in_out/activation/budget/distill"
 # What only fewer units reduce.
 OF_UNITS = ("multiply_adds", "latency")
-FEWEST = 20
+FEWEST = 20  # examples
 
 
 def compress(
@@ -99,8 +99,9 @@ def compress(
     bits = _checked_bits(bits)
     asked = {"parameters": parameters, "multiply_adds": multiply_adds, "latency": latency}
     limits, drop = limits_of(model, bytes=bytes, **asked), checked_drop(max_drop, metric)
-    examples, held_out = divided(_enough(calibration_inputs(data, model)), checked_seed(seed))
-    few = None if method or train else affordable(model, examples, checked_seed(seed))
+    seed = checked_seed(seed)
+    examples, held_out = divided(_enough(calibration_inputs(data, model)), seed)
+    few = None if method or train else affordable(model, examples, seed)
     methods = TRAINED if few else (WEIGHTS, UNITS)
     stages = _stages(model, limits, drop, method, methods)
     if bytes is not None or not limits.known():

@@ -1,6 +1,7 @@
 """Weights that stay on few levels while they are trained, on any backend."""
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,22 +13,17 @@ from .quantization import in_16_bits, magnitudes_of, middles
 # many levels (Gish & Pierce, 1968); with so much, weights become zero one after the other while
 # they are trained, until a layer has none.
 WORTH = 0.5
-
-
-class NewVariable(Protocol):
-    """A function that makes a variable with a value that training does not change by itself."""
-
-    def __call__(
-        self, name: str, value: np.ndarray, like: keras.Variable | None = None
-    ) -> keras.Variable:
-        """The variable, on devices as another one is."""
+# Shares of the training after which the levels are frozen, and after which all weights are.
+LEVELS_FROZEN, WEIGHTS_FROZEN = 0.5, 0.9
 
 
 def new_variable(
-    name: str, value: np.ndarray, like: keras.Variable | None = None
+    name: str,
+    value: np.ndarray,
+    like: keras.Variable | None = None,  # noqa: ARG001 - for those that place it as another one
 ) -> keras.Variable:
     """A variable with a value."""
-    return keras.Variable(value, name=name, trainable=like is not None)
+    return keras.Variable(value, name=name)
 
 
 class Levels:
@@ -40,7 +36,7 @@ class Levels:
     Args:
         variable: a Keras variable of float32.
         number: of magnitudes.
-        new: makes the variables of the state.
+        new: makes the variables of the state, as `new_variable` does.
 
     Attributes:
         variable: the variable.
@@ -48,7 +44,10 @@ class Levels:
     """
 
     def __init__(
-        self, variable: keras.Variable, number: int, new: NewVariable = new_variable
+        self,
+        variable: keras.Variable,
+        number: int,
+        new: Callable[..., keras.Variable] = new_variable,
     ) -> None:
         self.variable, self._given = variable, value_of(variable)
         magnitudes = magnitudes_of(self._given, number)
@@ -64,8 +63,8 @@ class Levels:
         return value_of(self._table)[1:]
 
     def project(self) -> None:
-        """Sets the weights to the levels of the latent ones, which a step has changed. Keras
-        operations only."""
+        """Sets the weights that are not frozen to the levels of the latent ones. Keras operations
+        only."""
         value, latent = map(keras.ops.convert_to_tensor, (self.variable, self.latent))
         self.variable.assign(keras.ops.where(self._frozen.value > 0, value, self._on(latent)))
 
@@ -82,6 +81,15 @@ class Levels:
         place = ops.searchsorted(edges, ops.reshape(ops.abs(latent), [-1]))
         sizes = ops.reshape(ops.take(table, place), ops.shape(latent))
         return ops.sign(latent) * sizes
+
+    def follow(self, progress: float) -> None:
+        """What is due at a progress of the training, in [0, 1]: in the first half the levels adapt;
+        then they are frozen, and more and more weights with them."""
+        share = (progress - LEVELS_FROZEN) / (WEIGHTS_FROZEN - LEVELS_FROZEN)
+        if share < 0:
+            self.adapt()
+        else:
+            self.freeze(min(share, 1))
 
     def adapt(self) -> None:
         """Sets each level to the mean of the latent weights that are nearest to it."""
@@ -114,13 +122,10 @@ class Levels:
         """Sets the levels, and puts the weights that are not frozen on those that are best, their
         bits considered."""
         table = np.concatenate([[0], magnitudes]).astype(np.float32)
-        latent = value_of(self.latent)
-        sizes = np.abs(latent)
-        edges = cheaper_edges(sizes[self._given != 0], sizes.size, table)
+        sizes = np.abs(value_of(self.latent))
         self._table.assign(table)
-        self._edges.assign(edges)
-        new = np.sign(latent) * table[np.searchsorted(edges, sizes)]
-        self.variable.assign(np.where(value_of(self._frozen) > 0, value_of(self.variable), new))
+        self._edges.assign(cheaper_edges(sizes[self._given != 0], sizes.size, table))
+        self.project()
 
 
 def cheaper_edges(sizes: np.ndarray, number: int, table: np.ndarray) -> np.ndarray:

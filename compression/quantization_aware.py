@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from ..data.data_loaders.loader_utils import Split
 
 
-# Shares of the training after which the levels are frozen, and after which all weights are.
-LEVELS_FROZEN, WEIGHTS_FROZEN = 0.5, 0.9
-
-
 class QATTrainer(MaskedTrainer):
     """Quantization-aware training of a Keras model on one split.
 
@@ -90,12 +86,8 @@ class QATTrainer(MaskedTrainer):
         round_others(self.model, self._numbers)
 
     def _on_step(self, progress):
-        share = (progress - LEVELS_FROZEN) / (WEIGHTS_FROZEN - LEVELS_FROZEN)
         for quantizer in self.quantizers:
-            if share < 0:
-                quantizer.adapt()
-            else:
-                quantizer.freeze(min(share, 1))
+            quantizer.follow(progress)
 
     def check(self, epoch: int) -> None:
         for quantizer in self.quantizers:

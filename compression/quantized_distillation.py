@@ -12,8 +12,6 @@ from .level_optimizer import LevelAdam
 from .quantization import numbers_of_magnitudes, round_others, round_to_levels
 
 EPOCHS, LEARNING_RATE = 20, 2e-3
-# Shares of the training after which the levels are frozen, and after which all weights are.
-LEVELS_FROZEN, WEIGHTS_FROZEN = 0.5, 0.9
 
 
 def distilled_to_levels(
@@ -50,8 +48,7 @@ def distilled_to_levels(
 
 
 class _Levels(MaskCallback):
-    """Adapts the levels in the first half of a training, and then freezes more and more weights;
-    keeps weights at zero that have no levels, too."""
+    """Has the levels follow a training, and keeps weights at zero that have no levels, too."""
 
     def __init__(self, optimizer, masks, verbose):
         super().__init__()
@@ -68,12 +65,8 @@ class _Levels(MaskCallback):
         if epoch == 0:
             return
         self.fetch()
-        share = (epoch / EPOCHS - LEVELS_FROZEN) / (WEIGHTS_FROZEN - LEVELS_FROZEN)
         for levels in self.optimizer.levels:
-            if share < 0:
-                levels.adapt()
-            else:
-                levels.freeze(min(share, 1))
+            levels.follow(epoch / EPOCHS)
 
     def on_train_end(self, logs=None):
         self.fetch()

@@ -8,6 +8,7 @@ import numpy as np
 from ..compression.compress import compress
 from ..compression.runtimes import deployed_latency
 from ..models.model import clone, compile_model, outputs_logits
+from ..pruning.examples import Examples
 from ..pruning.model_measures import size_of
 from ..pruning.prunables import hidden_kernels
 from ..reconstruction.distill import affordable
@@ -28,21 +29,23 @@ MOST_EXAMPLES = 8000
 DENSE = 0.9
 
 
-def can_be_pruned(source: "Source", config: "ExportConfig") -> bool:
-    """Whether the dense network has not been pruned yet, and a minute of training is enough to do
-    so."""
+def examples_for_pruning(source: "Source", config: "ExportConfig") -> Examples | None:
+    """The inputs with which the dense network is pruned; None if it has been pruned already, or a
+    minute of training is not enough."""
     dense = source.dense.model()
     prunable = hidden_kernels(dense)
-    is_dense = bool(prunable) and min(np.mean(k.matrix() != 0) for k in prunable) > DENSE
-    return is_dense and _examples(source, dense, config) is not None
+    if not prunable or min(np.mean(k.matrix() != 0) for k in prunable) <= DENSE:
+        return None
+    images = source.dataset.train.images
+    chosen = np.random.default_rng(config.seed).permutation(len(images))[:MOST_EXAMPLES]
+    return affordable(dense, calibration_inputs(images[np.sort(chosen)], dense), config.seed)
 
 
-def pruned(source: "Source", config: "ExportConfig", sparsity: float) -> Network:
+def pruned(source: "Source", examples: Examples, sparsity: float, seed: int) -> Network:
     """The dense network pruned to a sparsity, and trained towards its own outputs meanwhile."""
     dense = source.dense.model()
-    examples = _examples(source, dense, config)
-    model = prune(dense, sparsity, METHOD, data=examples, seed=config.seed)
-    return _network(source, f"{METHOD} at {percent(sparsity)}", model)
+    model = prune(dense, sparsity, METHOD, data=examples, seed=seed)
+    return _network(source, dense, f"{METHOD} at {percent(sparsity)}", model)
 
 
 def compressed(source: "Source", config: "ExportConfig") -> tuple[Network, int | None]:
@@ -51,10 +54,11 @@ def compressed(source: "Source", config: "ExportConfig") -> tuple[Network, int |
     Raises:
         UsageError: if it cannot keep them; the message says how close it came.
     """
-    train, example = source.dataset.train, source.dataset.test.images[:1]
+    dense, train = source.dense.model(), source.dataset.train
+    example = source.dataset.test.images[:1]
     is_timed = config.max_latency_ms is not None
     found = compress(
-        source.dense.model(),
+        dense,
         (train.images, train.labels),
         **given_limits(config),
         timer=partial(deployed_latency, x=example) if is_timed else None,
@@ -63,7 +67,7 @@ def compressed(source: "Source", config: "ExportConfig") -> tuple[Network, int |
     )
     chosen = found.report.chosen
     name = f"compressed: {chosen.method} at {percent(round(chosen.sparsity, 4))}"
-    return _network(source, name, found.model), chosen.bits
+    return _network(source, dense, name, found.model), chosen.bits
 
 
 def given_limits(config: "ExportConfig") -> dict[str, Any]:
@@ -79,14 +83,7 @@ def _whole_or_share(limit):
     return limit if limit is None or limit <= 1 else int(limit)
 
 
-def _examples(source, dense, config):
-    images = source.dataset.train.images
-    chosen = np.random.default_rng(config.seed).permutation(len(images))[:MOST_EXAMPLES]
-    return affordable(dense, calibration_inputs(images[np.sort(chosen)], dense), config.seed)
-
-
-def _network(source, name, model):
-    dense = source.dense.model()
+def _network(source, dense, name, model):
     compile_model(model, source.learning_rate, outputs_logits(dense))
     return Network(
         name=name,

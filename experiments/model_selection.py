@@ -14,7 +14,7 @@ from .export_candidates import (
     Candidates,
 )
 from .export_networks import Network
-from .export_pruning import can_be_pruned, compressed, given_limits, pruned
+from .export_pruning import compressed, examples_for_pruning, given_limits, pruned
 
 if TYPE_CHECKING:
     from ..settings.export import ExportConfig
@@ -52,7 +52,9 @@ class ModelSelection:
 
     def __init__(self, source: "Source", config: "ExportConfig") -> None:
         self.source, self.config = source, config
-        self.limits = self._limits() if config.has_limits else Needs()
+        self.limits = Needs()
+        if config.has_limits:
+            self.limits = limits_of(source.dense.model(), **given_limits(config))
         self.candidates = Candidates(source, config, self.limits)
 
     def chosen(self) -> Candidate:
@@ -65,10 +67,8 @@ class ModelSelection:
         if self.config.has_limits:
             return self._within_limits()
         prunes = self._trains and self._prunes_here() and self._none_was_trained()
-        if prunes and can_be_pruned(self.source, self.config):
-            best = self._pruned_here() or self._smallest()
-        else:
-            best = self._smallest()
+        examples = examples_for_pruning(self.source, self.config) if prunes else None
+        best = (self._pruned_here(examples) if examples else None) or self._smallest()
         if best is None:
             raise RunError(self._none_is_good())
         return best
@@ -110,23 +110,18 @@ class ModelSelection:
         trained = (network for network in self.source.networks if network.trained)
         return all(network.living >= self.source.dense.living for network in trained)
 
-    def _pruned_here(self):
+    def _pruned_here(self, examples):
         """The dense network pruned as far as it stays accurate enough, or None."""
-        best, untried = None, SPARSITIES
+        found, untried = [], SPARSITIES
         bits = min(self.config.bits, key=lambda each: abs(each - TRIED_BITS))
         while untried:
             middle = len(untried) // 2
-            network = pruned(self.source, self.config, untried[middle])
+            network = pruned(self.source, examples, untried[middle], self.config.seed)
             (rounded,) = self.candidates.of_network(network, (bits,))
-            made = rounded, self.candidates.tuned(rounded)
-            is_good = any(map(self._is_good, made))
-            best = min(
-                [*filter(self._is_good, made), *filter(None, [best])],
-                key=attrgetter("bytes"),
-                default=None,
-            )
-            untried = untried[middle + 1 :] if is_good else untried[:middle]
-        return best
+            good = [*filter(self._is_good, (rounded, self.candidates.tuned(rounded)))]
+            found = [*good, *found]
+            untried = untried[middle + 1 :] if good else untried[:middle]
+        return min(found, key=attrgetter("bytes"), default=None)
 
     def _within_limits(self):
         """The most accurate candidate of those that keep the limits."""
@@ -140,14 +135,14 @@ class ModelSelection:
             without = "" if self._prunes_here() else ", or leave out --method, --k and --reference"
             raise RunError(f"No network needs at most {self.limits}; allow more{without}.")
         if self._trains and best.bits:
-            tuned = self.candidates.tuned(best)
-            best = best if tuned.needs.exceeding(self.limits) else self._better(best, tuned)
+            best = self._best_of([best, self.candidates.tuned(best)])
         if not self._is_good(best):
             raise RunError(self._none_is_good())
         return best
 
     def _compressed(self, best):
-        """The better one of a candidate and the dense network, compressed to the limits."""
+        """The better one of a candidate, or None, and the dense network, compressed to the
+        limits."""
         try:
             network, bits = compressed(self.source, self.config)
         except UsageError as error:
@@ -176,21 +171,9 @@ class ModelSelection:
         return best
 
     def _best_of(self, candidates):
-        """The most accurate one that keeps the limits; None if there is none."""
-        best = None
-        for each in candidates:
-            if each is not None and not each.needs.exceeding(self.limits):
-                best = self._better(best, each)
-        return best
-
-    def _better(self, one, other):
-        """The more accurate one of two, in doubt the smaller."""
-        if one is None:
-            return other
-        return max(one, other, key=lambda each: (each.valid_accuracy, -each.bytes))
-
-    def _limits(self):
-        return limits_of(self.source.dense.model(), **given_limits(self.config))
+        """The most accurate one that keeps the limits, in doubt the smallest; None if none does."""
+        fitting = [c for c in candidates if c is not None and not c.needs.exceeding(self.limits)]
+        return max(fitting, key=lambda c: (c.valid_accuracy, -c.bytes), default=None)
 
     def reference(self, network: Network) -> "Reference | Network":
         """The reference of a network: its control, or the baseline."""
@@ -261,7 +244,7 @@ class ModelSelection:
 
     def _may_do(self, network):
         """Whether a network is accurate enough, or may become so by quantization-aware training."""
-        gains = self.config.finetune_epochs != 0 and not network.trained
+        gains = self._trains and not network.trained
         worse = HOPEFUL_UNTRAINED if gains else HOPEFUL_NETWORK
         return self._surplus(network) >= -worse
 

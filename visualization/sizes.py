@@ -62,11 +62,12 @@ def pareto(record: dict[str, Any]) -> "Figure":
     figure, panels = two_panels(
         f"What {record['source']} could be exported as", _summary(chosen, record["before"])
     )
+    fronts = {key: _front(candidates, key) for key in ("bytes", "latency_ms")}
     titles = "file size in bytes (log scale)", "latency for one example in ms (log scale)"
-    for axes, key, label in zip(panels, ("bytes", "latency_ms"), titles, strict=True):
+    for axes, key, label in zip(panels, fronts, titles, strict=True):
         for each in candidates:
             _plot(axes, each, key)
-        front = _front(candidates, key)
+        front = fronts[key]
         places = [each[key] for each in front], [100 * each["test_accuracy"] for each in front]
         axes.step(*places, where="post", color="black", linewidth=0.8)
         axes.plot(chosen[key], 100 * chosen["test_accuracy"], **CHOSEN)
@@ -81,7 +82,7 @@ def pareto(record: dict[str, Any]) -> "Figure":
         axes.set_ylim(lowest - 0.05 * (best - lowest) - 0.1, best + 0.05 * (best - lowest) + 0.1)
     panels[0].set_ylabel("test accuracy (%)")
     handles = _legend(candidates, {})
-    if any(len(_front(candidates, key)) > 1 for key in ("bytes", "latency_ms")):
+    if any(len(front) > 1 for front in fronts.values()):
         handles.append(Line2D([], [], color="black", linewidth=0.8, label="none is better in both"))
     if limits:
         handles.append(Line2D([], [], color="black", linewidth=0.8, linestyle=":", label="limit"))
