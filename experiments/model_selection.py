@@ -135,10 +135,29 @@ class ModelSelection:
             without = "" if self._prunes_here() else ", or leave out --method, --k and --reference"
             raise RunError(f"No network needs at most {self.limits}; allow more{without}.")
         if self._trains and best.bits:
-            best = self._best_of([best, self.candidates.tuned(best)])
+            best = self._best_of([best, *self._tuned_within_limits()])
         if not self._is_good(best):
             raise RunError(self._none_is_good())
         return best
+
+    def _tuned_within_limits(self):
+        """Candidates after quantization-aware training: of those that keep the limits, the ones
+        that may become the most accurate. Training changes the bytes of a file: what it did to the
+        last one is expected of the next."""
+        untried, ratio, work = [c for c in self.candidates.made if c.bits], 1.0, 0.0
+        for number in range(MOST_TRIALS):
+            expected = [(c, c.needs.times({"bytes": ratio})) for c in untried]
+            fitting = [c for c, needs in expected if not needs.exceeding(self.limits)]
+            if not fitting:
+                break
+            most = max(fitting, key=lambda c: (self._expected(c), -c.bytes))
+            work += self.candidates.work(most)
+            if number and work > MOST_MULTIPLY_ADDS:
+                break
+            untried.remove(most)
+            tuned = self.candidates.tuned(most)
+            yield tuned
+            ratio = tuned.bytes / most.bytes
 
     def _compressed(self, best):
         """The better one of a candidate, or None, and the dense network, compressed to the
@@ -206,9 +225,13 @@ class ModelSelection:
 
     def _is_hopeful(self, candidate):
         """Whether a rounded network may be accurate enough after quantization-aware training."""
-        before, rounded = candidate.network.valid_accuracy, candidate.valid_accuracy
         worse = HOPEFUL if candidate.network.trained else HOPEFUL_UNTRAINED
-        return before + OF_ROUNDING * (rounded - before) >= self.least(candidate.network) - worse
+        return self._expected(candidate) >= self.least(candidate.network) - worse
+
+    def _expected(self, candidate):
+        """The validation accuracy to expect of a rounded network after that training."""
+        before, rounded = candidate.network.valid_accuracy, candidate.valid_accuracy
+        return before + OF_ROUNDING * (rounded - before)
 
     def _is_good(self, candidate):
         return candidate.valid_accuracy >= self.least(candidate.network) - 1e-9  # rounding errors
