@@ -55,6 +55,7 @@ class Levels:
         self._frozen = new("frozen", (self._given == 0).astype(np.float32), variable)
         self._table = new("table", np.zeros(len(magnitudes) + 1, np.float32))
         self._edges = new("edges", np.zeros(len(magnitudes), np.float32))
+        self._price: float | None = None
         self._set(magnitudes)
 
     @property
@@ -124,11 +125,29 @@ class Levels:
         table = np.concatenate([[0], magnitudes]).astype(np.float32)
         sizes = np.abs(value_of(self.latent))
         self._table.assign(table)
-        self._edges.assign(cheaper_edges(sizes[self._given != 0], sizes.size, table))
+        sizes, number = sizes[self._given != 0], sizes.size
+        if self._price is None:
+            self._price = price_of_a_bit(sizes, table)
+        self._edges.assign(cheaper_edges(sizes, number, table, self._price))
         self.project()
 
 
-def cheaper_edges(sizes: np.ndarray, number: int, table: np.ndarray) -> np.ndarray:
+def price_of_a_bit(sizes: np.ndarray, table: np.ndarray) -> float:
+    """The squared error that a bit is worth, from that of weights on their nearest levels.
+
+    It stays the same while weights are trained: if it rose with the error of those that it has made
+    zero, more and more would become so.
+    """
+    nearest = table[_places(sizes, table)]
+    return WORTH * float(np.square(sizes - nearest).mean()) if sizes.size else 0.0
+
+
+def _places(sizes, table):
+    """The nearest level of each weight, zero excluded."""
+    return np.searchsorted(np.concatenate([[0], middles(table[1:])]), sizes)
+
+
+def cheaper_edges(sizes: np.ndarray, number: int, table: np.ndarray, price: float) -> np.ndarray:
     """The limits between levels where both are as good, error and bits together, as in
     entropy-constrained quantization (Chou et al., 1989).
 
@@ -137,11 +156,9 @@ def cheaper_edges(sizes: np.ndarray, number: int, table: np.ndarray) -> np.ndarr
         number: of weights, with those that are pruned.
         table: the magnitudes, ascending, 0 first.
     """
-    place = np.searchsorted(np.concatenate([[0], middles(table[1:])]), sizes)
-    counts = np.bincount(place, minlength=len(table)) + 0.5
+    counts = np.bincount(_places(sizes, table), minlength=len(table)) + 0.5
     counts[0] += number - len(sizes)
     bits = np.log2(counts.sum() / counts) + (table > 0)  # a sign, too
-    price = WORTH * np.square(sizes - table[place]).mean()
     gaps = np.maximum(np.diff(table), np.finfo(np.float32).tiny)
     edges = middles(table) + np.where(np.diff(table) > 0, price * np.diff(bits) / (2 * gaps), 0)
     return np.maximum.accumulate(np.maximum(edges, 0)).astype(np.float32)

@@ -126,7 +126,7 @@ def numbers_of_magnitudes(model: keras.Model, bits: int) -> list[tuple[keras.Var
     """The variables of a Keras model to quantize, kernels and long biases, each with its number of
     magnitudes."""
     found = kernels.all_kernels(model)
-    biases = ((getattr(k.layer, "bias", None), max(bits, LEAST_BITS_OF_BIASES)) for k in found)
+    biases = ((k.bias, max(bits, LEAST_BITS_OF_BIASES)) for k in found)
     wanted = {id(bias): (bias, 2 ** (own - 1)) for bias, own in biases if bias is not None}
     wanted |= {id(kernel.variable): (kernel.variable, 2 ** (bits - 1)) for kernel in found}
     return [

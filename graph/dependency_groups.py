@@ -14,10 +14,8 @@ import numpy as np
 
 from ..models import kernels
 from ..models.arrays import Array, is_numpy, namespace
-from ..models.kernels import Kernel, own_variable
+from ..models.kernels import Kernel
 from ..utils import UsageError
-from .linear_rules import DepthwiseRule, LinearRule, SeparableRule
-from .pointwise_rules import PerChannelRule
 from .tracing import Graph, function_of
 
 
@@ -147,11 +145,16 @@ def find_units(
             "model."
         )
     graph = Graph(model)
-    members = _members(graph, {(id(k.layer), id(k.variable)): k for k in found})
-    readers = {id(k.layer): k for k in kernels.all_kernels(model) if not k.is_depthwise}
+    members = _members(graph, {id(k.variable): k for k in found})
+    readers = {id(k.variable): k for k in kernels.all_kernels(model)}
     uses = _uses(graph, readers)
-    fixed = {**_excluded(graph, is_excluded), **graph.groups.kept}
-    fixed |= dict.fromkeys(graph.groups.io_groups, "")
+    within = [
+        readers[variable]
+        for variable, (call, _) in graph.sides.items()
+        if call.op is not readers[variable].layer and is_excluded(readers[variable].layer)
+    ]
+    fixed = {**_excluded(graph, is_excluded, within), **graph.groups.kept}
+    fixed = {**dict.fromkeys(graph.groups.io_groups, "the model's inputs"), **fixed}
     producers = defaultdict(dict)  # the columns of each kernel, by group
     for kernel, groups in members:
         for column, group in enumerate(groups.tolist()):
@@ -173,15 +176,18 @@ def find_units(
     return layers, ungrouped
 
 
-def _excluded(graph, is_excluded):
+def _excluded(graph, is_excluded, excluded):
     """The groups of excluded layers, with the reason."""
     found = {}
     for call in graph.first_calls.values():
         layer = call.op
         if isinstance(layer, keras.Layer) and layer.weights and is_excluded(layer):
-            for channels in filter(None, call.outputs):
+            for channels in filter(None, (*call.outputs, *call.inner)):
                 groups = graph.groups.find(channels.groups).tolist()
                 found |= dict.fromkeys(groups, f"{layer.name}, which is excluded")
+    for kernel in excluded:  # of a layer within another one, such as attention
+        groups = graph.groups.find(graph.sides[id(kernel.variable)][1].columns).tolist()
+        found |= dict.fromkeys(groups, f"{kernel.name}, which is excluded")
     return found
 
 
@@ -204,32 +210,19 @@ def _free(name, taken):
 
 
 def _members(graph, found):
-    """Kernels with the group of each column of their matrix."""
-    members = []
-    for call in graph.first_calls.values():
-        for name, side in _sides(call):
-            kernel = found.get((id(call.op), id(own_variable(call.op, name))))
-            if kernel is not None:
-                groups = graph.groups.find(side.groups)
-                members.append((kernel, np.repeat(groups, kernel.shape[1] // len(groups))))
-    return members
-
-
-def _sides(call):
-    """The kernels of a call by attribute, with the `Channels` of their columns."""
-    if isinstance(call.rule, SeparableRule):
-        return [("depthwise_kernel", call.inputs[0]), ("pointwise_kernel", call.outputs[0])]
-    if isinstance(call.rule, LinearRule):
-        return [("kernel", call.outputs[0])]
-    if isinstance(call.rule, DepthwiseRule):
-        return [("kernel", call.inputs[0])]
-    return []
+    """Kernels with the group of each column of their matrix; `found` has them by the variable's
+    id."""
+    return [
+        (found[variable], graph.groups.find(sides.columns))
+        for variable, (_, sides) in graph.sides.items()
+        if variable in found
+    ]
 
 
 @dataclass(frozen=True)
 class _Uses:
-    """Where channels occur: pairs of a consumer, or of a variable with an entry for each channel,
-    and the channels' groups."""
+    """Where channels occur: pairs of a consumer, or of a variable with entries of channels, and the
+    groups of its rows or entries."""
 
     consumers: list[tuple[Kernel, np.ndarray]]
     variables: list[tuple[keras.Variable, np.ndarray]]
@@ -238,14 +231,17 @@ class _Uses:
 
 def _uses(graph, readers):
     """All `_Uses` of a graph; `readers` are the kernels that may read units, output layers' too, by
-    the layer's id."""
-    consumers, variables = [], []
-    for call in graph.first_calls.values():
-        for variable, channels in _vectors(call):
-            if channels:
-                variables.append((variable, graph.groups.find(channels.groups)))
-        if type(call.rule) is LinearRule and id(call.op) in readers and call.inputs[0]:
-            consumers.append((readers[id(call.op)], graph.groups.find(call.inputs[0].groups)))
+    the variable's id."""
+    variables = [
+        (variable, graph.groups.find(groups))
+        for call in graph.first_calls.values()
+        for variable, groups in call.rule.vectors(call)
+    ]
+    consumers = [
+        (readers[variable], graph.groups.find(sides.rows))
+        for variable, (_, sides) in graph.sides.items()
+        if variable in readers and sides.reads and sides.rows is not None
+    ]
     return _Uses(consumers, variables, len(graph.groups))
 
 
@@ -267,8 +263,6 @@ def _consumers_and_variables(uses, units):
     for kernel, groups in uses.consumers:
         rows = _places(units[groups], number)
         if rows is not None:
-            starts = np.arange(0, kernel.shape[0], len(groups))
-            rows = (rows + starts[:, None, None]).reshape(-1, rows.shape[1])
             consumers.append((kernel, rows))
     for variable, groups in uses.variables:
         places = _places(units[groups], number)
@@ -291,17 +285,3 @@ def _places(units, number):
         return None
     by_unit = found[np.argsort(units[found], kind="stable")]
     return by_unit.reshape(-1, counts[0]).T
-
-
-def _vectors(call):
-    """The variables of a call with an entry for each channel; a channel whose entries are all zero
-    outputs zero."""
-    layer = call.op
-    if isinstance(call.rule, (LinearRule, DepthwiseRule)):
-        return [] if layer.bias is None else [(layer.bias, call.outputs[0])]
-    if isinstance(call.rule, PerChannelRule) and isinstance(layer, keras.layers.BatchNormalization):
-        # Without a factor, a dead channel must have a mean of zero to stay at zero.
-        names = ("gamma", "beta") if layer.gamma is not None else ("moving_mean", "beta")
-        variables = [getattr(layer, name, None) for name in names]
-        return [(variable, call.outputs[0]) for variable in variables if variable is not None]
-    return []

@@ -11,7 +11,7 @@ from ..models import kernels
 from ..models.kernels import own_variable, value_of
 from .activations import activation_name, has_own_weights, is_elementwise
 from .channels import Channels
-from .rule_base import UnsupportedRule, channel_axis, sources_of
+from .rule_base import Kept, Sides, UnsupportedRule, channel_axis, sources_of, taken
 
 if TYPE_CHECKING:
     from .channels import ChannelGroups
@@ -36,7 +36,7 @@ class LinearRule(UnsupportedRule):
         channels = call.inputs[0]
         units = tensor.shape[channel_axis(layer, tensor)]
         fits = channels and channels.axis == channel_axis(layer, call.tensors_in[0])
-        if not fits or getattr(layer, "groups", 1) > 1 or has_own_weights(layer.activation):
+        if not fits or has_own_weights(layer.activation):
             return None
         made = groups.new(units)
         if not is_elementwise(layer.activation):
@@ -64,12 +64,21 @@ class LinearRule(UnsupportedRule):
         reads = _rows(call.reads.T, needed[0]).any(axis=0)
         return [reads & ~self.foldable(call, values[0]), *super().needed(call, needed, values)[1:]]
 
+    def kernels(self, call: "Call") -> list[Sides]:
+        (inputs, *_), (units, *_) = call.inputs, call.outputs
+        size = math.prod(own_variable(call.op, "kernel").shape)
+        rows = np.tile(inputs.groups, size // len(units) // len(inputs))
+        return [Sides("kernel", rows, units.groups)]
+
+    def vectors(self, call: "Call") -> list[tuple[Any, np.ndarray]]:
+        return [] if call.op.bias is None else [(call.op.bias, call.outputs[0].groups)]
+
     def fold(self, call: "Call", removed: np.ndarray, value: np.ndarray) -> np.ndarray:
         """What the removed, constant inputs add to each unit, of shape (units,)."""
         return _sums(np.where(removed, np.nan_to_num(value), 0), self.kernel(call.op))
 
-    def config(self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None) -> dict[str, Any]:
-        layer, units = call.op, int(kept[1].sum())
+    def config(self, call: "Call", kept: Kept, fold: np.ndarray | None) -> dict[str, Any]:
+        layer, units = call.op, int(kept.outputs[0].sum())
         changed = {"use_bias": True} if self._folds(layer, kept, fold) else {}
         if isinstance(layer, layers.Dense):
             return {"units": units, **changed}
@@ -80,26 +89,21 @@ class LinearRule(UnsupportedRule):
         return {"filters": units, **changed}
 
     def _folds(self, layer, kept, fold):
-        return layer.bias is None and fold is not None and fold[kept[1]].any()
+        return layer.bias is None and fold is not None and fold[kept.outputs[0]].any()
 
     def weights(
-        self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None
+        self, call: "Call", kept: Kept, fold: np.ndarray | None
     ) -> dict[str, np.ndarray] | None:
-        layer, (inputs, units) = call.op, kept
-        kernel = value_of(own_variable(layer, "kernel"))
+        layer, (inputs, *_), (units, *_) = call.op, kept.inputs, kept.outputs
         first, last = (units, inputs) if _units_come_first(layer) else (inputs, units)
-        for axis, chosen in ((-2, first), (-1, last)):  # booleans, or indices in another order
-            if chosen.dtype != bool:
-                kernel = np.take(kernel, chosen, axis=axis)
-            elif not chosen.all():
-                kernel = np.take(kernel, np.flatnonzero(chosen), axis=axis)
+        kernel = taken(taken(value_of(own_variable(layer, "kernel")), first, -2), last, -1)
         return {"kernel": kernel, **self._bias(layer, kept, fold)}
 
     def _bias(self, layer, kept, fold):
         if layer.bias is None and not self._folds(layer, kept, fold):
             return {}
-        bias = bias_of(layer, len(kept[1])) + (0 if fold is None else fold)
-        return {"bias": bias[kept[1]]}
+        bias = bias_of(layer, len(kept.outputs[0])) + (0 if fold is None else fold)
+        return {"bias": bias[kept.outputs[0]]}
 
 
 def _rows(matrix, mask):
@@ -114,6 +118,60 @@ def _sums(constants, kernel):
     return constants[used] @ kernel[:, used].sum(axis=0, dtype=float)
 
 
+class GroupedRule(LinearRule):
+    """A convolution whose channels fall into groups, each of which reads its own.
+
+    Either whole groups are removed, or the same share of each, whichever leaves more to choose
+    from; what is removed together is joined.
+    """
+
+    def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
+        found = super().trace(call, groups)
+        if found is None:
+            return None
+        sides = [each.groups.reshape(call.op.groups, -1) for each in (call.inputs[0], *found)]
+        if self._removes_groups(call.op):
+            groups.join(*np.concatenate(sides, axis=1).T)
+        else:
+            for parts in sides:
+                groups.join(*parts)
+        return found
+
+    def _removes_groups(self, layer):
+        return layer.groups >= own_variable(layer, "kernel").shape[-2]
+
+    def kernel(self, layer: keras.Layer) -> np.ndarray:
+        *_, channels, units = own_variable(layer, "kernel").shape
+        kernel = super().kernel(layer).reshape(-1, channels, layer.groups, units // layer.groups)
+        whole = np.zeros((len(kernel), layer.groups, channels, *kernel.shape[2:]), kernel.dtype)
+        each = np.arange(layer.groups)
+        whole[:, each, :, each] = np.moveaxis(kernel, 2, 0)
+        return whole.reshape(len(kernel), layer.groups * channels, units)
+
+    def kernels(self, call: "Call") -> list[Sides]:
+        (sides,), inputs = super().kernels(call), call.inputs[0].groups
+        if self._removes_groups(call.op):
+            return [sides._replace(rows=None)]
+        each = len(inputs) // call.op.groups
+        positions = math.prod(call.op.kernel_size)
+        return [sides._replace(rows=np.tile(inputs[:each], positions))]
+
+    def config(self, call: "Call", kept: Kept, fold: np.ndarray | None) -> dict[str, Any]:
+        config = super().config(call, kept, fold)
+        if self._removes_groups(call.op):
+            units = len(kept.outputs[0]) // call.op.groups
+            config["groups"] = config["filters"] // units
+        return config
+
+    def weights(
+        self, call: "Call", kept: Kept, fold: np.ndarray | None
+    ) -> dict[str, np.ndarray] | None:
+        layer, inputs = call.op, kept.inputs[0]
+        each = own_variable(layer, "kernel").shape[-2]
+        own = np.ones(each, bool) if self._removes_groups(layer) else inputs[:each]
+        return super().weights(call, kept._replace(inputs=[own]), fold)
+
+
 class SeparableRule(LinearRule):
     """A depthwise convolution, then a pointwise one, in one layer."""
 
@@ -124,10 +182,17 @@ class SeparableRule(LinearRule):
         pointwise = value_of(layer.pointwise_kernel).reshape(channels, multiplier, -1)
         return np.einsum("pcm,cmu->pcu", depthwise, pointwise)
 
+    def kernels(self, call: "Call") -> list[Sides]:
+        made = np.repeat(call.inputs[0].groups, call.op.depth_multiplier)
+        return [
+            Sides("depthwise_kernel", None, made),
+            Sides("pointwise_kernel", made, call.outputs[0].groups, reads=False),
+        ]
+
     def weights(
-        self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None
+        self, call: "Call", kept: Kept, fold: np.ndarray | None
     ) -> dict[str, np.ndarray] | None:
-        layer, (inputs, units) = call.op, kept
+        layer, (inputs, *_), (units, *_) = call.op, kept.inputs, kept.outputs
         pointwise = value_of(layer.pointwise_kernel)
         return {
             "depthwise_kernel": value_of(layer.depthwise_kernel)[..., inputs, :],
@@ -168,12 +233,18 @@ class DepthwiseRule(UnsupportedRule):
     ) -> list[np.ndarray | None]:
         return [sources_of(call, needed[0])]
 
+    def kernels(self, call: "Call") -> list[Sides]:
+        return [Sides("kernel", None, call.outputs[0].groups)]
+
+    def vectors(self, call: "Call") -> list[tuple[Any, np.ndarray]]:
+        return [] if call.op.bias is None else [(call.op.bias, call.outputs[0].groups)]
+
     def weights(
-        self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None
+        self, call: "Call", kept: Kept, fold: np.ndarray | None
     ) -> dict[str, np.ndarray] | None:
         layer = call.op
-        bias = {} if layer.bias is None else {"bias": value_of(layer.bias)[kept[1]]}
-        return {"kernel": value_of(layer.kernel)[..., kept[0], :], **bias}
+        bias = {} if layer.bias is None else {"bias": value_of(layer.bias)[kept.outputs[0]]}
+        return {"kernel": value_of(layer.kernel)[..., kept.inputs[0], :], **bias}
 
 
 def _units_come_first(layer):

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..models.kernels import own_variable
 from ..utils import pluralize
-from .linear_rules import DepthwiseRule, LinearRule, SeparableRule
 from .tracing import Graph, function_of
 
 if TYPE_CHECKING:
@@ -86,12 +85,12 @@ class LivenessAnalysis:
 
     def of_kernel(self, kernel: "Kernel", present: np.ndarray) -> np.ndarray:
         """Which of a kernel's `present` weights are live: booleans of shape (inputs, units)."""
-        inputs, units = self._channels_of(kernel)
-        if inputs is not None:
-            present = present & inputs[:, np.newaxis]
-        if units is not None:
-            present = present & units
-        return present
+        _, sides = self.graph.sides.get(id(kernel.variable), (None, None))
+        if sides is None:  # within an unsupported layer
+            return present
+        if sides.rows is not None:
+            present = present & self._marks(sides.rows, self.effective)[:, np.newaxis]
+        return present & self._marks(sides.columns, self.effective)
 
     def sizes(self) -> dict[int, int]:
         """How many entries of a variable belong to live channels, by the variable's id, for
@@ -100,10 +99,8 @@ class LivenessAnalysis:
         for call in self.graph.first_calls.values():
             if not isinstance(call.op, keras.Layer):
                 continue
-            sides = tuple(
-                self._effective(next(iter(side), None)) for side in (call.inputs, call.outputs)
-            )
-            for name, value in (call.rule.weights(call, sides, None) or {}).items():
+            kept = call.kept(self._effective)
+            for name, value in (call.rule.weights(call, kept, None) or {}).items():
                 found[id(own_variable(call.op, name))] = value.size
         return found
 
@@ -112,22 +109,10 @@ class LivenessAnalysis:
         return self._of(channels, self.effective)
 
     def _of(self, channels, marks):
-        return marks[self.graph.groups.find(channels.groups)] if channels else None
+        return self._marks(channels.groups, marks) if channels else None
 
-    def _channels_of(self, kernel):
-        """Which inputs and units of a kernel's matrix are live; None for all."""
-        call = self.graph.first_calls.get(id(kernel.layer))
-        if call is None:  # within an unsupported layer
-            return None, None
-        rows, columns = kernel.shape
-        before, after = (self._effective(side[0]) for side in (call.inputs, call.outputs))
-        if kernel.is_depthwise and isinstance(call.rule, (DepthwiseRule, SeparableRule)):
-            return None, np.repeat(before, columns // len(before))
-        if isinstance(call.rule, SeparableRule):
-            return np.repeat(before, rows // len(before)), after
-        if isinstance(call.rule, LinearRule):
-            return np.tile(before, rows // len(before)), after
-        return None, None
+    def _marks(self, groups, marks):
+        return marks[self.graph.groups.find(groups)]
 
 
 def _values(constants, call):
@@ -196,17 +181,19 @@ def _spread_need(graph, constants, needed):
     while before != needed.sum():
         before = needed.sum()
         for call in reversed(graph.calls):
-            outputs = [channels and needed[find(channels.groups)] for channels in call.outputs]
+            made = (*call.outputs, *call.inner)
+            outputs = [channels and needed[find(channels.groups)] for channels in made]
             reads = call.rule.needed(call, outputs, _values(constants, call))
-            for channels, read in zip(call.inputs, reads, strict=True):
+            for channels, read in zip((*call.inputs, *call.inner), reads, strict=True):
                 if channels:
                     needed[find(channels.groups[read])] = True
 
 
 def _without_channels(graph, needed):
-    """The `Channels` of tensors that would keep none."""
+    """The `Channels` that would keep none."""
+    inner = (channels for call in graph.calls for channels in call.inner)
     return [
         channels
-        for channels in graph.channels.values()
+        for channels in (*graph.channels.values(), *inner)
         if channels and not needed[graph.groups.find(channels.groups)].any()
     ]

@@ -4,11 +4,12 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import keras
 import numpy as np
 
 from ..models.kernels import value_of
 from .channels import Channels
-from .rule_base import UnsupportedRule, channel_axis, keep
+from .rule_base import Kept, UnsupportedRule, channel_axis, keep
 
 if TYPE_CHECKING:
     from .channels import ChannelGroups
@@ -128,10 +129,19 @@ class PerChannelRule(ElementwiseRule):
         return [needed[0], *UnsupportedRule.needed(self, call, needed, values)[1:]]
 
     def weights(
-        self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None
+        self, call: "Call", kept: Kept, fold: np.ndarray | None
     ) -> dict[str, np.ndarray] | None:
         variables = self._variables(call.op).items()
-        return {name: value_of(variable)[..., kept[0]] for name, variable in variables}
+        return {name: value_of(variable)[..., kept.inputs[0]] for name, variable in variables}
+
+    def vectors(self, call: "Call") -> list[tuple[Any, np.ndarray]]:
+        layer = call.op
+        if not isinstance(layer, keras.layers.BatchNormalization):
+            return []
+        # Without a factor, a dead channel must have a mean of zero to stay at zero.
+        first = layer.moving_mean if layer.gamma is None else layer.gamma
+        found = [variable for variable in (first, layer.beta) if variable is not None]
+        return [(variable, call.outputs[0].groups) for variable in found]
 
     def _variables(self, layer):
         found = {name: getattr(layer, name, None) for name in self.attributes}

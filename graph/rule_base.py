@@ -1,12 +1,13 @@
 """The interface of rules: how a kind of layer treats channels.
 
 A rule describes a `Call`: the channels of its outputs (`trace`); which are the same for all
-examples (`constants`); which input channels the needed outputs depend on (`needed`); and the layer
-without the others (`config`, `weights`). Layers without a rule do not change: `UnsupportedRule`.
+examples (`constants`); which input channels the needed outputs depend on (`needed`); the layer
+without the others (`config`, `weights`); and where channels occur in its weights (`kernels`,
+`vectors`). Layers without a rule do not change: `UnsupportedRule`.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,31 @@ from .channels import Channels
 if TYPE_CHECKING:
     from .channels import ChannelGroups
     from .tracing import Call
+
+
+class Kept(NamedTuple):
+    """What is kept of the channels of a call's inputs, of its outputs, and of what it computes
+    within; for each booleans, indices, or None for no channels."""
+
+    inputs: Sequence[Any]
+    outputs: Sequence[Any]
+    inner: Sequence[Any] = ()
+
+
+class Sides(NamedTuple):
+    """Where the channels of a call occur in a kernel.
+
+    Attributes:
+        attribute: the path from the layer to the kernel.
+        rows, columns: the channel groups of the rows and columns of its matrix; None if a row is of
+            several groups.
+        reads: whether a row holds all weights that read its channels.
+    """
+
+    attribute: str
+    rows: np.ndarray | None
+    columns: np.ndarray
+    reads: bool = True
 
 
 class UnsupportedRule:
@@ -52,25 +78,50 @@ class UnsupportedRule:
 
         Args:
             call: the `Call`.
-            needed: which channels of each output are needed.
+            needed: which channels of each output, and of each of `inner`, are needed.
             values: the constants of each input.
+
+        Returns:
+            Booleans for each input, and for each of `inner`.
         """
         return [np.ones(len(channels), bool) if channels else None for channels in call.inputs]
 
-    def config(self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None) -> dict[str, Any]:
+    def kernels(self, call: "Call") -> list[Sides]:
+        """The layer's kernels, with their channels."""
+        return []
+
+    def vectors(self, call: "Call") -> list[tuple[Any, np.ndarray]]:
+        """The variables with entries of channels, and the group of each entry; a channel whose
+        entries are all zero, in kernels too, outputs zero."""
+        return []
+
+    def config(self, call: "Call", kept: Kept, fold: np.ndarray | None) -> dict[str, Any]:
         """What changes in the layer's config.
 
         Args:
             call: the `Call`.
-            kept: which channels of the input and of the output are kept, as a pair of booleans.
+            kept: what is kept of its channels.
             fold: what removed, constant inputs add to the outputs, or None.
         """
         return {}
 
     def weights(
-        self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None
+        self, call: "Call", kept: Kept, fold: np.ndarray | None
     ) -> dict[str, np.ndarray] | None:
-        """The layer's weights of the kept channels, by attribute; None if they do not change."""
+        """The layer's weights of the kept channels, by attribute or path; None if they do not
+        change."""
+
+
+def taken(array: np.ndarray, kept: Any, axis: int) -> np.ndarray:
+    """What is kept of an array along an axis."""
+    if kept is None or (kept.dtype == bool and kept.all()):
+        return array
+    return np.take(array, np.flatnonzero(kept) if kept.dtype == bool else kept, axis=axis)
+
+
+def number_of(kept: np.ndarray) -> int:
+    """How many are kept."""
+    return int(kept.sum()) if kept.dtype == bool else len(kept)
 
 
 def keep(groups: "ChannelGroups", channels: Channels | None, reason: str) -> None:

@@ -6,8 +6,10 @@ import keras
 
 from ..models import kernels
 from .activations import is_pointwise
-from .linear_rules import DepthwiseRule, LinearRule, SeparableRule
+from .attention_rules import AttentionRule, is_attention
+from .linear_rules import DepthwiseRule, GroupedRule, LinearRule, SeparableRule
 from .pointwise_rules import ElementwiseRule, PassThroughRule, PerChannelRule
+from .recurrent_rules import RecurrentRule, is_recurrent
 from .rule_base import UnsupportedRule
 from .shape_rules import ConcatenateRule, ReshapeRule
 
@@ -55,10 +57,16 @@ def rule_for(op: Any) -> UnsupportedRule:
     kind = type(op)
     if getattr(op, "lora_enabled", False) or getattr(op, "quantization_mode", None):
         return UnsupportedRule()  # it multiplies with more than its kernel
+    if getattr(op, "groups", 1) > 1 and isinstance(op, kernels.CONVOLUTIONS):
+        return GroupedRule() if kind in _RULES else UnsupportedRule()
     if kind in _RULES:
         return _RULES[kind]
     if is_pointwise(op):
         return ElementwiseRule()
+    if is_recurrent(op):
+        return RecurrentRule()
+    if is_attention(op):
+        return AttentionRule()
     if kind is layers.EinsumDense and _is_dense(op):
         return LinearRule()
     if kind.__module__.startswith("keras.src.ops") and kind.__name__ in _OPERATIONS:

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from .channels import Channels
-from .rule_base import UnsupportedRule, sources_of
+from .rule_base import Kept, UnsupportedRule, sources_of
 
 if TYPE_CHECKING:
     from .channels import ChannelGroups
@@ -57,11 +57,11 @@ class ReshapeRule(UnsupportedRule):
     ) -> list[np.ndarray | None]:
         return [sources_of(call, needed[0])]
 
-    def config(self, call: "Call", kept: Sequence[Any], fold: np.ndarray | None) -> dict[str, Any]:
-        if not isinstance(call.op, layers.Reshape) or kept[1].all():
+    def config(self, call: "Call", kept: Kept, fold: np.ndarray | None) -> dict[str, Any]:
+        if not isinstance(call.op, layers.Reshape) or kept.outputs[0].all():
             return {}
         target = list(call.tensors_out[0].shape[1:])
-        target[call.outputs[0].axis - 1] = int(kept[1].sum())
+        target[call.outputs[0].axis - 1] = int(kept.outputs[0].sum())
         return {"target_shape": [-1 if size is None else size for size in target]}
 
 

@@ -111,15 +111,14 @@ class GraphRewriter:
                 yield call
 
     def _kept(self, call):
-        """Which channels of the first input and output are kept."""
-        return tuple(
-            self.liveness.kept(next(iter(side), None)) for side in (call.inputs, call.outputs)
-        )
+        return call.kept(self.liveness.kept)
 
     def _fold(self, call):
         """What removed, constant inputs add to the units of a call; None without any."""
-        kept = self._kept(call)[0]
-        if not isinstance(call.rule, LinearRule) or kept is None or kept.all():
+        if not isinstance(call.rule, LinearRule):
+            return None
+        kept = self._kept(call).inputs[0]
+        if kept is None or kept.all():
             return None
         return call.rule.fold(call, ~kept, self.liveness.values(call)[0])
 

@@ -1,15 +1,18 @@
 """A Keras model as the calls of its layers, from inputs to outputs, with their channels."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import keras
 import numpy as np
 
+from ..models.kernels import own_variable
 from ..models.own_classes import CALL_METHODS, own_methods
 from .channels import ChannelGroups
-from .rule_base import UnsupportedRule, keep, new_channels
+from .rule_base import Kept, Sides, UnsupportedRule, keep, new_channels
 from .rules import rule_for
 
 
@@ -21,9 +24,11 @@ class Call:
         node: of the Keras graph.
         rule: how its operation treats channels.
         inputs, outputs: the `Channels` of its tensors, None for those without.
+        inner: the `Channels` of what the layer computes within and reads itself: heads, states.
         shared: whether the model has other calls of the operation.
         source: the input channel of each output channel, if the rule knows it.
         reads: of a linear layer, which units read each channel.
+        alive: of a layer with `inner` channels, which of them are not always zero.
         concatenates: whether it concatenates along the channel axis.
     """
 
@@ -31,9 +36,11 @@ class Call:
     rule: UnsupportedRule
     inputs: list = field(repr=False)
     outputs: list = field(repr=False, default_factory=list)
+    inner: list = field(repr=False, default_factory=list)
     shared: bool = False
     source: Any = field(repr=False, compare=False, default=None)
     reads: Any = field(repr=False, compare=False, default=None)
+    alive: Any = field(repr=False, compare=False, default=None)
     concatenates: bool = field(repr=False, compare=False, default=False)
 
     @property
@@ -50,6 +57,18 @@ class Call:
     def tensors_out(self) -> list[Any]:
         """The symbolic output tensors."""
         return self.node.output_tensors
+
+    def places_of(self, argument: str) -> list[int]:
+        """Which of the input tensors were given as this argument of the layer's `call`."""
+        arguments = self.node.arguments
+        bound = inspect.signature(self.op.call).bind_partial(*arguments.args, **arguments.kwargs)
+        given = {id(tensor) for tensor in keras.tree.flatten(bound.arguments.get(argument))}
+        return [place for place, tensor in enumerate(self.tensors_in) if id(tensor) in given]
+
+    def kept(self, of: Callable[[Any], Any]) -> Kept:
+        """What is kept of its channels, if `of` tells it of `Channels`."""
+        sides = self.inputs, self.outputs, self.inner
+        return Kept(*([*map(of, side)] for side in sides))
 
     def run(self, tensors: Sequence[Any]) -> Any:
         """Calls the operation on tensors in place of the symbolic ones, for inference."""
@@ -118,6 +137,15 @@ class Graph:
             if channels:
                 self.groups.keep_io(channels.groups)
 
+    @cached_property
+    def sides(self) -> dict[int, tuple[Call, Sides]]:
+        """The call of each kernel's layer, and the kernel's `Sides`, by the variable's id."""
+        return {
+            id(own_variable(call.op, sides.attribute)): (call, sides)
+            for call in self.first_calls.values()
+            for sides in call.rule.kernels(call)
+        }
+
     def _bind(self, tensor, channels):
         """Sets a tensor's channels, joined with those that it has from another call."""
         if id(tensor) in self.channels:
@@ -160,12 +188,12 @@ class Graph:
         call = Call(node, rule, inputs)
         call.outputs = rule.trace(call, self.groups)
         if call.outputs is None:
-            call.rule = UnsupportedRule()
+            call.rule, call.inner = UnsupportedRule(), []
             call.outputs = call.rule.trace(call, self.groups)
         first = self.first_calls.setdefault(id(node.operation), call)
         if first is not call and _depends_on_channels(node.operation):
             first.shared = call.shared = True
-            for sides in ((call.inputs, first.inputs), (call.outputs, first.outputs)):
+            for sides in zip(call.kept(lambda c: c), first.kept(lambda c: c), strict=True):
                 for ours, theirs in zip(*sides, strict=False):  # only one call may have a mask
                     self._couple(ours, theirs, f"{node.operation.name} is used in several places")
         for tensor, channels in zip(node.output_tensors, call.outputs, strict=True):

@@ -7,8 +7,8 @@ from functools import partial
 import keras
 import numpy as np
 
-from ..models.kernels import own_variable, value_of
-from .linear_rules import DepthwiseRule, LinearRule, SeparableRule
+from ..models.kernels import all_kernels, own_variable, value_of
+from .linear_rules import DepthwiseRule, SeparableRule
 from .tracing import Graph, function_of
 
 
@@ -42,9 +42,8 @@ def _reordered_layers(model):
     successors = _successors(graph)
     for call in graph.first_calls.values():
         if isinstance(call.op, keras.Layer) and call.inputs and call.outputs:
-            sides = call.inputs[0], call.outputs[0]
-            orders = [channels and _order(graph, channels, successors) for channels in sides]
-            if any(order is not None and _changes(order) for order in orders):
+            orders = call.kept(lambda channels: channels and _order(graph, channels, successors))
+            if any(order is not None and _changes(order) for side in orders for order in side):
                 layer = partial(_reordered, call, orders)
                 found |= {id(variable): layer for variable in call.op.weights}
     return found
@@ -97,10 +96,10 @@ def _fixed(graph):
 def _incoming(graph):
     """The number of incoming weights of each group."""
     found = defaultdict(int)
-    for call in graph.first_calls.values():
-        if isinstance(call.rule, LinearRule):
-            counts = np.count_nonzero(call.rule.kernel(call.op), axis=(0, 1))
-            groups = graph.groups.find(call.outputs[0].groups)
+    for kernel in all_kernels(graph.model):
+        if id(kernel.variable) in graph.sides:
+            counts = np.count_nonzero(kernel.matrix(), axis=0)
+            groups = graph.groups.find(graph.sides[id(kernel.variable)][1].columns)
             for group, count in zip(groups.tolist(), counts.tolist(), strict=True):
                 found[group] += count
     return found

@@ -17,6 +17,7 @@ import numpy as np
 from ..utils import pluralize
 from .arrays import Array, is_whole, local_value, namespace, to_numpy
 from .layer_names import unique_names
+from .recurrent import CELLS, KERNEL, RECURRENT_KERNEL, at_path, cells_of, sequences
 
 # The kernels of each kind of layer, by attribute, with the axes of their units.
 _LAST, _LAST_BUT_ONE, _LAST_TWO = (-1,), (-2,), (-2, -1)
@@ -34,6 +35,7 @@ KERNELS = (
     (CONVOLUTIONS, {"kernel": _LAST}),
     (DEPTHWISE, {"kernel": _LAST_TWO}),
     (SEPARABLE, {"depthwise_kernel": _LAST_TWO, "pointwise_kernel": _LAST}),
+    (CELLS, {KERNEL: _LAST, RECURRENT_KERNEL: _LAST}),
 )
 # Layers that are never pruned: they have few weights, or look up single ones.
 NEVER_PRUNED = (
@@ -57,15 +59,17 @@ class Kernel:
     Attributes:
         name: of the layer; if it has several kernels, of layer and kernel, as in
             `sepconv/pointwise_kernel`.
-        layer: the Keras layer.
+        layer: the Keras layer; of a cell, the recurrent layer around it.
         variable: the Keras variable.
         units: the axes of the variable that number the units, in order.
+        attribute: the path from the layer to the variable, as in `cell.recurrent_kernel`.
     """
 
     name: str
     layer: keras.Layer
     variable: keras.Variable = field(repr=False)
     units: tuple[int, ...]
+    attribute: str = KERNEL
 
     @property
     def inputs(self) -> tuple[int, ...]:
@@ -82,6 +86,27 @@ class Kernel:
     def size(self) -> int:
         """The number of weights."""
         return math.prod(self.variable.shape)
+
+    @property
+    def bias(self) -> keras.Variable | None:
+        """The bias of the layer or cell that it is a kernel of."""
+        bias = getattr(self.owner, "bias", None)
+        return bias if isinstance(bias, keras.Variable) else None
+
+    @property
+    def owner(self) -> keras.Layer:
+        """What has the variable: the layer, or its cell."""
+        return at_path(self.layer, _parent(self.attribute))
+
+    @property
+    def is_in_cell(self) -> bool:
+        """Whether it is a kernel of a recurrent cell, with several columns for each unit."""
+        return isinstance(self.layer, CELLS) or bool(cells_of(self.layer))
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether it is multiplied with the state of a cell."""
+        return self.attribute.endswith(RECURRENT_KERNEL)
 
     @property
     def is_depthwise(self) -> bool:
@@ -130,9 +155,15 @@ def masked(value: Any, mask: Any) -> Any:
 
 
 def own_variable(layer: keras.Layer, name: str) -> keras.Variable:
-    """A layer's variable of this name: `kernel` may be a property that is computed from it."""
+    """A layer's variable of this name, or path such as `cell.kernel`: `kernel` may be a property
+    that is computed from it."""
+    layer, name = at_path(layer, _parent(name)), name.rpartition(".")[-1]
     variable = getattr(layer, f"_{name}", None)
     return variable if isinstance(variable, keras.Variable) else getattr(layer, name)
+
+
+def _parent(path):
+    return path.rpartition(".")[0]
 
 
 def all_kernels(model: keras.Model) -> list[Kernel]:
@@ -148,13 +179,15 @@ def all_kernels(model: keras.Model) -> list[Kernel]:
     for layer in layers:
         axes = kernel_axes(layer)
         for attribute, units in axes.items():
-            name = names[id(layer)] if len(axes) == 1 else f"{names[id(layer)]}/{attribute}"
-            found.append(Kernel(name, layer, own_variable(layer, attribute), units))
+            own = attribute.removeprefix("cell.").replace(".", "/")
+            name = names[id(layer)] if len(axes) == 1 else f"{names[id(layer)]}/{own}"
+            found.append(Kernel(name, layer, own_variable(layer, attribute), units, attribute))
     return found
 
 
 def leaves(model: keras.Model) -> list[keras.Layer]:
-    """All layers of a model that have their own weights, each once, outer layers first.
+    """All layers of a model that have their own weights, each once, outer layers first. The weights
+    of cells count as those of the recurrent layers around them.
 
     Raises:
         ValueError: if the model has not been built.
@@ -167,7 +200,9 @@ def leaves(model: keras.Model) -> list[keras.Layer]:
             f"The layer {name!r} has no weights yet; build the model first, for example by calling "
             "it on a batch of data."
         )
-    return list({id(layer): layer for layer in layers if _own_variables(layer)}.values())
+    cells = {id(cell) for layer in layers for cell in cells_of(layer).values()}
+    found = {id(layer): layer for layer in layers if _own_variables(layer)}
+    return [layer for layer in found.values() if id(layer) not in cells]
 
 
 def unknown_layers(model: keras.Model) -> list[keras.Layer]:
@@ -192,7 +227,8 @@ def watched(
     found: Sequence[Kernel], on_call: Callable[[Kernel, Any, Any], object]
 ) -> Iterator[None]:
     """Within the block, `on_call(kernel, inputs, outputs)` is called at every call of these
-    `Kernel`s' layers.
+    `Kernel`s' layers. Of a recurrent layer these are the sequences that the kernel reads, and the
+    states of its cell.
 
     Works only outside of `fit` and `predict`, whose steps are compiled.
     """
@@ -200,8 +236,8 @@ def watched(
     def watching(kernels, call):
         def watched_call(inputs, *args, **kwargs):
             outputs = call(inputs, *args, **kwargs)
-            for kernel in kernels:
-                on_call(kernel, inputs, outputs)
+            for kernel, *tensors in _seen(kernels, (inputs, *args), kwargs, outputs):
+                on_call(kernel, *tensors)
             return outputs
 
         return watched_call
@@ -219,17 +255,35 @@ def watched(
             del layer.call  # restores the method of its class
 
 
+def _seen(kernels, args, kwargs, outputs):
+    """Of each kernel of a layer what it reads in a call, and what is computed with it."""
+    layer = kernels[0].layer
+    if not cells_of(layer):
+        is_cell = isinstance(layer, CELLS)
+        for kernel in kernels:
+            read = keras.tree.flatten(args[1:] or kwargs)[0] if kernel.is_recurrent else args[0]
+            yield kernel, read, outputs[0] if is_cell else outputs
+        return
+    known = ("sequences", "initial_state", "mask")
+    seen = sequences(layer, *args, **{n: v for n, v in kwargs.items() if n in known})
+    for kernel in kernels:
+        cell = seen[_parent(kernel.attribute)]
+        yield kernel, cell.states if kernel.is_recurrent else cell.inputs, cell.states
+
+
 def kernel_axes(layer: keras.Layer) -> dict[str, tuple[int, ...]]:
     """The axes of the units, as numbers from 0, of each of a layer's kernels by attribute."""
     if isinstance(layer, keras.layers.EinsumDense):
         return {"kernel": einsum_units(layer)} if layer.built else {"kernel": ()}
+    cells = [f"{path}." for path in cells_of(layer)]
+    found: dict = {path + name: _LAST for path in cells for name in (KERNEL, RECURRENT_KERNEL)}
     for kind, kernels in KERNELS:
-        if isinstance(layer, kind):
-            return {
-                name: tuple(sorted(axis + _rank(layer, name) for axis in axes))
-                for name, axes in kernels.items()
-            }
-    return {}
+        if not found and isinstance(layer, kind):
+            found = kernels
+    return {
+        name: tuple(sorted(axis + _rank(layer, name) for axis in axes))
+        for name, axes in found.items()
+    }
 
 
 def _rank(layer, name):
@@ -244,8 +298,11 @@ def einsum_units(layer: keras.Layer) -> tuple[int, ...]:
 
 
 def _own_variables(layer):
-    """The variables of a layer without those of its sublayers."""
-    return [*layer._trainable_variables, *layer._non_trainable_variables]
+    """The variables of a layer without those of its sublayers, but for cells."""
+    found = [*layer._trainable_variables, *layer._non_trainable_variables]
+    for cell in cells_of(layer).values():
+        found += _own_variables(cell)
+    return found
 
 
 def einsum_letters(layer: keras.Layer, rank: int) -> tuple[str, str, str]:

@@ -150,4 +150,5 @@ def _places(kernel, inputs, outputs):
         return math.prod(inputs.shape[1:]) // kernel.variable.shape[-1]
     if isinstance(kernel.layer, kernels.SEPARABLE):
         return math.prod(outputs.shape[1:]) // kernel.layer.filters
-    return math.prod(outputs.shape[1:]) // kernel.shape[1]
+    units = outputs.shape[-1] if kernel.is_in_cell else kernel.shape[1]  # each in several columns
+    return math.prod(outputs.shape[1:]) // units

@@ -129,7 +129,8 @@ def _squares(kernel, inputs):
     layer, sizes = kernel.layer, kernel.variable.shape
     if isinstance(layer, keras.layers.EinsumDense):
         return _einsum_squares(layer, inputs, sizes)
-    if getattr(layer, "data_format", None) == "channels_first" and inputs.ndim > 2:
+    first = getattr(layer, "data_format", None) == "channels_first" and not kernel.is_in_cell
+    if first and inputs.ndim > 2:
         inputs = np.moveaxis(inputs, 1, -1)
     channels = np.square(inputs).sum(axis=tuple(range(inputs.ndim - 1)))
     if kernel.is_depthwise:

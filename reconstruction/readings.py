@@ -22,6 +22,7 @@ from ..models.kernels import (
     einsum_letters,
     value_of,
 )
+from ..models.recurrent import CONVOLUTIONAL
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ class Reading:
     def bias(self) -> keras.Variable | None:
         """The bias that is added to the kernel's sums, one number for each column; None if there is
         none."""
-        bias = getattr(self.kernel.layer, "bias", None)
-        separable = isinstance(self.kernel.layer, SEPARABLE)
-        if bias is None or (separable and self.kernel.is_depthwise):
+        bias, kernel = self.kernel.bias, self.kernel
+        separable = isinstance(kernel.layer, SEPARABLE)
+        if bias is None or kernel.is_recurrent or (separable and kernel.is_depthwise):
             return None
         return bias if np.prod(bias.shape) == self.kernel.shape[1] else None
 
@@ -231,6 +232,8 @@ def reading_of(kernel: Kernel) -> Reading | None:
         return None  # integers, which Keras has quantized
     if not type(layer).call.__module__.startswith("keras."):
         return None  # what a class of the user's makes of its kernel is not known
+    if kernel.is_in_cell:
+        return Reading(kernel) if _sums_states(kernel) else None
     if isinstance(layer, keras.layers.EinsumDense):
         reading = EinsumReading(kernel)
         return reading if reading.is_plain() else None
@@ -241,3 +244,12 @@ def reading_of(kernel: Kernel) -> Reading | None:
     if isinstance(layer, (*CONVOLUTIONS, *DEPTHWISE)):
         return PatchReading(kernel)
     return Reading(kernel) if isinstance(layer, keras.layers.Dense) else None
+
+
+def _sums_states(kernel):
+    """Whether a recurrent layer multiplies inputs and states with its kernels as they are: not with
+    those of convolutions, and not after a gate."""
+    if isinstance(kernel.layer, CONVOLUTIONAL):
+        return False
+    cell = kernel.owner
+    return not (kernel.is_recurrent and isinstance(cell, keras.layers.GRUCell)) or cell.reset_after

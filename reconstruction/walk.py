@@ -133,7 +133,8 @@ class Path:
         """The inputs of a kernel's layer on a batch, an array for each of its calls."""
         step = self.steps[place]
         calls = self._calls.get(id(kernel.layer))
-        if step.op is kernel.layer and len(step.reads) == 1 and not self.is_shared(kernel):
+        plain = len(step.reads) == 1 and not kernel.is_in_cell and not self.is_shared(kernel)
+        if step.op is kernel.layer and plain:
             return [local_in_float32(self.values[batch][step.reads[0]])]
         found = [inputs for _, inputs in self._watched([kernel], place, batch, calls)]
         self._calls[id(kernel.layer)] = len(found)

@@ -1,8 +1,22 @@
 """Small Keras models for tests, with random weights and statistics."""
 
+import warnings
+
 import keras
+import network_pruning as npr
 import numpy as np
 from keras import layers
+
+
+@keras.saving.register_keras_serializable("tests")
+class OwnWeights(layers.Layer):
+    """A layer of a user's own, of which nothing is known."""
+
+    def build(self, shape):
+        self.scale = self.add_weight(shape=(shape[-1],))
+
+    def call(self, x):
+        return x * self.scale
 
 
 def randomized(model, seed=0):
@@ -31,6 +45,44 @@ def outputs_of(model, x):
     """A model's outputs as arrays, without compiling it: that takes longer than a few examples."""
     outputs = keras.tree.flatten(model(x, training=False))
     return [np.asarray(keras.ops.convert_to_numpy(output)) for output in outputs]
+
+
+def answers(model, seed=0):
+    """A model's outputs for three random examples."""
+    generator = np.random.default_rng(seed)
+    inputs = [
+        generator.normal(size=(3, *(size or 6 for size in tensor.shape[1:]))).astype("float32")
+        for tensor in model.inputs
+    ]
+    return outputs_of(model, inputs if len(inputs) > 1 else inputs[0])
+
+
+def shrunk(model):
+    """The smaller model, its answers compared."""
+    smaller = npr.shrink(model)
+    for ours, theirs in zip(answers(smaller), answers(model), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=1e-5)
+    return smaller
+
+
+def quietly_shrunk(model):
+    """The same where layers may be left alone."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return shrunk(model)
+
+
+def some_zeros(model, seed):
+    """Sets weights to zero: kernels at random, whole units, all that reads a channel."""
+    generator = np.random.default_rng(seed)
+    for variable in model.weights:
+        if "kernel" in variable.path or "beta" in variable.path or "bias" in variable.path:
+            value = np.array(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable)))
+            value *= generator.random(value.shape) < 0.5
+            value *= generator.random(value.shape[-1:]) < 0.6
+            if value.ndim > 1:
+                value *= (generator.random(value.shape[-2]) < 0.7)[:, None]
+            variable.assign(value)
 
 
 def mixed():
@@ -65,6 +117,15 @@ def attention():
     y = layers.Dense(16, activation="gelu", name="wide")(layers.LayerNormalization()(x))
     x = layers.Add()([x, layers.EinsumDense("abc,cd->abd", (None, 8), name="narrow")(y)])
     x = layers.GlobalAveragePooling1D()(x)
+    return keras.Model(inputs, layers.Dense(3, name="out")(x))
+
+
+def recurrent():
+    """Recurrent layers in both directions, with several kinds of cells."""
+    inputs = keras.Input((5, 6))
+    x = layers.Bidirectional(layers.LSTM(6, return_sequences=True), name="both")(inputs)
+    x = layers.GRU(8, return_sequences=True, name="gru")(x)
+    x = layers.SimpleRNN(6, name="simple")(x)
     return keras.Model(inputs, layers.Dense(3, name="out")(x))
 
 

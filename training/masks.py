@@ -80,8 +80,8 @@ def present_masks(model: keras.Model) -> list[tuple[keras.Variable, Array]]:
     kept = {name: matrix != 0 for name, matrix in kernels.matrices_of(found).items()}
     masks = {id(k.variable): (k.variable, k.array(kept[k.name])) for k in found}
     for kernel in found:
-        bias = getattr(kernel.layer, "bias", None)
-        if isinstance(bias, keras.Variable) and bias.shape == kernel.shape[1:]:
+        bias = None if kernel.is_in_cell else kernel.bias
+        if bias is not None and bias.shape == kernel.shape[1:]:
             _add(masks, bias, np.arange(kernel.shape[1])[np.newaxis], kept[kernel.name])
     if function_of(model) is not None:
         for layer in units_of(model).values():

@@ -5,7 +5,7 @@ import network_pruning as npr
 import numpy as np
 import pytest
 from keras import layers
-from keras_models import attention, branches, convolutions, mixed, pictures, randomized
+from keras_models import attention, branches, convolutions, mixed, pictures, randomized, recurrent
 from network_pruning.compression import npk
 
 pytestmark = pytest.mark.backends
@@ -18,7 +18,7 @@ def answers(model):
     return np.asarray(keras.ops.convert_to_numpy(outputs))
 
 
-@pytest.mark.parametrize("make", [pictures, convolutions, mixed, branches, attention])
+@pytest.mark.parametrize("make", [pictures, convolutions, mixed, branches, attention, recurrent])
 def test_what_is_saved_is_loaded_bit_by_bit(tmp_path, make):
     model = npr.prune(randomized(make()), 0.9)
     size = npr.save(model, tmp_path / "a.npk")

@@ -7,7 +7,7 @@ import pytest
 from keras import layers
 from keras_models import outputs_of, randomized
 from network_pruning.compression import levels, quantized_distillation
-from network_pruning.compression.levels import cheaper_edges
+from network_pruning.compression.levels import cheaper_edges, price_of_a_bit
 from network_pruning.compression.quantization import FEW, quantized
 from network_pruning.compression.quantized_distillation import distilled_to_levels
 from network_pruning.reconstruction import distill
@@ -129,15 +129,25 @@ def test_examples_are_as_many_as_can_be_afforded(monkeypatch):
     assert distill.affordable(open_sizes, examples, 0) is None
 
 
-def test_edges_are_in_the_middle_if_bits_are_free(monkeypatch):
-    monkeypatch.setattr(levels, "WORTH", 0.0)
-    edges = cheaper_edges(np.array([1.0, 2.5, 3.0]), 10, np.array([0.0, 1.0, 3.0]))
+def test_edges_are_in_the_middle_if_bits_are_free():
+    edges = cheaper_edges(np.array([1.0, 2.5, 3.0]), 10, np.array([0.0, 1.0, 3.0]), 0.0)
     np.testing.assert_allclose(edges, [0.5, 2.0])
 
 
 def test_edges_by_hand(monkeypatch):
     monkeypatch.setattr(levels, "WORTH", 2.0)
     # One weight of 1.2 at a level of 1, and seven that are pruned; half is added to each count.
-    edges = cheaper_edges(np.array([1.2]), 8, np.array([0.0, 1.0]))
+    sizes, table = np.array([1.2]), np.array([0.0, 1.0])
+    edges = cheaper_edges(sizes, 8, table, price_of_a_bit(sizes, table))
     bits = 1 + np.log2(9 / 1.5) - np.log2(9 / 7.5)
     np.testing.assert_allclose(edges, [0.5 + 2.0 * 0.2**2 * bits / 2], rtol=1e-6)
+
+
+def test_the_price_of_a_bit_stays_what_it_was():
+    """Weights that have become zero do not make bits dearer."""
+    variable = keras.Variable(np.array([0.9, 1.0, 1.1, 2.0], np.float32))
+    found = levels.Levels(variable, 2)
+    before = found._price
+    found.latent.assign(np.array([0.01, 0.02, 0.03, 2.0], np.float32))
+    found.adapt()
+    assert found._price == before > 0

@@ -9,33 +9,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keras import layers
-from keras_models import attention, branches, mixed, outputs_of, randomized
+from keras_models import (
+    OwnWeights,
+    answers,
+    attention,
+    branches,
+    mixed,
+    quietly_shrunk,
+    randomized,
+    recurrent,
+    shrunk,
+    some_zeros,
+)
 
 pytestmark = pytest.mark.backends
-
-
-def answers(model, seed=0):
-    generator = np.random.default_rng(seed)
-    inputs = [
-        generator.normal(size=(3, *(size or 6 for size in tensor.shape[1:]))).astype("float32")
-        for tensor in model.inputs
-    ]
-    return outputs_of(model, inputs if len(inputs) > 1 else inputs[0])
-
-
-def shrunk(model):
-    """The smaller model, its answers compared."""
-    smaller = npr.shrink(model)
-    for ours, theirs in zip(answers(smaller), answers(model), strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-5, rtol=1e-5)
-    return smaller
-
-
-def quietly_shrunk(model):
-    """The same where layers may be left alone."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return shrunk(model)
 
 
 def set_weights(model, *weights):
@@ -126,7 +113,7 @@ def test_units_that_a_residual_addition_needs_stay():
     assert shrunk(pruned).get_layer("project").filters == 3
 
 
-@pytest.mark.parametrize("make", [mixed, branches, attention])
+@pytest.mark.parametrize("make", [mixed, branches, attention, recurrent])
 @pytest.mark.parametrize("method", ["unit", "weight", "unit_in_out/global"])
 def test_pruned_models_shrink_and_answer_the_same(make, method):
     with warnings.catch_warnings():
@@ -156,10 +143,10 @@ def test_nested_models_and_shared_layers_shrink():
 def test_what_is_not_understood_is_left_alone_and_named():
     inputs = keras.Input((5, 3))
     x = layers.Dense(4, use_bias=False, name="before")(inputs)
-    x = layers.GRU(3, name="memory")(x)
+    x = OwnWeights(name="own")(x)
     model = randomized(keras.Model(inputs, layers.Dense(1)(x)))
     set_kernel(model, "before", lambda kernel: kernel[:, 0].fill(0))
-    with pytest.warns(UserWarning, match=r"1 dead channel .* memory \(GRU\)"):
+    with pytest.warns(UserWarning, match=r"1 dead channel .* own \(OwnWeights\)"):
         assert shrunk(model).get_layer("before").units == 4
 
 
@@ -258,10 +245,12 @@ def graphs(draw):
 def _convolution(draw, x, _others, name):
     padding = draw(st.sampled_from(["same", "valid"]))
     size = draw(st.integers(1, 2)) if x.shape[1] > 2 else 1
+    groups = draw(st.sampled_from([n for n in (1, 2, 3) if x.shape[-1] % n == 0]))
     return layers.Conv2D(
-        draw(st.integers(1, 5)),
+        draw(st.integers(1, 3)) * groups,
         size,
         padding=padding,
+        groups=groups,
         use_bias=draw(st.booleans()),
         activation=draw(ACTIVATIONS),
         name=name,
@@ -323,15 +312,7 @@ EXAMPLES = 25 if keras.backend.backend() == "tensorflow" else 5
 def test_random_graphs_answer_the_same(data):
     """Whatever is zero: kernels at random, whole units, all that reads a channel."""
     model = randomized(data.draw(graphs()))
-    generator = np.random.default_rng(data.draw(st.integers(0, 1000)))
-    for variable in model.weights:
-        if "kernel" in variable.path or "beta" in variable.path or "bias" in variable.path:
-            value = np.array(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable)))
-            value *= generator.random(value.shape) < 0.5
-            value *= generator.random(value.shape[-1:]) < 0.6
-            if value.ndim > 1:
-                value *= (generator.random(value.shape[-2]) < 0.7)[:, None]
-            variable.assign(value)
+    some_zeros(model, data.draw(st.integers(0, 1000)))
     smaller = quietly_shrunk(model)
     assert smaller.count_params() <= model.count_params() + 50  # biases may be new
 

@@ -7,11 +7,11 @@ import network_pruning as npr
 import numpy as np
 import pytest
 from keras import layers
-from keras_models import attention, branches, mixed, randomized
+from keras_models import attention, branches, mixed, randomized, recurrent
 from network_pruning.graph.subnetwork import Subnetwork
 from network_pruning.models.weights import Weights
 
-MODELS = (mixed, branches, attention)
+MODELS = (mixed, branches, attention, recurrent)
 
 
 def half_pruned(make):

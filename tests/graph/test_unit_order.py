@@ -5,7 +5,7 @@ import network_pruning as npr
 import numpy as np
 import pytest
 from keras import layers
-from keras_models import attention, branches, mixed, outputs_of, pictures, randomized
+from keras_models import attention, branches, mixed, outputs_of, pictures, randomized, recurrent
 from network_pruning.compression import npk
 from network_pruning.graph.unit_order import reorder_units
 from network_pruning.models.copies import copy_of_model
@@ -46,7 +46,7 @@ def test_ties_stay_in_their_order():
         np.testing.assert_array_equal(after, keras.ops.convert_to_numpy(before.value))
 
 
-@pytest.mark.parametrize("make", [branches, mixed, attention, pictures])
+@pytest.mark.parametrize("make", [branches, mixed, attention, pictures, recurrent])
 def test_models_of_all_kinds_answer_the_same(make):
     pruned = npr.prune(randomized(make()), 0.6)
     check_same_answers(pruned)

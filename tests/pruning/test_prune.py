@@ -7,7 +7,7 @@ import network_pruning as npr
 import numpy as np
 import pytest
 from keras import layers
-from keras_models import attention, branches, kernels_of, mixed, randomized
+from keras_models import OwnWeights, attention, branches, kernels_of, mixed, randomized
 from network_pruning.pruning.gradients import LossGradients
 
 pytestmark = pytest.mark.backends
@@ -127,14 +127,11 @@ def test_concatenation_keeps_its_parts_apart():
         assert (~kernel.any(axis=0)).sum() == kernel.shape[1] // 2
 
 
-def test_attention_is_pruned_by_weight_and_left_alone_by_unit():
-    model = randomized(attention())
-    pruned = npr.prune(model, 0.5)
+def test_attention_is_pruned_by_weight():
+    pruned = npr.prune(randomized(attention()), 0.5)
     found = npr.measure(pruned)
     assert {"query", "key", "value", "attention_output"} <= set(found.layer_sparsity)
     assert all(share == 0.5 for share in found.layer_sparsity.values())
-    with pytest.warns(UserWarning, match="Not pruned: .*query"):
-        npr.prune(model, 0.5, "unit")
 
 
 def test_n_of_m_runs_along_the_input_channels():
@@ -178,15 +175,15 @@ def test_subclassed_models_lose_weights_but_no_units():
 
 def test_unknown_layers_with_weights_are_named():
     inputs = keras.Input((5, 3))
-    x = layers.Dense(4)(layers.GRU(3)(inputs))
+    x = layers.Dense(4)(OwnWeights(name="own")(inputs))
     model = keras.Model(inputs, layers.Dense(1)(x))
-    with pytest.warns(UserWarning, match="Not pruned: gru_cell"):
+    with pytest.warns(UserWarning, match="Not pruned: own"):
         npr.prune(model, 0.5)
 
 
 def test_warnings_point_at_the_line_of_the_caller():
     inputs = keras.Input((5, 3))
-    x = layers.Dense(4, name="d")(layers.GRU(3)(inputs))
+    x = layers.Dense(4, name="d")(OwnWeights()(inputs))
     model = keras.Model(inputs, layers.Dense(1)(x))
     with pytest.warns(UserWarning, match="Not pruned|allows no more") as caught:
         npr.prune(model, 0.9, "2:4")

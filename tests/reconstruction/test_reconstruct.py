@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
-from keras_models import attention, branches, kernels_of, mixed, outputs_of, randomized
+from keras_models import (
+    OwnWeights,
+    attention,
+    branches,
+    kernels_of,
+    mixed,
+    outputs_of,
+    randomized,
+    recurrent,
+)
 from network_pruning.reconstruction import reconstruct as module
 from network_pruning.reconstruction import statistics
 
@@ -78,7 +87,7 @@ def test_with_everything_pruned_biases_answer():
 
 
 @pytest.mark.parametrize("method", ["weight/activation", "2:4", "4x2", "unit"])
-@pytest.mark.parametrize("make", [mixed, branches, attention])
+@pytest.mark.parametrize("make", [mixed, branches, attention, recurrent])
 def test_models_of_all_kinds_come_closer(make, method):
     model = randomized(make())
     x, unseen = inputs_of(model), inputs_of(model, seed=1)
@@ -286,10 +295,10 @@ def test_of_large_pictures_a_sample_of_positions_is_enough(monkeypatch):
 def test_what_is_not_refitted_is_named(monkeypatch):
     monkeypatch.setattr(module, "MOST_INPUTS", 20)
     inputs = keras.Input((5,))
-    x = layers.GRU(8, return_sequences=True)(layers.Dense(4)(layers.Embedding(9, 3)(inputs)))
+    x = OwnWeights()(layers.Dense(8)(layers.Embedding(9, 3)(inputs)))
     model = keras.Model(inputs, layers.Dense(2, name="wide")(layers.Flatten()(x)))
     x = np.random.default_rng(0).integers(0, 9, (50, 5))
-    message = r"Not re-fitted: embedding.*GRU.*wide \(40 inputs are too many\)"
+    message = r"Not re-fitted: embedding.*OwnWeights.*wide \(40 inputs are too many\)"
     with pytest.warns(UserWarning, match=message):
         npr.prune(model, 0.5, "weight/reconstruct", data=x, verbose=0)
 
