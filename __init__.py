@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .pruning.recoveries import register_recovery
     from .pruning.schedules import register_schedule
     from .pruning.scopes import register_scope
+    from .pruning.units import dependency_groups, remove
     from .reconstruction.prune import prune
     from .reconstruction.reconstruct import reconstruct
     from .training.callbacks import KeepPruned, Pruning
@@ -50,6 +51,7 @@ __all__ = [
     "Split",
     "UsageError",
     "compress",
+    "dependency_groups",
     "load",
     "measure",
     "prune",
@@ -61,6 +63,7 @@ __all__ = [
     "register_recovery",
     "register_schedule",
     "register_scope",
+    "remove",
     "save",
     "shrink",
 ]
@@ -73,6 +76,8 @@ _PLACES = {
     "KeepPruned": ".training.callbacks",
     "Masks": ".training.masks",
     "measure": ".pruning.model_measures",
+    "dependency_groups": ".pruning.units",
+    "remove": ".pruning.units",
     "shrink": ".graph.shrink",
     "compress": ".compression.compress",
     "save": ".compression.npk",

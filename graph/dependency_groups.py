@@ -166,7 +166,8 @@ def find_units(
         if group not in fixed and _has_own_filter(by_name, columns):
             coupled[kind].append(group)
         else:
-            reasons.setdefault(next(iter(columns)), fixed.get(group))
+            for name in columns:
+                reasons.setdefault(name, fixed.get(group))
     layers = {}
     for kind, groups in coupled.items():
         layer = _grouped(kind, groups, producers, by_name, uses)

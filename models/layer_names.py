@@ -2,29 +2,42 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import keras
 
 
-def names_of_layers(model: "keras.Model") -> dict[int, list[set[str]]]:
-    """All names by which each layer in a model can be addressed.
+@dataclass(frozen=True)
+class Level:
+    """A layer, or what it is in.
+
+    Attributes:
+        names: by which it can be addressed: its own, with the layers around it, as in
+            `block/dense`, and Keras' path.
+        layers: itself; or, of a layer that is in several places, what it is in there.
+    """
+
+    names: set[str] = field(default_factory=set)
+    layers: "list[keras.Layer]" = field(default_factory=list, compare=False)
+
+
+def levels_of_layers(model: "keras.Model") -> dict[int, list[Level]]:
+    """For each layer in a model, by id: itself, the layer or nested model that contains it, and so
+    on.
 
     Args:
         model: any Keras model.
-
-    Returns:
-        For each layer, by id, a list of sets of names: its own, with the layers around it, as in
-        `block/dense`, and Keras' path; then those of the layer or nested model that contains it,
-        and so on. A layer in several places has the names of all of them.
     """
     found = {}
     for chain in _chains(model):
         levels = found.setdefault(id(chain[0]), [])
-        levels += [set() for _ in range(len(chain) - len(levels))]
-        for number, layer in enumerate(chain):
-            levels[number] |= {layer.name, layer.path, _long_name(chain[number:])} - {None}
+        levels += [Level() for _ in range(len(chain) - len(levels))]
+        for level, (number, layer) in zip(levels, enumerate(chain), strict=False):
+            names = {layer.name, layer.path, _long_name(chain[number:])} - {None}
+            level.names.update(names)
+            level.layers.append(layer)
     return found
 
 

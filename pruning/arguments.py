@@ -1,6 +1,7 @@
 """Arguments of `prune` and of the callback `Pruning`, checked."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -54,8 +55,8 @@ class TargetSparsities:
     by_share: dict[float, tuple[str, ...]]
 
     @classmethod
-    def of(cls, sparsity: float | Mapping[str, float], prunables: Prunables) -> "TargetSparsities":
-        """Of a fraction, or a dictionary of them by layer name.
+    def of(cls, sparsity: float | Mapping[Any, float], prunables: Prunables) -> "TargetSparsities":
+        """Of a fraction, or a dictionary of them by layer, as `exclude` takes them.
 
         Raises:
             UsageError: if it is something else, or a name matches no layer.
@@ -66,7 +67,7 @@ class TargetSparsities:
             raise UsageError("sparsity: the dictionary is empty; give a layer's name and fraction.")
         nearest = {}  # a layer's own fraction takes precedence over that of what contains it
         for name, share in sparsity.items():
-            share = checked_fraction(f"sparsity of {name!r}", share)
+            share = checked_fraction(f"sparsity of {getattr(name, 'name', name)!r}", share)
             for layer, distance in _meant(name, prunables).items():
                 before = nearest.get(layer, (distance, share))
                 if before[0] == distance and before[1] != share:
@@ -124,9 +125,14 @@ def checked_round_to(value: Any, method: methods.Method) -> int:
 
 
 def _meant(name, prunables):
-    """The dependency groups that a name refers to; see `Prunables.meant`."""
-    found = prunables.meant(name)
+    """The dependency groups that a name, a pattern, a layer or a function refers to; see
+    `Prunables.meant`."""
+    found = prunables.meant(name) if _can_mean(name) else {}
     if not found:
-        valid = ", ".join(prunables.layers)
-        raise UsageError(f"sparsity: {name!r} cannot be pruned; choose from {valid}.")
+        valid, given = ", ".join(prunables.layers), getattr(name, "name", name)
+        raise UsageError(f"sparsity: {given!r} cannot be pruned; choose from {valid}.")
     return found
+
+
+def _can_mean(name):
+    return isinstance(name, (str, re.Pattern)) or callable(name)

@@ -1,71 +1,108 @@
-"""Which layers of a Keras model a name refers to: those of that name, and all within them."""
+"""Which layers of a Keras model users mean: by name, pattern, function or the layer itself, with
+all layers within them."""
 
 import fnmatch
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..models.layer_names import names_of_layers
+import keras
+
+from ..models.layer_names import Level, layers_in_order, levels_of_layers
 from ..utils import UsageError
 
 if TYPE_CHECKING:
-    import keras
-
     from ..models.kernels import Kernel
+
+# A name, a path such as `encoder/block_3`, or a pattern of these such as `block1_*`; a compiled
+# regular expression, found anywhere in a name; a layer; a function that is true of a layer.
+Meant: TypeAlias = "str | re.Pattern | keras.Layer | Callable[[keras.Layer], bool]"
+Excluded: TypeAlias = "Meant | Sequence[Meant]"
+
+
+def in_copy(given: Any, model: keras.Model, copy: keras.Model) -> Any:
+    """What is meant in a model, alone, in a list, or as keys, with the layers of its copy."""
+    pairs = zip(layers_in_order(model), layers_in_order(copy), strict=True)
+    own = {id(layer): other for layer, other in pairs}
+    if isinstance(given, Mapping):
+        return {own.get(id(meant), meant): value for meant, value in given.items()}
+    if isinstance(given, (list, tuple)):
+        return [own.get(id(meant), meant) for meant in given]
+    return own.get(id(given), given)
 
 
 class LayerChoice:
-    """Finds layers by the names that users give.
+    """Finds layers by what users give.
 
     Args:
         model: the Keras model.
         kernels: its `Kernel`s, whose names may be given too.
     """
 
-    def __init__(self, model: "keras.Model", kernels: "Sequence[Kernel]") -> None:
-        self.model = model
-        self.names = names_of_layers(model)
+    def __init__(self, model: keras.Model, kernels: "Sequence[Kernel]") -> None:
+        self.model, self.levels = model, levels_of_layers(model)
         self.names_of_kernels = {kernel.name for kernel in kernels}
 
-    def distance(self, kernel: "Kernel", name: str) -> int | None:
-        """How many levels above a kernel's layer the layer of this name is: 0 for the layer itself;
-        None if it does not contain it."""
-        if name == kernel.name:
-            return 0
-        levels = enumerate(self.names.get(id(kernel.layer), ()))
-        return next((number for number, names in levels if name in names), None)
+    def distance(self, kernel: "Kernel", meant: Meant) -> float | None:
+        """How many levels above a kernel's layer the layer is that is meant: 0 for the layer
+        itself, half a level more if not by its name; None if it does not contain it."""
+        levels = self.levels.get(id(kernel.layer), [])
+        own = Level({kernel.name, *(levels[0].names if levels else ())}, [kernel.layer])
+        for number, level in enumerate([own, *levels[1:]]):
+            if _is_in(level, meant):
+                by_name = isinstance(meant, keras.Layer) or meant in level.names
+                return number if by_name else number + 0.5
+        return None
 
-    def patterns(self, exclude: str | Iterable[str]) -> tuple[str, ...]:
-        """The layers to exclude, as a tuple of names or patterns.
+    def checked(self, exclude: Meant | Iterable[Meant] | None) -> tuple[Meant, ...]:
+        """What is meant by `exclude`, as a tuple.
 
         Raises:
-            UsageError: if it is anything else, or one matches no layer.
+            UsageError: if it is anything else, or a name, a pattern or a layer is not in the model.
         """
         if exclude is None:
             return ()
-        is_list = isinstance(exclude, Iterable) and not isinstance(exclude, str)
-        patterns: tuple[Any, ...] = tuple(exclude) if is_list else (exclude,)
-        names = self.names_of_kernels.union(*(n for levels in self.names.values() for n in levels))
-        for pattern in patterns:
-            if not isinstance(pattern, str):
-                raise UsageError(
-                    f"exclude: {pattern!r} is not the name of a layer; give names or patterns, such"
-                    " as 'block1_*'."
-                )
-            if not any(_matches(name, pattern) for name in names):
-                raise UsageError(f"exclude: {pattern!r} matches no layer of {self.model.name!r}.")
-        return patterns
+        is_single = isinstance(exclude, (str, re.Pattern)) or callable(exclude)
+        is_list = isinstance(exclude, Iterable) and not is_single
+        found: tuple[Any, ...] = tuple(exclude) if is_list else (exclude,)  # type: ignore
+        for meant in found:
+            self._check(meant)
+        return found
 
-    def is_meant(self, layer: "keras.Layer", patterns: Iterable[str], *names: str) -> bool:
-        """Whether one of these patterns matches a layer, or a layer or model that contains it.
+    def _check(self, meant):
+        if not isinstance(meant, (str, re.Pattern)) and not callable(meant):
+            raise UsageError(
+                f"exclude: {meant!r} is not the name of a layer; give names or patterns, such as "
+                "'block1_*', layers, or functions of a layer."
+            )
+        if callable(meant) and not isinstance(meant, keras.Layer):
+            return
+        every = [level for levels in self.levels.values() for level in levels]
+        if any(_is_in(level, meant) for level in [Level(self.names_of_kernels), *every]):
+            return
+        if isinstance(meant, keras.Layer):
+            raise UsageError(f"exclude: the layer {meant.name!r} is not in {self.model.name!r}.")
+        text = meant if isinstance(meant, str) else meant.pattern
+        raise UsageError(f"exclude: {text!r} matches no layer of {self.model.name!r}.")
+
+    def is_meant(self, layer: keras.Layer, every: Iterable[Meant], *names: str) -> bool:
+        """Whether a layer, or a layer or model that contains it, is among what is meant.
 
         Args:
             layer: the layer.
-            patterns: names or patterns.
+            every: from `checked`.
             names: further names of the layer.
         """
-        all_names = set(names).union(*self.names.get(id(layer), ()))
-        return any(_matches(name, pattern) for name in all_names for pattern in patterns)
+        levels = [Level({*names}), *self.levels.get(id(layer), ())]
+        return any(_is_in(level, meant) for meant in every for level in levels)
 
 
-def _matches(name, pattern):
-    return name == pattern or fnmatch.fnmatchcase(name, pattern)
+def _is_in(level: Level, meant):
+    """Whether one of the layers of a level is meant."""
+    if isinstance(meant, keras.Layer):
+        return any(layer is meant for layer in level.layers)
+    if isinstance(meant, re.Pattern):
+        return any(meant.search(name) for name in level.names)
+    if isinstance(meant, str):
+        return any(name == meant or fnmatch.fnmatchcase(name, meant) for name in level.names)
+    return any(meant(layer) for layer in level.layers)

@@ -17,7 +17,7 @@ from ..models.arrays import Array
 from ..models.kernels import Kernel
 from ..models.layer_names import layers_in_order
 from ..utils import UsageError
-from .layer_choice import LayerChoice
+from .layer_choice import LayerChoice, Meant
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,15 @@ class Prunables:
 
     @classmethod
     def of(
-        cls, model: keras.Model, by_unit: bool = False, exclude: str | Iterable[str] = ()
+        cls, model: keras.Model, by_unit: bool = False, exclude: Meant | Iterable[Meant] = ()
     ) -> "Prunables":
         """Those of a Keras model.
 
         Args:
             model: a built model.
             by_unit: whether whole units are pruned.
-            exclude: names of layers or nested models that are not pruned, with all within them, or
-                patterns such as `block1_*`; a single one may be given as it is.
+            exclude: layers or nested models that are not pruned, with all within them, as
+                `LayerChoice` takes them; a single one may be given as it is.
 
         Raises:
             UsageError: if a name in `exclude` matches no layer, nothing remains to be pruned, or
@@ -55,16 +55,16 @@ class Prunables:
         """
         hidden = hidden_kernels(model)
         choice = LayerChoice(model, hidden)
-        patterns = choice.patterns(exclude)
-        found = [k for k in hidden if not choice.is_meant(k.layer, patterns, k.name)]
+        excluded = choice.checked(exclude)
+        found = [k for k in hidden if not choice.is_meant(k.layer, excluded, k.name)]
         alone = [
             kernels.describe(layer)
             for layer in kernels.unknown_layers(model)
-            if not choice.is_meant(layer, patterns)
+            if not choice.is_meant(layer, excluded)
         ]
         if by_unit:
             layers, others = find_units(
-                model, found, lambda layer: choice.is_meant(layer, patterns)
+                model, found, lambda layer: choice.is_meant(layer, excluded)
             )
             alone += others
         else:
@@ -89,12 +89,12 @@ class Prunables:
             found |= {kernel.name: kernel for kernel, _ in layer.consumers}
         return list(found.values())
 
-    def meant(self, name: str) -> dict[str, int]:
-        """The dependency groups that the name of a layer refers to, each with the distance in
+    def meant(self, layer: Meant) -> dict[str, float]:
+        """The dependency groups that a layer or its name refers to, each with the distance in
         levels of nesting from the nearest of its own layers."""
         found = {}
-        for each, layer in self.layers.items():
-            distances = [self.choice.distance(part.kernel, name) for part in layer.parts]
+        for each, group in self.layers.items():
+            distances = [self.choice.distance(part.kernel, layer) for part in group.parts]
             known = [distance for distance in distances if distance is not None]
             if known:
                 found[each] = min(known)

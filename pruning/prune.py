@@ -1,7 +1,7 @@
 """Prunes any Keras model in place, once or step by step: the `Pruner`."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +19,7 @@ from .criteria import Layer
 from .examples import Examples
 from .gradients import LossGradients
 from .granularities import GRANULARITIES
+from .layer_choice import Excluded
 from .masks import counts_at, layer_scores, live_or_none, mask_of, present, rank_layer
 from .model_statistics import ModelStatistics
 from .prunables import Prunables
@@ -47,9 +48,9 @@ class Pruner:
         self,
         model: keras.Model,
         method: methods.Method,
-        sparsity: float | Mapping[str, float],
+        sparsity: float | Mapping[Any, float],
         data: Any,
-        exclude: str | Sequence[str],
+        exclude: Excluded,
         seed: int,
         round_to: int = 1,
         on_host: bool = False,

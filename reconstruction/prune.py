@@ -1,6 +1,6 @@
 """Prunes any Keras model at once: `network_pruning.prune`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -9,6 +9,7 @@ from ..models.copies import check_built, copy_of_model
 from ..models.own_classes import warn_of_lost_methods
 from ..pruning.arguments import checked_method
 from ..pruning.examples import Examples
+from ..pruning.layer_choice import Excluded, in_copy
 from ..pruning.methods import Method
 from ..pruning.prune import Pruner
 from ..pruning.statistics import SAMPLE_SIZE
@@ -20,11 +21,11 @@ from .reconstruct import calibration_inputs, refit_layers
 
 def prune(
     model: keras.Model,
-    sparsity: float | Mapping[str, float],
+    sparsity: float | Mapping[Any, float],
     method: str = "weight",
     *,
     data: Any = None,
-    exclude: str | Sequence[str] = (),
+    exclude: Excluded = (),
     seed: int = 0,
     round_to: int = 1,
     verbose: int = 1,
@@ -37,8 +38,9 @@ def prune(
     Args:
         model: any built Keras 3 model; a functional or sequential one to prune whole units.
         sparsity: the share of the weights or units to remove, in [0, 1], or a dictionary of shares
-            by layer name; then no other layers are pruned. The name of a nested model, or of a
-            layer that contains layers, applies to all of them.
+            by layer, given as for `exclude`; then no other layers are pruned. A nested model, or
+            a layer that contains layers, stands for all of them; of several that fit, the nearest
+            counts, and a name before a pattern.
         method: granularity, criterion, scope and recovery in one text, as in `unit`,
             `weight/lamp/global` or `weight/activation/reconstruct`; by default the weights of each
             layer with the smallest absolute values are removed. With `reconstruct`, the kept
@@ -51,8 +53,10 @@ def prune(
             batches of them in anything that `fit` takes. Criteria use the first 1,000 examples,
             the others 10,000 of batches. `activation` and the others need no labels: `(x, None)`;
             for the others an array does.
-        exclude: names of layers that stay as they are, with all layers in them, or patterns such as
-            `block1_*`. If units are pruned, the whole dependency group of such a layer stays.
+        exclude: layers that stay as they are, with all layers in them: names, paths, patterns such
+            as `block1_*` or `encoder/block_3/*`, compiled regular expressions, layers, or functions
+            that are true of them. If units are pruned, the whole dependency group of such a layer
+            stays.
         seed: for the criterion `random`, for `reconstruct` and `distill`, a whole number of 0 or
             more.
         round_to: of units: each layer keeps a multiple of so many, such as 8, which accelerators
@@ -78,6 +82,7 @@ def prune(
     pruned = copy_of_model(model)
     warn_of_lost_methods(model, pruned)
     criteria = examples.head(SAMPLE_SIZE) if parsed.calibrates else examples
+    sparsity, exclude = (in_copy(given, model, pruned) for given in (sparsity, exclude))
     work = Pruner(pruned, parsed, sparsity, criteria, exclude, seed, round_to)
     work.warn()
     if parsed.scope == "budget":

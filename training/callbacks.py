@@ -1,7 +1,7 @@
 """Callbacks for `fit` that prune any Keras model while it trains, or keep it pruned."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -13,6 +13,7 @@ from ..pruning.arguments import (
     checked_seed,
 )
 from ..pruning.examples import Examples
+from ..pruning.layer_choice import Excluded
 from ..pruning.methods import schedule_rounds
 from ..pruning.prune import Pruner
 from ..pruning.schedules import SCHEDULES
@@ -38,12 +39,12 @@ class Pruning(MaskCallback):
 
     Args:
         sparsity: the final share of pruned weights or units, in [0, 1], or a dictionary of shares
-            by layer name.
+            by layer, as for `prune`.
         method: as for `prune`, with any schedule; `gradual` by default.
         begin, end: the progress of training, in [0, 1], at which pruning begins and ends.
         every: the number of steps from one pruning to the next.
         data: calibration data for criteria that need it, as for `prune`.
-        exclude: names of layers that are not pruned, or patterns.
+        exclude: layers that are not pruned, as for `prune`.
         seed: for the criterion `random`.
         round_to: as for `prune`.
         on_restore: what to do if another callback, such as EarlyStopping, restores weights of an
@@ -56,14 +57,14 @@ class Pruning(MaskCallback):
 
     def __init__(
         self,
-        sparsity: float | Mapping[str, float],
+        sparsity: float | Mapping[Any, float],
         method: str = "weight/gradual",
         *,
         begin: float = 0.0,
         end: float = 0.75,
         every: int = 100,
         data: Any = None,
-        exclude: str | Sequence[str] = (),
+        exclude: Excluded = (),
         seed: int = 0,
         round_to: int = 1,
         on_restore: str = "warn",

@@ -5,7 +5,7 @@ import network_pruning as npr
 from keras import layers
 from keras_models import randomized
 from network_pruning.models.kernels import all_kernels
-from network_pruning.models.layer_names import names_of_layers
+from network_pruning.models.layer_names import levels_of_layers
 
 
 def nested():
@@ -31,4 +31,6 @@ def test_kernels_of_one_name_are_told_apart():
 def test_a_layer_goes_by_the_names_of_what_it_is_in():
     model = nested()
     dense = model.get_layer("one").get_layer("dense")
-    assert names_of_layers(model)[id(dense)] == [{"dense", "one/dense"}, {"one"}]
+    levels = levels_of_layers(model)[id(dense)]
+    assert [level.names for level in levels] == [{"dense", "one/dense"}, {"one"}]
+    assert [level.layers for level in levels] == [[dense], [model.get_layer("one")]]

@@ -1,5 +1,7 @@
 """Names of layers in `exclude` and `sparsity`: a layer, and all within it."""
 
+import re
+
 import keras
 import network_pruning as npr
 import numpy as np
@@ -50,6 +52,41 @@ def sparsities(model, sparsity=0.5, **arguments):
 )
 def test_what_is_excluded_stays_with_all_within_it(exclude, pruned):
     assert set(sparsities(nested(), exclude=exclude)) == set(pruned.split())
+
+
+@pytest.mark.parametrize(
+    ("exclude", "pruned"),
+    [
+        (re.compile("^t|k/t"), "first inner/one block/one"),
+        (lambda layer: layer.name.startswith("in"), "first block/one block/two"),
+        (lambda layer: isinstance(layer, Block), "first inner/one inner/two"),
+        (["inner", re.compile("one$")], "first block/two"),
+    ],
+)
+def test_expressions_and_functions_exclude(exclude, pruned):
+    assert set(sparsities(nested(), exclude=exclude)) == set(pruned.split())
+
+
+def test_layers_exclude_themselves_and_what_is_in_them():
+    model = nested()
+    inner, first = model.get_layer("inner"), model.get_layer("first")
+    assert set(sparsities(model, exclude=inner)) == {"first", "block/one", "block/two"}
+    assert set(sparsities(model, exclude=[inner, first])) == {"block/one", "block/two"}
+    with pytest.raises(npr.UsageError, match="the layer 'first' is not in"):
+        npr.prune(nested(), 0.5, exclude=first)
+
+
+def test_sparsities_by_pattern_layer_and_function():
+    model = nested()
+    shares = {"block/*": 0.25, model.get_layer("inner"): 0.75, "block/two": 0.5}
+    assert sparsities(model, shares) == {
+        "inner/one": 0.75,
+        "inner/two": 0.75,
+        "block/one": 0.25,
+        "block/two": 0.5,  # a name counts before a pattern
+    }
+    by_function = {lambda layer: layer.name == "one": 0.5, re.compile("^first$"): 0.25}
+    assert sparsities(model, by_function) == {"first": 0.25, "inner/one": 0.5, "block/one": 0.5}
 
 
 @pytest.mark.parametrize("exclude", ["attention", "attention/*", "*attention/value*"])
