@@ -54,7 +54,7 @@ class LayerChoice:
                 return number if by_name else number + 0.5
         return None
 
-    def checked(self, exclude: Meant | Iterable[Meant] | None) -> tuple[Meant, ...]:
+    def checked(self, exclude: "Excluded | None") -> tuple[Meant, ...]:
         """What is meant by `exclude`, as a tuple.
 
         Raises:
@@ -85,7 +85,7 @@ class LayerChoice:
         text = meant if isinstance(meant, str) else meant.pattern
         raise UsageError(f"exclude: {text!r} matches no layer of {self.model.name!r}.")
 
-    def is_meant(self, layer: keras.Layer, every: Iterable[Meant], *names: str) -> bool:
+    def is_meant(self, layer: keras.Layer, every: Iterable["Meant"], *names: str) -> bool:
         """Whether a layer, or a layer or model that contains it, is among what is meant.
 
         Args:

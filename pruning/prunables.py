@@ -4,7 +4,7 @@ Either way criteria, granularities and scopes get a matrix of shape (inputs, uni
 that matrix becomes masks of the model's variables.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import keras
@@ -17,7 +17,7 @@ from ..models.arrays import Array
 from ..models.kernels import Kernel
 from ..models.layer_names import layers_in_order
 from ..utils import UsageError
-from .layer_choice import LayerChoice, Meant
+from .layer_choice import Excluded, LayerChoice, Meant
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Prunables:
 
     @classmethod
     def of(
-        cls, model: keras.Model, by_unit: bool = False, exclude: Meant | Iterable[Meant] = ()
+        cls, model: keras.Model, by_unit: bool = False, exclude: Excluded = ()
     ) -> "Prunables":
         """Those of a Keras model.
 
