@@ -4,15 +4,10 @@ A runtime is a function of a Keras model. It returns a function of examples of s
 returns outputs of shape (n, classes); if it cannot run the model, it returns None or raises.
 """
 
-import contextlib
-import io
 import statistics
-import tempfile
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -20,8 +15,8 @@ import numpy as np
 
 from ..models.backend import tf
 from ..models.kernels import value_of
-from ..utils import one_line, quiet_stderr
 from . import npk_reader
+from .formats import converted, run_of
 from .npk import plain_config
 
 WARM_UPS, MOST_ROUNDS, SECONDS, QUICKLY = 3, 500, 2.5, 0.5
@@ -41,9 +36,10 @@ def keras_compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return lambda x: call(tf.constant(x)).numpy()
 
 
-def litert(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
-    """LiteRT's interpreter, once called TensorFlow Lite, on one thread."""
-    return interpreter(litert_bytes(model))
+def on(format_name: str, model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """The runtime of a format, on one thread: LiteRT (once called TensorFlow Lite), ONNX Runtime,
+    OpenVINO."""
+    return run_of(converted(model, format_name), format_name)
 
 
 def numpy_dense(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
@@ -91,52 +87,15 @@ _ACTIVATIONS = {
     keras.activations.softmax: _softmax,
 }
 
-RUNTIMES = {
+RUNTIMES: dict[str, Callable[[keras.Model], Callable[[np.ndarray], np.ndarray] | None]] = {
     "Keras predict": keras_predict,
     "Keras compiled": keras_compiled,
-    "LiteRT": litert,
+    "LiteRT": partial(on, "litert"),
+    "ONNX Runtime": partial(on, "onnx"),
+    "OpenVINO": partial(on, "openvino"),
     "NumPy": numpy_dense,
     "SciPy sparse": scipy_sparse,
 }
-
-
-def litert_bytes(model: keras.Model) -> bytes:
-    """A model as a LiteRT file, by Keras' own export.
-
-    Raises:
-        ValueError: if it cannot be converted; the message says why.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "model.tflite")
-        try:
-            # TensorFlow's output during conversion is not about the model.
-            with quiet_stderr(), contextlib.redirect_stdout(io.StringIO()):
-                model.export(str(file), format="litert", verbose=False)
-        except Exception as error:  # the converter may raise anything
-            raise ValueError(one_line(error, 160)) from error
-        return file.read_bytes()
-
-
-def interpreter(content: bytes) -> Callable[[np.ndarray], np.ndarray]:
-    """A function of examples that runs the bytes of a LiteRT file."""
-    with warnings.catch_warnings(), quiet_stderr():
-        warnings.simplefilter("ignore")  # TensorFlow's, that it will move to another package
-        model = tf.lite.Interpreter(model_content=content, num_threads=1)
-        model.allocate_tensors()
-    (taken,), (given,) = model.get_input_details(), model.get_output_details()
-    shape = None
-
-    def run(x):
-        nonlocal shape
-        if x.shape != shape:
-            model.resize_tensor_input(taken["index"], x.shape)
-            model.allocate_tensors()
-            shape = x.shape
-        model.set_tensor(taken["index"], x.astype(taken["dtype"], copy=False))
-        model.invoke()
-        return model.get_tensor(given["index"])
-
-    return run
 
 
 def started(model: keras.Model, x: np.ndarray) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
@@ -168,7 +127,7 @@ def deployed_latency(model: keras.Model, x: np.ndarray) -> float:
         x: an example, of shape (1, ...).
     """
     try:
-        run = litert(model)
+        run = on("litert", model)
         run(x)
     except Exception:  # a runtime that cannot run the model may raise anything
         run = keras_compiled(model)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..models import backend  # noqa: F401 - before anything else imports Keras
-from ..settings.export import EXPORT_FORMATS
+from ..settings.export import SUFFIXES
 from ..utils import (
     RunError,
     UsageError,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 BATCHES = 1, 256
+NAMES = {"litert": "LiteRT", "onnx": "ONNX", "openvino": "OpenVINO"}
 
 
 def export(config: "ExportConfig") -> "tuple[dict[str, Any], ArtifactPaths]":
@@ -47,6 +48,10 @@ def export(config: "ExportConfig") -> "tuple[dict[str, Any], ArtifactPaths]":
     Raises:
         UsageError, RunError: if that is impossible; the message says why and what to do.
     """
+    from ..compression.formats import check_installed
+
+    for name in config.formats:
+        check_installed(name)
     paths = paths_of(config)
     with lock.locked(paths):
         paths.remove_temporary_files()
@@ -91,30 +96,31 @@ def _made(config, source, paths, depends):
     from .model_selection import ModelSelection
 
     dense = source.dense.model()
-    before = {"npk": npk.to_bytes(dense)}
+    before = {"npk": {"npk": npk.to_bytes(dense)}}
     npk.check_loadable(dense)  # before the search, which takes longer
     search = ModelSelection(source, config)
     for text in _begun(config, source, search):
         echo(text)
     chosen = search.chosen()
     echo(f"Chosen: {chosen.network.name}, {'quantized to ' if chosen.bits else ''}{chosen.how}.")
-    contents = {"npk": npk.to_bytes(chosen.model())}
-    model = npk.from_bytes(contents["npk"], "The export")
+    packed = npk.to_bytes(chosen.model())
+    contents = {"npk": {"npk": packed}}
+    model = npk.from_bytes(packed, "The export")
     x = source.dataset.test.images
     before |= _other_formats(dense, x, config.formats, is_reported=False)
     contents |= _other_formats(model, x, config.formats)
     paths.export_record.unlink(missing_ok=True)  # it would not match the files from here on
     files = {}
-    for name in EXPORT_FORMATS:
-        path = paths.export(name)
-        if name in config.formats and name in contents:
-            write_bytes(path, contents[name])
-            files[path.name] = _described_file(path)
-        else:
-            path.unlink(missing_ok=True)  # of an earlier export
+    for name, suffixes in SUFFIXES.items():
+        for path, suffix in zip(paths.export_files(name), suffixes, strict=True):
+            if name in config.formats and name in contents:
+                write_bytes(path, contents[name][suffix])
+                files[path.name] = _described_file(path)
+            else:
+                path.unlink(missing_ok=True)  # of an earlier export
     echo("Measuring latency …")
     latency = _latency(dense, model, x)
-    now_exact = {**chosen.row(), "bytes": len(contents["npk"]), "exact": True}
+    now_exact = {**chosen.row(), "bytes": len(packed), "exact": True}
     of_dense = search.candidates.tested(dense)
     control, made = chosen.network.control, search.candidates.made
     record = {
@@ -169,26 +175,27 @@ def _described_file(path):
 
 
 def _other_formats(model, examples, formats, is_reported=True):
-    """A model as the bytes of a Keras file and, if requested, of a LiteRT file with the same
-    outputs; a failed conversion is reported."""
+    """A model as the bytes of a Keras file and, if requested, of files of other runtimes with the
+    same outputs, by format and suffix; a failed conversion is reported."""
     from ..compression import runtimes
+    from ..compression.formats import converted, run_of
 
     with tempfile.TemporaryDirectory() as place:
         file = Path(place, "model.keras")
         model.save(file)
-        found = {"keras": file.read_bytes()}
-    if "litert" not in formats:
-        return found
+        found = {"keras": {"keras": file.read_bytes()}}
     x = examples[:256]
-    try:
-        content = runtimes.litert_bytes(model)
-        expected = runtimes.keras_predict(model)(x)
-        if not runtimes.agree(runtimes.interpreter(content)(x), expected):
-            raise ValueError("its outputs differ")
-        found["litert"] = content
-    except (ValueError, RuntimeError, MemoryError) as error:
-        if is_reported:
-            echo(f"No LiteRT file: this model cannot be converted ({one_line(error, 120)}).")
+    expected = runtimes.keras_predict(model)(x)
+    for name in (each for each in formats if each not in ("keras", "npk")):
+        try:
+            files = converted(model, name)
+            if not runtimes.agree(run_of(files, name)(x), expected):
+                raise ValueError("its outputs differ")
+            found[name] = files
+        except Exception as error:  # of a runtime that cannot run the model: anything
+            if is_reported:
+                text = one_line(error, 120)
+                echo(f"No {NAMES[name]} file: this model cannot be converted ({text}).")
     return found
 
 
@@ -208,6 +215,10 @@ def _latency(dense, model, images):
     return found
 
 
+def _bytes(files):
+    return None if files is None else sum(map(len, files.values()))
+
+
 def _fastest(times):
     return min(times, key=times.get)
 
@@ -219,13 +230,11 @@ def _described(model, contents, source, accuracies):
     size = size_of(model, source.dataset.shape)
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as file:
-        file.write(contents["keras"])
+        file.write(contents["keras"]["keras"])
     return {
         "raw_bytes": 4 * size.parameters,
-        "keras_bytes": len(contents["keras"]),
         "gzipped_bytes": len(packed.getvalue()),
-        "litert_bytes": len(contents["litert"]) if "litert" in contents else None,
-        "npk_bytes": len(contents["npk"]),
+        **{f"{name}_bytes": _bytes(contents.get(name)) for name in SUFFIXES},
         "parameters": size.parameters,
         "nonzero": size.nonzero,
         "multiply_adds": size.multiply_adds,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..settings.export import EXPORT_FORMATS
+from ..settings.export import SUFFIXES
 from ..utils import remove_temporary_files
 
 if TYPE_CHECKING:
@@ -104,14 +104,17 @@ class ArtifactPaths:
         return self.root / f"pruned_{granularity}s.gif"
 
     def export(self, format_name: str) -> Path:
-        """The exported model in a format: keras, npk or litert."""
-        suffix = "tflite" if format_name == "litert" else format_name
-        return self.exports / f"model.{suffix}"
+        """The exported model in a format: keras, npk, litert, onnx or openvino."""
+        return self.export_files(format_name)[0]
+
+    def export_files(self, format_name: str) -> list[Path]:
+        """All files of that."""
+        return [self.exports / f"model.{suffix}" for suffix in SUFFIXES[format_name]]
 
     def remove_exports(self) -> None:
         """Removes exported files, and their folder if it is empty then."""
-        figures = self.size_accuracy, self.pareto
-        for file in (*map(self.export, EXPORT_FORMATS), self.export_record, *figures):
+        models = [file for name in SUFFIXES for file in self.export_files(name)]
+        for file in (*models, self.export_record, self.size_accuracy, self.pareto):
             file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.exports.rmdir()

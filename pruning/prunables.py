@@ -37,9 +37,7 @@ class Prunables:
     choice: LayerChoice = field(repr=False)
 
     @classmethod
-    def of(
-        cls, model: keras.Model, by_unit: bool = False, exclude: Excluded = ()
-    ) -> "Prunables":
+    def of(cls, model: keras.Model, by_unit: bool = False, exclude: Excluded = ()) -> "Prunables":
         """Those of a Keras model.
 
         Args:

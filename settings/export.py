@@ -21,6 +21,14 @@ from .fields import (
 from .files import MODEL_FILES, OUTPUT_DIR
 
 EXPORT_FORMATS = ("keras", "npk", "litert")
+# All formats, with the suffixes of their files.
+SUFFIXES = {
+    "keras": ("keras",),
+    "npk": ("npk",),
+    "litert": ("tflite",),
+    "onnx": ("onnx",),
+    "openvino": ("xml", "bin"),
+}
 # The dense networks that an exported one may be compared with.
 REFERENCES = ("baseline", "control")
 BITS = range(2, 7)
@@ -86,8 +94,9 @@ class ExportConfig(Settings):
     )
     formats: tuple[str, ...] = setting(
         EXPORT_FORMATS,
-        "Files to write, separated by commas: keras, npk, litert.",
-        bounds=some_of(*EXPORT_FORMATS),
+        "Files to write, separated by commas: keras, npk, litert, onnx, openvino. The last two "
+        "need the packages of the extras of these names.",
+        bounds=some_of(*SUFFIXES),
     )
     bits: tuple[int, ...] = setting(
         tuple(BITS),

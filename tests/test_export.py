@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from commands import run_command, start_command
 from conftest import SMALL_DATA
-from network_pruning.compression import npk_reader, runtimes
+from network_pruning.compression import formats, npk_reader
 from PIL import Image
 
 EXPERIMENT = (
@@ -102,7 +102,7 @@ def test_the_files_are_there_and_hold_one_model(exported):
     model = keras.saving.load_model(folder / "model.keras")
     np.testing.assert_allclose(model.predict(x, verbose=0), answers, atol=1e-5)
     np.testing.assert_array_equal(npr.load(folder / "model.npk").get_weights()[0], arrays[0])
-    lite = runtimes.interpreter((folder / "model.tflite").read_bytes())
+    lite = formats.run_of({"tflite": (folder / "model.tflite").read_bytes()}, "litert")
     np.testing.assert_allclose(lite(x[:5]), answers[:5], atol=1e-5)
     accuracy = float((answers.argmax(axis=1) == test.labels).mean())
     assert record["after"]["test_accuracy"] == pytest.approx(accuracy, abs=1e-9)
@@ -244,8 +244,8 @@ BAD_FLAGS = [
     (("--model=b.keras", "--dataset=digits", "--k=0.5"), "--k needs --experiment_id"),
     (("--experiment_id=a", "--k=90"), "did you mean 0.9?"),
     (("--experiment_id=a", "--max_accuracy_drop=5"), "did you mean 0.05?"),
-    (("--experiment_id=a", "--formats=onnx"), "choose from keras, npk, litert, not 'onnx'"),
-    (("--experiment_id=a", "--formats="), "choose from keras, npk, litert, not nothing"),
+    (("--experiment_id=a", "--formats=torch"), "npk, litert, onnx, openvino, not 'torch'"),
+    (("--experiment_id=a", "--formats="), "npk, litert, onnx, openvino, not nothing"),
     (("--experiment_id=a", "--reference=dense"), "choose baseline or control, not 'dense'"),
     (
         ("--model=b.keras", "--dataset=digits", "--reference=control"),

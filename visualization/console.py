@@ -58,6 +58,9 @@ def summary_table(summary: "pd.DataFrame", settings: str = "", compared_with: st
     return _text(heading, settings, means, cells, compared_with)
 
 
+OPTIONAL = ("onnx_bytes", "openvino_bytes")
+
+
 def export_table(record: dict[str, Any]) -> str:
     """Sizes, latencies and accuracies of a dense network and its export, with ratios.
 
@@ -70,13 +73,17 @@ def export_table(record: dict[str, Any]) -> str:
         (".keras, bytes", "keras_bytes"),
         (".keras, gzipped, bytes", "gzipped_bytes"),
         (".tflite, bytes", "litert_bytes"),
+        (".onnx, bytes", "onnx_bytes"),
+        ("OpenVINO, bytes", "openvino_bytes"),
         (".npk, bytes", "npk_bytes"),
         ("parameters", "parameters"),
         ("nonzero parameters", "nonzero"),
         ("multiply-adds", "multiply_adds"),
     ]
     lines: list[tuple[str, ...]] = [("", "dense", "exported", "ratio")]
-    lines += [(label, *_compared(before[key], after[key], "{:,}")) for label, key in rows]
+    # Formats that were not asked for, or are newer than the record, have no row.
+    asked = [row for row in rows if row[1] not in OPTIONAL or after.get(row[1]) is not None]
+    lines += [(label, *_compared(before.get(key), after[key], "{:,}")) for label, key in asked]
     for batch, times in latency.items():
         for runtime in dict.fromkeys((*times["before"], *times["after"])):
             pair = (times[when].get(runtime) for when in ("before", "after"))

@@ -1,15 +1,24 @@
 """Every runtime gives the same answers; the time of each is a median."""
 
+import importlib.util
 import itertools
+import sys
 
 import keras
+import network_pruning as npr
 import numpy as np
 import pytest
 from keras import layers
-from keras_models import branches, pictures, randomized
-from network_pruning.compression import runtimes
+from keras_models import attention, branches, outputs_of, pictures, randomized, recurrent
+from network_pruning.compression import formats, runtimes
 
 pytestmark = pytest.mark.floors
+# Of extras, which the oldest environment lacks.
+OTHERS = {
+    name
+    for name, module in {"ONNX Runtime": "tf2onnx", "OpenVINO": "openvino"}.items()
+    if importlib.util.find_spec(module)
+}
 
 
 def dense():
@@ -39,7 +48,7 @@ def test_all_that_can_run_a_model_answer_the_same(make, expected):
     generator = np.random.default_rng(0)
     x = generator.random((5, *model.input_shape[1:]), np.float32)
     answers = runtimes.started(model, x)
-    assert expected <= set(answers)
+    assert expected | OTHERS <= set(answers)
     for number in (1, 5, 1):
         found = [answer(x[:number]) for answer in answers.values()]
         for each in found:
@@ -51,7 +60,8 @@ def test_a_runtime_that_answers_otherwise_does_not_count(monkeypatch):
     model, x = dense(), np.ones((2, 6), np.float32)
     monkeypatch.setitem(runtimes.RUNTIMES, "NumPy", lambda _: lambda x: np.ones((len(x), 3)))
     monkeypatch.setitem(runtimes.RUNTIMES, "SciPy sparse", lambda _: lambda x: x @ np.ones((9, 9)))
-    assert set(runtimes.started(model, x)) == {"Keras predict", "Keras compiled", "LiteRT"}
+    found = {"Keras predict", "Keras compiled", "LiteRT", *OTHERS}
+    assert set(runtimes.started(model, x)) == found
     assert runtimes.agree(np.array([[1e5]]), np.array([[1e5 + 1]]))
     assert not runtimes.agree(np.array([[1.0]]), np.array([[1.001]]))
     assert not runtimes.agree(np.zeros((1, 2)), np.zeros((1, 1)))
@@ -76,5 +86,25 @@ def test_what_litert_cannot_take_is_a_sentence(monkeypatch):
 
     monkeypatch.setattr(model, "export", refuse)
     with pytest.raises(ValueError, match=r"^not convertible$"):
-        runtimes.litert_bytes(model)
+        formats.converted(model, "litert")
     assert "LiteRT" not in runtimes.started(model, np.ones((1, 6), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("make", "format_name"),
+    [(recurrent, "onnx"), (attention, "onnx"), (attention, "openvino"), (branches, "onnx")],
+)
+def test_sequences_and_gelu_are_converted(make, format_name):
+    pytest.importorskip({"onnx": "tf2onnx"}.get(format_name, format_name))
+    model = randomized(make())
+    x = np.random.default_rng(0).random((4, *model.input_shape[1:]), np.float32)
+    run = formats.run_of(formats.converted(model, format_name), format_name)
+    for number in (4, 1):  # examples
+        np.testing.assert_allclose(run(x[:number]), outputs_of(model, x[:number])[0], atol=1e-5)
+
+
+def test_a_missing_package_is_a_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(npr.UsageError, match=r'openvino needs .*pip install "network-pruning\[op'):
+        formats.check_installed("openvino")
+    formats.check_installed("litert")
