@@ -91,8 +91,7 @@ def save(
     with _undistributed():
         quality = None if max_accuracy_drop is None else Quality(model, data, metric)
         before = quality and quality(model)
-        smaller = remove_dead_units(model)
-        check_loadable(smaller)
+        smaller = _loadable_without_dead_units(model)
         if quality is not None:
             smaller = _with_fewest_bits(smaller, quality, before, max_accuracy_drop)
         elif bits is not None:
@@ -240,6 +239,22 @@ def remove_dead_units(model: keras.Model) -> keras.Model:
             liveness.needed[graph.groups.find(channels.groups)] = True
     with custom_objects_of(model):
         return GraphRewriter(graph, liveness).build()
+
+
+def _loadable_without_dead_units(model):
+    """The same, if a file of it can be read; else a copy, if it has no dead units.
+
+    Layers of a model of a registered class need not be registered themselves.
+    """
+    smaller = remove_dead_units(model)
+    try:
+        check_loadable(smaller)
+    except ValueError:
+        if smaller.count_params() < model.count_params():
+            raise
+        smaller = copy_of_model(model)
+        check_loadable(smaller)
+    return smaller
 
 
 def _with_fewest_bits(model, quality, before, drop):

@@ -31,6 +31,13 @@ def is_elementwise(activation: Any) -> bool:
     return activation_name(activation) in _ELEMENTWISE_ACTIVATIONS
 
 
+def is_zero_at_zero(activation: Any) -> bool:
+    """Whether an activation leaves a zero as it is."""
+    if activation is None:
+        return True
+    return not np.asarray(keras.ops.convert_to_numpy(activation(keras.ops.zeros((1,))))).any()
+
+
 def has_own_weights(activation: Any) -> bool:
     """Whether an activation is a layer with weights, such as PReLU."""
     return isinstance(activation, keras.layers.Layer) and bool(activation.variables)

@@ -62,6 +62,10 @@ class LivenessAnalysis:
         """Which of these `Channels` are kept: booleans; None for None."""
         return self._of(channels, self.needed)
 
+    def keeps_all(self) -> bool:
+        """Whether no channel is removed."""
+        return bool(self._marks(np.arange(len(self.graph.groups)), self.needed).all())
+
     def values(self, call: "Call") -> list[np.ndarray | None]:
         """The constants of the inputs of a `Call`."""
         return _values(self.constants, call)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..models.kernels import value_of
 from ..models.recurrent import CONVOLUTIONAL, KERNEL, RECURRENT_KERNEL, at_path
-from .activations import is_elementwise
+from .activations import is_elementwise, is_zero_at_zero
 from .channels import Channels
 from .rule_base import Kept, Sides, UnsupportedRule, keep, number_of, taken
 
@@ -190,10 +190,8 @@ def _alive(cell, read, begun):
         read: which inputs are not always zero.
         begun: which units do not begin at zero.
     """
-    if cell.activation is not None:
-        zero = keras.ops.convert_to_numpy(cell.activation(keras.ops.zeros((1,))))
-        if np.asarray(zero).any():
-            return np.ones(_size(cell), bool)
+    if not is_zero_at_zero(cell.activation):
+        return np.ones(_size(cell), bool)
     number, place = _gates(cell)
     own = np.arange(_size(cell)) + place * _size(cell)
     alive = begun | _used(cell.kernel)[:, own][read].any(axis=0)

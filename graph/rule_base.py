@@ -108,8 +108,8 @@ class UnsupportedRule:
     def weights(
         self, call: "Call", kept: Kept, fold: np.ndarray | None
     ) -> dict[str, np.ndarray] | None:
-        """The layer's weights of the kept channels, by attribute or path; None if they do not
-        change."""
+        """The weights that change, of the kept channels, by attribute or path; None if none
+        does."""
 
 
 def taken(array: np.ndarray, kept: Any, axis: int) -> np.ndarray:

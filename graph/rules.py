@@ -7,6 +7,7 @@ import keras
 from ..models import kernels
 from .activations import is_pointwise
 from .attention_rules import AttentionRule, is_attention
+from .feed_forward_rules import FeedForwardRule, is_feed_forward
 from .linear_rules import DepthwiseRule, GroupedRule, LinearRule, SeparableRule
 from .pointwise_rules import ElementwiseRule, PassThroughRule, PerChannelRule
 from .recurrent_rules import RecurrentRule, is_recurrent
@@ -67,6 +68,8 @@ def rule_for(op: Any) -> UnsupportedRule:
         return RecurrentRule()
     if is_attention(op):
         return AttentionRule()
+    if is_feed_forward(op):
+        return FeedForwardRule()
     if kind is layers.EinsumDense and _is_dense(op):
         return LinearRule()
     if kind.__module__.startswith("keras.src.ops") and kind.__name__ in _OPERATIONS:

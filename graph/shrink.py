@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterator
 import keras
 import numpy as np
 
-from ..models.copies import check_built, copy_of_layer, custom_objects_of, refresh
+from ..models.copies import (
+    check_built,
+    config_of,
+    copy_of_layer,
+    copy_of_model,
+    custom_objects_of,
+    refresh,
+)
 from ..models.kernels import own_variable, value_of
 from ..models.own_classes import class_for, warn_of_lost_methods
 from ..utils import warn_user
@@ -73,7 +80,17 @@ class GraphRewriter:
         self.graph, self.liveness, self.class_of, self.made = graph, liveness, class_of, {}
 
     def build(self) -> keras.Model:
-        """The smaller model."""
+        """The smaller model; a copy if nothing is to be removed, and layers cannot be copied one by
+        one."""
+        try:
+            return self._built()
+        except Exception:
+            if not self.liveness.keeps_all():
+                raise
+            self.made = {}
+            return copy_of_model(self.graph.model)
+
+    def _built(self):
         model = self.graph.model
         kept = [self.liveness.kept(channels) for channels in self.graph.inputs]
         if all(mask is None or mask.all() for mask in kept):
@@ -93,12 +110,10 @@ class GraphRewriter:
         for call in self._calls():
             new, old = self.made[id(call.op)], call.op
             weights = call.rule.weights(call, self._kept(call), None)
-            if weights is None:
-                for smaller, larger in zip(new.variables, old.variables, strict=True):
-                    yield smaller, larger, value_of(larger)
-            else:
-                for attribute, value in weights.items():
-                    yield own_variable(new, attribute), own_variable(old, attribute), value
+            for smaller, larger in _unchanged(new, old, weights):
+                yield smaller, larger, value_of(larger)
+            for attribute, value in (weights or {}).items():
+                yield own_variable(new, attribute), own_variable(old, attribute), value
 
     def _new_weights(self):
         for call in self._calls():
@@ -133,7 +148,7 @@ class GraphRewriter:
     def _new(self, layer):
         if function_of(layer) is not None:
             return self._rebuilt(layer)
-        config = layer.get_config()
+        config = config_of(layer)
         call = self.graph.first_calls.get(id(layer))
         if call:
             config |= call.rule.config(call, self._kept(call), self._fold(call))
@@ -180,11 +195,17 @@ def _selected(tensor, channels: Channels, mask):
 
 
 def _set_weights(new, old, weights):
-    """Sets a new layer's weights: all of the old one's, or these by attribute."""
-    if weights is None:
-        for variable, other in zip(new.variables, old.variables, strict=True):
-            # A copy: JAX may donate the array itself when the new model computes.
-            variable.assign(np.array(value_of(other)))
-        return
-    for attribute, value in weights.items():
+    """Sets a new layer's weights: these by attribute, all others as they were."""
+    for variable, other in _unchanged(new, old, weights):
+        # A copy: JAX may donate the array itself when the new model computes.
+        variable.assign(np.array(value_of(other)))
+    for attribute, value in (weights or {}).items():
         own_variable(new, attribute).assign(value)
+
+
+def _unchanged(new, old, weights):
+    """Pairs of variables of a new and an old layer, without those whose weights are given."""
+    changed = {id(own_variable(new, attribute)) for attribute in weights or {}}
+    # A bias that is new comes last.
+    pairs = zip(new.variables, old.variables, strict=not changed)
+    return [pair for pair in pairs if id(pair[0]) not in changed]

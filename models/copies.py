@@ -98,8 +98,19 @@ def copy_of_layer(layer: keras.Layer, config: dict[str, Any] | None = None) -> k
             name=layer.name,
             dtype=layer.dtype_policy,
         )
+    config = config_of(layer) if config is None else config
     with _explained(layer):
-        return type(layer).from_config(layer.get_config() if config is None else config)
+        return type(layer).from_config(config)
+
+
+def config_of(layer: keras.Layer) -> dict[str, Any]:
+    """A layer's config.
+
+    Raises:
+        ValueError: if it has none.
+    """
+    with _explained(layer):
+        return layer.get_config()
 
 
 @contextlib.contextmanager
@@ -107,7 +118,7 @@ def _explained(original):
     """Makes one sentence of Keras' errors when a layer or model cannot be copied."""
     try:
         yield
-    except (NotImplementedError, TypeError, ValueError) as error:
+    except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
         if isinstance(error, ValueError) and "cannot be copied" in str(error):
             raise
         raise ValueError(

@@ -212,8 +212,15 @@ def unknown_layers(model: keras.Model) -> list[keras.Layer]:
         for layer in leaves(model)
         if not kernel_axes(layer)
         and not isinstance(layer, NEVER_PRUNED)
+        and not _is_normalization(layer)
         and any(variable.trainable for variable in _own_variables(layer))
     ]
+
+
+def _is_normalization(layer):
+    """Whether a layer has nothing but vectors and says that it normalizes, as those of KerasHub."""
+    vectors = all(len(variable.shape) <= 1 for variable in _own_variables(layer))
+    return vectors and "norm" in type(layer).__name__.lower()
 
 
 def describe(layer: keras.Layer) -> str:

@@ -182,23 +182,28 @@ def _last_layers(function):
             if not ids:
                 ahead += node.input_tensors
             continue
-        layers = _layers_of(node.operation)
-        with_kernels = {id(layer) for layer in layers if kernels.kernel_axes(layer)}
-        found |= with_kernels
-        if not with_kernels:
+        last = _last_with_kernels(node.operation)
+        found |= last
+        if not last:
             ahead += node.input_tensors
     return found
+
+
+def _last_with_kernels(op):
+    """The ids of the layers that make an operation's output, of those with kernels: itself, both
+    directions of a `Bidirectional`, or the last layer within it, as far as the order tells."""
+    if not isinstance(op, keras.Layer):
+        return set()
+    layers = [op, *layers_in_order(op)]
+    found = [id(layer) for layer in layers if kernels.kernel_axes(layer)]
+    if isinstance(op, keras.layers.Bidirectional):
+        return set(found)
+    return {id(op)} if id(op) in found else set(found[-1:])
 
 
 def _producer(tensor):
     history = tensor._keras_history
     return history.operation._inbound_nodes[history.node_index] if history.operation else None
-
-
-def _layers_of(op):
-    if not isinstance(op, keras.Layer):
-        return []
-    return [op, *op._flatten_layers(include_self=False)]
 
 
 def units_of(model: keras.Model) -> dict[str, DependencyGroup]:

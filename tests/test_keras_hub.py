@@ -1,0 +1,79 @@
+"""Models of KerasHub, with small random weights: pruned, shrunk, saved and loaded again."""
+
+import warnings
+
+import keras
+import network_pruning as npr
+import numpy as np
+import pytest
+from keras_models import outputs_of
+
+# On one backend: what differs between backends is in Keras' own layers, which other tests have.
+hub = pytest.importorskip("keras_hub").models
+
+SMALL = {"vocabulary_size": 50, "num_layers": 2, "hidden_dim": 16, "intermediate_dim": 32}
+ENCODER = {**SMALL, "num_heads": 4, "max_sequence_length": 12}
+DECODER = {**SMALL, "num_query_heads": 4, "num_key_value_heads": 2}
+MODELS = {
+    "bert": lambda: hub.BertBackbone(**ENCODER),
+    "llama": lambda: hub.LlamaBackbone(**DECODER),
+    "gemma": lambda: hub.GemmaBackbone(**DECODER, head_dim=4),
+    "vit": lambda: hub.ViTBackbone(
+        (16, 16, 3), patch_size=4, num_layers=2, num_heads=4, hidden_dim=16, mlp_dim=32
+    ),
+}
+
+
+def inputs_of(model, number=40):
+    generator = np.random.default_rng(0)
+    found = {}
+    for tensor in model.inputs:
+        shape = (number, *(size or 8 for size in tensor.shape[1:]))
+        if "mask" in tensor.name:
+            found[tensor.name] = np.ones(shape, "int32")
+        elif "segment" in tensor.name:
+            found[tensor.name] = np.zeros(shape, "int32")
+        elif "token" in tensor.name:
+            found[tensor.name] = generator.integers(0, 50, shape)
+        else:
+            found = generator.normal(size=shape).astype("float32")
+    return found
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_backbones_are_pruned_shrunk_and_saved(name, tmp_path):
+    model = MODELS[name]()
+    x = inputs_of(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        pruned = npr.prune(model, 0.5, "weight/activation/reconstruct", data=(x, None), verbose=0)
+        shares = npr.measure(pruned).layer_sparsity
+        others = npr.measure(npr.prune(model, 0.5, "2:4")).layer_sparsity
+        smaller = npr.shrink(pruned)
+        npr.save(pruned, tmp_path / "model.npk")
+        loaded = npr.load(tmp_path / "model.npk")
+    assert len(shares) > 5
+    assert all(share == pytest.approx(0.5, abs=0.01) for share in shares.values())
+    assert all(0.3 < share <= 0.5 for share in others.values())  # three channels lose one
+    expected = outputs_of(pruned, x)
+    for each in (smaller, loaded):
+        for ours, theirs in zip(outputs_of(each, x), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+def test_hidden_units_of_a_transformer_layer_are_removed(tmp_path):
+    body = MODELS["bert"]()
+    answer = keras.layers.Dense(3, name="answer")(body.output["pooled_output"])
+    model = keras.Model(body.input, answer)
+    with pytest.warns(
+        UserWarning, match="feedforward_output_dense .because of transformer_layer_0"
+    ):
+        pruned = npr.prune(model, 0.75, "unit")
+    smaller = npr.shrink(pruned)
+    x = inputs_of(model)
+    np.testing.assert_allclose(outputs_of(smaller, x)[0], outputs_of(pruned, x)[0], atol=1e-5)
+    assert [layer.intermediate_dim for layer in smaller.layers[-4:-2]] == [8, 8]
+    smaller.compile("adam", "sparse_categorical_crossentropy")
+    smaller.save(tmp_path / "smaller.keras")
+    again = keras.saving.load_model(tmp_path / "smaller.keras")
+    np.testing.assert_allclose(outputs_of(again, x)[0], outputs_of(pruned, x)[0], atol=1e-5)
