@@ -178,7 +178,7 @@ import keras, numpy
 keras.utils.set_random_seed(0)
 x = numpy.random.default_rng(0).random((64, 8), "float32")
 y = x[:, :4].argmax(axis=1)
-layers = [keras.Input((8,)), keras.layers.Dense(16, activation="relu"),
+layers = [keras.Input((8,)), keras.layers.Dense(16, activation="relu", name="hidden"),
           keras.layers.Dense(4, activation="softmax")]
 model = keras.Sequential(layers)
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
