@@ -39,7 +39,7 @@ class UnitGroup:
 
 @dataclass(frozen=True)
 class UnitGroups(Mapping):
-    """The `UnitGroup`s of a model by name. Printed, it is a table.
+    """Each `UnitGroup` of a model by name. Printed, they are a table.
 
     Attributes:
         groups: the groups.
