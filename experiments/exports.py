@@ -91,8 +91,10 @@ def _kept(paths, depends):
 
 def _made(config, source, paths, depends):
     from ..compression import npk
+    from ..pruning.model_measures import size_of
     from ..visualization import sizes
     from ..visualization.figures import save_png
+    from ..visualization.model_card import model_card
     from .model_selection import ModelSelection
 
     dense = source.dense.model()
@@ -141,9 +143,29 @@ def _made(config, source, paths, depends):
     for path, draw in ((paths.size_accuracy, sizes.size_accuracy), (paths.pareto, sizes.pareto)):
         save_png(draw(record), path)
         files[path.name] = _described_file(path)
+    record["files"] = files
+    table = str(size_of(model, source.dataset.shape))
+    write_text(paths.model_card, model_card(record, _data(source), table))
+    files[paths.model_card.name] = _described_file(paths.model_card)
     # Last: a record means that all files are complete.
-    write_text(paths.export_record, json.dumps({**record, "files": files}, indent=2) + "\n")
+    write_text(paths.export_record, json.dumps(record, indent=2) + "\n")
     return record
+
+
+def _data(source):
+    """What a model was trained and tested on, as a sentence."""
+    dataset = source.dataset
+    parts = ", ".join(
+        f"{len(split):,} {name}"
+        for name, split in (
+            ("training", dataset.train),
+            ("validation", dataset.valid),
+            ("test examples", dataset.test),
+        )
+    )
+    shape = "×".join(map(str, dataset.shape))
+    text = f"A classifier of {dataset.name}: {dataset.num_classes} classes, inputs of {shape}"
+    return f"{text}; {parts}."
 
 
 def _named(limits):

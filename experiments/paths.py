@@ -56,6 +56,7 @@ class ArtifactPaths:
     export_record = Place("exports/export.json")
     size_accuracy = Place("exports/size_accuracy.png")
     pareto = Place("exports/pareto.png")
+    model_card = Place("exports/README.md")
     replicates = Place("replicates")  # the experiments of several seeds, and their summary
     all_metrics = Place("replicates/metrics.csv")
     summary = Place("replicates/summary.csv")
@@ -114,7 +115,8 @@ class ArtifactPaths:
     def remove_exports(self) -> None:
         """Removes exported files, and their folder if it is empty then."""
         models = [file for name in SUFFIXES for file in self.export_files(name)]
-        for file in (*models, self.export_record, self.size_accuracy, self.pareto):
+        others = self.export_record, self.size_accuracy, self.pareto, self.model_card
+        for file in (*models, *others):
             file.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self.exports.rmdir()

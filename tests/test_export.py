@@ -92,6 +92,7 @@ def test_the_files_are_there_and_hold_one_model(exported):
     folder, _ = exported
     record = json.loads((folder / "export.json").read_text())
     names = {"model.keras", "model.npk", "model.tflite", "size_accuracy.png", "pareto.png"}
+    names.add("README.md")
     assert {file.name for file in folder.iterdir()} == {*names, "export.json"}
     for name, file in record["files"].items():
         assert (folder / name).stat().st_size == file["bytes"]
@@ -164,10 +165,24 @@ def test_what_is_damaged_is_made_again(replaced, tmp_path, damage):
     json.loads((folder / "export.json").read_text())
 
 
+def test_the_model_card_tells_what_the_file_is(exported):
+    folder, _ = exported
+    record = json.loads((folder / "export.json").read_text())
+    card = (folder / "README.md").read_text()
+    assert card.startswith(f"# small: {record['after']['npk_bytes']:,} bytes\n")
+    assert f"| model.tflite | {record['files']['model.tflite']['bytes']:,} | `ai_edge" in card
+    accuracy = record["after"]
+    pair = [f"{100 * accuracy[f'{split}_accuracy']:.2f}" for split in ("valid", "test")]
+    assert f"| this file | {pair[0]} | {pair[1]} |" in card
+    assert "| baseline: dense network |" in card
+    assert "layer     shape" in card
+    assert f"- Network: {record['chosen']['network']}; " in card
+
+
 def test_other_settings_replace_the_files(exported, replaced):
     assert (exported[0] / "model.tflite").exists()
     assert {file.name for file in replaced.iterdir()} == {
-        *("model.keras", "model.npk", "export.json", "size_accuracy.png", "pareto.png")
+        *("model.keras", "model.npk", "export.json", "size_accuracy.png", "pareto.png", "README.md")
     }
     record = json.loads((replaced / "export.json").read_text())
     assert record["chosen"]["network"].endswith("at 90 %")

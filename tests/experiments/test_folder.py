@@ -189,7 +189,7 @@ def test_artifacts_stay_below_the_output_folder(name, k):
 def test_exports_go_with_the_weights_they_are_of_and_other_files_stay(tmp_path):
     paths = ArtifactPaths(tmp_path)
     paths.exports.mkdir()
-    figures = "size_accuracy.png", "pareto.png"
+    figures = "size_accuracy.png", "pareto.png", "README.md"
     for name in ("model.npk", "model.keras", "model.tflite", "export.json", *figures):
         (paths.exports / name).touch()
     (paths.exports / "mine.txt").touch()

@@ -26,6 +26,7 @@ EXPERIMENT = {
     "export_record": "exports/export.json",
     "size_accuracy": "exports/size_accuracy.png",
     "pareto": "exports/pareto.png",
+    "model_card": "exports/README.md",
     "replicates": "replicates",
     "all_metrics": "replicates/metrics.csv",
     "summary": "replicates/summary.csv",
