@@ -155,6 +155,7 @@ def cheaper_edges(sizes: np.ndarray, number: int, table: np.ndarray, price: floa
         sizes: of weights that are not pruned, of shape (n,).
         number: of weights, with those that are pruned.
         table: the magnitudes, ascending, 0 first.
+        price: the squared error that a bit is worth.
     """
     counts = np.bincount(_places(sizes, table), minlength=len(table)) + 0.5
     counts[0] += number - len(sizes)

@@ -16,14 +16,13 @@ import keras
 import numpy as np
 
 from ..graph.liveness import LivenessAnalysis
-from ..graph.shrink import GraphRewriter
+from ..graph.shrink import rewritten
 from ..graph.tracing import Graph, function_of
 from ..graph.unit_order import reorder_units
 from ..models import kernels
 from ..models.copies import (
     check_built,
     copy_of_model,
-    custom_objects_of,
     in_order_of,
     refresh,
 )
@@ -237,15 +236,12 @@ def remove_dead_units(model: keras.Model) -> keras.Model:
     for channels in graph.inputs:
         if channels:  # unused inputs cost almost nothing, a layer that selects some would
             liveness.needed[graph.groups.find(channels.groups)] = True
-    with custom_objects_of(model):
-        return GraphRewriter(graph, liveness).build()
+    return rewritten(graph, liveness)
 
 
 def _loadable_without_dead_units(model):
-    """The same, if a file of it can be read; else a copy, if it has no dead units.
-
-    Layers of a model of a registered class need not be registered themselves.
-    """
+    """The model without dead units; or a copy of it, if it has none, and a file of that can be read
+    only: layers of a registered class of models need not be registered themselves."""
     smaller = remove_dead_units(model)
     try:
         check_loadable(smaller)

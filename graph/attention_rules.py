@@ -9,7 +9,7 @@ import numpy as np
 from ..models.kernels import own_variable, value_of
 from ..models.recurrent import at_path
 from .channels import Channels
-from .rule_base import Kept, Sides, UnsupportedRule, keep, number_of, taken
+from .rule_base import Kept, Sides, UnsupportedRule, arguments_of, keep, number_of, taken
 
 if TYPE_CHECKING:
     from .channels import ChannelGroups
@@ -46,7 +46,8 @@ class AttentionRule(UnsupportedRule):
             call.inputs[n] is not None and call.inputs[n].axis == len(call.tensors_in[n].shape) - 1
             for n in known
         ]
-        if len(call.tensors_out) > 1 or not all(last) or kernel.ndim != 3:
+        is_plain = len(call.tensors_out) == 1 and kernel.ndim == 3 and _is_called_alike(layer)
+        if not is_plain or not all(last):
             return None
         for place, channels in enumerate(call.inputs):
             if place not in known:
@@ -80,7 +81,7 @@ class AttentionRule(UnsupportedRule):
         return [*found, self._output_used(call)[:, units].any(axis=1) & call.alive]
 
     def _places(self, call):
-        """Which of the input tensors are read."""
+        """Which of the input tensors are queries, keys or values."""
         return sorted({place for name in _READING for place in call.places_of(name)})
 
     def _place(self, call, name):
@@ -133,17 +134,27 @@ class AttentionRule(UnsupportedRule):
         for name, attribute in _READING.items():
             inputs, part = kept.inputs[self._place(call, name)], at_path(call.op, attribute)
             own = _of_heads(heads, len(call.inner[0]), part.kernel.shape[1])
-            kernel = taken(value_of(own_variable(part, "kernel")), inputs, 0)
+            kernel = taken(_kernel(call.op, attribute), inputs, 0)
             found[f"{attribute}.kernel"] = taken(kernel, own, 1)
             if part.bias is not None:
                 found[f"{attribute}.bias"] = taken(value_of(part.bias), own, 0)
         part = at_path(call.op, _OUTPUT)
         own = _of_heads(heads, len(call.inner[0]), part.kernel.shape[0])
-        kernel = taken(value_of(own_variable(part, "kernel")), own, 0)
+        kernel = taken(_kernel(call.op, _OUTPUT), own, 0)
         found[f"{_OUTPUT}.kernel"] = taken(kernel, units, 2)
         if part.bias is not None:
             found[f"{_OUTPUT}.bias"] = taken(value_of(part.bias), units, 0)
         return found
+
+
+def _is_called_alike(layer):
+    """Whether all calls of a layer give the same arguments: calls are coupled by their places."""
+    given = set()
+    for node in layer._inbound_nodes:
+        bound = arguments_of(node)
+        names = (name for name in _READING if bound.get(name) is not None)
+        given.add(tuple(names))
+    return len(given) == 1
 
 
 def _kernel(layer, attribute):

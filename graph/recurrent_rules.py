@@ -1,5 +1,6 @@
 """Rules of recurrent layers: a unit is its state, with all gates, and what reads it."""
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from ..models.kernels import value_of
 from ..models.recurrent import CONVOLUTIONAL, KERNEL, RECURRENT_KERNEL, at_path
-from .activations import is_elementwise, is_zero_at_zero
+from .activations import activation_name, is_elementwise, is_zero_at_zero
 from .channels import Channels
 from .rule_base import Kept, Sides, UnsupportedRule, keep, number_of, taken
 
@@ -50,10 +51,14 @@ class RecurrentRule(UnsupportedRule):
         sizes = {_size(cell) for cell in cells}
         read, states = call.inputs[0], call.places_of("initial_state")
         axis = _axis(call.op, call.tensors_in[0])
-        known = all(is_elementwise(cell.activation) for cell in cells)
+        known = all(map(_is_by_unit, cells))
         if len(sizes) > 1 or read is None or read.axis != axis or not known:
             return None
         units = groups.new(sizes.pop())
+        for cell in cells:
+            if not is_zero_at_zero(cell.activation):  # a unit without weights is not dead
+                name = activation_name(cell.activation)
+                groups.keep(units, f"{call.op.name} ({name} is not 0 at 0)")
         for place, channels in enumerate(call.inputs):
             if place in states:
                 if channels is None or len(channels) != len(units):
@@ -104,7 +109,7 @@ class RecurrentRule(UnsupportedRule):
         for path, cell in _cells(call.op).items():
             columns = np.tile(units, _gates(cell)[0])
             for name, read in ((KERNEL, call.inputs[0].groups), (RECURRENT_KERNEL, units)):
-                rows = np.tile(read, _used(getattr(cell, name), whole=True) // len(read))
+                rows = np.tile(read, math.prod(getattr(cell, name).shape[:-1]) // len(read))
                 found.append(Sides(f"{path}.{name}", rows, columns))
         return found
 
@@ -144,6 +149,13 @@ def _cells(layer):
     return {path: at_path(layer, path) for path in paths}
 
 
+def _is_by_unit(cell):
+    """Whether no activation of a cell reads several units at once."""
+    return all(
+        is_elementwise(getattr(cell, name, None)) for name in ("activation", "recurrent_activation")
+    )
+
+
 def _gates(cell):
     """The number of gates, and the place of the candidate."""
     return _GATES.get(type(cell), (4, 2))  # cells of ConvLSTM are not public
@@ -162,7 +174,7 @@ def _axis(layer, tensor):
     """The channel axis of a sequence, or of one step of it."""
     each = layer.forward_layer if isinstance(layer, layers.Bidirectional) else layer
     if getattr(each, "data_format", None) == "channels_first":
-        return len(tensor.shape) - each.rank - 1
+        return len(tensor.shape) - each.cell.rank - 1
     return len(tensor.shape) - 1
 
 
@@ -172,13 +184,9 @@ def _output(layer, tensor, units):
     return Channels(axis, np.tile(units, tensor.shape[axis] // len(units)))
 
 
-def _used(variable, whole=False):
-    """Which channels each column of a kernel reads, of shape (channels, columns); or the number of
-    rows of its matrix."""
-    shape = variable.shape
-    if whole:
-        return int(np.prod(shape[:-1]))
-    return (value_of(variable) != 0).reshape(-1, *shape[-2:]).any(axis=0)
+def _used(variable):
+    """Which channels each column of a kernel reads, of shape (channels, columns)."""
+    return (value_of(variable) != 0).reshape(-1, *variable.shape[-2:]).any(axis=0)
 
 
 def _alive(cell, read, begun):

@@ -6,6 +6,7 @@ without the others (`config`, `weights`); and where channels occur in its weight
 `vectors`). Layers without a rule do not change: `UnsupportedRule`.
 """
 
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -110,6 +111,13 @@ class UnsupportedRule:
     ) -> dict[str, np.ndarray] | None:
         """The weights that change, of the kept channels, by attribute or path; None if none
         does."""
+
+
+def arguments_of(node: Any) -> dict[str, Any]:
+    """The arguments of a layer's `call` in a node of the Keras graph, by name."""
+    given = node.arguments
+    signature = inspect.signature(node.operation.call)
+    return signature.bind_partial(*given.args, **given.kwargs).arguments
 
 
 def taken(array: np.ndarray, kept: Any, axis: int) -> np.ndarray:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from ..models.copies import (
+    CannotCopyError,
     check_built,
     config_of,
     copy_of_layer,
@@ -38,9 +39,9 @@ def shrink(model: keras.Model) -> keras.Model:
 
     Returns:
         A Keras model with its own weights, compiled as `model` is. Its outputs differ by rounding
-        only. A sequential model with unused inputs becomes a functional one. A functional or
-        sequential model of your own class keeps that class if its constructor takes the same
-        arguments as Keras'.
+        only; stateful layers begin at zero. A sequential model with unused inputs becomes a
+        functional one. A functional or sequential model of your own class keeps that class if its
+        constructor takes the same arguments as Keras'.
 
     Raises:
         UsageError: (a ValueError) if it is not a Keras model.
@@ -55,10 +56,29 @@ def shrink(model: keras.Model) -> keras.Model:
     liveness = LivenessAnalysis.of(graph)
     for sentence in liveness.caveats():
         warn_user(sentence)
-    with custom_objects_of(model):
-        smaller = GraphRewriter(graph, liveness, class_for).build()
+    smaller = rewritten(graph, liveness, class_for)
     warn_of_lost_methods(model, smaller)
     return smaller
+
+
+def rewritten(
+    graph: Graph,
+    liveness: LivenessAnalysis,
+    class_of: Callable[[keras.Model, type], type] | None = None,
+) -> keras.Model:
+    """The smaller model of a `GraphRewriter`; or a copy, if nothing is to be removed, of a model
+    whose layers cannot be made again one by one.
+
+    Args:
+        graph, liveness, class_of: as for `GraphRewriter`.
+    """
+    try:
+        with custom_objects_of(graph.model):
+            return GraphRewriter(graph, liveness, *([class_of] if class_of else [])).build()
+    except CannotCopyError:
+        if not liveness.keeps_all():
+            raise
+        return copy_of_model(graph.model)
 
 
 class GraphRewriter:
@@ -80,17 +100,7 @@ class GraphRewriter:
         self.graph, self.liveness, self.class_of, self.made = graph, liveness, class_of, {}
 
     def build(self) -> keras.Model:
-        """The smaller model; a copy if nothing is to be removed, and layers cannot be copied one by
-        one."""
-        try:
-            return self._built()
-        except Exception:
-            if not self.liveness.keeps_all():
-                raise
-            self.made = {}
-            return copy_of_model(self.graph.model)
-
-    def _built(self):
+        """The smaller model."""
         model = self.graph.model
         kept = [self.liveness.kept(channels) for channels in self.graph.inputs]
         if all(mask is None or mask.all() for mask in kept):

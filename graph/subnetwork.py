@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from ..models.copies import copy_of_model, custom_objects_of
+from ..models.copies import CannotCopyError, copy_of_model, custom_objects_of
 from ..models.kernels import value_of
 from ..models.weights import Weights
 from .liveness import LivenessAnalysis
@@ -43,9 +43,12 @@ class Subnetwork:
         if max(int(np.prod(variable.shape)) for variable in model.weights) > MAX_INDEX:
             return cls.whole(model)
         graph = Graph(model)
-        with custom_objects_of(model):
-            rewriter = GraphRewriter(graph, LivenessAnalysis.of(graph, folding=False))
-            smaller = rewriter.build()
+        rewriter = GraphRewriter(graph, LivenessAnalysis.of(graph, folding=False))
+        try:
+            with custom_objects_of(model):
+                smaller = rewriter.build()
+        except CannotCopyError:
+            return cls.whole(model)
         numbers = {id(variable): number for number, variable in enumerate(model.weights)}
         with _indices_as_weights(model):
             found = {

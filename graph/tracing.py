@@ -1,6 +1,5 @@
 """A Keras model as the calls of its layers, from inputs to outputs, with their channels."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +11,7 @@ import numpy as np
 from ..models.kernels import own_variable
 from ..models.own_classes import CALL_METHODS, own_methods
 from .channels import ChannelGroups
-from .rule_base import Kept, Sides, UnsupportedRule, keep, new_channels
+from .rule_base import Kept, Sides, UnsupportedRule, arguments_of, keep, new_channels
 from .rules import rule_for
 
 
@@ -60,9 +59,7 @@ class Call:
 
     def places_of(self, argument: str) -> list[int]:
         """Which of the input tensors were given as this argument of the layer's `call`."""
-        arguments = self.node.arguments
-        bound = inspect.signature(self.op.call).bind_partial(*arguments.args, **arguments.kwargs)
-        given = {id(tensor) for tensor in keras.tree.flatten(bound.arguments.get(argument))}
+        given = {id(t) for t in keras.tree.flatten(arguments_of(self.node).get(argument))}
         return [place for place, tensor in enumerate(self.tensors_in) if id(tensor) in given]
 
     def kept(self, of: Callable[[Any], Any]) -> Kept:

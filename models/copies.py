@@ -113,6 +113,10 @@ def config_of(layer: keras.Layer) -> dict[str, Any]:
         return layer.get_config()
 
 
+class CannotCopyError(ValueError):
+    """A layer or model cannot be copied; the message says why."""
+
+
 @contextlib.contextmanager
 def _explained(original):
     """Makes one sentence of Keras' errors when a layer or model cannot be copied."""
@@ -121,7 +125,7 @@ def _explained(original):
     except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
         if isinstance(error, ValueError) and "cannot be copied" in str(error):
             raise
-        raise ValueError(
+        raise CannotCopyError(
             f"{original.name!r} ({type(original).__name__}) cannot be copied "
             f"({one_line(error, 200)}); your own class needs `get_config` and `from_config`, as "
             "for saving."

@@ -17,7 +17,7 @@ import numpy as np
 from ..utils import pluralize
 from .arrays import Array, is_whole, local_value, namespace, to_numpy
 from .layer_names import unique_names
-from .recurrent import CELLS, KERNEL, RECURRENT_KERNEL, at_path, cells_of, sequences
+from .recurrent import CELLS, KERNEL, RECURRENT_KERNEL, at_path, cells_of, sequences_of
 
 # The kernels of each kind of layer, by attribute, with the axes of their units.
 _LAST, _LAST_BUT_ONE, _LAST_TWO = (-1,), (-2,), (-2, -1)
@@ -272,7 +272,7 @@ def _seen(kernels, args, kwargs, outputs):
             yield kernel, read, outputs[0] if is_cell else outputs
         return
     known = ("sequences", "initial_state", "mask")
-    seen = sequences(layer, *args, **{n: v for n, v in kwargs.items() if n in known})
+    seen = sequences_of(layer, *args, **{n: v for n, v in kwargs.items() if n in known})
     for kernel in kernels:
         cell = seen[_parent(kernel.attribute)]
         yield kernel, cell.states if kernel.is_recurrent else cell.inputs, cell.states

@@ -53,7 +53,7 @@ class Sequences:
     states: Array
 
 
-def sequences(
+def sequences_of(
     layer: keras.layers.RNN, sequences: Any, initial_state: Any = None, mask: Any = None
 ) -> dict[str, Sequences]:
     """The `Sequences` of each cell of a recurrent layer by its path, as numbers of NumPy; its steps

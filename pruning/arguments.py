@@ -1,7 +1,6 @@
 """Arguments of `prune` and of the callback `Pruning`, checked."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -10,6 +9,7 @@ from typing import Any
 from ..settings.fields import check_fraction
 from ..utils import UsageError
 from . import methods
+from .layer_choice import can_be_meant
 from .prunables import Prunables
 
 
@@ -127,12 +127,8 @@ def checked_round_to(value: Any, method: methods.Method) -> int:
 def _meant(name, prunables):
     """The dependency groups that a name, a pattern, a layer or a function refers to; see
     `Prunables.meant`."""
-    found = prunables.meant(name) if _can_mean(name) else {}
+    found = prunables.meant(name) if can_be_meant(name) else {}
     if not found:
         valid, given = ", ".join(prunables.layers), getattr(name, "name", name)
         raise UsageError(f"sparsity: {given!r} cannot be pruned; choose from {valid}.")
     return found
-
-
-def _can_mean(name):
-    return isinstance(name, (str, re.Pattern)) or callable(name)

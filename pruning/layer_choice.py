@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import keras
 
 from ..models.layer_names import Level, layers_in_order, levels_of_layers
-from ..utils import UsageError
+from ..utils import UsageError, one_line
 
 if TYPE_CHECKING:
     from ..models.kernels import Kernel
 
 # A name, a path such as `encoder/block_3`, or a pattern of these such as `block1_*`; a compiled
-# regular expression, found anywhere in a name; a layer; a function that is true of a layer.
-Meant: TypeAlias = "str | re.Pattern | keras.Layer | Callable[[keras.Layer], bool]"
+# regular expression, found anywhere in a name; a layer, or a class of layers; a function that is
+# true of a layer.
+Meant: TypeAlias = "str | re.Pattern | keras.Layer | type | Callable[[keras.Layer], bool]"
 Excluded: TypeAlias = "Meant | Sequence[Meant]"
 
 
@@ -26,9 +27,19 @@ def in_copy(given: Any, model: keras.Model, copy: keras.Model) -> Any:
     own = {id(layer): other for layer, other in pairs}
     if isinstance(given, Mapping):
         return {own.get(id(meant), meant): value for meant, value in given.items()}
-    if isinstance(given, (list, tuple)):
+    if is_list(given):
         return [own.get(id(meant), meant) for meant in given]
     return own.get(id(given), given)
+
+
+def is_list(given: Any) -> bool:
+    """Whether several are given, rather than one that can be meant."""
+    return isinstance(given, Iterable) and not can_be_meant(given)
+
+
+def can_be_meant(given: Any) -> bool:
+    """Whether layers can be meant by this, of whatever model."""
+    return isinstance(given, (str, re.Pattern)) or callable(given)
 
 
 class LayerChoice:
@@ -62,18 +73,17 @@ class LayerChoice:
         """
         if exclude is None:
             return ()
-        is_single = isinstance(exclude, (str, re.Pattern)) or callable(exclude)
-        is_list = isinstance(exclude, Iterable) and not is_single
-        found: tuple[Any, ...] = tuple(exclude) if is_list else (exclude,)  # type: ignore
+        several: Any = exclude if is_list(exclude) else (exclude,)
+        found = tuple(several)
         for meant in found:
             self._check(meant)
         return found
 
     def _check(self, meant):
-        if not isinstance(meant, (str, re.Pattern)) and not callable(meant):
+        if not can_be_meant(meant):
             raise UsageError(
                 f"exclude: {meant!r} is not the name of a layer; give names or patterns, such as "
-                "'block1_*', layers, or functions of a layer."
+                "'block1_*', layers, their classes, or functions of a layer."
             )
         if callable(meant) and not isinstance(meant, keras.Layer):
             return
@@ -105,4 +115,16 @@ def _is_in(level: Level, meant):
         return any(meant.search(name) for name in level.names)
     if isinstance(meant, str):
         return any(name == meant or fnmatch.fnmatchcase(name, meant) for name in level.names)
-    return any(meant(layer) for layer in level.layers)
+    if isinstance(meant, type):
+        return any(isinstance(layer, meant) for layer in level.layers)
+    return any(_is_true_of(meant, layer) for layer in level.layers)
+
+
+def _is_true_of(function, layer):
+    try:
+        return function(layer)
+    except Exception as error:  # of the user's function: anything
+        raise UsageError(
+            f"The function that chooses layers fails for {layer.name!r} ({type(layer).__name__}): "
+            f"{one_line(error, 100)}."
+        ) from error

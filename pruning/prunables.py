@@ -145,8 +145,8 @@ def _nothing_to_prune(model, hidden):
     if hidden:
         return f"exclude: nothing of {model.name!r} remains to be pruned; exclude less."
     return (
-        f"{model.name!r} has nothing that can be pruned: it needs dense layers or convolutions "
-        "before the output layer."
+        f"{model.name!r} has nothing that can be pruned: it needs dense layers, convolutions, "
+        "recurrent layers or attention before the output layer."
     )
 
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from ..graph.dependency_groups import find_units
 from ..graph.shrink import shrink
-from ..graph.tracing import Call, Graph
+from ..graph.tracing import Graph
 from ..models.copies import check_built, copy_of_model
 from ..models.kernels import all_kernels, value_of
 from ..models.layer_names import levels_of_layers
 from ..utils import UsageError
+from .layer_choice import is_list
 from .prunables import hidden_kernels
 
 SHOWN = 4  # names in a column
@@ -110,9 +111,10 @@ def remove(model: keras.Model, units: Mapping[str, Sequence[int]]) -> keras.Mode
 
     Args:
         model: a built functional or sequential Keras model. It is not changed.
-        units: the numbers of the units, from 0, by the layer's name, as in `{"conv2": [0, 4, 67]}`:
-            units of a dense layer, filters of a convolution, heads of attention (of
-            `GroupQueryAttention` those of keys and values), units of a recurrent layer.
+        units: the numbers of the units, from 0, by the name of a layer or of a group, as in
+            `{"conv2": [0, 4, 67]}`: units of a dense layer, filters of a convolution, heads of
+            attention (of `GroupQueryAttention` those of keys and values), units of a recurrent
+            layer.
 
     Returns:
         An ordinary Keras model, compiled as `model` is. As by `shrink`, units that were dead before
@@ -124,7 +126,7 @@ def remove(model: keras.Model, units: Mapping[str, Sequence[int]]) -> keras.Mode
         ValueError: if the model is not built, or is not a graph of layers.
     """
     check_built(model)
-    if not isinstance(units, Mapping) or not units:
+    if not isinstance(units, Mapping) or not units or not all(map(is_list, units.values())):
         raise UsageError('units: give numbers by layer, such as {"conv2": [0, 4, 67]}.')
     copy = copy_of_model(model)
     graph = Graph(copy)
@@ -138,14 +140,14 @@ def remove(model: keras.Model, units: Mapping[str, Sequence[int]]) -> keras.Mode
 
 def _groups_of(graph, name, numbers):
     """The channel groups of a layer's units."""
-    call = _call_of(graph, name)
-    channels = (call.inner or call.outputs)[0]
+    own, numbers = _own_groups(graph, name), [*numbers]
     for number in numbers:
-        if not isinstance(number, Integral) or not 0 <= number < len(channels):
+        is_whole = isinstance(number, Integral) and not isinstance(number, bool)
+        if not is_whole or not 0 <= number < len(own):
             raise UsageError(
-                f"units: {name!r} has no unit {number!r}; they go from 0 to {len(channels) - 1}."
+                f"units: {name!r} has no unit {number!r}; they go from 0 to {len(own) - 1}."
             )
-    groups = graph.groups.find(channels.groups[np.array(numbers, int)])
+    groups = graph.groups.find(own[np.array(numbers, int)])
     fixed = {**dict.fromkeys(graph.groups.io_groups, "the model's inputs"), **graph.groups.kept}
     for number, group in zip(numbers, groups.tolist(), strict=True):
         if group in fixed:
@@ -155,12 +157,17 @@ def _groups_of(graph, name, numbers):
     return groups
 
 
-def _call_of(graph, name) -> Call:
+def _own_groups(graph, name):
+    """The channel group of each unit of a layer or kernel."""
     levels = levels_of_layers(graph.model)
     known = [call for call in graph.first_calls.values() if call.rule.kernels(call)]
     for call in known:
         if name in levels[id(call.op)][0].names:
-            return call
+            return (call.inner or call.outputs)[0].groups
+    for kernel in all_kernels(graph.model):
+        if kernel.name == name and id(kernel.variable) in graph.sides:
+            columns = graph.sides[id(kernel.variable)][1].columns
+            return columns[np.sort(np.unique(columns, return_index=True)[1])]
     names = ", ".join(call.op.name for call in known)
     raise UsageError(f"units: {name!r} is no layer with units; choose from {names}.")
 

@@ -57,12 +57,26 @@ def test_a_unit_that_reads_only_dead_ones_is_dead():
     assert shrunk(model).get_layer("memory").units == 1
 
 
-@pytest.mark.parametrize("settings", [{"activation": "sigmoid"}, {"activation": "softplus"}])
-def test_activations_that_are_not_zero_at_zero_keep_units(settings):
-    model = lstm(**settings)
+def test_activations_that_are_not_zero_at_zero_keep_units():
+    model = lstm(activation="sigmoid")
     for suffix in ("kernel", "recurrent_kernel", "bias"):
         set_part(model, "memory", f"/{suffix}", lambda array: array[..., 7].fill(0))
     assert shrunk(model).get_layer("memory").units == 3
+    fixed = npr.dependency_groups(model).fixed
+    assert fixed[0] == "memory/kernel (because of memory (sigmoid is not 0 at 0))"
+
+
+def test_gates_that_look_at_all_units_keep_them():
+    with pytest.raises(npr.UsageError, match="no units that could be removed"):
+        npr.prune(lstm(recurrent_activation="softmax"), 0.5, "unit")
+
+
+def test_channels_first_over_time():
+    inputs = keras.Input((3, 2, 5, 5))
+    layer = layers.ConvLSTM2D(4, 2, data_format="channels_first", name="memory")
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(layer(inputs))))
+    assert npr.measure(npr.prune(model, 0.5)).layer_sparsity["memory/kernel"] == 0.5
+    assert npr.shrink(model).get_layer("memory").filters == 4
 
 
 def test_pruned_units_of_both_directions_go_together():
@@ -182,6 +196,17 @@ def test_values_from_elsewhere():
     assert smaller.get_layer("mha").num_heads == 2
     assert smaller.get_layer("mha").get_config()["output_shape"] == (3,)
     assert smaller.get_layer("value").units == 4
+
+
+def test_a_shared_layer_that_is_called_with_other_arguments_stays():
+    attention = layers.MultiHeadAttention(4, 3, name="mha")
+    inputs = keras.Input((5, 6))
+    one, two, three = (layers.Dense(8, activation="tanh")(inputs) for _ in range(3))
+    x = layers.Add()([attention(one, two), attention(two, one, key=three)])
+    model = randomized(keras.Model(inputs, layers.Dense(3)(layers.Flatten()(x))))
+    with pytest.raises(npr.UsageError, match=r"because of mha \(MultiHeadAttention\)"):
+        npr.prune(model, 0.5, "unit")
+    shrunk(npr.prune(model, 0.9))
 
 
 # --- Random graphs -------------------------------------------------------------------------------

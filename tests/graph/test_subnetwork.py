@@ -103,3 +103,44 @@ def test_subclassed_models_stay_whole():
     part = Subnetwork.of_live_units(model)
     np.testing.assert_array_equal(part.model.weights[0], model.weights[0])
     assert part.model is not model
+
+
+class Secret(layers.Layer):
+    """A layer that cannot be made again from its config."""
+
+    def __init__(self, number, _secret):
+        super().__init__()
+        self.inner = layers.Dense(number)
+
+    def build(self, shape):
+        self.inner.build(shape)
+
+    def call(self, x):
+        return self.inner(x)
+
+    def get_config(self):
+        raise NotImplementedError
+
+
+@keras.saving.register_keras_serializable("tests")
+class WithSecret(keras.Model):
+    """A model that can, as a whole."""
+
+    def __init__(self, number, **settings):
+        inputs = keras.Input((6,))
+        super().__init__(inputs, layers.Dense(3)(Secret(number, 1)(inputs)), **settings)
+        self.number = number
+
+    def get_config(self):
+        return {"number": self.number}
+
+
+def test_a_model_whose_layers_cannot_be_copied_is_whole(tmp_path):
+    model = randomized(WithSecret(8))
+    assert Subnetwork.of_live_units(model).model.count_params() == model.count_params()
+    x = np.ones((2, 6), np.float32)
+    smaller = npr.shrink(npr.prune(model, 0.5))
+    assert isinstance(smaller, WithSecret)
+    npr.save(smaller, tmp_path / "model.npk")
+    loaded = npr.load(tmp_path / "model.npk")
+    np.testing.assert_allclose(loaded(x), smaller(x), atol=1e-6)

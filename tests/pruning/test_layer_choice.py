@@ -71,7 +71,11 @@ def test_layers_exclude_themselves_and_what_is_in_them():
     model = nested()
     inner, first = model.get_layer("inner"), model.get_layer("first")
     assert set(sparsities(model, exclude=inner)) == {"first", "block/one", "block/two"}
-    assert set(sparsities(model, exclude=[inner, first])) == {"block/one", "block/two"}
+    for several in ([inner, first], {inner, first}, (layer for layer in (inner, first))):
+        assert set(sparsities(model, exclude=several)) == {"block/one", "block/two"}
+    assert set(sparsities(model, exclude=Block)) == {"first", "inner/one", "inner/two"}
+    with pytest.raises(npr.UsageError, match=r"chooses layers fails for '\w+'"):
+        npr.prune(model, 0.5, exclude=lambda layer: layer.filters > 3)
     with pytest.raises(npr.UsageError, match="the layer 'first' is not in"):
         npr.prune(nested(), 0.5, exclude=first)
 

@@ -77,10 +77,23 @@ def own():
     return randomized(keras.Model(inputs, layers.Dense(2, name="out")(x)))
 
 
+def test_names_of_groups_are_names_of_units():
+    for make in (mixed, attention, recurrent):
+        model = randomized(make())
+        for name, group in npr.dependency_groups(model).items():
+            smaller = npr.remove(model, {name: [0]})
+            left = npr.dependency_groups(smaller)
+            assert sum(g.units for g in left.values()) < sum(
+                g.units for g in npr.dependency_groups(model).values()
+            ), (name, group)
+
+
 @pytest.mark.parametrize(
     ("units", "message"),
     [
         ([1], "give numbers by layer"),
+        ({"second": 1}, "give numbers by layer"),
+        ({"second": [True]}, "has no unit True"),
         ({}, "give numbers by layer"),
         ({"third": [1]}, r"'third' is no layer with units; choose from first, second, out\."),
         ({"own": [1]}, "'own' is no layer with units"),
