@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import keras
 import numpy as np
 
+from ..models.arrays import is_whole, to_numpy
 from ..models.backend import tf
 from ..models.model import compile_model, outputs_logits
 from ..training.loop import STEPS_AT_ONCE, check_finite, compile_steps
 from ..training.masked_trainer import MaskedTrainer
+from ..training.masks import present_masks
 from .levels import Levels
 from .quantization import numbers_of_magnitudes, round_others, round_to_levels
 
@@ -51,10 +53,21 @@ class QATTrainer(MaskedTrainer):
         self.run_steps = compile_steps(
             model,
             type(split)(self.pixels, split.labels),
+            self._masks(),
             targets=targets,
             compiled=compiled,
             quantizers=self.quantizers,
         )
+
+    def _masks(self):
+        """Masks that keep the zeros of variables without levels: of kernels with few weights, and
+        of other types."""
+        on_levels = {id(quantizer.variable) for quantizer in self.quantizers}
+        return [
+            (variable, tf.Variable(to_numpy(mask).astype(variable.dtype), trainable=False))
+            for variable, mask in present_masks(self.model)
+            if variable.trainable and id(variable) not in on_levels and not is_whole(mask)
+        ]
 
     def tune(
         self, epochs: int, learning_rate: float, seed: int, on_steps: Callable[[int], object]

@@ -173,6 +173,11 @@ def find_units(
         layer = _grouped(kind, groups, producers, by_name, uses)
         layers[_free(layer.name, layers)] = layer
     grouped = {part.kernel.name for layer in layers.values() for part in layer.parts}
+    reasons |= {
+        kernel.name: _within(graph, kernel)
+        for kernel in found
+        if id(kernel.variable) not in graph.sides
+    }
     ungrouped = [_reason(kernel, reasons) for kernel in found if kernel.name not in grouped]
     return layers, ungrouped
 
@@ -190,6 +195,15 @@ def _excluded(graph, is_excluded, excluded):
         groups = graph.groups.find(graph.sides[id(kernel.variable)][1].columns).tolist()
         found |= dict.fromkeys(groups, f"{kernel.name}, which is excluded")
     return found
+
+
+def _within(graph, kernel):
+    """The layer of the graph that a kernel is in; None of one that stands alone."""
+    for call in graph.first_calls.values():
+        layers = call.op._flatten_layers() if isinstance(call.op, keras.Layer) else []
+        if call.op is not kernel.layer and any(kernel.layer is layer for layer in layers):
+            return f"{call.op.name} ({type(call.op).__name__})"
+    return None
 
 
 def _has_own_filter(by_name, columns):

@@ -60,6 +60,8 @@ class UnitGroups(Mapping):
         return len(self.groups)
 
     def __str__(self) -> str:
+        if not self:
+            return "\n".join(f"not removable: {each}" for each in self.fixed)
         head = ("units", "of", "read by")
         rows = [(f"{g.units:,}", _listed(g.kernels), _listed(g.readers)) for g in self.values()]
         widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
@@ -114,7 +116,7 @@ def remove(model: keras.Model, units: Mapping[str, Sequence[int]]) -> keras.Mode
         units: the numbers of the units, from 0, by the name of a layer or of a group, as in
             `{"conv2": [0, 4, 67]}`: units of a dense layer, filters of a convolution, heads of
             attention (of `GroupQueryAttention` those of keys and values), units of a recurrent
-            layer.
+            layer, and of KerasHub's transformer layers hidden units of the feed-forward part.
 
     Returns:
         An ordinary Keras model, compiled as `model` is. As by `shrink`, units that were dead before
@@ -142,8 +144,11 @@ def _groups_of(graph, name, numbers):
     """The channel groups of a layer's units."""
     own, numbers = _own_groups(graph, name), [*numbers]
     for number in numbers:
-        is_whole = isinstance(number, Integral) and not isinstance(number, bool)
-        if not is_whole or not 0 <= number < len(own):
+        if isinstance(number, (bool, np.bool_)):
+            raise UsageError(
+                f"units: {name!r}: give numbers, not booleans, such as numpy.flatnonzero(mask)."
+            )
+        if not isinstance(number, Integral) or not 0 <= number < len(own):
             raise UsageError(
                 f"units: {name!r} has no unit {number!r}; they go from 0 to {len(own) - 1}."
             )

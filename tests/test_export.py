@@ -25,10 +25,15 @@ CHEAP = (
     *("--experiment_id=small", "--formats=keras,npk", "--k=0.9", "--bits=4"),
     *("--finetune_epochs=0", "--max_accuracy_drop=0.2"),
 )
-# Latencies are measured for five seconds, to be exact. No test looks at how exact they are.
-HURRIED = """
+# Latencies are measured for five seconds, to be exact. No test looks at how exact they are. Models
+# are converted for other runtimes where their files are looked at.
+ALL_RUNTIMES = """
 from network_pruning.compression import runtimes
 runtimes.latencies.__defaults__ = (0.01,)
+"""
+HURRIED = f"""{ALL_RUNTIMES}
+for name in ("ONNX Runtime", "OpenVINO"):
+    del runtimes.RUNTIMES[name]
 """
 # Where no latency is looked at, starting most of the runtimes takes longer than all the rest.
 ONE_RUNTIME = f"{HURRIED}runtimes.RUNTIMES = {{'NumPy': runtimes.RUNTIMES['NumPy']}}"
@@ -163,6 +168,25 @@ def test_what_is_damaged_is_made_again(replaced, tmp_path, damage):
     assert (folder / "model.npk").read_bytes() == (replaced / "model.npk").read_bytes()
     assert (folder / "model.keras").exists()
     json.loads((folder / "export.json").read_text())
+
+
+def test_onnx_and_openvino_files_are_written_and_measured(own):
+    flags = (*CHEAP, "--formats=npk,onnx,openvino", f"--output_dir={own}")
+    done = export(*flags, first=ALL_RUNTIMES)
+    assert done.returncode == 0, done.stderr
+    folder = own / "small" / "exports"
+    record = json.loads((folder / "export.json").read_text())
+    files = {suffix: (folder / f"model.{suffix}").read_bytes() for suffix in ("onnx", "xml", "bin")}
+    assert record["after"]["onnx_bytes"] == len(files["onnx"])
+    assert record["after"]["openvino_bytes"] == len(files["xml"]) + len(files["bin"])
+    assert {"ONNX Runtime", "OpenVINO"} <= set(record["latency"]["1"]["after"])
+    assert ".onnx, bytes" in done.stdout
+    test = few_digits("test")
+    x = test.images.reshape(len(test), -1)
+    config, arrays = npk_reader.read((folder / "model.npk").read_bytes())
+    expected = npk_reader.run(config, arrays, x)
+    for name in ("onnx", "openvino"):
+        np.testing.assert_allclose(formats.run_of(files, name)(x), expected, atol=1e-5)
 
 
 def test_the_model_card_tells_what_the_file_is(exported):

@@ -147,3 +147,27 @@ def test_what_is_not_trained_keeps_its_weights_but_for_rounding():
     after = np.array(model.layers[0].kernel)
     assert np.abs(after - before).max() < 0.5
     assert len(np.unique(np.abs(after))) <= 8
+
+
+def test_zeros_of_kernels_with_few_weights_stay():
+    """They have no levels, and are trained as they are."""
+    dense = keras.layers.Dense
+    model = keras.Sequential([keras.Input((8,)), dense(16, name="few"), dense(16), dense(3)])
+    randomized(model)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    few, many, _ = model.layers
+    for layer, kept in ((few, 3), (many, FEW + 20)):
+        kernel, bias = layer.get_weights()
+        kernel.reshape(-1)[kept:] = 0
+        layer.set_weights([kernel, bias])
+    before = [layer.get_weights()[0] for layer in (few, many)]
+    generator = np.random.default_rng(0)
+    x = generator.random((64, 8)).astype("float32")
+    split = Split(x, generator.integers(0, 3, 64).astype(np.int32))
+    training = QATTrainer(model, 3, split, SimpleNamespace(batch_size=16), None)
+    assert [quantizer.variable.name for quantizer in training.quantizers] == ["kernel"]
+    training.tune(3, 0.01, 0, lambda _steps: None)
+    for layer, old in zip((few, many), before, strict=True):
+        new = layer.get_weights()[0]
+        assert (new[old == 0] == 0).all()
+        assert (new[old != 0] != old[old != 0]).any()

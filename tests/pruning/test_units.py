@@ -93,7 +93,7 @@ def test_names_of_groups_are_names_of_units():
     [
         ([1], "give numbers by layer"),
         ({"second": 1}, "give numbers by layer"),
-        ({"second": [True]}, "has no unit True"),
+        ({"second": [True]}, "give numbers, not booleans"),
         ({}, "give numbers by layer"),
         ({"third": [1]}, r"'third' is no layer with units; choose from first, second, out\."),
         ({"own": [1]}, "'own' is no layer with units"),

@@ -285,3 +285,31 @@ def test_a_model_of_which_more_is_to_be_pruned_is_not_warned_of(before, callback
         warnings.simplefilter("error", UserWarning)
         fit(made, pruning)
         fit(made, pruning)  # and for the second time
+
+
+def test_sequences_stay_pruned_and_are_saved(tmp_path):
+    """Recurrent layers and attention, pruned in training and after it."""
+    inputs = keras.Input((4, 3))
+    x = keras.layers.LSTM(6, return_sequences=True, name="memory")(inputs)
+    x = keras.layers.MultiHeadAttention(2, 3, name="heads")(x, x)
+    x = keras.layers.GlobalAveragePooling1D()(x)
+    made = randomized(keras.Model(inputs, keras.layers.Dense(2, name="out")(x)))
+    made.compile("adam", "mse")
+    x, y = np.ones((32, 4, 3), np.float32), np.zeros((32, 2), np.float32)
+    pruning = npr.Pruning(0.5, every=2)
+    made.fit(x, y, epochs=2, batch_size=4, verbose=0, callbacks=[pruning])
+    shares = npr.measure(made).layer_sparsity
+    assert {"memory/kernel", "memory/recurrent_kernel", "query"} <= set(shares)
+    assert all(share == pytest.approx(0.5, abs=0.03) for share in shares.values())
+    pruned = npr.prune(made, 0.5, "unit")
+    pruned.fit(x, y, epochs=1, verbose=0, callbacks=[npr.KeepPruned()])
+    smaller = npr.shrink(pruned)
+    assert smaller.get_layer("memory").units == 3
+    assert smaller.get_layer("heads").num_heads == 1
+    smaller.save(tmp_path / "smaller.keras")
+    again = keras.saving.load_model(tmp_path / "smaller.keras")
+    expected = outputs_of(pruned, x)[0]
+    np.testing.assert_allclose(outputs_of(again, x)[0], expected, atol=1e-5)
+    npr.save(pruned, tmp_path / "smaller.npk")
+    loaded = npr.load(tmp_path / "smaller.npk")
+    np.testing.assert_allclose(outputs_of(loaded, x)[0], expected, atol=1e-5)
