@@ -41,7 +41,7 @@ def check_installed(format_name: str) -> None:
             importlib.import_module(module)
         except ImportError as error:
             raise UsageError(
-                f"--formats: {format_name} needs the package {module} ({one_line(error, 80)}); "
+                f"The format {format_name} needs the package {module} ({one_line(error, 80)}); "
                 f'install it with: pip install "network-pruning[{extra}]"'
             ) from error
 

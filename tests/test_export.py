@@ -327,6 +327,8 @@ from network_pruning.reconstruction import distill
 distill.STEPS, distill.EPOCHS, distill.LAST_EPOCHS = 2, 1, 2
 distill.FEW = 100
 quantized_distillation.EPOCHS = 4
+from network_pruning.experiments import model_selection
+model_selection.SPARSITIES = (0.9, 0.95)
 """
 
 

@@ -411,7 +411,7 @@ def transformer():
     keras.utils.set_random_seed(3)
     inputs = keras.Input((28, 28))
     x = layers.Dense(8, name="embedding")(inputs)
-    attended = layers.MultiHeadAttention(2, 4, name="attention")(x, x, use_causal_mask=True)
+    attended = layers.Attention(name="attention")([x, x], use_causal_mask=True)
     x = layers.LayerNormalization()(layers.Add()([x, attended]))
     return keras.Model(inputs, layers.Dense(10)(layers.GlobalAveragePooling1D()(x)), name="seer")
 

@@ -99,3 +99,25 @@ def test_the_dense_network_is_pruned_unless_another_is_chosen_or_was_trained(net
     assert not search(networks, reference="control")._prunes_here()
     assert not search(networks)._none_was_trained()
     assert search(networks[:0])._none_was_trained()
+
+
+def test_within_limits_those_are_trained_that_may_become_the_most_accurate(networks):
+    """Training makes files a tenth smaller, so that a larger one is tried after the first."""
+    found = search(networks)
+    found.limits = Needs(bytes=1000)
+    small, large, larger = (
+        Made(each, bytes=size) for each, size in zip(networks, (500, 990, 1090), strict=True)
+    )
+    for made, accuracy in ((small, 0.94), (large, 0.9), (larger, 0.9)):
+        made.bits, made.valid_accuracy = 4, accuracy
+    found.candidates.made = [small, large, larger]
+    trained = []
+
+    def tuned(candidate):
+        trained.append(candidate)
+        return Made(candidate.network, bytes=0.9 * candidate.bytes)
+
+    found.candidates.tuned, found.candidates.work = tuned, lambda _candidate: 0
+    made = [*found._tuned_within_limits()]
+    assert trained == [large, larger, small]
+    assert found._best_of([small, *made]) is made[1]
