@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from .arrays import Array, to_numpy
+from .arrays import Array
 
 CELLS = (keras.layers.LSTMCell, keras.layers.GRUCell, keras.layers.SimpleRNNCell)
 # Their cells are not public.
@@ -56,8 +56,8 @@ class Sequences:
 def sequences_of(
     layer: keras.layers.RNN, sequences: Any, initial_state: Any = None, mask: Any = None
 ) -> dict[str, Sequences]:
-    """The `Sequences` of each cell of a recurrent layer by its path, as numbers of NumPy; its steps
-    are made one after the other.
+    """The `Sequences` of each cell of a recurrent layer by its path; its steps are made one after
+    the other.
 
     Args:
         layer: the layer, built.
@@ -123,4 +123,4 @@ def _last(layer, tensor):
 
 
 def _stacked(tensors):
-    return to_numpy(keras.ops.stack(tensors, axis=1))
+    return keras.ops.stack(tensors, axis=1)
