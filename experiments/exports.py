@@ -123,7 +123,8 @@ def _made(config, source, paths, depends):
     echo("Measuring latency …")
     latency = _latency(dense, model, x)
     now_exact = {**chosen.row(), "bytes": len(packed), "exact": True}
-    of_dense = search.candidates.tested(dense)
+    of_dense, shape = search.candidates.tested(dense), source.dataset.shape
+    after = size_of(model, shape)
     control, made = chosen.network.control, search.candidates.made
     record = {
         "source": source.name,
@@ -131,8 +132,8 @@ def _made(config, source, paths, depends):
         "reference": config.reference,
         "baseline": vars(Reference(source.dense.name, *of_dense)),
         "control": None if control is None else vars(control),
-        "before": _described(dense, before, source, of_dense),
-        "after": _described(model, contents, source, search.candidates.tested(model)),
+        "before": _described(size_of(dense, shape), before, of_dense),
+        "after": _described(after, contents, search.candidates.tested(model)),
         "latency": latency,
         "recommended": _fastest(next(iter(latency.values()))["after"]),
         "limits": _named(search.limits),
@@ -144,8 +145,7 @@ def _made(config, source, paths, depends):
         save_png(draw(record), path)
         files[path.name] = _described_file(path)
     record["files"] = files
-    table = str(size_of(model, source.dataset.shape))
-    write_text(paths.model_card, model_card(record, _data(source), table))
+    write_text(paths.model_card, model_card(record, _data(source), str(after)))
     files[paths.model_card.name] = _described_file(paths.model_card)
     # Last: a record means that all files are complete.
     write_text(paths.export_record, json.dumps(record, indent=2) + "\n")
@@ -206,9 +206,12 @@ def _other_formats(model, examples, formats, is_reported=True):
         file = Path(place, "model.keras")
         model.save(file)
         found = {"keras": {"keras": file.read_bytes()}}
+    others = [name for name in formats if name not in found and name != "npk"]
+    if not others:
+        return found
     x = examples[:256]
     expected = runtimes.keras_predict(model)(x)
-    for name in (each for each in formats if each not in ("keras", "npk")):
+    for name in others:
         try:
             files = converted(model, name)
             if not runtimes.agree(run_of(files, name)(x), expected):
@@ -245,11 +248,8 @@ def _fastest(times):
     return min(times, key=times.get)
 
 
-def _described(model, contents, source, accuracies):
-    """Sizes and accuracies of a model, by name."""
-    from ..pruning.model_measures import size_of
-
-    size = size_of(model, source.dataset.shape)
+def _described(size, contents, accuracies):
+    """Sizes and accuracies of a model of some `ModelSize`, by name."""
     packed = io.BytesIO()
     with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as file:
         file.write(contents["keras"]["keras"])

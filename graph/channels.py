@@ -81,6 +81,11 @@ class ChannelGroups:
         return found
 
     @property
+    def fixed(self) -> dict[int, str]:
+        """Why groups must stay, by their current numbers: those of inputs and outputs too."""
+        return {**dict.fromkeys(self.io_groups, "the model's inputs"), **self.kept}
+
+    @property
     def io_groups(self) -> set[int]:
         """The current numbers of the groups of inputs and outputs."""
         return {self._root(group) for group in self._io}

@@ -153,8 +153,8 @@ def find_units(
         for variable, (call, _) in graph.sides.items()
         if call.op is not readers[variable].layer and is_excluded(readers[variable].layer)
     ]
-    fixed = {**_excluded(graph, is_excluded, within), **graph.groups.kept}
-    fixed = {**dict.fromkeys(graph.groups.io_groups, "the model's inputs"), **fixed}
+    excluded = _excluded(graph, is_excluded, within)
+    fixed = {**graph.groups.fixed, **excluded, **graph.groups.kept}
     producers = defaultdict(dict)  # the columns of each kernel, by group
     for kernel, groups in members:
         for column, group in enumerate(groups.tolist()):

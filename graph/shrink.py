@@ -61,10 +61,14 @@ def shrink(model: keras.Model) -> keras.Model:
     return smaller
 
 
+def _of_keras(_model, base):
+    return base
+
+
 def rewritten(
     graph: Graph,
     liveness: LivenessAnalysis,
-    class_of: Callable[[keras.Model, type], type] | None = None,
+    class_of: Callable[[keras.Model, type], type] = _of_keras,
 ) -> keras.Model:
     """The smaller model of a `GraphRewriter`; or a copy, if nothing is to be removed, of a model
     whose layers cannot be made again one by one.
@@ -74,7 +78,7 @@ def rewritten(
     """
     try:
         with custom_objects_of(graph.model):
-            return GraphRewriter(graph, liveness, *([class_of] if class_of else [])).build()
+            return GraphRewriter(graph, liveness, class_of).build()
     except CannotCopyError:
         if not liveness.keeps_all():
             raise
@@ -95,7 +99,7 @@ class GraphRewriter:
         self,
         graph: Graph,
         liveness: LivenessAnalysis,
-        class_of: Callable[[keras.Model, type], type] = lambda _model, base: base,
+        class_of: Callable[[keras.Model, type], type] = _of_keras,
     ) -> None:
         self.graph, self.liveness, self.class_of, self.made = graph, liveness, class_of, {}
 

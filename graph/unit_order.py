@@ -75,7 +75,7 @@ def _order(graph, channels, successors):
 
 def _successors(graph):
     """Which group takes the place of each, among those that occur in the same tensors."""
-    fixed = {*graph.groups.kept, *graph.groups.io_groups, *_fixed(graph)}
+    fixed = {*graph.groups.fixed, *_fixed(graph)}
     weights = _incoming(graph)
     found = {}
     for groups in _classes(graph):

@@ -152,8 +152,7 @@ def _groups_of(graph, name, numbers):
             raise UsageError(
                 f"units: {name!r} has no unit {number!r}; they go from 0 to {len(own) - 1}."
             )
-    groups = graph.groups.find(own[np.array(numbers, int)])
-    fixed = {**dict.fromkeys(graph.groups.io_groups, "the model's inputs"), **graph.groups.kept}
+    groups, fixed = graph.groups.find(own[np.array(numbers, int)]), graph.groups.fixed
     for number, group in zip(numbers, groups.tolist(), strict=True):
         if group in fixed:
             raise UsageError(

@@ -2,6 +2,7 @@
 
 import warnings
 
+import hypothesis
 import keras
 import network_pruning as npr
 import numpy as np
@@ -70,6 +71,29 @@ def quietly_shrunk(model):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return shrunk(model)
+
+
+# On other backends every graph is compiled anew, which takes longer than all the rest.
+EXAMPLES = 25 if keras.backend.backend() == "tensorflow" else 5
+on_random_graphs = hypothesis.settings(
+    max_examples=EXAMPLES, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+
+
+def check_random_graph(model, seed):
+    """Whatever is zero: kernels at random, whole units, all that reads a channel."""
+    some_zeros(randomized(model), seed)
+    smaller = quietly_shrunk(model)
+    assert smaller.count_params() <= model.count_params() + 50  # biases may be new
+
+
+def set_part(model, name, part, change):
+    """Changes the first weight of a layer with this in its path, by a function of the array in
+    place."""
+    variable = next(v for v in model.get_layer(name).weights if part in v.path)
+    value = np.array(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable.value)))
+    change(value)
+    variable.assign(value)
 
 
 def some_zeros(model, seed):

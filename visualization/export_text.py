@@ -21,6 +21,12 @@ def sentences(record: dict[str, Any]) -> list[str]:
     return [_size(record["before"], record["after"], baseline), _accuracy(record), *speeds]
 
 
+def control_of(record: dict[str, Any]) -> dict[str, Any] | None:
+    """The control of an export, if it is another network than the baseline."""
+    control = record.get("control")
+    return control if control and control["name"] != record["baseline"]["name"] else None
+
+
 def digits(ratio: float) -> str:
     """0.95, 1.5, 20, 2,386."""
     return f"{ratio:,.{2 if ratio < 0.995 else 1 if ratio < 9.95 else 0}f}"
@@ -45,12 +51,12 @@ def _size(before, after, baseline):
 
 def _accuracy(record):
     """Compared with the baseline and, if it is another network, the control."""
-    found, control = record["after"]["test_accuracy"], record.get("control")
+    found, control = record["after"]["test_accuracy"], control_of(record)
     name = _baseline(record).replace(DENSE, f"untouched {DENSE}")
     text = f"Test accuracy: {_percent(found)}; " + _compared(
         found, record["before"]["test_accuracy"], f"the baseline, {name}"
     )
-    if control and control["name"] != record["baseline"]["name"]:
+    if control:
         text += "; " + _compared(
             found,
             control["test_accuracy"],

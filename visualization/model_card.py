@@ -44,8 +44,8 @@ def _accuracies(record):
         "this file": record["after"],
         "baseline: " + record["baseline"]["name"]: record["before"],
     }
-    control = record.get("control")
-    if control and control["name"] != record["baseline"]["name"]:
+    control = export_text.control_of(record)
+    if control:
         rows["control: the dense network with the same further training"] = control
     for name, each in rows.items():
         pair = (f"{100 * each[f'{split}_accuracy']:.2f}" for split in ("valid", "test"))

@@ -4,10 +4,18 @@ import keras
 import network_pruning as npr
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
-from keras_models import OwnWeights, outputs_of, quietly_shrunk, randomized, shrunk, some_zeros
+from keras_models import (
+    OwnWeights,
+    check_random_graph,
+    on_random_graphs,
+    outputs_of,
+    randomized,
+    set_part,
+    shrunk,
+)
 
 on_backends = pytest.mark.backends
 
@@ -17,14 +25,6 @@ def lstm(**settings):
         [keras.Input((4, 2)), layers.LSTM(3, name="memory", **settings), layers.Dense(1)]
     )
     return randomized(model)
-
-
-def set_part(model, name, suffix, change):
-    """Changes a weight of a layer, with a function of the array in place."""
-    variable = next(v for v in model.get_layer(name).weights if v.path.endswith(suffix))
-    value = np.array(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable.value)))
-    change(value)
-    variable.assign(value)
 
 
 @on_backends
@@ -274,15 +274,8 @@ def _own(_draw, x, _others, name):
     return OwnWeights(name=name)(x)
 
 
-# On other backends every graph is compiled anew, which takes longer than all the rest.
-EXAMPLES = 25 if keras.backend.backend() == "tensorflow" else 5
-
-
 @on_backends
-@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
+@on_random_graphs
 @given(st.data())
 def test_random_graphs_answer_the_same(data):
-    model = randomized(data.draw(graphs()))
-    some_zeros(model, data.draw(st.integers(0, 1000)))
-    smaller = quietly_shrunk(model)
-    assert smaller.count_params() <= model.count_params() + 50  # biases may be new
+    check_random_graph(data.draw(graphs()), data.draw(st.integers(0, 1000)))

@@ -6,7 +6,7 @@ import keras
 import network_pruning as npr
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import layers
 from keras_models import (
@@ -14,12 +14,14 @@ from keras_models import (
     answers,
     attention,
     branches,
+    check_random_graph,
     mixed,
+    on_random_graphs,
     quietly_shrunk,
     randomized,
     recurrent,
+    set_part,
     shrunk,
-    some_zeros,
 )
 
 pytestmark = pytest.mark.backends
@@ -31,10 +33,7 @@ def set_weights(model, *weights):
 
 def set_kernel(model, name, change):
     """Changes a layer's kernel, with a function of the array in place."""
-    variable = next(v for v in model.get_layer(name).weights if "kernel" in v.path)
-    value = np.array(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable.value)))
-    change(value)
-    variable.assign(value)
+    set_part(model, name, "kernel", change)
 
 
 def test_a_dead_unit_is_gone_and_the_weights_that_stay_are_the_same():
@@ -303,18 +302,10 @@ _KINDS = [
 ]
 
 
-# On other backends every graph is compiled anew, which takes longer than all the rest.
-EXAMPLES = 25 if keras.backend.backend() == "tensorflow" else 5
-
-
-@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
+@on_random_graphs
 @given(st.data())
 def test_random_graphs_answer_the_same(data):
-    """Whatever is zero: kernels at random, whole units, all that reads a channel."""
-    model = randomized(data.draw(graphs()))
-    some_zeros(model, data.draw(st.integers(0, 1000)))
-    smaller = quietly_shrunk(model)
-    assert smaller.count_params() <= model.count_params() + 50  # biases may be new
+    check_random_graph(data.draw(graphs()), data.draw(st.integers(0, 1000)))
 
 
 def halved(x):
