@@ -59,7 +59,7 @@ bench: .venv/installed-dev
 # Events are read back by TensorBoard, and sweeps run on a real Ray.
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --group dev \
 		-r requirements/tensorboard.txt -r requirements/sweep.txt \
-		-r requirements/onnx.txt -r requirements/openvino.txt
+		-r requirements/onnx.txt -r requirements/openvino.txt -r requirements/mlflow.txt
 # The tests look at the pages in a browser; without one, or without leave to install it, they say so.
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
 		{ command -v apt-get >/dev/null && test "$$(id -u)" = 0 && timeout 120 apt-get update -qq && \

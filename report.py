@@ -19,6 +19,7 @@ from pathlib import Path
 from .cli import launch
 from .cli.flags import define_flags, report_config_from_flags
 from .cli.messages import with_flags
+from .settings.logs import logs_of
 from .settings.report import ReportConfig
 from .utils import RunError, UsageError, echo, one_line, pluralize
 
@@ -42,7 +43,7 @@ def main(config: ReportConfig) -> None:
 def _write(root, config):
     from .experiments import finished, lock
     from .pages import experiment_page, index_page, sweep_results
-    from .pages.tensorboard import write_tensorboard
+    from .pages.publish import write_logs
     from .sweeps.paths import read_record, sweeps_of
 
     written, pending, failed = 0, [], []
@@ -53,9 +54,9 @@ def _write(root, config):
                     written += 1
                 else:
                     echo(f"Kept: {paths.report} has diagnostics that its folder lacks now.")
-                if config.tensorboard and paths.config.exists():
+                if logs_of(config):
                     with lock.locked(paths):
-                        write_tensorboard(paths)
+                        write_logs(logs_of(config), paths)
             except experiment_page.NothingYet:
                 pending.append(paths.root.name)
             except finished.FAILURES as error:

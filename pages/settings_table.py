@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Settings of a run that its results do not depend on.
 NOT_OF_THE_EXPERIMENT = (
     *("experiment_id", "output_dir", "data_dir", "force_train", "preset", "tensorboard"),
-    "ray_address",
+    *("log_to", "ray_address"),
 )
 DEFAULTS = {f.name: f.default for f in dataclasses.fields(ExperimentConfig)}
 

@@ -20,8 +20,10 @@ from .fields import (
     not_blank,
     plain_name,
     setting,
+    some_of,
 )
 from .files import MODEL_FILES, OUTPUT_DIR, is_file
+from .logs import LOG_TO, LOGS
 from .names import default_experiment_id
 from .presets import preset
 
@@ -174,6 +176,7 @@ class ExperimentConfig(Settings):
     tensorboard: bool = setting(
         False, "Also write event files for TensorBoard, to compare experiments there."
     )
+    log_to: tuple[str, ...] = setting((), LOG_TO, bounds=some_of(*LOGS, or_none=True))
     replicates: int = setting(
         1,
         "Run the experiment with this many seeds, from `seed` on, and report means and confidence "

@@ -134,13 +134,13 @@ def one_of(*values: str, rule: str | None = None) -> Bounds:
     return check
 
 
-def some_of(*choices: object) -> Bounds:
-    """Bounds: one or more of a few values."""
+def some_of(*choices: object, or_none: bool = False) -> Bounds:
+    """Bounds: one or more of a few values; with `or_none` also none of them."""
     rule = f"choose from {', '.join(map(str, choices))}"
 
     def check(name: str, values: tuple) -> None:
         wrong = [value for value in values if value not in choices]
-        if wrong or not values:
+        if wrong or not (values or or_none):
             raise UsageError(f"`{name}`: {rule}, not {repr(wrong[0]) if wrong else 'nothing'}.")
 
     return check

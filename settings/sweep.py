@@ -18,7 +18,7 @@ from .names import IN_NAME, cut_name, known_experiment_id, settings_in_name
 from .objective import EXPORT_BYTES, GOALS, check_objective, default_objective, parsed
 
 # Settings of `train` that are lists themselves: they are not varied.
-LISTS = ("k_vals", "methods", "plugins")
+LISTS = ("k_vals", "methods", "plugins", "log_to")
 # Settings that all experiments of a sweep share.
 SINGLE = (
     *LISTS,

@@ -81,7 +81,10 @@ def test_pip_install_gives_the_package_the_console_script_and_what_examples_need
     listed = (root / "requirements" / "runner.txt").read_text(encoding="utf-8").splitlines()
     runner = {line.partition(">")[0] for line in listed if not line.startswith("#")}
     assert brought(installed, "runner") == runner
-    for extra, package in (("gpu", "tensorflow"), ("tensorboard",) * 2, ("sweep", "ray")):
+    for extra, package in (
+        *(("gpu", "tensorflow"), ("tensorboard",) * 2, ("sweep", "ray")),
+        ("mlflow", "mlflow-skinny"),
+    ):
         assert brought(installed, extra) >= {*runner, package}
     example = (sys.executable, str(root / "examples" / "own_criterion.py"))
     shown = cli(command=example, env=environment, cwd=tmp_path)

@@ -243,7 +243,7 @@ def test_in_the_terminal(report, copy):
     [
         (("--show=nothing",), 1, "There is no experiment"),
         (("--show=../x",), 2, "--show '../x' is not a plain folder name"),
-        (("--list", "--show=small"), 2, "Give one of --list, --show and --tensorboard"),
+        (("--list", "--show=small"), 2, "Give one of --list, --show, and --tensorboard or"),
         (("--output_dir=/does/not/exist",), 2, "there is no folder /does/not/exist"),
         (("nonsense",), 2, "'nonsense' is not a flag"),
     ],
