@@ -1,16 +1,16 @@
-"""Files for other runtimes, by Keras' own export, and functions that run them.
-
-Such a function takes examples of shape (n, …) and returns outputs of shape (n, classes), on one
-thread.
-"""
+"""Files for other runtimes, by Keras' own export and by the quantizers of these runtimes."""
 
 import contextlib
 import functools
 import importlib
 import io
+import logging
+import os
+import subprocess
+import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import keras
@@ -21,12 +21,25 @@ from ..settings.export import SUFFIXES
 from ..utils import UsageError, one_line, quiet_stderr
 
 Files = Mapping[str, bytes]  # by suffix
-Run = Callable[[np.ndarray], np.ndarray]
 
+# The runtimes of formats, as tables name them.
+NAMES = {
+    "litert": "LiteRT",
+    "litert_int8": "LiteRT int8",
+    "onnx": "ONNX Runtime",
+    "onnx_int8": "ONNX Runtime int8",
+    "openvino": "OpenVINO",
+    "torch": "PyTorch",
+}
+# With weights and activations of eight bits: they answer differently from the model.
+INT8 = ("litert_int8", "onnx_int8")
 # What has to be installed, and the extra that does.
+ONNX = (("tf2onnx", "onnx", "onnxruntime"), "onnx")
 NEEDS = {
-    "onnx": (("tf2onnx", "onnx", "onnxruntime"), "onnx"),
+    "onnx": ONNX,
+    "onnx_int8": ONNX,
     "openvino": (("openvino",), "openvino"),
+    "torch": (("torch",), "torch"),
 }
 
 
@@ -46,27 +59,106 @@ def check_installed(format_name: str) -> None:
             ) from error
 
 
-def converted(model: keras.Model, format_name: str) -> Files:
-    """A model as the files of a format, litert, onnx or openvino, by suffix.
+def converted(model: keras.Model, format_name: str, examples: np.ndarray | None = None) -> Files:
+    """A model as the files of a format, by suffix.
+
+    Args:
+        model: a Keras model.
+        format_name: one of `NAMES`.
+        examples: of shape (n, …), a few hundred, of training data: formats in `INT8` choose the
+            ranges of activations by them.
 
     Raises:
         ValueError: if it cannot be converted; the message says why.
     """
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, f"model.{SUFFIXES[format_name][0]}")
         try:
-            with _quiet(), contextlib.redirect_stdout(io.StringIO()):
-                _export(model, file, format_name)
+            with quiet(), contextlib.redirect_stdout(io.StringIO()):
+                model(_zeros(model), training=False)  # Keras knows the inputs after a call
+                file = Path(folder, f"model.{SUFFIXES[format_name][0]}")
+                of_int8 = (examples,) if format_name in INT8 else ()
+                _WRITERS[format_name](model, file, *of_int8)
         except Exception as error:  # the converters may raise anything
             raise ValueError(one_line(error, 160)) from error
-        return {each: file.with_suffix(f".{each}").read_bytes() for each in SUFFIXES[format_name]}
+        return {each: Path(folder, f"model.{each}").read_bytes() for each in SUFFIXES[format_name]}
 
 
-def _export(model, file, format_name):
-    model(_zeros(model), training=False)  # Keras knows the inputs of a model that has been called
-    if format_name == "onnx":
-        _teach_erfc()
-    model.export(str(file), format=format_name, verbose=False)
+def _zeros(model):
+    return [np.zeros([size or 1 for size in t.shape], t.dtype) for t in model.inputs]
+
+
+def _litert(model, file, **options):
+    model.export(str(file), format="litert", verbose=False, **options)
+
+
+def _litert_int8(model, file, examples):
+    """By TensorFlow's post-training quantization; inputs and outputs stay float32."""
+    options = {
+        "optimizations": [tf.lite.Optimize.DEFAULT],
+        "representative_dataset": lambda: ([x] for x in _singles(examples)),
+    }
+    _litert(model, file, **options)
+
+
+def _onnx(model, file):
+    _teach_erfc()
+    model.export(str(file), format="onnx", verbose=False)
+
+
+def _onnx_int8(model, file, examples):
+    """By ONNX Runtime's static quantization, each column or filter with its own scale."""
+    import onnxruntime
+    from onnxruntime.quantization import CalibrationDataReader, quantize_static
+
+    exact = file.with_name("exact.onnx")
+    _onnx(model, exact)
+    (taken,) = onnxruntime.InferenceSession(exact).get_inputs()
+
+    class Reader(CalibrationDataReader):
+        def __init__(self):
+            self.inputs = ({taken.name: x} for x in _singles(examples))
+
+        def get_next(self):
+            return next(self.inputs, None)
+
+    quantize_static(exact, file, Reader(), per_channel=True)
+
+
+def _openvino(model, file):
+    model.export(str(file), format="openvino", verbose=False)
+
+
+def _torch(model, file):
+    """By another process: Keras writes this format on PyTorch only."""
+    kept = file.with_name("model.keras")
+    model.save(kept)
+    command = [sys.executable, "-c", _IN_PYTORCH, str(kept), str(file)]
+    settings = {"KERAS_BACKEND": "torch", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        command, env={**os.environ, **settings}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ValueError(done.stderr.strip().rpartition("\n")[2])
+
+
+_IN_PYTORCH = """
+import sys, keras, torch
+model = keras.saving.load_model(sys.argv[1], compile=False)
+shapes = {0: torch.export.Dim.DYNAMIC}
+model.export(sys.argv[2], format="torch", dynamic_shapes=shapes, verbose=False)
+"""
+_WRITERS: dict[str, Callable[..., None]] = {
+    "litert": _litert,
+    "litert_int8": _litert_int8,
+    "onnx": _onnx,
+    "onnx_int8": _onnx_int8,
+    "openvino": _openvino,
+    "torch": _torch,
+}
+
+
+def _singles(examples):
+    return (examples[i : i + 1] for i in range(len(examples)))
 
 
 @functools.cache
@@ -88,71 +180,14 @@ def _teach_erfc():
             )
 
 
-def _zeros(model):
-    return [np.zeros([size or 1 for size in t.shape], t.dtype) for t in model.inputs]
-
-
-def run_of(files: Files, format_name: str) -> Run:
-    """A function that runs the files of a format."""
-    return _RUNS[format_name](*(files[suffix] for suffix in SUFFIXES[format_name]))
-
-
-def _litert(content):
-    with _quiet():
-        model = tf.lite.Interpreter(model_content=content, num_threads=1)
-        model.allocate_tensors()
-    (taken,), (given,) = model.get_input_details(), model.get_output_details()
-    shape = None
-
-    def run(x):
-        nonlocal shape
-        if x.shape != shape:
-            model.resize_tensor_input(taken["index"], x.shape)
-            model.allocate_tensors()
-            shape = x.shape
-        model.set_tensor(taken["index"], x.astype(taken["dtype"], copy=False))
-        model.invoke()
-        return model.get_tensor(given["index"])
-
-    return run
-
-
-def _onnx(content):
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    (taken,) = session.get_inputs()
-    dtype = np.dtype(_DTYPES.get(taken.type, "float32"))
-    return lambda x: session.run(None, {taken.name: x.astype(dtype, copy=False)})[0]
-
-
-_DTYPES = {"tensor(float)": "float32", "tensor(int32)": "int32", "tensor(int64)": "int64"}
-
-
-def _openvino(structure, weights):
-    import openvino
-
-    core = openvino.Core()
-    model = core.compile_model(core.read_model(structure, weights), "CPU", _OPENVINO)
-    dtype = model.input(0).get_element_type().to_dtype()
-    request = model.create_infer_request()
-    return lambda x: request.infer([x.astype(dtype, copy=False)])[0].copy()
-
-
-# By itself it computes in bfloat16 on processors that can.
-_OPENVINO = {
-    "INFERENCE_NUM_THREADS": 1,
-    "PERFORMANCE_HINT": "LATENCY",
-    "INFERENCE_PRECISION_HINT": "f32",
-}
-_RUNS: dict[str, Callable[..., Run]] = {"litert": _litert, "onnx": _onnx, "openvino": _openvino}
-
-
 @contextlib.contextmanager
-def _quiet():
+def quiet() -> Iterator[None]:
     """Without the warnings and messages of converters, which are not about the model."""
-    with warnings.catch_warnings(), quiet_stderr():
-        warnings.simplefilter("ignore")
-        yield
+    level = logging.root.level
+    logging.root.setLevel(logging.ERROR)  # ONNX Runtime's quantizer
+    try:
+        with warnings.catch_warnings(), quiet_stderr():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.root.setLevel(level)

@@ -16,7 +16,8 @@ import numpy as np
 from ..models.backend import tf
 from ..models.kernels import value_of
 from . import npk_reader
-from .formats import converted, run_of
+from .format_runs import Run, run_of
+from .formats import INT8, NAMES, Files, converted
 from .npk import plain_config
 
 WARM_UPS, MOST_ROUNDS, SECONDS, QUICKLY = 3, 500, 2.5, 0.5
@@ -25,31 +26,31 @@ OTHER_BYTES = 2**24
 TOLERANCE = 1e-4
 
 
-def keras_predict(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+def keras_predict(model: keras.Model) -> Run:
     """Keras' own `predict`, as most people call it."""
     return lambda x: model.predict(x, batch_size=len(x), verbose=0)
 
 
-def keras_compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+def keras_compiled(model: keras.Model) -> Run:
     """The model compiled to a TensorFlow graph."""
     call = tf.function(partial(model, training=False))
     return lambda x: call(tf.constant(x)).numpy()
 
 
-def on(format_name: str, model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+def on(format_name: str, model: keras.Model) -> Run:
     """The runtime of a format, on one thread: LiteRT (once called TensorFlow Lite), ONNX Runtime,
     OpenVINO."""
     return run_of(converted(model, format_name), format_name)
 
 
-def numpy_dense(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+def numpy_dense(model: keras.Model) -> Run:
     """NumPy, by the reader of `.npk` files, for simple networks."""
     config = plain_config(model)
     arrays = [value_of(variable) for variable in model.weights]
     return partial(npk_reader.run, config, arrays)
 
 
-def scipy_sparse(model: keras.Model) -> Callable[[np.ndarray], np.ndarray] | None:
+def scipy_sparse(model: keras.Model) -> Run | None:
     """SciPy's compressed sparse rows, for chains of dense layers."""
     from scipy.sparse import csr_array
 
@@ -87,30 +88,35 @@ _ACTIVATIONS = {
     keras.activations.softmax: _softmax,
 }
 
-RUNTIMES: dict[str, Callable[[keras.Model], Callable[[np.ndarray], np.ndarray] | None]] = {
+RUNTIMES: dict[str, Callable[[keras.Model], Run | None]] = {
     "Keras predict": keras_predict,
     "Keras compiled": keras_compiled,
-    "LiteRT": partial(on, "litert"),
-    "ONNX Runtime": partial(on, "onnx"),
-    "OpenVINO": partial(on, "openvino"),
+    **{NAMES[name]: partial(on, name) for name in ("litert", "onnx", "openvino")},
     "NumPy": numpy_dense,
     "SciPy sparse": scipy_sparse,
 }
 
 
-def started(model: keras.Model, x: np.ndarray) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+def started(
+    model: keras.Model, x: np.ndarray, files: Mapping[str, Files] | None = None
+) -> dict[str, Run]:
     """Functions that run a model, by the name of the runtime, of those that agree with Keras on
-    some examples up to rounding.
+    some examples up to rounding; those with eight bits need not agree.
 
     Args:
         model: a Keras model.
         x: a few examples, of shape (n, …).
+        files: of the model, by format, if it has been converted already.
     """
     expected, found = keras_predict(model)(x), {}
-    for name, start in RUNTIMES.items():
+    there = {NAMES[name]: name for name in files or {} if name in NAMES}
+    for name in dict.fromkeys((*RUNTIMES, *there)):
         try:
-            run = start(model)
-            if run is not None and agree(run(x), expected):
+            if name in there:
+                run = run_of((files or {})[there[name]], there[name])
+            else:
+                run = RUNTIMES[name](model)
+            if run is not None and (there.get(name) in INT8 or agree(run(x), expected)):
                 found[name] = run
         except Exception:
             continue  # a runtime that cannot run the model may raise anything
@@ -118,9 +124,8 @@ def started(model: keras.Model, x: np.ndarray) -> dict[str, Callable[[np.ndarray
 
 
 def deployed_latency(model: keras.Model, x: np.ndarray) -> float:
-    """The median milliseconds of LiteRT on one thread or, where that cannot run the model, of
-    compiled Keras; between two calls the processor's caches are filled with something else, as by
-    other work.
+    """The `cold_latency` of LiteRT on one thread or, where that cannot run the model, of compiled
+    Keras.
 
     Args:
         model: a Keras model.
@@ -131,6 +136,17 @@ def deployed_latency(model: keras.Model, x: np.ndarray) -> float:
         run(x)
     except Exception:  # a runtime that cannot run the model may raise anything
         run = keras_compiled(model)
+    return cold_latency(run, x)
+
+
+def cold_latency(run: Run, x: np.ndarray) -> float:
+    """The median milliseconds of calls between which the processor's caches are filled with
+    something else, as by other work.
+
+    Args:
+        run: takes examples.
+        x: an example, of shape (1, ...).
+    """
     other = np.zeros(OTHER_BYTES, np.uint8)
     return 1000 * latencies({True: run, False: lambda _: other.sum()}, x, QUICKLY)[True]
 
@@ -143,7 +159,7 @@ def agree(outputs: np.ndarray, expected: np.ndarray) -> bool:
 
 
 def latencies(
-    functions: Mapping[Any, Callable[[np.ndarray], np.ndarray]],
+    functions: Mapping[Any, Run],
     x: np.ndarray,
     seconds: float = SECONDS,
 ) -> dict[Any, float]:

@@ -3,8 +3,6 @@
 import gzip
 import io
 import json
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
@@ -15,7 +13,6 @@ from ..utils import (
     UsageError,
     echo,
     file_sha256,
-    one_line,
     pluralize,
     write_bytes,
     write_text,
@@ -28,10 +25,6 @@ from .provenance import provenance
 if TYPE_CHECKING:
     from ..settings.export import ExportConfig
     from .paths import ArtifactPaths
-
-
-BATCHES = 1, 256
-NAMES = {"litert": "LiteRT", "onnx": "ONNX", "openvino": "OpenVINO"}
 
 
 def export(config: "ExportConfig") -> "tuple[dict[str, Any], ArtifactPaths]":
@@ -95,9 +88,10 @@ def _made(config, source, paths, depends):
     from ..visualization import sizes
     from ..visualization.figures import save_png
     from ..visualization.model_card import model_card
+    from .export_files import Measured, files_of
     from .model_selection import ModelSelection
 
-    dense = source.dense.model()
+    dense, dataset = source.dense.model(), source.dataset
     before = {"npk": {"npk": npk.to_bytes(dense)}}
     npk.check_loadable(dense)  # before the search, which takes longer
     search = ModelSelection(source, config)
@@ -106,11 +100,9 @@ def _made(config, source, paths, depends):
     chosen = search.chosen()
     echo(f"Chosen: {chosen.network.name}, {'quantized to ' if chosen.bits else ''}{chosen.how}.")
     packed = npk.to_bytes(chosen.model())
-    contents = {"npk": {"npk": packed}}
     model = npk.from_bytes(packed, "The export")
-    x = source.dataset.test.images
-    before |= _other_formats(dense, x, config.formats, is_reported=False)
-    contents |= _other_formats(model, x, config.formats)
+    before |= files_of(dense, dataset, config.formats, is_reported=False)
+    contents = {"npk": {"npk": packed}, **files_of(model, dataset, config.formats)}
     paths.export_record.unlink(missing_ok=True)  # it would not match the files from here on
     files = {}
     for name, suffixes in SUFFIXES.items():
@@ -121,9 +113,12 @@ def _made(config, source, paths, depends):
             else:
                 path.unlink(missing_ok=True)  # of an earlier export
     echo("Measuring latency …")
-    latency = _latency(dense, model, x)
+    both = {"before": before, "after": contents}
+    measured = Measured({"before": dense, "after": model}, both, dataset)
+    latency = measured.latency()
     now_exact = {**chosen.row(), "bytes": len(packed), "exact": True}
-    of_dense, shape = search.candidates.tested(dense), source.dataset.shape
+    of_dense, of_model = map(search.candidates.tested, (dense, model))
+    shape = dataset.shape
     after = size_of(model, shape)
     control, made = chosen.network.control, search.candidates.made
     record = {
@@ -133,7 +128,8 @@ def _made(config, source, paths, depends):
         "baseline": vars(Reference(source.dense.name, *of_dense)),
         "control": None if control is None else vars(control),
         "before": _described(size_of(dense, shape), before, of_dense),
-        "after": _described(after, contents, search.candidates.tested(model)),
+        "after": _described(after, contents, of_model),
+        "formats": measured.by_format(of_model),
         "latency": latency,
         "recommended": _fastest(next(iter(latency.values()))["after"]),
         "limits": _named(search.limits),
@@ -194,50 +190,6 @@ def _begun(config, source, search):
 
 def _described_file(path):
     return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
-
-
-def _other_formats(model, examples, formats, is_reported=True):
-    """A model as the bytes of a Keras file and, if requested, of files of other runtimes with the
-    same outputs, by format and suffix; a failed conversion is reported."""
-    from ..compression import runtimes
-    from ..compression.formats import converted, run_of
-
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place, "model.keras")
-        model.save(file)
-        found = {"keras": {"keras": file.read_bytes()}}
-    others = [name for name in formats if name not in found and name != "npk"]
-    if not others:
-        return found
-    x = examples[:256]
-    expected = runtimes.keras_predict(model)(x)
-    for name in others:
-        try:
-            files = converted(model, name)
-            if not runtimes.agree(run_of(files, name)(x), expected):
-                raise ValueError("its outputs differ")
-            found[name] = files
-        except Exception as error:  # of a runtime that cannot run the model: anything
-            if is_reported:
-                text = one_line(error, 120)
-                echo(f"No {NAMES[name]} file: this model cannot be converted ({text}).")
-    return found
-
-
-def _latency(dense, model, images):
-    """Median latencies in seconds, by batch size, before and after, and runtime."""
-    from ..compression import runtimes
-
-    few = images[:8]
-    started = {"before": runtimes.started(dense, few), "after": runtimes.started(model, few)}
-    answers = {(w, name): a for w, found in started.items() for name, a in found.items()}
-    found = {}
-    for batch in BATCHES:
-        times = runtimes.latencies(answers, images[:batch])
-        found[str(len(images[:batch]))] = {
-            when: {name: times[when, name] for name in started[when]} for when in started
-        }
-    return found
 
 
 def _bytes(files):

@@ -106,7 +106,7 @@ class ArtifactPaths:
         return self.root / f"pruned_{granularity}s.gif"
 
     def export(self, format_name: str) -> Path:
-        """The exported model in a format: keras, npk, litert, onnx or openvino."""
+        """The exported model in a format, as `--formats` names it."""
         return self.export_files(format_name)[0]
 
     def export_files(self, format_name: str) -> list[Path]:

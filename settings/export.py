@@ -26,8 +26,11 @@ SUFFIXES = {
     "keras": ("keras",),
     "npk": ("npk",),
     "litert": ("tflite",),
+    "litert_int8": ("int8.tflite",),
     "onnx": ("onnx",),
+    "onnx_int8": ("int8.onnx",),
     "openvino": ("xml", "bin"),
+    "torch": ("pt2",),
 }
 # The dense networks that an exported one may be compared with.
 REFERENCES = ("baseline", "control")
@@ -94,8 +97,9 @@ class ExportConfig(Settings):
     )
     formats: tuple[str, ...] = setting(
         EXPORT_FORMATS,
-        "Files to write, separated by commas: keras, npk, litert, onnx, openvino. The last two "
-        "need the packages of the extras of these names.",
+        "Files to write, separated by commas: keras, npk, litert, onnx, openvino, torch, and "
+        "litert_int8 and onnx_int8, with weights and activations of eight bits. All but the first "
+        "three and litert_int8 need the extras onnx, openvino and torch.",
         bounds=some_of(*SUFFIXES),
     )
     bits: tuple[int, ...] = setting(

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from commands import run_command, start_command
 from conftest import SMALL_DATA
-from network_pruning.compression import formats, npk_reader
+from network_pruning.compression import npk_reader
+from network_pruning.compression.format_runs import run_of
 from PIL import Image
 
 EXPERIMENT = (
@@ -108,7 +109,7 @@ def test_the_files_are_there_and_hold_one_model(exported):
     model = keras.saving.load_model(folder / "model.keras")
     np.testing.assert_allclose(model.predict(x, verbose=0), answers, atol=1e-5)
     np.testing.assert_array_equal(npr.load(folder / "model.npk").get_weights()[0], arrays[0])
-    lite = formats.run_of({"tflite": (folder / "model.tflite").read_bytes()}, "litert")
+    lite = run_of({"tflite": (folder / "model.tflite").read_bytes()}, "litert")
     np.testing.assert_allclose(lite(x[:5]), answers[:5], atol=1e-5)
     accuracy = float((answers.argmax(axis=1) == test.labels).mean())
     assert record["after"]["test_accuracy"] == pytest.approx(accuracy, abs=1e-9)
@@ -170,8 +171,8 @@ def test_what_is_damaged_is_made_again(replaced, tmp_path, damage):
     json.loads((folder / "export.json").read_text())
 
 
-def test_onnx_and_openvino_files_are_written_and_measured(own):
-    flags = (*CHEAP, "--formats=npk,onnx,openvino", f"--output_dir={own}")
+def test_files_of_other_formats_are_written_and_measured(own):
+    flags = (*CHEAP, "--formats=npk,onnx,openvino,onnx_int8,litert_int8", f"--output_dir={own}")
     done = export(*flags, first=ALL_RUNTIMES)
     assert done.returncode == 0, done.stderr
     folder = own / "small" / "exports"
@@ -186,7 +187,14 @@ def test_onnx_and_openvino_files_are_written_and_measured(own):
     config, arrays = npk_reader.read((folder / "model.npk").read_bytes())
     expected = npk_reader.run(config, arrays, x)
     for name in ("onnx", "openvino"):
-        np.testing.assert_allclose(formats.run_of(files, name)(x), expected, atol=1e-5)
+        np.testing.assert_allclose(run_of(files, name)(x), expected, atol=1e-5)
+        assert record["formats"][name]["test_accuracy"] == record["after"]["test_accuracy"]
+    for name, suffix in (("onnx_int8", "int8.onnx"), ("litert_int8", "int8.tflite")):
+        int8 = {suffix: (folder / f"model.{suffix}").read_bytes()}
+        accuracy = float((run_of(int8, name)(x).argmax(axis=1) == test.labels).mean())
+        assert record["formats"][name]["test_accuracy"] == pytest.approx(accuracy, abs=1e-9)
+        assert record["formats"][name]["bytes"] < 0.5 * len(files["onnx"])
+        assert f"{record['formats'][name]['runtime']}: test accuracy (%)" in done.stdout
 
 
 def test_the_model_card_tells_what_the_file_is(exported):
@@ -283,8 +291,8 @@ BAD_FLAGS = [
     (("--model=b.keras", "--dataset=digits", "--k=0.5"), "--k needs --experiment_id"),
     (("--experiment_id=a", "--k=90"), "did you mean 0.9?"),
     (("--experiment_id=a", "--max_accuracy_drop=5"), "did you mean 0.05?"),
-    (("--experiment_id=a", "--formats=torch"), "npk, litert, onnx, openvino, not 'torch'"),
-    (("--experiment_id=a", "--formats="), "npk, litert, onnx, openvino, not nothing"),
+    (("--experiment_id=a", "--formats=tf"), "onnx, onnx_int8, openvino, torch, not 'tf'"),
+    (("--experiment_id=a", "--formats="), "onnx, onnx_int8, openvino, torch, not nothing"),
     (("--experiment_id=a", "--reference=dense"), "choose baseline or control, not 'dense'"),
     (
         ("--model=b.keras", "--dataset=digits", "--reference=control"),

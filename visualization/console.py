@@ -58,42 +58,20 @@ def summary_table(summary: "pd.DataFrame", settings: str = "", compared_with: st
     return _text(heading, settings, means, cells, compared_with)
 
 
-OPTIONAL = ("onnx_bytes", "openvino_bytes")
-
-
 def export_table(record: dict[str, Any]) -> str:
     """Sizes, latencies and accuracies of a dense network and its export, with ratios.
 
     Args:
         record: as in `export.json`.
     """
-    before, after, latency = record["before"], record["after"], record["latency"]
-    rows = [
-        ("float32 weights, bytes", "raw_bytes"),
-        (".keras, bytes", "keras_bytes"),
-        (".keras, gzipped, bytes", "gzipped_bytes"),
-        (".tflite, bytes", "litert_bytes"),
-        (".onnx, bytes", "onnx_bytes"),
-        ("OpenVINO, bytes", "openvino_bytes"),
-        (".npk, bytes", "npk_bytes"),
-        ("parameters", "parameters"),
-        ("nonzero parameters", "nonzero"),
-        ("multiply-adds", "multiply_adds"),
-    ]
     lines: list[tuple[str, ...]] = [("", "dense", "exported", "ratio")]
-    # Formats that were not asked for, or are newer than the record, have no row.
-    asked = [row for row in rows if row[1] not in OPTIONAL or after.get(row[1]) is not None]
-    lines += [(label, *_compared(before.get(key), after[key], "{:,}")) for label, key in asked]
-    for batch, times in latency.items():
-        for runtime in dict.fromkeys((*times["before"], *times["after"])):
-            pair = (times[when].get(runtime) for when in ("before", "after"))
-            before_ms, after_ms = (None if t is None else 1000 * t for t in pair)
-            cells = _compared(before_ms, after_ms, "{:.3g}")
-            lines.append((f"{runtime}, {pluralize(int(batch), 'example')}, ms", *cells))
-    for split in ("valid", "test"):
-        pair = (f"{100 * each[f'{split}_accuracy']:.2f}" for each in (before, after))
-        name = "validation" if split == "valid" else split
-        lines.append((f"{name} accuracy (%)", *pair, ""))
+    lines += [(label, *_compared(*pair, "{:,}")) for label, *pair in export_text.sizes(record)]
+    for runtime, batch, *times in export_text.latencies(record):
+        cells = _compared(*(None if t is None else 1000 * t for t in times), "{:.3g}")
+        lines.append((f"{runtime}, {pluralize(batch, 'example')}, ms", *cells))
+    for label, before, after in export_text.accuracies(record):
+        pair = ("—" if value is None else f"{100 * value:.2f}" for value in (before, after))
+        lines.append((f"{label} (%)", *pair, ""))
     table = _aligned(list(zip(*lines, strict=True)), numbers=True)
     return "\n".join(["", table, "", *export_text.sentences(record), ""])
 

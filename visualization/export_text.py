@@ -8,6 +8,70 @@ from ..utils import pluralize
 DENSE = "dense network"
 # Ratios of latencies closer to 1 are noise.
 CLEARLY_FASTER = 1.1
+# Of a record's models before and after: what a table shows, and whether every export has it.
+SIZES = (
+    ("float32 weights, bytes", "raw_bytes", True),
+    (".keras, bytes", "keras_bytes", True),
+    (".keras, gzipped, bytes", "gzipped_bytes", True),
+    (".tflite, bytes", "litert_bytes", True),
+    (".int8.tflite, bytes", "litert_int8_bytes", False),
+    (".onnx, bytes", "onnx_bytes", False),
+    (".int8.onnx, bytes", "onnx_int8_bytes", False),
+    ("OpenVINO, bytes", "openvino_bytes", False),
+    (".pt2 (PyTorch), bytes", "torch_bytes", False),
+    (".npk, bytes", "npk_bytes", True),
+    ("parameters", "parameters", True),
+    ("nonzero parameters", "nonzero", True),
+    ("multiply-adds", "multiply_adds", True),
+)
+# Formats with weights and activations of eight bits, which have their own accuracy.
+INT8 = "int8"
+
+
+def sizes(record: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Rows of a label and the numbers before and after (None: unknown), without those of formats
+    that were not asked for, or are newer than the record.
+
+    Args:
+        record: of an export, as in `export.json`.
+    """
+    before, after = record["before"], record["after"]
+    return [
+        (label, before.get(key), after.get(key))
+        for label, key, is_always in SIZES
+        if is_always or after.get(key) is not None
+    ]
+
+
+def latencies(record: dict[str, Any]) -> list[tuple[str, int, float | None, float | None]]:
+    """Rows of a runtime, a batch size, and the seconds before and after (None: it cannot run that
+    model).
+
+    Args:
+        record: of an export, as in `export.json`.
+    """
+    return [
+        (runtime, int(batch), times["before"].get(runtime), times["after"].get(runtime))
+        for batch, times in record["latency"].items()
+        for runtime in dict.fromkeys((*times["before"], *times["after"]))
+    ]
+
+
+def accuracies(record: dict[str, Any]) -> list[tuple[str, float | None, float]]:
+    """Rows of a label and the accuracies before (None: not measured) and after; formats with eight
+    bits have their own.
+
+    Args:
+        record: of an export, as in `export.json`.
+    """
+    splits = {"validation accuracy": "valid_accuracy", "test accuracy": "test_accuracy"}
+    rows: list[tuple[str, float | None, float]] = [
+        (label, record["before"][key], record["after"][key]) for label, key in splits.items()
+    ]
+    for name, each in record.get("formats", {}).items():
+        if name.endswith(INT8):
+            rows += [(f"{each['runtime']}: {n}", None, each[key]) for n, key in splits.items()]
+    return rows
 
 
 def sentences(record: dict[str, Any]) -> list[str]:
@@ -76,9 +140,10 @@ def _compared(found, other, name):
 
 def _speed(batch, times, baseline):
     """Latencies on the runtime that is the fastest for the baseline among those that run both
-    models; then the fastest runtime of the exported model."""
+    models exactly; then the fastest runtime of the exported model."""
     before, after = times["before"], times["after"]
-    same = min(set(before) & set(after), key=before.get)
+    both = [name for name in before if name in after and not name.endswith(INT8)]
+    same = min(both, key=before.get)
     fastest = min(after, key=after.get)
     text = (
         f"Latency of {pluralize(batch, 'example')}, both on {same}: {_milliseconds(after[same])}, "

@@ -9,7 +9,10 @@ LOADED = {
     "model.keras": 'keras.saving.load_model("model.keras")',
     "model.npk": 'network_pruning.load("model.npk")   # or `predict`, with NumPy alone',
     "model.tflite": 'ai_edge_litert.interpreter.Interpreter("model.tflite")',
+    "model.int8.tflite": 'ai_edge_litert.interpreter.Interpreter("model.int8.tflite")',
     "model.onnx": 'onnxruntime.InferenceSession("model.onnx")',
+    "model.int8.onnx": 'onnxruntime.InferenceSession("model.int8.onnx")',
+    "model.pt2": 'torch.export.load("model.pt2").module()',
     "model.xml": 'openvino.Core().compile_model("model.xml")   # with model.bin beside it',
 }
 
@@ -40,8 +43,10 @@ def model_card(record: dict[str, Any], data: str, architecture: str) -> str:
 def _accuracies(record):
     yield "| network | validation (%) | test (%) |"
     yield "| --- | ---: | ---: |"
+    formats = record.get("formats", {}).items()
     rows = {
         "this file": record["after"],
+        **{f"on {e['runtime']}": e for name, e in formats if name.endswith(export_text.INT8)},
         "baseline: " + record["baseline"]["name"]: record["before"],
     }
     control = export_text.control_of(record)

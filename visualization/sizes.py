@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 CLOSELY, WIDELY = 3, 20
 COUNTED, ESTIMATED = "o", "^"
 MARKER = {"linestyle": "none", "markersize": 7}
+# Of the chosen network in other formats.
+MARKERS = "sDvPX<>"
+FILE = {**MARKER, "color": "black", "markerfacecolor": "none"}
 
 
 def size_accuracy(record: dict[str, Any]) -> "Figure":
@@ -51,14 +54,15 @@ def size_accuracy(record: dict[str, Any]) -> "Figure":
 
 
 def pareto(record: dict[str, Any]) -> "Figure":
-    """Test accuracy over file size and over latency: every candidate, the chosen one, limits, and a
-    line through those candidates than which none is both more accurate and smaller, or faster.
+    """Test accuracy over file size and over latency: every candidate as `.npk` file, the chosen one
+    in all its formats, limits, and a line through those candidates than which none is both more
+    accurate and smaller, or faster.
 
     Args:
         record: of an export, as in `export.json`; its candidates have a latency.
     """
     chosen, candidates = record["chosen"], record["candidates"]
-    limits = record.get("limits") or {}
+    limits, files = record.get("limits") or {}, _files(record)
     figure, panels = two_panels(
         f"What {record['source']} could be exported as", _summary(chosen, record["before"])
     )
@@ -71,23 +75,39 @@ def pareto(record: dict[str, Any]) -> "Figure":
         places = [each[key] for each in front], [100 * each["test_accuracy"] for each in front]
         axes.step(*places, where="post", color="black", linewidth=0.8)
         axes.plot(chosen[key], 100 * chosen["test_accuracy"], **CHOSEN)
+        for marker, file in files:
+            axes.plot(file[key], 100 * file["test_accuracy"], marker=marker, **FILE)
         if key in limits:
             axes.axvline(limits[key], color="black", linewidth=0.8, linestyle=":")
         axes.set_xscale("log")
         axes.set_xlabel(label)
-        _set_ticks(axes, [*(each[key] for each in candidates), *filter(None, [limits.get(key)])])
-    lowest, best = (100 * f(c["test_accuracy"] for c in candidates) for f in (min, max))
+        shown = [each[key] for each in (*candidates, *(file for _, file in files))]
+        _set_ticks(axes, [*shown, *filter(None, [limits.get(key)])])
+    accuracies = [100 * c["test_accuracy"] for c in (*candidates, *(file for _, file in files))]
+    lowest, best = min(accuracies), max(accuracies)
     lowest = max(lowest, best - WIDELY, 0)
     for axes in panels:
         axes.set_ylim(lowest - 0.05 * (best - lowest) - 0.1, best + 0.05 * (best - lowest) + 0.1)
     panels[0].set_ylabel("test accuracy (%)")
     handles = _legend(candidates, {})
     if any(len(front) > 1 for front in fronts.values()):
-        handles.append(Line2D([], [], color="black", linewidth=0.8, label="none is better in both"))
+        handles.append(
+            Line2D([], [], color="black", linewidth=0.8, label="candidates that none beats in both")
+        )
+    handles += [
+        Line2D([], [], marker=marker, label=f"as {file['name']}", **FILE) for marker, file in files
+    ]
     if limits:
         handles.append(Line2D([], [], color="black", linewidth=0.8, linestyle=":", label="limit"))
     legend_below(figure, panels[0], handles=handles)
     return figure
+
+
+def _files(record):
+    """Pairs of a marker and a file of the chosen network in another format than `.npk`."""
+    others = {name: each for name, each in record.get("formats", {}).items() if name != "npk"}
+    pairs = zip(MARKERS, others.items(), strict=False)
+    return [(marker, {**each, "name": name}) for marker, (name, each) in pairs]
 
 
 def _front(candidates, key):

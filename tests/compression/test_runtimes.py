@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers
 from keras_models import attention, branches, outputs_of, pictures, randomized, recurrent
-from network_pruning.compression import formats, runtimes
+from network_pruning.compression import format_runs, formats, runtimes
 
 pytestmark = pytest.mark.floors
 # Of extras, which the oldest environment lacks.
@@ -92,15 +92,32 @@ def test_what_litert_cannot_take_is_a_sentence(monkeypatch):
 
 @pytest.mark.parametrize(
     ("make", "format_name"),
-    [(recurrent, "onnx"), (attention, "onnx"), (attention, "openvino"), (branches, "onnx")],
+    [
+        *((recurrent, "onnx"), (attention, "onnx"), (attention, "openvino"), (branches, "onnx")),
+        (attention, "torch"),  # by another process, which imports PyTorch for ten seconds
+    ],
 )
 def test_sequences_and_gelu_are_converted(make, format_name):
     pytest.importorskip({"onnx": "tf2onnx"}.get(format_name, format_name))
     model = randomized(make())
     x = np.random.default_rng(0).random((4, *model.input_shape[1:]), np.float32)
-    run = formats.run_of(formats.converted(model, format_name), format_name)
+    run = format_runs.run_of(formats.converted(model, format_name), format_name)
     for number in (4, 1):  # examples
         np.testing.assert_allclose(run(x[:number]), outputs_of(model, x[:number])[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("format_name", formats.INT8)
+def test_eight_bits_answer_nearly_the_same(format_name):
+    pytest.importorskip("tf2onnx")
+    model = pictures()
+    x = np.random.default_rng(0).random((50, *model.input_shape[1:]), np.float32)
+    files = formats.converted(model, format_name, x)
+    expected = outputs_of(model, x)[0]
+    answers = format_runs.run_of(files, format_name)(x)
+    differences = np.abs(answers - expected).max()
+    assert 0 < differences < 0.1 * np.abs(expected).max()
+    started = runtimes.started(model, x[:2], {format_name: files})
+    np.testing.assert_allclose(started[formats.NAMES[format_name]](x[:2]), answers[:2], atol=1e-6)
 
 
 def test_a_missing_package_is_a_sentence(monkeypatch):
