@@ -65,9 +65,11 @@ def export_table(record: dict[str, Any]) -> str:
         record: as in `export.json`.
     """
     lines: list[tuple[str, ...]] = [("", "dense", "exported", "ratio")]
-    lines += [(label, *_compared(*pair, "{:,}")) for label, *pair in export_text.sizes(record)]
-    for runtime, batch, *times in export_text.latencies(record):
-        cells = _compared(*(None if t is None else 1000 * t for t in times), "{:.3g}")
+    for label, before, after in export_text.sizes(record):
+        lines.append((label, *_compared(before, after, "{:,}")))
+    for runtime, batch, before, after in export_text.latencies(record):
+        before_ms, after_ms = (None if t is None else 1000 * t for t in (before, after))
+        cells = _compared(before_ms, after_ms, "{:.3g}")
         lines.append((f"{runtime}, {pluralize(batch, 'example')}, ms", *cells))
     for label, before, after in export_text.accuracies(record):
         pair = ("—" if value is None else f"{100 * value:.2f}" for value in (before, after))

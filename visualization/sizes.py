@@ -18,7 +18,7 @@ COUNTED, ESTIMATED = "o", "^"
 MARKER = {"linestyle": "none", "markersize": 7}
 # Of the chosen network in other formats.
 MARKERS = "sDvPX<>"
-FILE = {**MARKER, "color": "black", "markerfacecolor": "none"}
+FILE: dict[str, Any] = {**MARKER, "color": "black", "markerfacecolor": "none"}
 
 
 def size_accuracy(record: dict[str, Any]) -> "Figure":
