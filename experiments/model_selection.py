@@ -218,10 +218,15 @@ class ModelSelection:
 
     def _hopeful(self, rounded, best):
         """Rounded candidates that are smaller and may be accurate enough after quantization-aware
-        training, by size."""
-        limit = math.inf if best is None else best.bytes
-        smaller = sorted((c for c in rounded if c.bytes < limit), key=attrgetter("bytes"))
-        return [c for c in smaller if c.bits and self._is_hopeful(c)]
+        training, by size, without those of which a smaller one promises more."""
+        limit, most, found = math.inf if best is None else best.bytes, -math.inf, []
+        smaller = (c for c in rounded if c.bits and c.bytes < limit and self._is_hopeful(c))
+        for candidate in sorted(smaller, key=attrgetter("bytes")):
+            promised = self._expected(candidate) - self.least(candidate.network)
+            if promised > most:
+                most = promised
+                found.append(candidate)
+        return found
 
     def _is_hopeful(self, candidate):
         """Whether a rounded network may be accurate enough after quantization-aware training."""

@@ -121,3 +121,19 @@ def test_within_limits_those_are_trained_that_may_become_the_most_accurate(netwo
     made = [*found._tuned_within_limits()]
     assert trained == [large, larger, small]
     assert found._best_of([small, *made]) is made[1]
+
+
+def test_a_larger_one_that_promises_less_is_not_tried():
+    """A sparser network with more bits may be larger than a better one with fewer bits."""
+    sparse, better = network("at 99.85 %", 100, 0.969, None), network("at 99.8 %", 200, 0.98, None)
+    rows = [
+        *((sparse, 5, 500, 0.9695), (sparse, 6, 580, 0.9695)),
+        *((better, 4, 560, 0.974), (better, 5, 640, 0.978), (better, None, 900, 0.98)),
+    ]
+    found, made = search([sparse, better]), []
+    for of, bits, size, accuracy in rows:
+        candidate = Made(of, bytes=size)
+        candidate.bits, candidate.valid_accuracy = bits, accuracy
+        made.append(candidate)
+    assert [c.bytes for c in found._hopeful(made, None)] == [500, 560, 640]
+    assert [c.bytes for c in found._hopeful(made, made[3])] == [500, 560]
