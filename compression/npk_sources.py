@@ -1,9 +1,10 @@
-"""The classes that a config in an `.npk` file may name: Keras layers that only compute with
-tensors, and what the user has registered. Configs are untrusted."""
+"""The classes that a config in an `.npk` file may name: layers of Keras and KerasHub that only
+compute with tensors, and what the user has registered. Configs are untrusted."""
 
 import contextlib
 import functools
 import inspect
+import sys
 from typing import Any
 
 import keras
@@ -65,6 +66,8 @@ def _check_source(config):
     if isinstance(registered, str) and keras.saving.get_registered_object(registered) is not None:
         return
     module = config["module"] or ""  # empty for classes of scripts and notebooks
+    if _is_of_keras_hub(module, name):
+        return
     if not isinstance(module, str) or module.partition(".")[0] not in ("keras", "builtins"):
         raise ValueError(
             f"it needs {registered or name}, which is not registered with "
@@ -77,6 +80,18 @@ def _check_source(config):
         )
     if isinstance(inner, dict) and isinstance(inner.get("vocabulary"), str):
         raise ValueError(f"{name} reads its vocabulary from a file, {inner['vocabulary']!r}")
+
+
+def _is_of_keras_hub(module, name):
+    """Whether it names a layer of KerasHub that only computes, where the user has imported that:
+    not all of them are registered, and Keras finds them by their modules."""
+    if not isinstance(module, str) or not module.startswith("keras_hub."):
+        return False
+    found = getattr(sys.modules.get(module), name, None)
+    if not inspect.isclass(found) or not issubclass(found, keras.Layer):
+        return False
+    reads_files = any("preprocessing" in each.__module__ for each in found.__mro__)  # tokenizers …
+    return found.__module__ == module and not issubclass(found, keras.Model) and not reads_files
 
 
 def _check_value(kind, inner):

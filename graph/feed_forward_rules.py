@@ -1,7 +1,7 @@
 """Rules of KerasHub's transformer layers: the hidden units of their feed-forward part."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import keras
 import numpy as np
@@ -10,30 +10,69 @@ from ..models.kernels import value_of
 from ..models.recurrent import at_path
 from .activations import is_zero_at_zero
 from .channels import Channels
+from .linear_rules import is_dense, units_come_first
 from .rule_base import Kept, Sides, UnsupportedRule, number_of, taken
 
 if TYPE_CHECKING:
     from .channels import ChannelGroups
     from .tracing import Call
 
-_FIRST, _SECOND, _GATE = (
-    f"_feedforward_{name}_dense" for name in ("intermediate", "output", "gate")
-)
 _WIDTH = "intermediate_dim"  # in the layer's config
+
+
+class _Parts(NamedTuple):
+    """Names of attributes: the layers whose outputs are the hidden units (without a gate, or
+    multiplied by it), the one that reads them, and the gate."""
+
+    first: str
+    second: str
+    gate: str
+
+
+_FORMS = (
+    _Parts(*(f"_feedforward_{name}_dense" for name in ("intermediate", "output", "gate"))),
+    _Parts("gating_ffw_2", "ffw_linear", "gating_ffw"),
+)
+
+
+def _parts_of(layer):
+    """The names of a layer's parts; None if it has none that are known."""
+    for names in _FORMS:
+        parts = [getattr(layer, name, None) for name in names]
+        if all(_is_known(part) for part in parts[:2]) and (parts[2] is None or _is_known(parts[2])):
+            return names
+    return None
+
+
+def _is_known(part):
+    return type(part) is keras.layers.Dense or (
+        type(part) is keras.layers.EinsumDense and is_dense(part) and not units_come_first(part)
+    )
+
+
+def _width(layer):
+    """The setting for the width, and how many times the number of units it is."""
+    width, units = (
+        layer.get_config()[_WIDTH],
+        at_path(layer, _parts_of(layer).first).kernel.shape[1],
+    )
+    return width, width // units
+
+
+def _gate_activation(layer):
+    return getattr(layer, "activation", keras.activations.gelu)  # Gemma has no setting for it
 
 
 def is_feed_forward(layer: Any) -> bool:
     """Whether the rule knows the layer: one of KerasHub that can be made again with fewer units."""
-    parts = [getattr(layer, name, None) for name in (_FIRST, _SECOND)]
-    is_known = all(type(part) is keras.layers.Dense for part in parts)
-    if not is_known or not type(layer).__module__.startswith("keras_hub."):
+    if not type(layer).__module__.startswith("keras_hub.") or _parts_of(layer) is None:
         return False
-    if keras.saving.get_registered_name(type(layer)) == type(layer).__name__:
-        return False  # a file could not be read again
     try:
-        return layer.get_config().get(_WIDTH) == layer._feedforward_intermediate_dense.units
+        type(layer).from_config(layer.get_config())
+        width, times = _width(layer)
     except Exception:  # of some layers it is broken
         return False
+    return width == times * at_path(layer, _parts_of(layer).first).kernel.shape[1]
 
 
 class FeedForwardRule(UnsupportedRule):
@@ -41,14 +80,16 @@ class FeedForwardRule(UnsupportedRule):
     wide as its inputs over their number, so that none can be removed.)"""
 
     def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
-        call.inner = [Channels(0, groups.new(at_path(call.op, _FIRST).units))]
+        first = at_path(call.op, _parts_of(call.op).first)
+        call.inner = [Channels(0, groups.new(first.kernel.shape[1]))]
         return super().trace(call, groups)
 
     def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         call.alive = np.ones(len(call.inner[0]), bool)
         for name in self._reading(call):
             part = at_path(call.op, name)
-            if name == _GATE or is_zero_at_zero(part.activation):
+            is_gate = name == _parts_of(call.op).gate  # whose activation is the layer's
+            if is_zero_at_zero(_gate_activation(call.op) if is_gate else part.activation):
                 alive = value_of(part.kernel).any(axis=0)
                 if part.bias is not None:
                     alive |= value_of(part.bias) != 0
@@ -56,25 +97,33 @@ class FeedForwardRule(UnsupportedRule):
         return super().constants(call, values)
 
     def _reading(self, call):
-        return [name for name in (_FIRST, _GATE) if getattr(call.op, name, None) is not None]
+        first, _, gate = _parts_of(call.op)
+        return [name for name in (first, gate) if getattr(call.op, name, None) is not None]
+
+    def _read(self, call):
+        return _parts_of(call.op).second
 
     def needed(
         self, call: "Call", needed: Sequence[Any], values: Sequence[Any]
     ) -> list[np.ndarray | None]:
-        reads = value_of(at_path(call.op, _SECOND).kernel).any(axis=1)
+        reads = value_of(at_path(call.op, self._read(call)).kernel).any(axis=1)
         return [*super().needed(call, needed, values), reads & call.alive]
 
     def kernels(self, call: "Call") -> list[Sides]:
         units, outputs = call.inner[0].groups, call.outputs[0]
         found = [Sides(f"{name}.kernel", None, units) for name in self._reading(call)]
-        return [*found, Sides(f"{_SECOND}.kernel", units, outputs.groups)] if outputs else found
+        return (
+            [*found, Sides(f"{self._read(call)}.kernel", units, outputs.groups)]
+            if outputs
+            else found
+        )
 
     def vectors(self, call: "Call") -> list[tuple[Any, np.ndarray]]:
         biases = [at_path(call.op, name).bias for name in self._reading(call)]
         return [(bias, call.inner[0].groups) for bias in biases if bias is not None]
 
     def config(self, call: "Call", kept: Kept, fold: np.ndarray | None) -> dict[str, Any]:
-        return {_WIDTH: number_of(kept.inner[0])}
+        return {_WIDTH: _width(call.op)[1] * number_of(kept.inner[0])}
 
     def weights(
         self, call: "Call", kept: Kept, fold: np.ndarray | None
@@ -85,5 +134,7 @@ class FeedForwardRule(UnsupportedRule):
             found[f"{name}.kernel"] = taken(value_of(part.kernel), units, 1)
             if part.bias is not None:
                 found[f"{name}.bias"] = taken(value_of(part.bias), units, 0)
-        found[f"{_SECOND}.kernel"] = taken(value_of(at_path(call.op, _SECOND).kernel), units, 0)
+        found[f"{self._read(call)}.kernel"] = taken(
+            value_of(at_path(call.op, self._read(call)).kernel), units, 0
+        )
         return found

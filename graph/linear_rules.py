@@ -27,7 +27,7 @@ class LinearRule(UnsupportedRule):
     def kernel(self, layer: keras.Layer) -> np.ndarray:
         """The weights as an array of shape (positions, channels, units)."""
         kernel = value_of(own_variable(layer, "kernel"))
-        if _units_come_first(layer):
+        if units_come_first(layer):
             kernel = np.swapaxes(kernel, -1, -2)
         return kernel.reshape(-1, *kernel.shape[-2:])
 
@@ -95,7 +95,7 @@ class LinearRule(UnsupportedRule):
         self, call: "Call", kept: Kept, fold: np.ndarray | None
     ) -> dict[str, np.ndarray] | None:
         layer, (inputs, *_), (units, *_) = call.op, kept.inputs, kept.outputs
-        first, last = (units, inputs) if _units_come_first(layer) else (inputs, units)
+        first, last = (units, inputs) if units_come_first(layer) else (inputs, units)
         kernel = taken(taken(value_of(own_variable(layer, "kernel")), first, -2), last, -1)
         return {"kernel": kernel, **self._bias(layer, kept, fold)}
 
@@ -247,7 +247,21 @@ class DepthwiseRule(UnsupportedRule):
         return {"kernel": value_of(layer.kernel)[..., kept.inputs[0], :], **bias}
 
 
-def _units_come_first(layer):
+def is_dense(layer: Any) -> bool:
+    """Whether an EinsumDense is a Dense: it sums over the last axis and makes a new last one."""
+    operands, result = layer.equation.replace(" ", "").split("->")
+    read, kernel = operands.split(",")
+    inner, unit = read[-1:], result[-1:]
+    return (
+        len(kernel) == 2
+        and set(kernel) == {inner, unit}
+        and inner not in result
+        and read[:-1] == result[:-1]
+        and layer.bias_axes in (None, unit)
+    )
+
+
+def units_come_first(layer: Any) -> bool:
     """Whether a layer's kernel has its units axis before its inputs axis."""
     if isinstance(layer, layers.EinsumDense):
         return kernels.einsum_units(layer) == (0,)

@@ -8,7 +8,7 @@ from ..models import kernels
 from .activations import is_pointwise
 from .attention_rules import AttentionRule, is_attention
 from .feed_forward_rules import FeedForwardRule, is_feed_forward
-from .linear_rules import DepthwiseRule, GroupedRule, LinearRule, SeparableRule
+from .linear_rules import DepthwiseRule, GroupedRule, LinearRule, SeparableRule, is_dense
 from .pointwise_rules import ElementwiseRule, PassThroughRule, PerChannelRule
 from .recurrent_rules import RecurrentRule, is_recurrent
 from .rule_base import UnsupportedRule
@@ -70,22 +70,8 @@ def rule_for(op: Any) -> UnsupportedRule:
         return AttentionRule()
     if is_feed_forward(op):
         return FeedForwardRule()
-    if kind is layers.EinsumDense and _is_dense(op):
+    if kind is layers.EinsumDense and is_dense(op):
         return LinearRule()
     if kind.__module__.startswith("keras.src.ops") and kind.__name__ in _OPERATIONS:
         return ElementwiseRule()
     return UnsupportedRule()
-
-
-def _is_dense(layer):
-    """Whether an EinsumDense is a Dense: it sums over the last axis and makes a new last one."""
-    operands, result = layer.equation.replace(" ", "").split("->")
-    read, kernel = operands.split(",")
-    inner, unit = read[-1:], result[-1:]
-    return (
-        len(kernel) == 2
-        and set(kernel) == {inner, unit}
-        and inner not in result
-        and read[:-1] == result[:-1]
-        and layer.bias_axes in (None, unit)
-    )

@@ -7,6 +7,7 @@ import network_pruning as npr
 import numpy as np
 import pytest
 from keras_models import outputs_of
+from network_pruning.compression.npk_sources import check_sources
 
 # On one backend: what differs between backends is in Keras' own layers, which other tests have.
 hub = pytest.importorskip("keras_hub").models
@@ -17,6 +18,7 @@ DECODER = {**SMALL, "num_query_heads": 4, "num_key_value_heads": 2}
 MODELS = {
     "bert": lambda: hub.BertBackbone(**ENCODER),
     "llama": lambda: hub.LlamaBackbone(**DECODER),
+    "mistral": lambda: hub.MistralBackbone(**DECODER),
     "gemma": lambda: hub.GemmaBackbone(**DECODER, head_dim=4),
     "vit": lambda: hub.ViTBackbone(
         (16, 16, 3), patch_size=4, num_layers=2, num_heads=4, hidden_dim=16, mlp_dim=32
@@ -40,7 +42,7 @@ def inputs_of(model, number=40):
     return found
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["bert", "llama", "gemma", "vit"])
 def test_backbones_are_pruned_shrunk_and_saved(name, tmp_path):
     model = MODELS[name]()
     x = inputs_of(model)
@@ -77,3 +79,35 @@ def test_hidden_units_of_a_transformer_layer_are_removed(tmp_path):
     smaller.save(tmp_path / "smaller.keras")
     again = keras.saving.load_model(tmp_path / "smaller.keras")
     np.testing.assert_allclose(outputs_of(again, x)[0], outputs_of(pruned, x)[0], atol=1e-5)
+
+
+def test_gated_units_of_a_layer_that_is_not_registered_are_removed(tmp_path):
+    """Keras finds KerasHub's layers by their modules, and so does `load`."""
+    model = MODELS["mistral"]()
+    x = inputs_of(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # heads stay
+        pruned = npr.prune(model, 0.75, "unit")
+        smaller = npr.shrink(pruned)
+        npr.save(pruned, tmp_path / "model.npk")
+    assert [layer.intermediate_dim for layer in smaller.layers[-3:-1]] == [8, 8]
+    smaller.save(tmp_path / "smaller.keras")
+    loaded = keras.saving.load_model(tmp_path / "smaller.keras")
+    for each in (smaller, loaded, npr.load(tmp_path / "model.npk")):
+        np.testing.assert_allclose(outputs_of(each, x)[0], outputs_of(pruned, x)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("keras_hub.src.tokenizers.byte_pair_tokenizer", "BytePairTokenizer"),
+        ("keras_hub.src.layers.preprocessing.start_end_packer", "StartEndPacker"),
+        ("keras_hub.src.models.mistral.mistral_backbone", "MistralBackbone"),
+        ("keras_hub.src.utils.preset_utils", "load_json"),
+        ("keras_hub.src.models.nothing", "Nothing"),
+    ],
+)
+def test_files_may_name_layers_of_keras_hub_only(module, name):
+    config = {"module": module, "class_name": name, "registered_name": "another", "config": {}}
+    with pytest.raises(ValueError, match="it needs another, which is not registered"):
+        check_sources(config)
