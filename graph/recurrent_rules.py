@@ -30,56 +30,65 @@ DIRECTIONS = ("forward_layer", "backward_layer")
 
 
 def is_recurrent(layer: Any) -> bool:
-    """Whether the rule knows the layer: one with a single cell of Keras, or two of these in a
+    """Whether the rule knows the layer: one with cells of Keras, or two of these in a
     `Bidirectional`. Only exact classes count: a subclass may do anything."""
     if type(layer) is layers.Bidirectional:
         return all(is_recurrent(getattr(layer, name)) for name in DIRECTIONS)
     if type(layer) is layers.RNN:
-        return type(layer.cell) in _GATES
+        return all(type(cell) in _GATES for cell in _stack(layer).values())
     return type(layer) in _GATES and isinstance(layer, layers.RNN)
 
 
 class RecurrentRule(UnsupportedRule):
-    """A cell, step by step: dead units begin at zero and stay there.
+    """Cells, step by step: dead units begin at zero and stay there.
 
-    Units of both directions of a `Bidirectional` are removed together, since Keras takes them to be
-    equally many.
+    A layer has levels, one for each of stacked cells: the first reads the inputs, each other one
+    the level before; `inner` are the units of each. Units of both directions of a `Bidirectional`
+    are removed together, since Keras takes them to be equally many.
     """
 
     def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
-        cells = [*_cells(call.op).values()]
-        sizes = {_size(cell) for cell in cells}
+        levels = _levels(call.op)
+        sizes = [{_size(cell) for cell in level.values()} for level in levels]
         read, states = call.inputs[0], call.places_of("initial_state")
         axis = _axis(call.op, call.tensors_in[0])
-        known = all(map(_is_by_unit, cells))
-        if len(sizes) > 1 or read is None or read.axis != axis or not known:
+        known = all(_is_by_unit(cell) for level in levels for cell in level.values())
+        if any(len(size) > 1 for size in sizes) or read is None or read.axis != axis or not known:
             return None
-        units = groups.new(sizes.pop())
-        for cell in cells:
-            if not is_zero_at_zero(cell.activation):  # a unit without weights is not dead
-                name = activation_name(cell.activation)
-                groups.keep(units, f"{call.op.name} ({name} is not 0 at 0)")
+        if states and len(levels) > 1:
+            return None
+        call.inner = [Channels(1, groups.new(size.pop())) for size in sizes]
+        for level, units in zip(levels, call.inner, strict=True):
+            for cell in level.values():
+                if not is_zero_at_zero(cell.activation):  # a unit without weights is not dead
+                    name = activation_name(cell.activation)
+                    groups.keep(units.groups, f"{call.op.name} ({name} is not 0 at 0)")
         for place, channels in enumerate(call.inputs):
             if place in states:
-                if channels is None or len(channels) != len(units):
+                if channels is None or len(channels) != len(call.inner[0]):
                     return None
-                groups.join(units, channels.groups)
+                groups.join(call.inner[0].groups, channels.groups)
             elif place:
                 keep(groups, channels, f"{call.op.name} ({type(call.op).__name__})")
-        call.inner = [Channels(1, units)]
-        return [_output(call.op, tensor, units) for tensor in call.tensors_out]
+        return [
+            _output(call.op, tensor, call.inner[level].groups)
+            for tensor, level in zip(call.tensors_out, _levels_of_outputs(call), strict=True)
+        ]
 
     def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
-        places = call.places_of("initial_state")
-        begun = np.zeros(len(call.inner[0]), bool)
-        for place in places:
-            begun |= values[place] != 0
-        cells = _cells(call.op).values()
-        call.alive = np.array([_alive(cell, values[0] != 0, begun) for cell in cells])
+        begun = [np.zeros(len(units), bool) for units in call.inner]
+        for place in call.places_of("initial_state"):
+            begun[0] |= values[place] != 0
+        levels, call.alive = _levels(call.op), []
+        reads = [values[0] != 0] * len(levels[0])  # of each direction
+        for level, start in zip(levels, begun, strict=True):
+            pairs = zip(level.values(), reads, strict=True)
+            reads = [_alive(cell, read, start) for cell, read in pairs]
+            call.alive.append(np.array(reads))
         found: list[np.ndarray | None] = []
-        for channels in call.outputs:
-            alive = call.alive
-            if len(channels) == len(begun):  # a state, or both directions in one
+        for channels, level in zip(call.outputs, _levels_of_outputs(call), strict=True):
+            alive = call.alive[level]
+            if len(channels) == len(begun[level]):  # a state, or both directions in one
                 alive = alive.any(axis=0)
             found.append(np.where(alive.ravel(), np.nan, 0.0))
         return found
@@ -87,66 +96,103 @@ class RecurrentRule(UnsupportedRule):
     def needed(
         self, call: "Call", needed: Sequence[Any], values: Sequence[Any]
     ) -> list[np.ndarray | None]:
-        units = np.any([part for each in needed for part in self._by_unit(call, each)], axis=0)
-        reads, states = np.zeros(len(call.inputs[0]), bool), np.zeros(len(units), bool)
-        for cell, alive in zip(_cells(call.op).values(), call.alive, strict=True):
-            gates = np.tile(units & alive, _gates(cell)[0])
-            reads |= _used(cell.kernel)[:, gates].any(axis=1) & (values[0] != 0)
-            states |= _used(cell.recurrent_kernel)[:, gates].any(axis=1) & alive
+        places = [*_levels_of_outputs(call), *range(len(call.inner))]
+        units = [np.zeros(len(each), bool) for each in call.inner]
+        for level, each in zip(places, needed, strict=True):
+            units[level] |= each.reshape(-1, len(units[level])).any(axis=0)
         given = call.places_of("initial_state")
         others = [
-            channels and (units if place in given else np.ones(len(channels), bool))
+            channels and (units[0] if place in given else np.ones(len(channels), bool))
             for place, channels in enumerate(call.inputs)
         ]
-        return [reads, *others[1:], states]
-
-    def _by_unit(self, call, channels):
-        """Booleans of the channels of a tensor, of shape (directions, units)."""
-        return channels.reshape(-1, len(call.inner[0]))
+        reads = np.zeros(len(call.inputs[0]), bool)
+        inner = [np.zeros(len(each), bool) for each in units]
+        for level, cells in enumerate(_levels(call.op)):
+            for direction, cell in enumerate(cells.values()):
+                alive = call.alive[level][direction]
+                gates = np.tile(units[level] & alive, _gates(cell)[0])
+                inner[level] |= _used(cell.recurrent_kernel)[:, gates].any(axis=1) & alive
+                used = _used(cell.kernel)[:, gates].any(axis=1)
+                if level:
+                    inner[level - 1] |= used & call.alive[level - 1][direction]
+                else:
+                    reads |= used & (values[0] != 0)
+        return [reads, *others[1:], *inner]
 
     def kernels(self, call: "Call") -> list[Sides]:
-        found, units = [], call.inner[0].groups
-        for path, cell in _cells(call.op).items():
-            columns = np.tile(units, _gates(cell)[0])
-            for name, read in ((KERNEL, call.inputs[0].groups), (RECURRENT_KERNEL, units)):
+        found = []
+        for path, cell, inputs, units in _read_by_cells(call):
+            columns = np.tile(units.groups, _gates(cell)[0])
+            for name, read in ((KERNEL, inputs.groups), (RECURRENT_KERNEL, units.groups)):
                 rows = np.tile(read, math.prod(getattr(cell, name).shape[:-1]) // len(read))
                 found.append(Sides(f"{path}.{name}", rows, columns))
         return found
 
     def vectors(self, call: "Call") -> list[tuple[Any, np.ndarray]]:
-        biases = [cell.bias for cell in _cells(call.op).values() if cell.bias is not None]
-        units = call.inner[0].groups
-        return [(bias, np.tile(units, np.prod(bias.shape) // len(units))) for bias in biases]
+        return [
+            (cell.bias, np.tile(units.groups, np.prod(cell.bias.shape) // len(units)))
+            for _, cell, _, units in _read_by_cells(call)
+            if cell.bias is not None
+        ]
 
     def config(self, call: "Call", kept: Kept, fold: np.ndarray | None) -> dict[str, Any]:
-        layer, config = call.op, call.op.get_config()
-        name = "filters" if _is_convolutional(layer) else "units"
-        size = {name: number_of(kept.inner[0])}
-        parts = [part for part in ("layer", "backward_layer", "cell") if part in config]
-        return {part: _changed(config[part], size) for part in parts} or size
+        name = "filters" if _is_convolutional(call.op) else "units"
+        sizes = [{name: number_of(units)} for units in kept.inner]
+        return _resized(call.op.get_config(), sizes)
 
     def weights(
         self, call: "Call", kept: Kept, fold: np.ndarray | None
     ) -> dict[str, np.ndarray] | None:
         found = {}
-        inputs, units = kept.inputs[0], kept.inner[0]
-        for path, cell in _cells(call.op).items():
-            columns = _of_gates(units, len(call.inner[0]), _gates(cell)[0])
-            for name, rows in ((KERNEL, inputs), (RECURRENT_KERNEL, units)):
-                kernel = taken(value_of(getattr(cell, name)), rows, -2)
-                found[f"{path}.{name}"] = taken(kernel, columns, -1)
-            if cell.bias is not None:
-                found[f"{path}.bias"] = taken(value_of(cell.bias), columns, -1)
+        reads = [kept.inputs[0], *kept.inner]
+        for level, cells in enumerate(_levels(call.op)):
+            inputs, units = reads[level], kept.inner[level]
+            for path, cell in cells.items():
+                columns = _of_gates(units, len(call.inner[level]), _gates(cell)[0])
+                for name, rows in ((KERNEL, inputs), (RECURRENT_KERNEL, units)):
+                    kernel = taken(value_of(getattr(cell, name)), rows, -2)
+                    found[f"{path}.{name}"] = taken(kernel, columns, -1)
+                if cell.bias is not None:
+                    found[f"{path}.bias"] = taken(value_of(cell.bias), columns, -1)
         return found
 
 
-def _cells(layer):
-    """The cells of a layer by the path of attributes to each."""
-    if isinstance(layer, layers.Bidirectional):
-        paths = [f"{name}.cell" for name in DIRECTIONS]
-    else:
-        paths = ["cell"]
-    return {path: at_path(layer, path) for path in paths}
+def _stack(layer):
+    """The cells of a layer for one direction, one upon the other, by the path to each."""
+    if isinstance(layer.cell, layers.StackedRNNCells):
+        return {f"cell.cells.{number}": cell for number, cell in enumerate(layer.cell.cells)}
+    return {"cell": layer.cell}
+
+
+def _levels(layer):
+    """For each level, the cells of all directions by the path to each."""
+    parts = DIRECTIONS if isinstance(layer, layers.Bidirectional) else ("",)
+    stacks = [
+        {f"{part}.{path}".lstrip("."): cell for path, cell in _stack(at_path(layer, part)).items()}
+        for part in parts
+    ]
+    return [dict(cells) for cells in zip(*(stack.items() for stack in stacks), strict=True)]
+
+
+def _levels_of_outputs(call):
+    """Which level each output of a call is of: the last, or that of a state."""
+    levels = _levels(call.op)
+    last = len(levels) - 1
+    states = [
+        level
+        for level, cells in enumerate(levels)
+        for _ in keras.tree.flatten(next(iter(cells.values())).state_size)
+    ]
+    returned = len(call.tensors_out) - 1
+    return [last, *(states * returned)[:returned]]
+
+
+def _read_by_cells(call):
+    """Of each cell: its path, itself, the channels that it reads, and its units."""
+    reads = [call.inputs[0], *call.inner]
+    for level, cells in enumerate(_levels(call.op)):
+        for path, cell in cells.items():
+            yield path, cell, reads[level], reads[level + 1]
 
 
 def _is_by_unit(cell):
@@ -222,7 +268,22 @@ def _of_gates(units, number, gates):
     return np.concatenate([units + gate * number for gate in range(gates)])
 
 
-def _changed(serialized, size):
-    """The serialized form of a layer with another number of units, not built for its inputs."""
+def _resized(config, sizes):
+    """The settings of a layer that change with the numbers of units of its cells.
+
+    Args:
+        config: of a layer, or of a cell.
+        sizes: what changes in each cell.
+    """
+    if "cells" in config:
+        pairs = zip(config["cells"], sizes, strict=True)
+        return {"cells": [_changed(cell, [size]) for cell, size in pairs]}
+    parts = [part for part in ("layer", "backward_layer", "cell") if part in config]
+    return {part: _changed(config[part], sizes) for part in parts} or sizes[0]
+
+
+def _changed(serialized, sizes):
+    """The serialized form of a layer with other numbers of units, not built for its inputs."""
     without = {key: value for key, value in serialized.items() if key != "build_config"}
-    return {**without, "config": {**serialized["config"], **size}}
+    config = serialized["config"]
+    return {**without, "config": {**config, **_resized(config, sizes)}}

@@ -102,15 +102,35 @@ def test_states_that_are_passed_on_keep_their_units():
 
 def test_cells_in_plain_rnns():
     inputs = keras.Input((4, 3))
-    x = layers.RNN(layers.GRUCell(6), return_sequences=True, name="one")(inputs)
+    x = layers.Bidirectional(layers.RNN(layers.GRUCell(6), return_sequences=True), name="one")(
+        inputs
+    )
     x = layers.Dense(4, name="wide")(x)
-    x = layers.RNN([layers.LSTMCell(4), layers.SimpleRNNCell(4)], name="stacked")(x)
-    model = randomized(keras.Model(inputs, layers.Dense(2)(x)))
-    with pytest.warns(UserWarning, match=r"wide \(because of stacked \(RNN\)\), stacked/cells/0"):
-        pruned = npr.prune(model, 0.5, "unit")
-    assert shrunk(pruned).get_layer("one").cell.units == 3
+    cells = [layers.LSTMCell(8), layers.SimpleRNNCell(4)]
+    x, (h, _), state = layers.RNN(cells, return_state=True, name="stacked")(x)
+    outputs = [layers.Dense(2)(each) for each in (x, h, state)]
+    model = randomized(keras.Model(inputs, outputs))
+    smaller = shrunk(npr.prune(model, 0.5, "unit"))
+    assert smaller.get_layer("one").backward_layer.cell.units == 3
+    assert smaller.get_layer("wide").units == 2
+    assert [cell.units for cell in smaller.get_layer("stacked").cell.cells] == [4, 2]
     kernels = npr.measure(npr.prune(model, 0.5)).layer_sparsity
     assert kernels["stacked/cells/1/recurrent_kernel"] == 0.5
+
+
+def test_a_unit_that_only_a_dead_one_of_the_next_cell_reads_is_gone():
+    cells = [layers.SimpleRNNCell(3), layers.SimpleRNNCell(2)]
+    model = randomized(
+        keras.Sequential([keras.Input((4, 3)), layers.RNN(cells, name="both"), layers.Dense(1)])
+    )
+    first, second = model.get_layer("both").cell.cells
+    first.recurrent_kernel.assign(np.eye(3))  # no other unit of its own cell reads one
+    kernel, recurrent, bias = second.get_weights()
+    kernel[:, 1] = recurrent[:, 1] = bias[1] = 0  # dead
+    kernel[2, 0] = 0  # so that only the dead one reads the third of the first cell
+    second.set_weights([kernel, recurrent, bias])
+    smaller = shrunk(model)
+    assert [cell.units for cell in smaller.get_layer("both").cell.cells] == [2, 1]
 
 
 def test_convolutions_over_time():
@@ -212,6 +232,13 @@ def test_a_shared_layer_that_is_called_with_other_arguments_stays():
 # --- Random graphs -------------------------------------------------------------------------------
 
 
+CELLS = {
+    layers.LSTM: layers.LSTMCell,
+    layers.GRU: layers.GRUCell,
+    layers.SimpleRNN: layers.SimpleRNNCell,
+}
+
+
 @st.composite
 def graphs(draw):
     """A random network of recurrent layers, attention, joins and dense layers."""
@@ -238,7 +265,11 @@ def _cell(draw):
     if kind is layers.GRU:
         settings["reset_after"] = draw(st.booleans())
     settings["use_bias"] = draw(st.booleans())
-    return kind(draw(st.integers(1, 4)), return_sequences=True, **settings)
+    if draw(st.integers(0, 3)):
+        return kind(draw(st.integers(1, 4)), return_sequences=True, **settings)
+    first, other = CELLS[kind], draw(st.sampled_from([*CELLS.values()]))
+    cells = [first(draw(st.integers(1, 4)), **settings), other(draw(st.integers(1, 4)))]
+    return layers.RNN(cells, return_sequences=True)
 
 
 def _recurrent(draw, x, _others, name):
