@@ -9,10 +9,17 @@ import keras
 from keras.src.backend.common import global_state
 
 from ..models.copies import in_order_of
+from ..models.lora import has_adapters
 from ..models.vocabularies import with_vocabularies
 from . import npk_file
 from .npk_sources import check_sources
 from .quantization import is_quantized
+
+MERGE_ADAPTERS = (
+    "LoRA adapters within layers such as attention are not told by their configs. Keras merges "
+    "them into the kernels when it saves and loads a model: save what model.save and "
+    "keras.saving.load_model return."
+)
 
 
 def plain_config(model: keras.Model) -> dict[str, Any]:
@@ -56,7 +63,10 @@ def check_loadable(model: keras.Model) -> None:
         ) from error
     weights = in_order_of(found, model) if is_quantized(model) else model.weights
     if [tuple(each.shape) for each in found] != [tuple(each.shape) for each in weights]:
-        raise ValueError("The model could not be loaded again: it would have other weights.")
+        raise ValueError(
+            "The model could not be loaded again: it would have other weights"
+            + (f". {MERGE_ADAPTERS}" if has_adapters(model) else ".")
+        )
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from ..models.copies import (
     refresh,
 )
 from ..models.kernels import own_variable, value_of
+from ..models.lora import enable_as_in
 from ..models.own_classes import class_for, warn_of_lost_methods
 from ..utils import warn_user
 from .channels import Channels
@@ -111,6 +112,8 @@ class GraphRewriter:
             smaller = self._rebuilt(model, outermost=True)
         else:
             smaller = self._with_fewer_inputs(model, kept)
+        for call in self._calls():
+            enable_as_in(call.op, self.made[id(call.op)])
         for layer, weights in self._new_weights():
             _set_weights(self.made[id(layer)], layer, weights)
         refresh(smaller)

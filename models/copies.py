@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from ..utils import UsageError, one_line
+from .lora import enable_as_in
 from .own_classes import check_keeps_call, has_own_config, is_own_graph
 from .vocabularies import with_vocabularies
 
@@ -169,6 +170,7 @@ def copy_of_model(model: keras.Model) -> keras.Model:
         check_keeps_call(model, copy)
         if not copy.built:
             copy.build_from_config(model.get_build_config())
+        enable_as_in(model, copy)
         for variable, own in zip(copy.weights, in_order_of(copy.weights, model), strict=True):
             # A copy: JAX arrays would be shared, and `predict` deletes some.
             variable.assign(keras.ops.copy(own.value))
@@ -185,6 +187,7 @@ def _of_own_class(model):
         return None
     try:
         copy = type(model).from_config(model.get_config())
+        enable_as_in(model, copy)
         if [v.shape for v in copy.weights] != [v.shape for v in model.weights]:
             return None
         if model.compiled:

@@ -232,6 +232,23 @@ def test_a_shared_layer_that_is_called_with_other_arguments_stays():
 # --- Random graphs -------------------------------------------------------------------------------
 
 
+@on_backends
+def test_adapters_within_attention_are_copied(tmp_path):
+    """Their layer's config does not tell of LoRA."""
+    inputs = keras.Input((5, 6))
+    attention = layers.MultiHeadAttention(2, 3, name="attention")
+    x = layers.MultiHeadAttention(2, 3, name="plain")(inputs, inputs)
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(attention(x, x))))
+    attention.query_dense.enable_lora(2)
+    model = randomized(model)
+    pruned = npr.prune(model, 0.5, "unit")
+    smaller = shrunk(pruned)
+    assert smaller.get_layer("attention").query_dense.lora_enabled
+    assert smaller.get_layer("plain").num_heads == 1
+    with pytest.raises(ValueError, match="LoRA adapters within layers such as attention are not"):
+        npr.save(pruned, tmp_path / "model.npk")
+
+
 CELLS = {
     layers.LSTM: layers.LSTMCell,
     layers.GRU: layers.GRUCell,
