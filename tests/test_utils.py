@@ -2,6 +2,7 @@ import os
 import sys
 
 import pytest
+from network_pruning import utils
 from network_pruning.experiments.paths import ArtifactPaths
 from network_pruning.utils import (
     atomic_path,
@@ -113,6 +114,16 @@ def test_one_is_singular():
 def test_names_are_shortened_at_a_slash(name, length, expected):
     assert shortened(name, length) == expected
     assert len(expected) <= length
+
+
+def test_in_a_log_there_is_a_line_every_minute_with_the_time_left(monkeypatch, capsys):
+    seconds = iter([0, 30, 70, 100, 140, 400])
+    monkeypatch.setattr(utils.time, "monotonic", lambda: next(seconds))
+    with progress(total=40, unit="step", desc="3 bits") as bar:
+        for done in (5, 5, 10, 10, 10):
+            bar.update(done)
+    lines = "  3 bits: 25%, 3.5 minutes left\n  3 bits: 75%, 0.8 minutes left\n"
+    assert capsys.readouterr().out == lines
 
 
 @pytest.mark.parametrize("columns", [80, 200])
