@@ -38,7 +38,7 @@ class Candidate:
             model, as a share of their variance.
         quality: accuracy, the value of the metric, or how close it is, on the same.
         model: an ordinary Keras model without dead units; None of a candidate that was not chosen.
-        content: the bytes of its file; None if it is not quantized, too.
+        content: the bytes of its file; None if it is not quantized and they are not limited, too.
         notes: warnings that were given when it was made.
     """
 
@@ -120,7 +120,8 @@ class Maker:
         return replace(best, notes=tuple(dict.fromkeys([*best.notes, *notes])))
 
     def _candidate(self, density, bits, model, notes):
-        content = None if bits is None else to_bytes(model)
+        is_written = bits is not None or self.limits.bytes is not None
+        content = to_bytes(model) if is_written else None
         needs = self.needs_of(model, None if content is None else len(content))
         error, quality = self.closeness(model)
         return Candidate(

@@ -61,8 +61,8 @@ def compress(
         data: some thousand examples, as for `prune`: inputs, from which kept weights are re-fitted
             or learn; or `(x, y)`, with which accuracy is measured, too.
         bytes: of the file that `save` of the result writes: a whole number, or a share of what the
-            model's weights take in memory. Kernels and long biases are quantized to 2 to 6 bits,
-            what else is trained, such as embeddings, to 16.
+            model's weights take in memory. Unless the exact file is small enough, kernels and long
+            biases are quantized to 2 to 6 bits, what else is trained, such as embeddings, to 16.
         multiply_adds: for one example, those with zeros too, as runtimes compute them: units are
             removed. A whole number, or a share.
         parameters: that are not zero: a whole number, or a share.

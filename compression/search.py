@@ -63,6 +63,11 @@ class Search:
         """
         if self.limits.bytes is None:
             return self._fuller(self._within_limits(None))
+        if not self.sketched(1.0, None).exceeding(self.limits):
+            exact = self.maker.made(1.0, None)
+            self.rows.append(exact.row)
+            if not exact.needs.exceeding(self.limits):
+                return exact
         best, failures = None, []
         first, worse = self._of_kind(FIRST_BITS), self._of_kind(WORSE)
         fewer = [bits for bits in reversed(self.maker.bits) if bits <= first]

@@ -192,6 +192,8 @@ def test_what_keeps_the_limits_as_it_is_is_not_pruned():
     report = compressed(model, parameters=0.999999).report
     assert report.after.parameters > 0.95 * model.count_params()
     assert compressed(model, parameters=model.count_params()).report.chosen.sparsity == 0
+    exact = compressed(model, bytes=10_000).report.chosen
+    assert (exact.sparsity, exact.bits, exact.error) == (0, None, 0)
 
 
 def test_warnings_of_what_is_chosen_are_given_once():
