@@ -181,4 +181,7 @@ def _of_heads(heads, number, all_of_them):
     several queries."""
     if heads is None or number == all_of_them:
         return heads
-    return np.repeat(heads, all_of_them // number)  # never reordered
+    each = all_of_them // number
+    if heads.dtype == bool:
+        return np.repeat(heads, each)
+    return (heads[:, np.newaxis] * each + np.arange(each)).ravel()

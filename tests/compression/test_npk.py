@@ -18,7 +18,17 @@ def answers(model):
     return np.asarray(keras.ops.convert_to_numpy(outputs))
 
 
-@pytest.mark.parametrize("make", [pictures, convolutions, mixed, branches, attention, recurrent])
+def grouped_attention():
+    """What is around it changes its order, and so do its channels."""
+    inputs = keras.Input((5, 6))
+    x = layers.Dense(8, "relu")(inputs)
+    x = layers.Dense(8, "relu")(layers.GroupQueryAttention(3, 4, 2)(x, x))
+    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling1D()(x)))
+
+
+@pytest.mark.parametrize(
+    "make", [pictures, convolutions, mixed, branches, attention, recurrent, grouped_attention]
+)
 def test_what_is_saved_is_loaded_bit_by_bit(tmp_path, make):
     model = npr.prune(randomized(make()), 0.9)
     size = npr.save(model, tmp_path / "a.npk")
