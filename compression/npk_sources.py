@@ -27,6 +27,8 @@ SAFE = (
 )
 # Classes that run any given function.
 UNSAFE = (keras.layers.Lambda,)
+# Where KerasHub's classes are, and which of its functions only compute.
+KERAS_HUB, HUB_FUNCTIONS = "keras_hub.", ("gelu_approximate",)
 # The modules where Keras looks up functions of "builtins".
 BUILT_IN = ("activations", "constraints", "initializers", "losses", "regularizers")
 # Values of `class_name` that are not classes. Lambdas and TensorFlow's types are not allowed.
@@ -63,11 +65,21 @@ def _check_source(config):
     registered = name if kind == "function" else config.get("registered_name", kind)
     if not isinstance(name, str) or name.startswith("__") or "module" not in config:
         raise ValueError(f"it needs {name}, without naming its module")
-    if isinstance(registered, str) and keras.saving.get_registered_object(registered) is not None:
-        return
     module = config["module"] or ""  # empty for classes of scripts and notebooks
-    if _is_of_keras_hub(module, name):
+    own = keras.saving.get_registered_object(registered) if isinstance(registered, str) else None
+    if own is not None and not own.__module__.startswith(KERAS_HUB):
+        return  # the user's
+    if own is None and _is_of_keras_hub(module):
+        own = getattr(sys.modules.get(module), name, None)
+    if own is not None:
+        if not _only_computes(own):
+            raise ValueError(
+                f"it needs {registered or name} of KerasHub, which is not a layer or model that "
+                "only computes"
+            )
         return
+    if _is_of_keras_hub(module):
+        raise ValueError(f"it needs {name} of KerasHub; import keras_hub before you load it")
     if not isinstance(module, str) or module.partition(".")[0] not in ("keras", "builtins"):
         raise ValueError(
             f"it needs {registered or name}, which is not registered with "
@@ -82,16 +94,17 @@ def _check_source(config):
         raise ValueError(f"{name} reads its vocabulary from a file, {inner['vocabulary']!r}")
 
 
-def _is_of_keras_hub(module, name):
-    """Whether it names a layer of KerasHub that only computes, where the user has imported that:
-    not all of them are registered, and Keras finds them by their modules."""
-    if not isinstance(module, str) or not module.startswith("keras_hub."):
-        return False
-    found = getattr(sys.modules.get(module), name, None)
-    if not inspect.isclass(found) or not issubclass(found, keras.Layer):
-        return False
-    reads_files = any("preprocessing" in each.__module__ for each in found.__mro__)  # tokenizers …
-    return found.__module__ == module and not issubclass(found, keras.Model) and not reads_files
+def _is_of_keras_hub(module):
+    return isinstance(module, str) and module.startswith(KERAS_HUB)
+
+
+def _only_computes(found):
+    """Whether an object of KerasHub, which the user has imported, is a layer or model that reads no
+    files, as tokenizers and the like do, or an activation. Not all layers are registered, but Keras
+    finds them by their modules."""
+    if inspect.isclass(found) and issubclass(found, keras.Layer):
+        return not any("preprocessing" in each.__module__ for each in found.__mro__)
+    return getattr(found, "__name__", None) in HUB_FUNCTIONS
 
 
 def _check_value(kind, inner):

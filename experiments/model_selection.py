@@ -222,7 +222,8 @@ class ModelSelection:
         limit, most, found = math.inf if best is None else best.bytes, -math.inf, []
         smaller = (c for c in rounded if c.bits and c.bytes < limit and self._is_hopeful(c))
         for candidate in sorted(smaller, key=attrgetter("bytes")):
-            promised = self._expected(candidate) - self.least(candidate.network)
+            required = self.least(candidate.network) - self._allowance(candidate)
+            promised = self._expected(candidate) - required
             if promised > most:
                 most = promised
                 found.append(candidate)
@@ -230,8 +231,12 @@ class ModelSelection:
 
     def _is_hopeful(self, candidate):
         """Whether a rounded network may be accurate enough after quantization-aware training."""
-        worse = HOPEFUL if candidate.network.trained else HOPEFUL_UNTRAINED
-        return self._expected(candidate) >= self.least(candidate.network) - worse
+        required = self.least(candidate.network) - self._allowance(candidate)
+        return self._expected(candidate) >= required
+
+    def _allowance(self, candidate):
+        """How far below what is required the expectation may be."""
+        return HOPEFUL if candidate.network.trained else HOPEFUL_UNTRAINED
 
     def _expected(self, candidate):
         """The validation accuracy to expect of a rounded network after that training."""

@@ -18,7 +18,7 @@ _POINTWISE = frozenset(
 _ELEMENTWISE_ACTIVATIONS = (
     "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear "
     "log_sigmoid mish relu relu6 selu sigmoid silu soft_shrink softplus softsign sparse_plus "
-    "sparse_sigmoid squareplus tanh tanh_shrink threshold"
+    "sparse_sigmoid squareplus tanh tanh_shrink threshold gelu_approximate"
 ).split()
 
 
@@ -44,10 +44,12 @@ def has_own_weights(activation: Any) -> bool:
 
 
 def activation_name(activation: Any) -> str:
-    """The name of an activation of Keras; of any other one "own" and its name."""
+    """The name of an activation of Keras or KerasHub; of any other one "own" and its name."""
     name = getattr(activation, "__name__", type(activation).__name__)
-    known = getattr(keras.activations, name, None)
-    return name if known is activation else f"own {name}"
+    of_keras = (getattr(place, name, None) for place in (keras.activations, keras.ops))
+    is_of_hub = str(getattr(activation, "__module__", "")).startswith("keras_hub.")
+    known = is_of_hub or any(each is activation for each in of_keras)
+    return name if known else f"own {name}"
 
 
 def is_pointwise(layer: Any) -> bool:

@@ -8,10 +8,10 @@ import numpy as np
 
 from ..models.kernels import value_of
 from ..models.recurrent import at_path
-from .activations import is_zero_at_zero
+from .activations import activation_name, has_own_weights, is_elementwise, is_zero_at_zero
 from .channels import Channels
 from .linear_rules import is_dense, units_come_first
-from .rule_base import Kept, Sides, UnsupportedRule, number_of, taken
+from .rule_base import Kept, Sides, UnsupportedRule, keep, number_of, taken
 
 if TYPE_CHECKING:
     from .channels import ChannelGroups
@@ -82,14 +82,17 @@ class FeedForwardRule(UnsupportedRule):
     def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
         first = at_path(call.op, _parts_of(call.op).first)
         call.inner = [Channels(0, groups.new(first.kernel.shape[1]))]
+        for activation in self._activations(call):
+            if not is_elementwise(activation) or has_own_weights(activation):
+                reason = f"{call.op.name} ({activation_name(activation)} reads all units)"
+                keep(groups, call.inner[0], reason)
         return super().trace(call, groups)
 
     def constants(self, call: "Call", values: Sequence[Any]) -> list[np.ndarray | None]:
         call.alive = np.ones(len(call.inner[0]), bool)
         for name in self._reading(call):
             part = at_path(call.op, name)
-            is_gate = name == _parts_of(call.op).gate  # whose activation is the layer's
-            if is_zero_at_zero(_gate_activation(call.op) if is_gate else part.activation):
+            if is_zero_at_zero(self._activation(call, name)):
                 alive = value_of(part.kernel).any(axis=0)
                 if part.bias is not None:
                     alive |= value_of(part.bias) != 0
@@ -99,6 +102,14 @@ class FeedForwardRule(UnsupportedRule):
     def _reading(self, call):
         first, _, gate = _parts_of(call.op)
         return [name for name in (first, gate) if getattr(call.op, name, None) is not None]
+
+    def _activation(self, call, name):
+        """Of the units, or of the gate, whose activation is the layer's."""
+        is_gate = name == _parts_of(call.op).gate
+        return _gate_activation(call.op) if is_gate else at_path(call.op, name).activation
+
+    def _activations(self, call):
+        return [self._activation(call, name) for name in self._reading(call)]
 
     def _read(self, call):
         return _parts_of(call.op).second

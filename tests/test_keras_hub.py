@@ -10,7 +10,8 @@ from keras_models import outputs_of
 from network_pruning.compression.npk_sources import check_sources
 
 # On one backend: what differs between backends is in Keras' own layers, which other tests have.
-hub = pytest.importorskip("keras_hub").models
+keras_hub = pytest.importorskip("keras_hub")
+hub = keras_hub.models
 
 SMALL = {"vocabulary_size": 50, "num_layers": 2, "hidden_dim": 16, "intermediate_dim": 32}
 ENCODER = {**SMALL, "num_heads": 4, "max_sequence_length": 12}
@@ -97,17 +98,47 @@ def test_gated_units_of_a_layer_that_is_not_registered_are_removed(tmp_path):
         np.testing.assert_allclose(outputs_of(each, x)[0], outputs_of(pruned, x)[0], atol=1e-5)
 
 
+def test_activations_that_look_at_all_units_keep_them():
+    layer = keras_hub.layers.TransformerEncoder(32, 4, activation="softmax", name="block")
+    inputs = keras.Input((5, 16))
+    model = keras.Model(inputs, keras.layers.Dense(2)(layer(inputs)))
+    fixed = npr.dependency_groups(model).fixed
+    assert any("block (softmax reads all units)" in text for text in fixed)
+    second = layer._feedforward_output_dense
+    kernel = np.array(second.kernel)
+    kernel[:16] = 0  # nobody reads these units
+    second.kernel.assign(kernel)
+    x = np.random.default_rng(0).normal(size=(3, 5, 16))
+    smaller = npr.shrink(model)
+    np.testing.assert_allclose(*(outputs_of(m, x)[0] for m in (model, smaller)), atol=1e-6)
+
+
 @pytest.mark.parametrize(
-    ("module", "name"),
+    ("module", "name", "registered"),
     [
-        ("keras_hub.src.tokenizers.byte_pair_tokenizer", "BytePairTokenizer"),
-        ("keras_hub.src.layers.preprocessing.start_end_packer", "StartEndPacker"),
-        ("keras_hub.src.models.mistral.mistral_backbone", "MistralBackbone"),
-        ("keras_hub.src.utils.preset_utils", "load_json"),
-        ("keras_hub.src.models.nothing", "Nothing"),
+        ("keras_hub.src.tokenizers.byte_pair_tokenizer", "BytePairTokenizer", "BytePairTokenizer"),
+        ("keras_hub", "WhisperTokenizer", "keras_hub>WhisperTokenizer"),
+        ("keras_hub", "PARSeqTokenizer", "keras_hub>PARSeqTokenizer"),
+        ("keras_hub", "StartEndPacker", "keras_hub>StartEndPacker"),
+        ("keras_hub.src.utils.preset_utils", "load_json", "another"),
     ],
 )
-def test_files_may_name_layers_of_keras_hub_only(module, name):
-    config = {"module": module, "class_name": name, "registered_name": "another", "config": {}}
-    with pytest.raises(ValueError, match="it needs another, which is not registered"):
+def test_files_may_name_what_only_computes_of_keras_hub(module, name, registered):
+    """Tokenizers open files that a config names."""
+    inner = {"vocabulary": "/etc/passwd", "special_tokens": "/etc/passwd"}
+    config = {"module": module, "class_name": name, "registered_name": registered, "config": inner}
+    with pytest.raises(ValueError, match=f"it needs {registered} of KerasHub, which is not a lay"):
+        check_sources(config)
+
+
+def test_functions_of_keras_hub_are_no_activations():
+    config = {"module": "keras_hub", "class_name": "function", "config": "upload_preset"}
+    config["registered_name"] = "keras_hub>upload_preset"
+    with pytest.raises(ValueError, match="not"):
+        check_sources(config)
+
+
+def test_a_class_that_is_not_there_is_named():
+    config = {"module": "keras_hub.src.new", "class_name": "New", "config": {}}
+    with pytest.raises(ValueError, match="it needs New of KerasHub; import keras_hub before"):
         check_sources(config)
