@@ -41,12 +41,12 @@ def main(config: ReportConfig) -> None:
 
 
 def _write(root, config):
-    from .experiments import finished, lock
-    from .pages import experiment_page, index_page, sweep_results
-    from .pages.publish import write_logs
+    from .experiments import finished
+    from .pages import experiment_page, index_page, publish, sweep_results
     from .sweeps.paths import read_record, sweeps_of
 
-    written, pending, failed = 0, [], []
+    publish.check(config)
+    written, pending, failed, unlogged = 0, [], [], []
     for experiment in index_page.experiments_of(root):
         for paths in (*experiment.seeds().values(), experiment):
             try:
@@ -54,9 +54,7 @@ def _write(root, config):
                     written += 1
                 else:
                     echo(f"Kept: {paths.report} has diagnostics that its folder lacks now.")
-                if logs_of(config):
-                    with lock.locked(paths):
-                        write_logs(logs_of(config), paths)
+                unlogged += _unlogged(config, paths)
             except experiment_page.NothingYet:
                 pending.append(paths.root.name)
             except finished.FAILURES as error:
@@ -71,10 +69,27 @@ def _write(root, config):
         echo(f"No page yet for {name}, which has no tested networks.")
     for text in failed:
         echo(f"No page for {text}")
+    for text in unlogged:
+        echo(f"Not logged: {text}")
     index = index_page.write_index(root)
     echo(f"Wrote {pluralize(written, 'report')} and {index}")
     if failed:
         raise RunError(f"{pluralize(len(failed), 'page')} could not be written.")
+    if unlogged:
+        raise RunError(f"{pluralize(len(unlogged), 'experiment')} could not be logged.")
+
+
+def _unlogged(config, paths):
+    """Logs an experiment; what could not be written, and why."""
+    from .experiments import finished, lock
+    from .pages.publish import write_log
+
+    for name in logs_of(config):
+        try:
+            with lock.locked(paths):
+                write_log(name, paths)
+        except finished.FAILURES as error:
+            yield f"{paths.root.name}, to {name}: {with_flags(error)}"
 
 
 def _list(root):

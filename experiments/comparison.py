@@ -15,11 +15,12 @@ import pandas as pd
 from ..pruning import methods, shortfalls
 from ..settings.experiment import training_settings
 from ..settings.files import short_name
-from ..utils import echo, percent, pluralize, progress
+from ..utils import echo, percent, pluralize
 from ..visualization.tables import baseline_of
 from . import run_key
 from .chance import Chance
 from .metrics_store import MetricsStore
+from .progress import progress
 
 if TYPE_CHECKING:
     from ..models.weights import Weights

@@ -18,8 +18,9 @@ from ..models.weights import Weights
 from ..pruning.model_measures import multiply_adds
 from ..training.model_evaluation import ModelEvaluator
 from ..training.retraining import targets
-from ..utils import RunError, echo, pluralize, progress
+from ..utils import RunError, echo, pluralize
 from .export_networks import Network
+from .progress import progress
 
 if TYPE_CHECKING:
     import keras

@@ -51,7 +51,7 @@ class ArtifactPaths:
     page_data = Place("page_data")  # diagnostics of networks
     labels = Place("page_data/labels.npz")  # of the test examples
     tensorboard = Place("tensorboard")  # event files
-    mlflow_run = Place("mlflow.json")  # which run of MLflow it was logged as
+    mlflow_run = Place("mlflow.json")  # by which its runs of MLflow are found again
     report = Place("report.html")
     exports = Place("exports")  # the files of an export
     export_record = Place("exports/export.json")

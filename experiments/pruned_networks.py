@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ..training import checkpoints
-from ..utils import RunError, progress
+from ..utils import RunError
+from .progress import progress
 from .run_key import network_key
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..models.backend import device_names
 from ..training import checkpoints
-from ..utils import COLUMNS, echo, pluralize, progress
+from ..utils import COLUMNS, echo, pluralize
 from ..visualization import csv
+from .progress import progress
 
 if TYPE_CHECKING:
     from ..settings.experiment import ExperimentConfig

@@ -214,9 +214,6 @@ def _export(paths):
             "bits": chosen["bits"],
             "raw": before["raw_bytes"],
             "npk": after["npk_bytes"],
-            "sizes": export_text.sizes(record),
-            "accuracies": export_text.accuracies(record),
-            "latencies": export_text.latencies(record),
             "recommended": record["recommended"],
             "has_picture": paths.size_accuracy.exists(),
             "has_pareto": paths.pareto.exists(),
@@ -228,7 +225,13 @@ def _export(paths):
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     try:
-        return {**found, "sentences": export_text.sentences(record)}
+        return {
+            **found,
+            "sentences": export_text.sentences(record),
+            "sizes": export_text.sizes(record),
+            "accuracies": export_text.accuracies(record),
+            "latencies": export_text.latencies(record),
+        }
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"the folder's contents cannot be shown: {paths.export_record.name} is not a record of "

@@ -1,35 +1,36 @@
 """The pages and logs that a run writes after its tables."""
 
-from collections.abc import Callable, Iterable
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ..settings.logs import logs_of
+from ..utils import RunError, echo
 
 if TYPE_CHECKING:
     from ..experiments.paths import ArtifactPaths
     from ..settings.experiment import ExperimentConfig
+    from ..settings.report import ReportConfig
 
 
-# Of each log: the modules and functions that check whether it can be written, and write it.
-LOGS = {
-    "tensorboard": (("events", "check_installed"), ("tensorboard", "write_tensorboard")),
-    "mlflow": (("mlflow_runs", "check_installed"), ("mlflow_runs", "write_mlflow")),
-}
-
-
-def check(config: "ExperimentConfig") -> None:
+def check(config: "ExperimentConfig | ReportConfig") -> None:
     """Makes sure, before the work, that the requested logs can be written.
 
     Raises:
-        RunError: if a package is missing, or a server does not answer.
+        RunError: if a package is missing, or a place cannot be written to.
     """
     for name in logs_of(config):
-        _function(*LOGS[name][0])()
+        if name == "tensorboard":
+            from .events import check_installed
+
+            check_installed()
+        else:
+            from .mlflow_runs import check_writable
+
+            check_writable(config.output_dir)
 
 
 def publish(config: "ExperimentConfig", paths: "ArtifactPaths") -> None:
-    """Writes an experiment's page and the logs that the config asks for.
+    """Writes an experiment's page and the logs that the config asks for. What cannot be written is
+    said: the results are there.
 
     Args:
         config: the `ExperimentConfig`.
@@ -38,20 +39,26 @@ def publish(config: "ExperimentConfig", paths: "ArtifactPaths") -> None:
     from .experiment_page import try_to_write_report
 
     try_to_write_report(paths)
-    write_logs(logs_of(config), paths)
+    for name in logs_of(config):
+        try:
+            write_log(name, paths)
+        except RunError as error:
+            again = f"python -m network-pruning.report --log_to={name}"
+            echo(f"Not logged: {error} Then log it with {again}")
 
 
-def write_logs(names: Iterable[str], paths: "ArtifactPaths") -> None:
-    """Writes logs of an experiment, or of several seeds, of which TensorBoard shows the single
+def write_log(name: str, paths: "ArtifactPaths") -> None:
+    """Writes a log of an experiment, or of several seeds, of which TensorBoard shows the single
     ones only.
 
     Raises:
         RunError: if that is impossible; the message says why.
     """
-    for name in names:
-        if name != "tensorboard" or paths.config.exists():
-            _function(*LOGS[name][1])(paths)
+    if name == "mlflow":
+        from .mlflow_runs import write_mlflow
 
+        write_mlflow(paths)
+    elif paths.config.exists():
+        from .tensorboard import write_tensorboard
 
-def _function(module: str, name: str) -> "Callable[..., object]":
-    return getattr(import_module(f".{module}", __package__), name)
+        write_tensorboard(paths)

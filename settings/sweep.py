@@ -28,7 +28,7 @@ SINGLE = (
 # How and where a sweep runs: these do not make it another sweep.
 NON_IDENTITY = (
     *("sweep_id", "dry_run", "yes", "cpus_per_trial", "gpus_per_trial", "ray_address"),
-    *("output_dir", "data_dir", "force_train"),
+    *("output_dir", "data_dir", "force_train", "log_to"),
 )
 # More trials than this need a confirmation: they may be a typing error.
 MANY_TRIALS = 1000

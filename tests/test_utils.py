@@ -2,14 +2,14 @@ import os
 import sys
 
 import pytest
-from network_pruning import utils
+from network_pruning.experiments import progress as progress_module
 from network_pruning.experiments.paths import ArtifactPaths
+from network_pruning.experiments.progress import progress
 from network_pruning.utils import (
     atomic_path,
     echo,
     fingerprint,
     pluralize,
-    progress,
     quiet_stderr,
     shortened,
     write_text,
@@ -118,7 +118,7 @@ def test_names_are_shortened_at_a_slash(name, length, expected):
 
 def test_in_a_log_there_is_a_line_every_minute_with_the_time_left(monkeypatch, capsys):
     seconds = iter([0, 30, 70, 100, 140, 400])
-    monkeypatch.setattr(utils.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: next(seconds))
     with progress(total=40, unit="step", desc="3 bits") as bar:
         for done in (5, 5, 10, 10, 10):
             bar.update(done)
