@@ -105,9 +105,7 @@ def _show(root, name):
     from .pages import experiment_page
     from .visualization import console
 
-    # A seed is in the folder of its experiment.
-    within = root / name.rpartition("-seed=")[0] / "replicates" / name
-    paths = ArtifactPaths(root / name if (root / name).is_dir() else within)
+    paths = ArtifactPaths(root / name).or_seed()
     if not paths.root.is_dir():
         raise RunError(f"There is no experiment {root / name}; --list shows all.")
     try:

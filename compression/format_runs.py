@@ -77,11 +77,13 @@ def _torch(content):
 
     torch.set_num_threads(1)
     with quiet():
-        model = torch.export.load(io.BytesIO(content)).module()
+        program = torch.export.load(io.BytesIO(content))
+    model, (name,) = program.module(), program.graph_signature.user_inputs
+    dtype = next(node.meta["val"].dtype for node in program.graph.nodes if node.name == name)
 
     @torch.no_grad()
     def run(x):
-        return model(torch.from_numpy(np.ascontiguousarray(x))).numpy()
+        return model(torch.from_numpy(np.ascontiguousarray(x)).to(dtype)).numpy()
 
     return run
 

@@ -6,6 +6,7 @@ import importlib
 import io
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -95,7 +96,7 @@ def _litert_int8(model, file, examples):
     """By TensorFlow's post-training quantization; inputs and outputs stay float32."""
     options = {
         "optimizations": [tf.lite.Optimize.DEFAULT],
-        "representative_dataset": lambda: ([x] for x in _singles(examples)),
+        "representative_dataset": lambda: ([x] for x in _singles(model, examples)),
     }
     _litert(model, file, **options)
 
@@ -116,7 +117,7 @@ def _onnx_int8(model, file, examples):
 
     class Reader(CalibrationDataReader):
         def __init__(self):
-            self.inputs = ({taken.name: x} for x in _singles(examples))
+            self.inputs = ({taken.name: x} for x in _singles(model, examples))
 
         def get_next(self):
             return next(self.inputs, None)
@@ -129,7 +130,8 @@ def _openvino(model, file):
 
 
 def _torch(model, file):
-    """By another process: Keras writes this format on PyTorch only."""
+    """By another process, which knows no classes of plugins: Keras writes this format on PyTorch
+    only."""
     kept = file.with_name("model.keras")
     model.save(kept)
     command = [sys.executable, "-c", _IN_PYTORCH, str(kept), str(file)]
@@ -138,7 +140,8 @@ def _torch(model, file):
         command, env={**os.environ, **settings}, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise ValueError(done.stderr.strip().rpartition("\n")[2])
+        errors = re.findall(r"^\w*Error: .*", done.stderr, re.M)
+        raise ValueError(errors[-1] if errors else f"Python ended with {done.returncode}")
 
 
 _IN_PYTORCH = """
@@ -157,8 +160,9 @@ _WRITERS: dict[str, Callable[..., None]] = {
 }
 
 
-def _singles(examples):
-    return (examples[i : i + 1] for i in range(len(examples)))
+def _singles(model, examples):
+    dtype = model.inputs[0].dtype
+    return (examples[i : i + 1].astype(dtype) for i in range(len(examples)))
 
 
 @functools.cache

@@ -97,7 +97,7 @@ def _checked(name, value, whole):
         raise UsageError(f"{name}: {value!r} is not a number above 0.")
     if name == "latency":
         return float(value)
-    if isinstance(value, numbers.Integral):
+    if isinstance(value, numbers.Integral) or (value > 1 and float(value).is_integer()):
         return int(value)
     if value > 1:
         raise UsageError(
@@ -116,7 +116,8 @@ def _of_dense(model, name):
 def needs_of(
     model: keras.Model, limits: Needs, size: float | None = None, timer: Timer | None = None
 ) -> Needs:
-    """What a model needs of what is limited, and always its parameters and multiply-adds.
+    """What a model needs of what is limited, and always its parameters and, unless sizes of its
+    inputs are open, its multiply-adds.
 
     Args:
         model: a built Keras model.
@@ -128,7 +129,8 @@ def needs_of(
         size = estimated_bytes(model)
     latency = None if limits.latency is None else (timer or latency_of)(model)
     nonzero = sum(int(np.count_nonzero(value_of(variable))) for variable in model.weights)
-    return Needs(size, nonzero, multiply_adds(model), latency)
+    products = None if zeros_for(model) is None else multiply_adds(model)
+    return Needs(size, nonzero, products, latency)
 
 
 def latency_of(model: keras.Model) -> float:

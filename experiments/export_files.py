@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BATCHES = 1, 256
 # Training examples by which formats with eight bits choose the ranges of activations.
 CALIBRATION = 500
+# Points of accuracy that may be lost with eight bits without a word.
+WORSE = 1.0
 # The runtimes of the formats that are always made.
 KEPT_ON = {"keras": "Keras compiled", "npk": "NumPy"}
 
@@ -105,6 +107,12 @@ class Measured:
             valid, test = accuracies
             if name in formats.INT8:
                 valid, test = (_accuracy(run, s) for s in (self.dataset.valid, self.dataset.test))
+                lost = 100 * (accuracies[0] - valid)
+                if lost > WORSE:
+                    echo(
+                        f"{runtime}: {lost:.1f} points of validation accuracy are lost with eight "
+                        "bits."
+                    )
             found[name] = {
                 "runtime": runtime,
                 "bytes": sum(map(len, files.values())),

@@ -8,7 +8,7 @@ from ..settings.fields import DEFAULT_NUM_VALID
 from ..settings.files import called_by_content, is_file
 from ..utils import file_sha256
 from .export_networks import Network, Source, check_validation, random_shift
-from .finished_networks import FinishedExperiment
+from .finished_networks import FinishedExperiment, check_exists
 from .network_factory import check_images
 from .paths import ArtifactPaths
 
@@ -76,9 +76,11 @@ def paths_of(config: "ExportConfig") -> ArtifactPaths:
     digits of its file's digest.
 
     Raises:
-        UsageError: if the model's file cannot be read.
+        UsageError: if the model's file cannot be read, or there is no such experiment.
     """
     if config.experiment_id:
-        return ArtifactPaths.of(config)
+        paths = ArtifactPaths.of(config).or_seed()
+        check_exists(paths)
+        return paths
     name = called_by_content("model", config.model)  # type: ignore[arg-type]
     return ArtifactPaths(Path(config.output_dir).expanduser() / name)

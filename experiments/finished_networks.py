@@ -26,7 +26,7 @@ class FinishedExperiment:
 
     def __init__(self, config: "ExportConfig", paths: "ArtifactPaths") -> None:
         self.config, self.paths, self._ranked = config, paths, {}
-        self.record = _finished_record(paths, config)
+        self.record = _finished_record(paths)
         self.settings = experiment_config(
             {**self.record["settings"], "output_dir": config.output_dir}
         )
@@ -222,21 +222,29 @@ def _is_known(method):
     return True
 
 
-def _finished_record(paths, config):
+def check_exists(paths: "ArtifactPaths") -> None:
+    """
+    Raises:
+        UsageError: if there is no experiment in a folder, or there are several seeds.
+    """
+    if paths.config.exists():
+        return
+    seeds = sorted(place.name for place in paths.replicates.glob("*/") if place.is_dir())
+    if seeds:
+        raise UsageError(
+            f"{paths.root} has several seeds; choose one, such as --experiment_id={seeds[0]}."
+        )
+    raise UsageError(
+        f"--experiment_id: there is no experiment {paths.root}; train one first, or name its "
+        f"folder with --output_dir (now {paths.root.parent})."
+    )
+
+
+def _finished_record(paths):
+    check_exists(paths)
     record = folder.read_record(paths)
     if record is not None and folder.is_finished(record):
         return record
-    seeds = sorted(place.name for place in paths.replicates.glob("*/") if place.is_dir())
-    if record is None and seeds:
-        raise UsageError(
-            f"{paths.root} has several seeds; choose one: --output_dir={paths.replicates} "
-            f"--experiment_id={seeds[0]}."
-        )
-    if record is None:
-        raise UsageError(
-            f"--experiment_id: there is no experiment {paths.root}; train one first, or name its "
-            f"folder with --output_dir (now {config.output_dir})."
-        )
     raise RunError(
         f"{paths.root} has not been trained to its end; run the experiment again, then export."
     )

@@ -68,6 +68,13 @@ class ArtifactPaths:
     def of(cls, config: Any) -> "ArtifactPaths":
         return cls(Path(config.output_dir).expanduser() / config.experiment_id)
 
+    def or_seed(self) -> "ArtifactPaths":
+        """These paths or, if there is no such folder but the name is that of a seed, its paths
+        within the experiment of several seeds."""
+        within = self.root.parent / self.root.name.rpartition("-seed=")[0] / "replicates"
+        is_seed = not self.root.is_dir() and (within / self.root.name).is_dir()
+        return ArtifactPaths(within / self.root.name) if is_seed else self
+
     @property
     def retraining(self) -> "ArtifactPaths":
         """The folder where `force_train` makes the replacement of a finished experiment."""

@@ -168,7 +168,10 @@ def _fault_of_shapes(model, shape, num_classes):
     """Why a model's input or output shape does not fit; None if both do."""
     taken, outputs = _shape(model, "input_shape"), _shape(model, "output_shape")
     if example_shape(model, shape) is None:
-        several = "; prune models with several inputs with network_pruning.prune"
+        several = (
+            "; models with several inputs are for the library: network_pruning.prune, and "
+            "network_pruning.save or compress for small files"
+        )
         advice = several if _are_several(taken) else ""
         return f"takes {_described(taken)}, but examples are of shape {shape}{advice}"
     if outputs is not None and (_are_several(outputs) or len(outputs) != 2):

@@ -121,6 +121,8 @@ class ModelSize:
         )
         if self.multiply_adds is not None:
             yield f"{self.multiply_adds:,} multiply-adds{self._compared(self.speedup, 'fewer')}"
+        elif all(layer.multiply_adds is None for layer in self.layers):
+            yield "multiply-adds depend on sizes that are open: measure(model, input_shape=…)"
 
     def _compared(self, ratio, than):
         """A ratio in words; nothing where it is 1 and there is no baseline."""

@@ -202,7 +202,13 @@ def test_the_model_card_tells_what_the_file_is(exported):
     record = json.loads((folder / "export.json").read_text())
     card = (folder / "README.md").read_text()
     assert card.startswith(f"# small: {record['after']['npk_bytes']:,} bytes\n")
-    assert f"| model.tflite | {record['files']['model.tflite']['bytes']:,} | `ai_edge" in card
+    assert f"| model.tflite | {record['files']['model.tflite']['bytes']:,} |" in card
+    code = card.partition("```python\n")[2].partition("```")[0]
+    places = {"keras": keras, "network_pruning": npr, "x": few_digits("test").images[:3]}
+    places["x"] = places["x"].reshape(3, -1)
+    for name, block in zip(("keras", "npk"), code.split("\n\n"), strict=False):
+        exec(block.replace("model.", f"{folder}/model.", 1), places)
+        assert places["outputs"].shape == (3, 10), name
     accuracy = record["after"]
     pair = [f"{100 * accuracy[f'{split}_accuracy']:.2f}" for split in ("valid", "test")]
     assert f"| this file | {pair[0]} | {pair[1]} |" in card
@@ -416,7 +422,7 @@ def broken(own, how):
         ("metrics", (), "has no network of this experiment; run the experiment to its end"),
         ("network", (), "is damaged; remove it and run the experiment again"),
         ("unfinished", (), "has not been trained to its end"),
-        ("seeds", (), "has several seeds; choose one: --output_dir="),
+        ("seeds", (), "has several seeds; choose one, such as --experiment_id="),
         ("", ("--k=0.9", "--method=weight", "--finetune_epochs=0"), "the best has"),
         ("no control", ("--reference=control",), "run the experiment again, which trains it"),
         ("", ("--reference=control", "--method=weight"), "these networks was trained further"),

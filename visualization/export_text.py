@@ -144,7 +144,7 @@ def _speed(batch, times, baseline):
     before, after = times["before"], times["after"]
     both = [name for name in before if name in after and not name.endswith(INT8)]
     same = min(both, key=before.get)
-    fastest = min(after, key=after.get)
+    fastest = min((n for n in after if not n.endswith(INT8)), key=after.get)
     text = (
         f"Latency of {pluralize(batch, 'example')}, both on {same}: {_milliseconds(after[same])}, "
         + (_faster(before[same], after[same], baseline))

@@ -4,17 +4,36 @@ from typing import Any
 
 from . import export_text
 
-# Of each format: the file, and how Python loads it.
-LOADED = {
-    "model.keras": 'keras.saving.load_model("model.keras")',
-    "model.npk": 'network_pruning.load("model.npk")   # or `predict`, with NumPy alone',
-    "model.tflite": 'ai_edge_litert.interpreter.Interpreter("model.tflite")',
-    "model.int8.tflite": 'ai_edge_litert.interpreter.Interpreter("model.int8.tflite")',
-    "model.onnx": 'onnxruntime.InferenceSession("model.onnx")',
-    "model.int8.onnx": 'onnxruntime.InferenceSession("model.int8.onnx")',
-    "model.pt2": 'torch.export.load("model.pt2").module()',
-    "model.xml": 'openvino.Core().compile_model("model.xml")   # with model.bin beside it',
+# Of each format: how Python runs a file on examples `x`.
+LITERT = """\
+model = ai_edge_litert.interpreter.Interpreter("{file}")  # or tf.lite.Interpreter
+model.resize_tensor_input(model.get_input_details()[0]["index"], x.shape)
+model.allocate_tensors()
+model.set_tensor(model.get_input_details()[0]["index"], x)
+model.invoke()
+outputs = model.get_tensor(model.get_output_details()[0]["index"])"""
+ONNX = """\
+session = onnxruntime.InferenceSession("{file}")
+outputs = session.run(None, {{session.get_inputs()[0].name: x}})[0]"""
+HOW = {
+    "model.keras": """\
+outputs = keras.saving.load_model("{file}").predict(x)""",
+    "model.npk": """\
+outputs = network_pruning.load("{file}").predict(x)""",
+    "model.tflite": LITERT,
+    "model.int8.tflite": LITERT,
+    "model.onnx": ONNX,
+    "model.int8.onnx": ONNX,
+    "model.pt2": """\
+with torch.no_grad():
+    outputs = torch.export.load("{file}").module()(torch.from_numpy(x)).numpy()""",
+    "model.xml": """\
+# With model.bin beside it. On some processors it would compute in bfloat16 otherwise.
+exact = {{"INFERENCE_PRECISION_HINT": "f32"}}
+outputs = openvino.Core().compile_model("{file}", "CPU", exact)(x)[0]""",
 }
+# A runtime of an export that needs nothing but NumPy.
+NUMPY = "NumPy"
 
 
 def model_card(record: dict[str, Any], data: str, architecture: str) -> str:
@@ -25,19 +44,26 @@ def model_card(record: dict[str, Any], data: str, architecture: str) -> str:
         data: what the model was trained and tested on, a sentence.
         architecture: the table of its layers, as text.
     """
-    files = record["files"]
     lines = [f"# {record['source']}: {record['after']['npk_bytes']:,} bytes", ""]
     lines += [f"{data} All numbers are of this file, measured on the machine that exported it.", ""]
     lines += [f"- {sentence}" for sentence in export_text.sentences(record)]
-    lines += ["", "## Files", "", "| file | bytes | loaded by |", "| --- | ---: | --- |"]
-    for name, described in files.items():
-        if name in LOADED:
-            code, _, comment = LOADED[name].partition("   # ")
-            how = f"`{code}`" + (f", {comment}" if comment else "")
-            lines.append(f"| {name} | {described['bytes']:,} | {how} |")
+    lines += ["", "## Files", "", *_files(record)]
     lines += ["", "## Accuracy", "", *_accuracies(record), "", "## Architecture", ""]
     lines += ["```", architecture, "```", "", "## How it was made", "", *_made(record), ""]
     return "\n".join(lines)
+
+
+def _files(record):
+    """The files, and code that runs each."""
+    described = {name: each for name, each in record["files"].items() if name in HOW}
+    yield "| file | bytes |"
+    yield "| --- | ---: |"
+    yield from (f"| {name} | {each['bytes']:,} |" for name, each in described.items())
+    if "model.npk" in described and NUMPY in next(iter(record["latency"].values()))["after"]:
+        yield from ("", "`model.npk` needs NumPy alone: the command `predict`, or `npk_reader`.")
+    yield from ("", "With examples `x`:", "", "```python")
+    yield "\n\n".join(HOW[name].format(file=name) for name in described)
+    yield "```"
 
 
 def _accuracies(record):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 CLOSELY, WIDELY = 3, 20
 COUNTED, ESTIMATED = "o", "^"
 MARKER = {"linestyle": "none", "markersize": 7}
+# Candidates are measured on LiteRT, or on compiled Keras where that cannot run them.
+COLD = "latency for one example in ms, caches cold (log scale); circles: on LiteRT"
 # Of the chosen network in other formats.
 MARKERS = "sDvPX<>"
 FILE: dict[str, Any] = {**MARKER, "color": "black", "markerfacecolor": "none"}
@@ -67,7 +69,7 @@ def pareto(record: dict[str, Any]) -> "Figure":
         f"What {record['source']} could be exported as", _summary(chosen, record["before"])
     )
     fronts = {key: _front(candidates, key) for key in ("bytes", "latency_ms")}
-    titles = "file size in bytes (log scale)", "latency for one example in ms (log scale)"
+    titles = "file size in bytes (log scale)", COLD
     for axes, key, label in zip(panels, fronts, titles, strict=True):
         for each in candidates:
             _plot(axes, each, key)
@@ -177,7 +179,7 @@ def _legend(candidates, lines):
     if not all(c["exact"] for c in candidates):
         for marker, text in ((COUNTED, "size counted"), (ESTIMATED, "size estimated (± 5 %)")):
             found.append(Line2D([], [], marker=marker, markerfacecolor="none", label=text, **black))
-    found.append(Line2D([], [], label="chosen by validation accuracy", **CHOSEN))
+    found.append(Line2D([], [], label="chosen, by validation accuracy", **CHOSEN))
     for name, (_, style) in lines.items():
         found.append(Line2D([], [], color="black", linewidth=0.8, linestyle=style, label=name))
     return found
