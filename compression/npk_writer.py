@@ -29,6 +29,8 @@ MOST_LEVELS = 64  # of a table; arrays with more magnitudes are written without 
 # Networks with more weights are written in the second version of the format, and there matrices of
 # as many cells in lanes: a little longer, and hundreds of times as fast.
 LARGE_SIZE, LANES_SIZE = 1 << 22, 1 << 12
+# In the config of a model, what is kept in its order.
+ORDERED = ("input_layers", "output_layers")
 MOST_TRIED = 1 << 18  # cells of a matrix that are written to find the shortest way
 
 
@@ -108,8 +110,17 @@ def _padding(size, claims):
 
 def config_bytes(config: dict[str, Any]) -> bytes:
     """A config as bytes of a file."""
-    text = json.dumps(config, separators=(",", ":"), sort_keys=True).encode()
+    text = json.dumps(_sorted(config), separators=(",", ":")).encode()
     return deflated(text, OF_CONFIG, WORDS)
+
+
+def _sorted(config, is_kept=False):
+    """A config with its keys in order, which makes files shorter, but for the names of inputs and
+    outputs, whose order is the model's."""
+    if isinstance(config, dict):
+        items = config.items() if is_kept else sorted(config.items(), key=lambda item: str(item[0]))
+        return {key: _sorted(value, key in ORDERED) for key, value in items}
+    return [_sorted(each) for each in config] if isinstance(config, (list, tuple)) else config
 
 
 def deflated(content: bytes, times: int = OF_PLAIN, known: bytes = b"") -> bytes:

@@ -45,6 +45,16 @@ def test_what_is_saved_is_loaded_bit_by_bit(tmp_path, make):
     assert loaded.input_shape == model.input_shape
 
 
+def test_named_outputs_keep_their_order(tmp_path):
+    inputs = {name: keras.Input((4,), name=name) for name in ("second", "first")}
+    x = layers.Add()([*inputs.values()])
+    outputs = {name: layers.Dense(2, name=name)(x) for name in ("z", "a")}
+    npr.save(keras.Model(inputs, outputs), tmp_path / "a.npk")
+    loaded = npr.load(tmp_path / "a.npk")
+    assert list(loaded.output) == ["z", "a"]
+    assert list(loaded.input) == ["second", "first"]
+
+
 def test_code_in_a_file_is_not_run(tmp_path):
     inputs = keras.Input((4,))
     x = layers.Lambda(lambda x: x + 1, output_shape=(4,))(layers.Dense(4)(inputs))
