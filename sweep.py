@@ -4,7 +4,7 @@ python -m network-pruning.sweep --dataset=digits,fashion --l1_reg=0,0.0001,0.001
 python -m network-pruning.sweep --search=optuna --samples=50 --l1_reg="loguniform(1e-6,1e-2)"
 
 Flags of train take several values here, separated by commas, except --k_vals,
---methods and --plugins, which are lists of one experiment. With --search numbers
+--methods, --plugins and --log_to, which are lists of one experiment. With --search numbers
 are drawn from distributions: uniform(a,b), loguniform(a,b), randint(a,b),
 lograndint(a,b).
 """

@@ -38,6 +38,8 @@ from .quantization import is_quantized, quantize, quantized
 
 # Writing more numbers takes seconds, and shows its progress.
 LONG_SIZE = 1_000_000
+# How files begin that Keras writes.
+ZIP = b"PK\x03\x04"
 
 
 def save(
@@ -118,7 +120,10 @@ def load(path: str | os.PathLike) -> keras.Model:
         OSError: if it cannot be read.
     """
     path = _checked_path(path)
-    return from_bytes(path.read_bytes(), path)
+    content = path.read_bytes()
+    if content.startswith(ZIP):
+        raise ValueError(f"{path} is not an .npk file; try keras.saving.load_model, as for .keras.")
+    return from_bytes(content, path)
 
 
 def from_bytes(content: bytes, path: str | PathLike) -> keras.Model:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BATCHES = 1, 256
 # Training examples by which formats with eight bits choose the ranges of activations.
 CALIBRATION = 500
+# Of recurrent layers, for example.
+SELECT_OPS = "it needs operations of TensorFlow that LiteRT alone does not have"
 # Points of accuracy that may be lost with eight bits without a word.
 WORSE = 1.0
 # The runtimes of the formats that are always made.
@@ -55,7 +57,7 @@ def files_of(
             found[name] = files
         except Exception as error:  # of a runtime that cannot run the model: anything
             if is_reported:
-                text = one_line(error, 120)
+                text = SELECT_OPS if "Select TensorFlow op" in str(error) else one_line(error, 120)
                 echo(f"No file for {formats.NAMES[name]}: this model cannot be converted ({text}).")
     return found
 

@@ -45,6 +45,12 @@ def test_what_is_saved_is_loaded_bit_by_bit(tmp_path, make):
     assert loaded.input_shape == model.input_shape
 
 
+def test_a_file_of_keras_is_told_apart(tmp_path):
+    keras.Sequential([keras.Input((4,)), layers.Dense(2)]).save(tmp_path / "a.keras")
+    with pytest.raises(ValueError, match=r"a\.keras is not an \.npk file; try keras\.saving\.load"):
+        npr.load(tmp_path / "a.keras")
+
+
 def test_named_outputs_keep_their_order(tmp_path):
     inputs = {name: keras.Input((4,), name=name) for name in ("second", "first")}
     x = layers.Add()([*inputs.values()])
