@@ -14,7 +14,7 @@ from ..experiments.paths import plain_name
 from ..utils import RunError, echo, file_sha256, write_text
 from ..visualization import csv
 from . import logged
-from .mlflow_store import KEY, check_store, opened
+from .mlflow_store import KEY, opened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,19 +30,6 @@ MOST_METRICS, MOST_PARAMETERS = 1000, 100
 # Settings that the seeds of an experiment do not share.
 OF_A_SEED = ("seed",)
 OF_EXPORTS = ("npk_bytes", "nonzero", "multiply_adds", "valid_accuracy", "test_accuracy")
-
-
-def check_writable(folder: str) -> None:
-    """Makes sure that runs can be logged.
-
-    Args:
-        folder: with all experiments.
-
-    Raises:
-        RunError: if MLflow is not installed, or the place that MLFLOW_TRACKING_URI names, or the
-            file in the folder, cannot be written to.
-    """
-    check_store(Path(folder).expanduser())
 
 
 def write_mlflow(paths: "ArtifactPaths") -> None:

@@ -1,5 +1,6 @@
 """The pages and logs that a run writes after its tables."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings.logs import logs_of
@@ -23,9 +24,9 @@ def check(config: "ExperimentConfig | ReportConfig") -> None:
 
             check_installed()
         else:
-            from .mlflow_runs import check_writable
+            from .mlflow_store import check_store
 
-            check_writable(config.output_dir)
+            check_store(Path(config.output_dir).expanduser())
 
 
 def publish(config: "ExperimentConfig", paths: "ArtifactPaths") -> None:
