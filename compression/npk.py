@@ -122,7 +122,9 @@ def load(path: str | os.PathLike) -> keras.Model:
     path = _checked_path(path)
     content = path.read_bytes()
     if content.startswith(ZIP):
-        raise ValueError(f"{path} is not an .npk file; try keras.saving.load_model, as for .keras.")
+        raise ValueError(
+            f"{path} cannot be read: it is not an .npk file; try keras.saving.load_model."
+        )
     return from_bytes(content, path)
 
 

@@ -50,13 +50,13 @@ def _is_known(part):
     )
 
 
-def _width(layer):
-    """The setting for the width, and how many times the number of units it is."""
-    width, units = (
-        layer.get_config()[_WIDTH],
-        at_path(layer, _parts_of(layer).first).kernel.shape[1],
-    )
-    return width, width // units
+def _number_of_units(layer):
+    return at_path(layer, _parts_of(layer).first).kernel.shape[1]
+
+
+def _times(layer):
+    """How many times the number of units the setting is: twice for Gemma."""
+    return layer.get_config()[_WIDTH] // _number_of_units(layer)
 
 
 def _gate_activation(layer):
@@ -69,10 +69,9 @@ def is_feed_forward(layer: Any) -> bool:
         return False
     try:
         type(layer).from_config(layer.get_config())
-        width, times = _width(layer)
+        return layer.get_config()[_WIDTH] % _number_of_units(layer) == 0
     except Exception:  # of some layers it is broken
         return False
-    return width == times * at_path(layer, _parts_of(layer).first).kernel.shape[1]
 
 
 class FeedForwardRule(UnsupportedRule):
@@ -80,9 +79,9 @@ class FeedForwardRule(UnsupportedRule):
     wide as its inputs over their number, so that none can be removed.)"""
 
     def trace(self, call: "Call", groups: "ChannelGroups") -> list[Channels | None] | None:
-        first = at_path(call.op, _parts_of(call.op).first)
-        call.inner = [Channels(0, groups.new(first.kernel.shape[1]))]
-        for activation in self._activations(call):
+        call.inner = [Channels(0, groups.new(_number_of_units(call.op)))]
+        for name in self._reading(call):
+            activation = self._activation(call, name)
             if not is_elementwise(activation) or has_own_weights(activation):
                 reason = f"{call.op.name} ({activation_name(activation)} reads all units)"
                 keep(groups, call.inner[0], reason)
@@ -108,9 +107,6 @@ class FeedForwardRule(UnsupportedRule):
         is_gate = name == _parts_of(call.op).gate
         return _gate_activation(call.op) if is_gate else at_path(call.op, name).activation
 
-    def _activations(self, call):
-        return [self._activation(call, name) for name in self._reading(call)]
-
     def _read(self, call):
         return _parts_of(call.op).second
 
@@ -134,7 +130,7 @@ class FeedForwardRule(UnsupportedRule):
         return [(bias, call.inner[0].groups) for bias in biases if bias is not None]
 
     def config(self, call: "Call", kept: Kept, fold: np.ndarray | None) -> dict[str, Any]:
-        return {_WIDTH: _width(call.op)[1] * number_of(kept.inner[0])}
+        return {_WIDTH: _times(call.op) * number_of(kept.inner[0])}
 
     def weights(
         self, call: "Call", kept: Kept, fold: np.ndarray | None

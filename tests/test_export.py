@@ -317,8 +317,8 @@ BAD_FLAGS = [
 
 def test_limits_choose_the_most_accurate_network_that_keeps_them(own):
     limits = ("--max_bytes=0.03", "--max_multiply_adds=60_000", "--max_latency_ms=100")
-    flags = ("--experiment_id=small", "--finetune_epochs=0", "--formats=npk")
-    done = export(*flags, *limits, f"--output_dir={own}")
+    flags = ("--experiment_id=small", "--finetune_epochs=0", "--formats=npk", "--bits=3,4")
+    done = export(*flags, *limits, f"--output_dir={own}", first=ONE_RUNTIME)
     assert done.returncode == 0, done.stderr
     record = json.loads((own / "small" / "exports" / "export.json").read_text())
     most = int(0.03 * record["before"]["raw_bytes"])
@@ -342,7 +342,7 @@ distill.STEPS, distill.EPOCHS, distill.LAST_EPOCHS = 2, 1, 2
 distill.FEW = 100
 quantized_distillation.EPOCHS = 4
 from network_pruning.experiments import model_selection
-model_selection.SPARSITIES = (0.9, 0.95)
+model_selection.SPARSITIES = (0.9,)
 """
 
 

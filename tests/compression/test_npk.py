@@ -47,7 +47,7 @@ def test_what_is_saved_is_loaded_bit_by_bit(tmp_path, make):
 
 def test_a_file_of_keras_is_told_apart(tmp_path):
     keras.Sequential([keras.Input((4,)), layers.Dense(2)]).save(tmp_path / "a.keras")
-    with pytest.raises(ValueError, match=r"a\.keras is not an \.npk file; try keras\.saving\.load"):
+    with pytest.raises(ValueError, match=r"not an \.npk file; try keras\.saving"):
         npr.load(tmp_path / "a.keras")
 
 
