@@ -74,7 +74,7 @@ def quietly_shrunk(model):
 
 
 # On other backends every graph is compiled anew, which takes longer than all the rest.
-EXAMPLES = 25 if keras.backend.backend() == "tensorflow" else 5
+EXAMPLES = 20 if keras.backend.backend() == "tensorflow" else 5
 on_random_graphs = hypothesis.settings(
     max_examples=EXAMPLES, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
