@@ -19,7 +19,7 @@ from ..utils import (
     write_bytes,
     write_text,
 )
-from ..visualization.export_text import INT8
+from ..visualization.export_text import fastest
 from . import lock
 from .export_networks import Reference
 from .export_sources import paths_of, source_of
@@ -134,7 +134,7 @@ def _made(config, source, paths, depends):
         "after": _described(after, contents, of_model),
         "formats": measured.by_format(of_model),
         "latency": latency,
-        "recommended": _fastest(next(iter(latency.values()))["after"]),
+        "recommended": fastest(next(iter(latency.values()))["after"]),
         "limits": _named(search.limits),
         "candidates": [now_exact if each is chosen else each.row() for each in made],
         **provenance(),
@@ -201,12 +201,6 @@ def _described_file(path):
 
 def _bytes(files):
     return None if files is None else sum(map(len, files.values()))
-
-
-def _fastest(times):
-    """The fastest runtime of those that answer as the model does."""
-    exact = {name: time for name, time in times.items() if not name.endswith(INT8)}
-    return min(exact, key=exact.get)
 
 
 def _described(size, contents, accuracies):

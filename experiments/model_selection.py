@@ -222,21 +222,19 @@ class ModelSelection:
         limit, most, found = math.inf if best is None else best.bytes, -math.inf, []
         smaller = (c for c in rounded if c.bits and c.bytes < limit and self._is_hopeful(c))
         for candidate in sorted(smaller, key=attrgetter("bytes")):
-            required = self.least(candidate.network) - self._allowance(candidate)
-            promised = self._expected(candidate) - required
-            if promised > most:
-                most = promised
+            if self._promised(candidate) > most:
+                most = self._promised(candidate)
                 found.append(candidate)
         return found
 
     def _is_hopeful(self, candidate):
         """Whether a rounded network may be accurate enough after quantization-aware training."""
-        required = self.least(candidate.network) - self._allowance(candidate)
-        return self._expected(candidate) >= required
+        return self._promised(candidate) >= 0
 
-    def _allowance(self, candidate):
-        """How far below what is required the expectation may be."""
-        return HOPEFUL if candidate.network.trained else HOPEFUL_UNTRAINED
+    def _promised(self, candidate):
+        """By how much the expectation exceeds the least one for a trial."""
+        worse = HOPEFUL if candidate.network.trained else HOPEFUL_UNTRAINED
+        return self._expected(candidate) - (self.least(candidate.network) - worse)
 
     def _expected(self, candidate):
         """The validation accuracy to expect of a rounded network after that training."""

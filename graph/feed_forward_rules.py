@@ -107,23 +107,21 @@ class FeedForwardRule(UnsupportedRule):
         is_gate = name == _parts_of(call.op).gate
         return _gate_activation(call.op) if is_gate else at_path(call.op, name).activation
 
-    def _read(self, call):
+    def _second(self, call):
         return _parts_of(call.op).second
 
     def needed(
         self, call: "Call", needed: Sequence[Any], values: Sequence[Any]
     ) -> list[np.ndarray | None]:
-        reads = value_of(at_path(call.op, self._read(call)).kernel).any(axis=1)
+        reads = value_of(at_path(call.op, self._second(call)).kernel).any(axis=1)
         return [*super().needed(call, needed, values), reads & call.alive]
 
     def kernels(self, call: "Call") -> list[Sides]:
         units, outputs = call.inner[0].groups, call.outputs[0]
         found = [Sides(f"{name}.kernel", None, units) for name in self._reading(call)]
-        return (
-            [*found, Sides(f"{self._read(call)}.kernel", units, outputs.groups)]
-            if outputs
-            else found
-        )
+        if outputs:
+            found.append(Sides(f"{self._second(call)}.kernel", units, outputs.groups))
+        return found
 
     def vectors(self, call: "Call") -> list[tuple[Any, np.ndarray]]:
         biases = [at_path(call.op, name).bias for name in self._reading(call)]
@@ -141,7 +139,6 @@ class FeedForwardRule(UnsupportedRule):
             found[f"{name}.kernel"] = taken(value_of(part.kernel), units, 1)
             if part.bias is not None:
                 found[f"{name}.bias"] = taken(value_of(part.bias), units, 0)
-        found[f"{self._read(call)}.kernel"] = taken(
-            value_of(at_path(call.op, self._read(call)).kernel), units, 0
-        )
+        second = self._second(call)
+        found[f"{second}.kernel"] = taken(value_of(at_path(call.op, second).kernel), units, 0)
         return found

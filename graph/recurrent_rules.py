@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from ..models.kernels import value_of
-from ..models.recurrent import CONVOLUTIONAL, KERNEL, RECURRENT_KERNEL, at_path
+from ..models.recurrent import CONVOLUTIONAL, KERNEL, RECURRENT_KERNEL, at_path, stack_of
 from .activations import activation_name, is_elementwise, is_zero_at_zero
 from .channels import Channels
 from .rule_base import Kept, Sides, UnsupportedRule, keep, number_of, taken
@@ -35,7 +35,7 @@ def is_recurrent(layer: Any) -> bool:
     if type(layer) is layers.Bidirectional:
         return all(is_recurrent(getattr(layer, name)) for name in DIRECTIONS)
     if type(layer) is layers.RNN:
-        return all(type(cell) in _GATES for cell in _stack(layer).values())
+        return all(type(cell) in _GATES for cell in stack_of(layer).values())
     return type(layer) in _GATES and isinstance(layer, layers.RNN)
 
 
@@ -121,7 +121,7 @@ class RecurrentRule(UnsupportedRule):
 
     def kernels(self, call: "Call") -> list[Sides]:
         found = []
-        for path, cell, inputs, units in _read_by_cells(call):
+        for path, cell, inputs, units in _by_cells(call, call.inputs[0], call.inner):
             columns = np.tile(units.groups, _gates(cell)[0])
             for name, read in ((KERNEL, inputs.groups), (RECURRENT_KERNEL, units.groups)):
                 rows = np.tile(read, math.prod(getattr(cell, name).shape[:-1]) // len(read))
@@ -131,7 +131,7 @@ class RecurrentRule(UnsupportedRule):
     def vectors(self, call: "Call") -> list[tuple[Any, np.ndarray]]:
         return [
             (cell.bias, np.tile(units.groups, np.prod(cell.bias.shape) // len(units)))
-            for _, cell, _, units in _read_by_cells(call)
+            for _, cell, _, units in _by_cells(call, call.inputs[0], call.inner)
             if cell.bias is not None
         ]
 
@@ -144,34 +144,24 @@ class RecurrentRule(UnsupportedRule):
         self, call: "Call", kept: Kept, fold: np.ndarray | None
     ) -> dict[str, np.ndarray] | None:
         found = {}
-        reads = [kept.inputs[0], *kept.inner]
-        for level, cells in enumerate(_levels(call.op)):
-            inputs, units = reads[level], kept.inner[level]
-            for path, cell in cells.items():
-                columns = _of_gates(units, len(call.inner[level]), _gates(cell)[0])
-                for name, rows in ((KERNEL, inputs), (RECURRENT_KERNEL, units)):
-                    kernel = taken(value_of(getattr(cell, name)), rows, -2)
-                    found[f"{path}.{name}"] = taken(kernel, columns, -1)
-                if cell.bias is not None:
-                    found[f"{path}.bias"] = taken(value_of(cell.bias), columns, -1)
+        for path, cell, inputs, units in _by_cells(call, kept.inputs[0], kept.inner):
+            columns = _of_gates(units, _size(cell), _gates(cell)[0])
+            for name, rows in ((KERNEL, inputs), (RECURRENT_KERNEL, units)):
+                kernel = taken(value_of(getattr(cell, name)), rows, -2)
+                found[f"{path}.{name}"] = taken(kernel, columns, -1)
+            if cell.bias is not None:
+                found[f"{path}.bias"] = taken(value_of(cell.bias), columns, -1)
         return found
-
-
-def _stack(layer):
-    """The cells of a layer for one direction, one upon the other, by the path to each."""
-    if isinstance(layer.cell, layers.StackedRNNCells):
-        return {f"cell.cells.{number}": cell for number, cell in enumerate(layer.cell.cells)}
-    return {"cell": layer.cell}
 
 
 def _levels(layer):
     """For each level, the cells of all directions by the path to each."""
     parts = DIRECTIONS if isinstance(layer, layers.Bidirectional) else ("",)
     stacks = [
-        {f"{part}.{path}".lstrip("."): cell for path, cell in _stack(at_path(layer, part)).items()}
+        [(f"{part}.{path}".lstrip("."), c) for path, c in stack_of(at_path(layer, part)).items()]
         for part in parts
     ]
-    return [dict(cells) for cells in zip(*(stack.items() for stack in stacks), strict=True)]
+    return [dict(cells) for cells in zip(*stacks, strict=True)]
 
 
 def _levels_of_outputs(call):
@@ -187,9 +177,10 @@ def _levels_of_outputs(call):
     return [last, *(states * returned)[:returned]]
 
 
-def _read_by_cells(call):
-    """Of each cell: its path, itself, the channels that it reads, and its units."""
-    reads = [call.inputs[0], *call.inner]
+def _by_cells(call, inputs, inner):
+    """Of each cell: its path, itself, and what is given for the channels that it reads, and for its
+    units."""
+    reads = [inputs, *inner]
     for level, cells in enumerate(_levels(call.op)):
         for path, cell in cells.items():
             yield path, cell, reads[level], reads[level + 1]

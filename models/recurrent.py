@@ -1,6 +1,5 @@
 """Recurrent layers: their cells, and the sequences that a cell's kernels read."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +25,14 @@ def cells_of(layer: keras.Layer) -> dict[str, keras.Layer]:
         return {"cell": layer.cell}
     if not isinstance(layer, keras.layers.RNN):
         return {}
+    return {path: cell for path, cell in stack_of(layer).items() if isinstance(cell, CELLS)}
+
+
+def stack_of(layer: keras.layers.RNN) -> dict[str, keras.Layer]:
+    """All cells of a recurrent layer, one upon the other, by the path of attributes to each."""
     if isinstance(layer.cell, keras.layers.StackedRNNCells):
-        named = {f"cell.cells.{n}": cell for n, cell in enumerate(layer.cell.cells)}
-    else:
-        named = {"cell": layer.cell}
-    return {path: cell for path, cell in named.items() if isinstance(cell, CELLS)}
+        return {f"cell.cells.{number}": cell for number, cell in enumerate(layer.cell.cells)}
+    return {"cell": layer.cell}
 
 
 def at_path(layer: Any, path: str) -> Any:
@@ -65,7 +67,7 @@ def sequences_of(
         initial_state: as the layer takes it.
         mask: of shape (examples, steps); where it is False the state stays as it is.
     """
-    cells = [*_all_cells(layer)]
+    cells = [*stack_of(layer).items()]
     state = _initial(layer, cells, sequences, initial_state)
     seen: dict[str, tuple[list, list]] = {path: ([], []) for path, _ in cells}
     for step in _steps(layer, sequences.shape[1]):
@@ -78,15 +80,6 @@ def sequences_of(
             after = after if isinstance(after, (list, tuple)) else [after]
             state[number] = _where(mask, step, after, before)
     return {path: Sequences(*map(_stacked, both)) for path, both in seen.items()}
-
-
-def _all_cells(layer) -> Iterator[tuple[str, keras.Layer]]:
-    stacked = isinstance(layer.cell, keras.layers.StackedRNNCells)
-    if not stacked:
-        yield "cell", layer.cell
-        return
-    for number, cell in enumerate(layer.cell.cells):
-        yield f"cell.cells.{number}", cell
 
 
 def _initial(layer, cells, inputs, given):

@@ -60,13 +60,9 @@ def check_store(base: Path) -> None:
     Raises:
         RunError: if MLflow is not installed, or the place cannot be written to.
     """
-    uri, database = _uri(base), _database(_uri(base))
-    _import()
+    uri = _uri(base)
     with _explained(uri):
-        if database:  # MLflow would try again for minutes
-            database.parent.mkdir(parents=True, exist_ok=True)
-            database.open("ab").close()
-        else:
+        if not _prepared(uri):
             _client(uri).search_experiments(max_results=1)
 
 
@@ -80,11 +76,23 @@ def opened(base: Path) -> Iterator[Store]:
     Raises:
         RunError: as `check_store`, and within the block if MLflow refuses.
     """
-    check_store(base)
     uri = _uri(base)
-    with _explained(uri), _locked(_database(uri)):
-        client = _client(uri)
-        yield Store(client, _group(client, _database(uri)), _shown(uri))
+    with _explained(uri):
+        database = _prepared(uri)
+        with _locked(database):
+            client = _client(uri)
+            yield Store(client, _group(client, database), _shown(uri))
+
+
+def _prepared(uri):
+    """Imports MLflow and makes sure that the file of a database, which is returned, can be written
+    to; None for a server."""
+    _import()
+    database = _database(uri)
+    if database:  # MLflow would try again for minutes
+        database.parent.mkdir(parents=True, exist_ok=True)
+        database.open("ab").close()
+    return database
 
 
 def _import():

@@ -91,6 +91,16 @@ def control_of(record: dict[str, Any]) -> dict[str, Any] | None:
     return control if control and control["name"] != record["baseline"]["name"] else None
 
 
+def fastest(times: dict[str, float]) -> str:
+    """The fastest runtime of those that answer as the model does.
+
+    Args:
+        times: of one example or batch, by runtime.
+    """
+    exact = {name: time for name, time in times.items() if not name.endswith(INT8)}
+    return min(exact, key=exact.__getitem__)
+
+
 def digits(ratio: float) -> str:
     """0.95, 1.5, 20, 2,386."""
     return f"{ratio:,.{2 if ratio < 0.995 else 1 if ratio < 9.95 else 0}f}"
@@ -142,16 +152,15 @@ def _speed(batch, times, baseline):
     """Latencies on the runtime that is the fastest for the baseline among those that run both
     models exactly; then the fastest runtime of the exported model."""
     before, after = times["before"], times["after"]
-    both = [name for name in before if name in after and not name.endswith(INT8)]
-    same = min(both, key=before.get)
-    fastest = min((n for n in after if not n.endswith(INT8)), key=after.get)
+    same = fastest({name: time for name, time in before.items() if name in after})
+    best = fastest(after)
     text = (
         f"Latency of {pluralize(batch, 'example')}, both on {same}: {_milliseconds(after[same])}, "
         + (_faster(before[same], after[same], baseline))
     )
-    if after[same] / after[fastest] >= CLEARLY_FASTER:
-        ratio = digits(before[same] / after[fastest])
-        text += f"; {_milliseconds(after[fastest])} on {fastest}, its fastest runtime ({ratio}×)"
+    if after[same] / after[best] >= CLEARLY_FASTER:
+        ratio = digits(before[same] / after[best])
+        text += f"; {_milliseconds(after[best])} on {best}, its fastest runtime ({ratio}×)"
     return f"{text}."
 
 
